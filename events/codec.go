@@ -1,0 +1,101 @@
+package events
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Version is the version of the bytes this build writes and the highest it reads.
+const Version = 1
+
+// Encode gives the payload of e. What the subject and the log say (class, key,
+// session, Seq, Time, Prev) is not in it.
+func Encode(e *Event) ([]byte, error) {
+	w := wire{
+		V: Version, ID: e.ID, Kind: string(e.Kind), At: millis(e.At), Actor: e.Actor, Reason: e.Reason,
+		Birth: birthToWire(e.Birth), Status: statusToWire(e.Status),
+		Owner: ownerToWire(e.Owner), Note: noteToWire(e.Remark),
+	}
+	if e.Class == Change {
+		w.From = e.From.Exact()
+	}
+	var buf bytes.Buffer
+	enc := msgpack.NewEncoder(&buf)
+	enc.UseCompactInts(true)
+	enc.SetSortMapKeys(true)
+	if err := enc.Encode(&w); err != nil {
+		return nil, &pilot.Error{Code: pilot.Internal, Op: "encode event", Err: err}
+	}
+	return buf.Bytes(), nil
+}
+
+// Decode reads the payload of an event of that class. Code invalid: these
+// bytes are no event and never will be. Code unsupported: a later version's.
+func Decode(class Class, b []byte) (Event, error) {
+	if err := CheckFrame(b); err != nil {
+		return Event{}, err
+	}
+	var w wire
+	if err := msgpack.Unmarshal(b, &w); err != nil {
+		return Event{}, &pilot.Error{Code: pilot.Invalid, Op: "decode event", Err: err}
+	}
+	if w.V > Version {
+		return Event{}, pilot.Errorf(pilot.Unsupported,
+			"event is of version %d, this build reads up to %d: upgrade this part first", w.V, Version)
+	}
+	if w.V == 0 || w.Kind == "" {
+		return Event{}, pilot.Errorf(pilot.Invalid, "event has no version or kind")
+	}
+	e := Event{
+		Class: class, ID: w.ID, Kind: Kind(w.Kind), At: fromMillis(w.At), Actor: w.Actor, Reason: w.Reason,
+		Birth: birthFromWire(w.Birth), Owner: ownerFromWire(w.Owner), Remark: noteFromWire(w.Note),
+	}
+	if class == Change {
+		if err := e.decodeChange(&w); err != nil {
+			return Event{}, err
+		}
+	}
+	return e, e.complete()
+}
+
+func (e *Event) decodeChange(w *wire) (err error) {
+	if _, known := pilot.ParseKind(w.Kind); !known {
+		return nil
+	}
+	if e.From, err = pilot.ParseState(w.From); err != nil {
+		return err
+	}
+	e.Status, err = statusFromWire(w.Status)
+	return err
+}
+
+// complete says whether the event has the body its kind must have.
+func (e *Event) complete() error {
+	_, moves := e.Move()
+	missing := e.Class == Command && e.Kind == Submit && e.Birth == nil ||
+		moves && e.Status == nil ||
+		(e.Class == OfManager || e.Class == OfSession) && e.Owner == nil ||
+		e.Class == Remark && e.Remark == nil
+	if missing {
+		return pilot.Errorf(pilot.Invalid, "%s event has no body", e.Kind)
+	}
+	return nil
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,133 @@
+package events
+
+import (
+	"time"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Class is where in the log an event stands; each is a subject tree.
+type Class uint8
+
+// The classes.
+const (
+	Command   Class = iota + 1 // pilots.cmd: what managers tell launchers
+	Change                     // pilots.evt: all that moves a pilot, one subject each
+	Remark                     // pilots.note: what moves nothing
+	OfManager                  // pilots.mgr
+	OfSession                  // pilots.ses
+)
+
+// Kind is what an event says. A Change is named by its pilot.Kind.
+type Kind string
+
+// The kinds that are not changes of a pilot's state.
+const (
+	Submit Kind = "submit" // Command: the birth of a pilot
+	Cancel Kind = "cancel" // Command: wakes the fleet; the Change beside it is what counts
+
+	Observed Kind = "observed" // Remark: the batch system shows another phase
+	Health   Kind = "health"   // Remark: the pilot is, or is again not, cared for
+	Late     Kind = "late"     // Remark: what came after the end
+	Logged   Kind = "log"      // Remark: a line for people
+
+	Created Kind = "created" // OfManager, OfSession
+	Closing Kind = "closing"
+	Closed  Kind = "closed"
+)
+
+// Event is one message of the log.
+type Event struct {
+	Seq  uint64    // position in the log; 0 until appended
+	Time time.Time // when the log stored it; zero until appended
+
+	// Prev is the position the writer believes is the last one on this event's
+	// subject; 0: none yet. The log refuses the append if it is wrong. Remarks
+	// and Cancel commands expect nothing.
+	Prev uint64
+
+	ID    string // unique; a repeated append carries the same
+	Class Class
+	pilot.Key
+	Session pilot.UID // OfSession only
+	Kind    Kind
+	At      time.Time // the writer's clock, cut to milliseconds
+	Actor   string    // who caused it
+
+	From   pilot.State   // Change: the state before
+	Birth  *Birth        // Command Submit
+	Status *pilot.Status // Change: the whole state after
+	Owner  *Owner        // OfManager, OfSession: the whole state after
+	Remark *Note         // Remark
+	Reason string        // Command Cancel
+}
+
+// Birth is a pilot as submitted; it never changes.
+type Birth struct {
+	Description pilot.Description
+	Config      []byte // the resolved resource configuration, canonical JSON
+	Digest      string // SHA-256 of Config, hex
+	Key         string // idempotency key of the request
+}
+
+// Owner is a manager or a session.
+type Owner struct {
+	Session   pilot.UID // of a manager
+	State     OwnerState
+	Labels    map[string]string
+	CreatedAt time.Time
+	ClosedAt  time.Time
+	Terminate bool // closing ends the pilots
+	Reason    string
+	Key       string // idempotency key of the request that made it
+}
+
+// OwnerState is where a manager or session stands.
+type OwnerState string
+
+// The states of managers and sessions.
+const (
+	StateOpen    OwnerState = "OPEN"
+	StateClosing OwnerState = "CLOSING" // its pilots are being canceled
+	StateClosed  OwnerState = "CLOSED"
+)
+
+// Note is what a Remark says. Phase to Health carry on from the note before,
+// so that the last note of a pilot is the whole observation.
+type Note struct {
+	Text   string
+	Phase  string // of the batch job: queued, held, running, suspended, completing
+	Native string // the batch system's own word for it
+	Health string // empty: well
+}
+
+// Expects says whether the log checks Prev for this event.
+func (e *Event) Expects() bool {
+	return e.Class != Remark && e.Kind != Cancel
+}
+
+// Move gives the change of state an event is; false for all others and for
+// kinds of a newer version.
+func (e *Event) Move() (pilot.Kind, bool) {
+	if e.Class != Change {
+		return pilot.NoKind, false
+	}
+	return pilot.ParseKind(string(e.Kind))
+}
+
+// Moved makes the Change that k is to a pilot of that status. edit, if not
+// nil, completes the status after; it must leave State and Peak alone. False
+// when the machine has no such move.
+func Moved(key pilot.Key, prev uint64, from pilot.Status, k pilot.Kind, edit func(*pilot.Status)) (Event, bool) {
+	after, recorded, ok := from.Move(k)
+	if !ok {
+		return Event{}, false
+	}
+	if edit != nil {
+		edit(&after)
+	}
+	return Event{
+		Prev: prev, Class: Change, Key: key, Kind: Kind(recorded.String()),
+		From: from.State, Status: &after,
+	}, true
+}

@@ -1,0 +1,104 @@
+package events
+
+import (
+	"encoding/binary"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// maxDepth is far above what our own messages nest (4).
+const maxDepth = 16
+
+// CheckFrame walks b and says whether it is exactly one msgpack value whose
+// every length is covered by bytes that are there. It allocates nothing, so it
+// comes before any decoder that trusts lengths. Extension types are refused.
+// Format: https://github.com/msgpack/msgpack/blob/master/spec.md
+func CheckFrame(b []byte) error {
+	f := frame{rest: b}
+	if !f.value(maxDepth) {
+		return pilot.Errorf(pilot.Invalid, "not well-formed msgpack at byte %d of %d", len(b)-len(f.rest), len(b))
+	}
+	if len(f.rest) > 0 {
+		return pilot.Errorf(pilot.Invalid, "%d bytes behind the msgpack value", len(f.rest))
+	}
+	return nil
+}
+
+type frame struct{ rest []byte }
+
+func (f *frame) value(depth int) bool {
+	if depth == 0 || len(f.rest) == 0 {
+		return false
+	}
+	c := f.rest[0]
+	f.rest = f.rest[1:]
+	switch {
+	case c <= 0x7f, c >= 0xe0, c == 0xc0, c == 0xc2, c == 0xc3: // small ints, nil, booleans
+		return true
+	case c <= 0x8f:
+		return f.values(2*uint64(c&0x0f), depth)
+	case c <= 0x9f:
+		return f.values(uint64(c&0x0f), depth)
+	case c <= 0xbf:
+		return f.skip(uint64(c & 0x1f))
+	}
+	switch c {
+	case 0xc4, 0xd9: // bin8, str8
+		return f.sized(1)
+	case 0xc5, 0xda:
+		return f.sized(2)
+	case 0xc6, 0xdb:
+		return f.sized(4)
+	case 0xcc, 0xd0:
+		return f.skip(1)
+	case 0xcd, 0xd1:
+		return f.skip(2)
+	case 0xca, 0xce, 0xd2:
+		return f.skip(4)
+	case 0xcb, 0xcf, 0xd3:
+		return f.skip(8)
+	case 0xdc, 0xdd: // array16, array32
+		n, ok := f.length(2 << (c - 0xdc))
+		return ok && f.values(n, depth)
+	case 0xde, 0xdf: // map16, map32
+		n, ok := f.length(2 << (c - 0xde))
+		return ok && f.values(2*n, depth)
+	}
+	return false // extensions and the unused 0xc1
+}
+
+// values walks n values; each takes a byte at least, so n is bounded at once.
+func (f *frame) values(n uint64, depth int) bool {
+	if n > uint64(len(f.rest)) {
+		return false
+	}
+	for ; n > 0; n-- {
+		if !f.value(depth - 1) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *frame) sized(width int) bool {
+	n, ok := f.length(width)
+	return ok && f.skip(n)
+}
+
+func (f *frame) length(width int) (uint64, bool) {
+	if len(f.rest) < width {
+		return 0, false
+	}
+	var wide [8]byte
+	copy(wide[8-width:], f.rest)
+	f.rest = f.rest[width:]
+	return binary.BigEndian.Uint64(wide[:]), true
+}
+
+func (f *frame) skip(n uint64) bool {
+	if n > uint64(len(f.rest)) {
+		return false
+	}
+	f.rest = f.rest[n:]
+	return true
+}

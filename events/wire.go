@@ -1,0 +1,228 @@
+package events
+
+import (
+	"time"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// The wire structs are plain scalars under short fixed keys. Fields are added,
+// never renamed, reused or re-typed. Durations are nanoseconds, times
+// milliseconds UTC, enums their names.
+
+type wire struct {
+	V      uint8       `msgpack:"v"`
+	ID     string      `msgpack:"id"`
+	Kind   string      `msgpack:"k"`
+	At     int64       `msgpack:"t"`
+	Actor  string      `msgpack:"by,omitempty"`
+	Reason string      `msgpack:"why,omitempty"`
+	From   string      `msgpack:"f,omitempty"`
+	Birth  *wireBirth  `msgpack:"b,omitempty"`
+	Status *wireStatus `msgpack:"s,omitempty"`
+	Owner  *wireOwner  `msgpack:"o,omitempty"`
+	Note   *wireNote   `msgpack:"n,omitempty"`
+}
+
+type wireBirth struct {
+	Config []byte `msgpack:"cfg,omitempty"`
+	Digest string `msgpack:"dig,omitempty"`
+	Key    string `msgpack:"key,omitempty"`
+
+	UID      string            `msgpack:"uid,omitempty"`
+	Resource string            `msgpack:"res"`
+	Schema   string            `msgpack:"sch,omitempty"`
+	Runtime  int64             `msgpack:"run"`
+	Cores    int64             `msgpack:"c,omitempty"`
+	Nodes    int64             `msgpack:"nd,omitempty"`
+	GPUs     int64             `msgpack:"g,omitempty"`
+	Memory   int64             `msgpack:"mem,omitempty"`
+	Queue    string            `msgpack:"q,omitempty"`
+	Project  string            `msgpack:"prj,omitempty"`
+	JobName  string            `msgpack:"job,omitempty"`
+	Sandbox  string            `msgpack:"box,omitempty"`
+	Cleanup  bool              `msgpack:"cln,omitempty"`
+	Exec     string            `msgpack:"exe,omitempty"`
+	Args     []string          `msgpack:"arg,omitempty"`
+	Env      map[string]string `msgpack:"env,omitempty"`
+	Labels   map[string]string `msgpack:"lab,omitempty"`
+}
+
+func birthToWire(b *Birth) *wireBirth {
+	if b == nil {
+		return nil
+	}
+	d := &b.Description
+	return &wireBirth{
+		Config: b.Config, Digest: b.Digest, Key: b.Key,
+		UID: d.UID, Resource: d.Resource, Schema: d.AccessSchema, Runtime: int64(d.Runtime),
+		Cores: d.Cores, Nodes: d.Nodes, GPUs: d.GPUs, Memory: int64(d.Memory),
+		Queue: d.Queue, Project: d.Project, JobName: d.JobName, Sandbox: d.Sandbox, Cleanup: d.Cleanup,
+		Exec: d.Executable, Args: d.Arguments, Env: d.Environment, Labels: d.Labels,
+	}
+}
+
+func birthFromWire(w *wireBirth) *Birth {
+	if w == nil {
+		return nil
+	}
+	return &Birth{
+		Config: w.Config, Digest: w.Digest, Key: w.Key,
+		Description: pilot.Description{
+			UID: w.UID, Resource: w.Resource, AccessSchema: w.Schema, Runtime: pilot.Runtime(w.Runtime),
+			Cores: w.Cores, Nodes: w.Nodes, GPUs: w.GPUs, Memory: pilot.Memory(w.Memory),
+			Queue: w.Queue, Project: w.Project, JobName: w.JobName, Sandbox: w.Sandbox, Cleanup: w.Cleanup,
+			Executable: w.Exec, Arguments: w.Args, Environment: w.Env, Labels: w.Labels,
+		},
+	}
+}
+
+type wireStatus struct {
+	State     string   `msgpack:"st"`
+	Peak      string   `msgpack:"pk"`
+	Attempt   int      `msgpack:"a,omitempty"`
+	Launcher  string   `msgpack:"l,omitempty"`
+	Secret    []byte   `msgpack:"sh,omitempty"`
+	NotBefore int64    `msgpack:"nb,omitempty"`
+	JobID     string   `msgpack:"j,omitempty"`
+	Cluster   string   `msgpack:"jc,omitempty"`
+	URL       string   `msgpack:"ju,omitempty"`
+	Host      string   `msgpack:"jh,omitempty"`
+	Boot      string   `msgpack:"jb,omitempty"`
+	Digest    string   `msgpack:"jd,omitempty"`
+	Raw       string   `msgpack:"jr,omitempty"`
+	Sandbox   string   `msgpack:"box,omitempty"`
+	Instance  string   `msgpack:"in,omitempty"`
+	Nodes     []string `msgpack:"nd,omitempty"`
+	Cores     int64    `msgpack:"c,omitempty"`
+	GPUs      int64    `msgpack:"g,omitempty"`
+	ActiveAt  int64    `msgpack:"at,omitempty"`
+	Deadline  int64    `msgpack:"dl,omitempty"`
+	EndedAt   int64    `msgpack:"et,omitempty"`
+	Stdout    string   `msgpack:"o,omitempty"`
+	Stderr    string   `msgpack:"e,omitempty"`
+
+	Cancel *wireCancel `msgpack:"cn,omitempty"`
+	Cause  *wireCause  `msgpack:"ca,omitempty"`
+}
+
+type wireCancel struct {
+	By     string `msgpack:"by,omitempty"`
+	Reason string `msgpack:"why,omitempty"`
+	Force  bool   `msgpack:"f,omitempty"`
+	Grace  int64  `msgpack:"g,omitempty"`
+	At     int64  `msgpack:"t,omitempty"`
+}
+
+type wireCause struct {
+	Code       string `msgpack:"c"`
+	Message    string `msgpack:"m,omitempty"`
+	ExitCode   *int   `msgpack:"x,omitempty"`
+	Signal     int    `msgpack:"s,omitempty"`
+	Underlying string `msgpack:"u,omitempty"`
+}
+
+func statusToWire(s *pilot.Status) *wireStatus {
+	if s == nil {
+		return nil
+	}
+	w := &wireStatus{
+		State: s.State.Exact(), Peak: s.Peak.Exact(), Attempt: s.Attempt, Launcher: s.Launcher,
+		Secret: s.SecretHash, NotBefore: millis(s.NotBefore),
+		JobID: s.Job.ID, Cluster: s.Job.Cluster, URL: s.Job.URL, Host: s.Job.Host, Boot: s.Job.Boot,
+		Digest: s.Job.Digest, Raw: s.Job.Raw, Sandbox: s.Sandbox, Instance: s.Instance,
+		Nodes: s.Nodes, Cores: s.Cores, GPUs: s.GPUs, ActiveAt: millis(s.ActiveAt),
+		Deadline: millis(s.Deadline), EndedAt: millis(s.EndedAt), Stdout: s.Stdout, Stderr: s.Stderr,
+	}
+	if c := s.Cancel; c != nil {
+		w.Cancel = &wireCancel{c.By, c.Reason, c.Force, int64(c.Grace), millis(c.At)}
+	}
+	if c := s.Cause; c != nil {
+		w.Cause = &wireCause{string(c.Code), c.Message, c.ExitCode, c.Signal, c.Underlying}
+	}
+	return w
+}
+
+func statusFromWire(w *wireStatus) (*pilot.Status, error) {
+	if w == nil {
+		return nil, nil //nolint:nilnil // no status is what complete() judges
+	}
+	state, err := pilot.ParseState(w.State)
+	if err != nil {
+		return nil, err
+	}
+	peak, err := pilot.ParseState(w.Peak)
+	if err != nil {
+		return nil, err
+	}
+	s := &pilot.Status{
+		State: state, Peak: peak, Attempt: w.Attempt, Launcher: w.Launcher,
+		SecretHash: w.Secret, NotBefore: fromMillis(w.NotBefore),
+		Job: pilot.Job{
+			ID: w.JobID, Cluster: w.Cluster, URL: w.URL, Host: w.Host, Boot: w.Boot, Digest: w.Digest, Raw: w.Raw,
+		},
+		Sandbox: w.Sandbox, Instance: w.Instance, Nodes: w.Nodes, Cores: w.Cores, GPUs: w.GPUs,
+		ActiveAt: fromMillis(w.ActiveAt), Deadline: fromMillis(w.Deadline), EndedAt: fromMillis(w.EndedAt),
+		Stdout: w.Stdout, Stderr: w.Stderr,
+	}
+	if c := w.Cancel; c != nil {
+		s.Cancel = &pilot.Cancel{By: c.By, Reason: c.Reason, Force: c.Force, Grace: time.Duration(c.Grace), At: fromMillis(c.At)}
+	}
+	if c := w.Cause; c != nil {
+		s.Cause = &pilot.Cause{
+			Code: pilot.CauseCode(c.Code), Message: c.Message, ExitCode: c.ExitCode, Signal: c.Signal, Underlying: c.Underlying,
+		}
+	}
+	return s, nil
+}
+
+type wireOwner struct {
+	Session   string            `msgpack:"ses,omitempty"`
+	State     string            `msgpack:"st"`
+	Labels    map[string]string `msgpack:"lab,omitempty"`
+	CreatedAt int64             `msgpack:"ct,omitempty"`
+	ClosedAt  int64             `msgpack:"et,omitempty"`
+	Terminate bool              `msgpack:"trm,omitempty"`
+	Reason    string            `msgpack:"why,omitempty"`
+	Key       string            `msgpack:"key,omitempty"`
+}
+
+func ownerToWire(o *Owner) *wireOwner {
+	if o == nil {
+		return nil
+	}
+	return &wireOwner{
+		o.Session, string(o.State), o.Labels, millis(o.CreatedAt), millis(o.ClosedAt), o.Terminate, o.Reason, o.Key,
+	}
+}
+
+func ownerFromWire(w *wireOwner) *Owner {
+	if w == nil {
+		return nil
+	}
+	return &Owner{
+		Session: w.Session, State: OwnerState(w.State), Labels: w.Labels, CreatedAt: fromMillis(w.CreatedAt),
+		ClosedAt: fromMillis(w.ClosedAt), Terminate: w.Terminate, Reason: w.Reason, Key: w.Key,
+	}
+}
+
+type wireNote struct {
+	Text   string `msgpack:"t,omitempty"`
+	Phase  string `msgpack:"p,omitempty"`
+	Native string `msgpack:"n,omitempty"`
+	Health string `msgpack:"h,omitempty"`
+}
+
+func noteToWire(n *Note) *wireNote {
+	if n == nil {
+		return nil
+	}
+	return &wireNote{n.Text, n.Phase, n.Native, n.Health}
+}
+
+func noteFromWire(w *wireNote) *Note {
+	if w == nil {
+		return nil
+	}
+	return &Note{w.Text, w.Phase, w.Native, w.Health}
+}

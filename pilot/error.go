@@ -1,0 +1,112 @@
+package pilot
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Code says what a caller may do about an error. Codes cross the wire: new
+// ones are appended, none is renamed or reused.
+type Code string
+
+// The codes.
+const (
+	Invalid     Code = "invalid"     // the request is wrong; Faults says where. Mend it.
+	NotFound    Code = "not_found"   // no such pilot, manager, session or resource
+	Conflict    Code = "conflict"    // somebody else was first. Read again and decide again.
+	Closed      Code = "closed"      // the manager or session takes no more work
+	Unavailable Code = "unavailable" // not now (bus away, catching up, too many requests). Try again later.
+	Timeout     Code = "timeout"     // no answer within the deadline; whether it took effect is not known
+	Unsupported Code = "unsupported" // a version, transport or system that this build cannot do
+	Denied      Code = "denied"      // not allowed
+	Internal    Code = "internal"    // a defect of ours
+)
+
+// Fault is one thing wrong with a request.
+type Fault struct {
+	Index  int    `json:"index"`  // of the item in a list; 0 for a single one
+	Field  string `json:"field"`  // the JSON name of the field; empty for the whole item
+	Reason string `json:"reason"` // for people
+}
+
+// String reads "item 2: cores: …".
+func (f Fault) String() string {
+	var b strings.Builder
+	b.WriteString("item ")
+	b.WriteString(strconv.Itoa(f.Index))
+	if f.Field != "" {
+		b.WriteString(": ")
+		b.WriteString(f.Field)
+	}
+	b.WriteString(": ")
+	b.WriteString(f.Reason)
+	return b.String()
+}
+
+// Error is an error with a code. Code, Message and Faults cross the wire; Op
+// and Err stay in the process that made them.
+type Error struct {
+	Code    Code
+	Op      string // what was being done, e.g. "append"; may be empty
+	Message string // for people; may be empty when Err says it all
+	Faults  []Fault
+	Err     error // the cause; may be nil
+}
+
+// Errorf makes an error of that code; %w is kept as its cause.
+func Errorf(code Code, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Message: err.Error(), Err: errors.Unwrap(err)}
+}
+
+// Error reads "op: message: first fault; second fault".
+func (e *Error) Error() string {
+	var parts []string
+	if e.Op != "" {
+		parts = append(parts, e.Op)
+	}
+	switch {
+	case e.Message != "":
+		parts = append(parts, e.Message)
+	case e.Err != nil:
+		parts = append(parts, e.Err.Error())
+	case len(e.Faults) == 0:
+		parts = append(parts, string(e.Code))
+	}
+	if len(e.Faults) > 0 {
+		texts := make([]string, len(e.Faults))
+		for i, f := range e.Faults {
+			texts[i] = f.String()
+		}
+		parts = append(parts, strings.Join(texts, "; "))
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf gives the code of the first Error in the chain, Internal for any
+// other error, and "" for nil.
+func CodeOf(err error) Code {
+	var e *Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return e.Code
+	default:
+		return Internal
+	}
+}
+
+// FaultsOf gives the faults of the first Error in the chain.
+func FaultsOf(err error) []Fault {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Faults
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package pilot
+
+import "time"
+
+// Status is all of a pilot that changes after its birth. Every event that
+// moves a pilot carries the whole of it, so the last one is the present.
+type Status struct {
+	State   State
+	Peak    State // furthest of PENDING_LAUNCH … ACTIVE ever reached
+	Attempt int   // 1 for the first claim; 0 before it
+
+	Launcher   string    // id of the launcher that looks after it
+	SecretHash []byte    // SHA-256 of the attempt's secret; the secret itself is never in the log
+	NotBefore  time.Time // a retried pilot is not claimed before
+
+	Job     Job
+	Sandbox string // absolute path where the job runs
+
+	Instance string // the agent that activated; another one with the same secret is refused
+	Nodes    []string
+	Cores    int64 // granted, as the agent found it
+	GPUs     int64
+	ActiveAt time.Time
+	Deadline time.Time // when the agent ends the pilot by itself
+	EndedAt  time.Time
+
+	Cancel *Cancel // nil: nobody asked
+	Cause  *Cause  // nil until final; on PENDING_LAUNCH, why the last attempt ended
+	Stdout string  // bounded tails of the payload's output, finals only
+	Stderr string
+}
+
+// Job is the batch system's side of a pilot.
+type Job struct {
+	ID      string // native id; unique only together with URL, Cluster and time
+	Cluster string // of a multi-cluster batch system
+	URL     string // the endpoint it was submitted to
+	Host    string // set for jobs bound to one host (fork)
+	Boot    string // boot id of that host: another boot has none of its processes
+	Digest  string // SHA-256 of the rendered script
+	Raw     string // what the submit command printed, bounded
+}
+
+// Known says whether a batch job was recorded.
+func (j Job) Known() bool { return j.ID != "" }
+
+// Cancel is a request to end a pilot.
+type Cancel struct {
+	By     string
+	Reason string
+	Force  bool          // skip the grace
+	Grace  time.Duration // between asking and killing
+	At     time.Time     // first asked
+}
+
+// DefaultGrace is the time a canceled payload gets between TERM and KILL:
+// RADICAL-Pilot's 10 s (v0.35, pilot_manager_controller.py).
+const DefaultGrace = 10 * time.Second
+
+// Cause says why a pilot ended.
+type Cause struct {
+	Code       CauseCode
+	Message    string // for people, one line
+	ExitCode   *int   // of the payload or the job; nil: none known
+	Signal     int    // that ended it; 0: none
+	Underlying string // a CANCELED pilot's own failure, if it had one
+}
+
+func (c *Cause) code() CauseCode {
+	if c == nil {
+		return ""
+	}
+	return c.Code
+}
+
+// CauseCode says why a pilot ended, for programs. Append-only.
+type CauseCode string
+
+// The causes, grouped by the state they belong to.
+const (
+	RuntimeReached  CauseCode = "runtime_reached"   // DONE
+	PayloadFinished CauseCode = "payload_completed" // DONE
+
+	CanceledBeforeLaunch CauseCode = "canceled_before_launch" // CANCELED
+	CanceledInQueue      CauseCode = "canceled_in_queue"      // CANCELED: a job existed, it never was ACTIVE
+	CanceledByAgent      CauseCode = "canceled_by_agent"      // CANCELED
+	KilledAfterGrace     CauseCode = "killed_after_grace"     // CANCELED
+
+	LaunchError       CauseCode = "launch_error"             // FAILED
+	RetriesExhausted  CauseCode = "launch_retries_exhausted" // FAILED
+	JobRejected       CauseCode = "job_rejected"             // FAILED
+	JobCanceledByThem CauseCode = "job_canceled_externally"  // FAILED
+	JobVanished       CauseCode = "job_vanished"             // FAILED
+	BootstrapFailed   CauseCode = "bootstrap_failed"         // FAILED: ended without ever being ACTIVE
+	PayloadFailed     CauseCode = "payload_failed"           // FAILED
+	PayloadNotStarted CauseCode = "payload_not_started"      // FAILED: no such executable
+	AgentLost         CauseCode = "agent_lost"               // FAILED: the agent was killed or crashed
+	Lost              CauseCode = "lost"                     // FAILED: its host stayed away
+)
+
+// Reached says whether the pilot has got to s, even if it has left it since.
+// The states up to PENDING_ACTIVE count as passed when a later one was
+// reached; ACTIVE, CANCELING and the finals only when they were.
+func (st *Status) Reached(s State) bool {
+	switch {
+	case s.Final():
+		return st.State == s
+	case s.Leaving():
+		return st.State.Leaving() ||
+			st.State.Final() && st.Cancel != nil && st.Cause.code() != CanceledBeforeLaunch
+	default:
+		return s.Order() > 0 && st.Peak.Order() >= s.Order()
+	}
+}
+
+// Move gives the status after k, with State and Peak set and everything else
+// as it was; false when the machine has no such move.
+func (st Status) Move(k Kind) (Status, Kind, bool) {
+	next, ok := st.State.After(k)
+	if !ok {
+		return st, NoKind, false
+	}
+	st.State = next
+	if !next.Final() && !next.Leaving() && next > st.Peak {
+		st.Peak = next
+	}
+	if next == Stopping {
+		st.Peak = Active
+	}
+	return st, Recorded(k, next), true
+}
+
+// Key addresses a pilot in the log: its resource, its manager and itself. The
+// zero Pilot or Resource stands for "all of them" where a filter is meant.
+type Key struct {
+	Resource string // <site>.<host>
+	Manager  UID
+	Pilot    UID
+}

@@ -1,0 +1,131 @@
+package projection
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Filter selects pilots; zero fields select all.
+type Filter struct {
+	Manager  pilot.UID
+	Resource string
+	States   []pilot.State
+	Labels   map[string]string // all of them must be equal
+	Live     bool              // only those that have not ended
+}
+
+func (f *Filter) matches(p *Pilot) bool {
+	if f.Resource != "" && p.Resource != f.Resource || f.Live && !p.State.Live() {
+		return false
+	}
+	// Order and not equality, for CANCELING has two states inside.
+	if len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s pilot.State) bool { return s.String() == p.State.String() }) {
+		return false
+	}
+	for name, want := range f.Labels {
+		if p.Birth == nil || p.Birth.Description.Labels[name] != want {
+			return false
+		}
+	}
+	return true
+}
+
+// Get gives a pilot by its manager and uid.
+func (v *View) Get(manager, uid pilot.UID) (Pilot, bool) {
+	p, ok := v.pilots[id{manager, uid}]
+	if !ok || p.Born == 0 {
+		return Pilot{}, false
+	}
+	return *p, true
+}
+
+// List gives the pilots that match, in order of birth, from the one born after
+// position after on; at most limit of them, 0 for all. next is the position
+// to go on from, 0 when there are no more.
+func (v *View) List(f Filter, after uint64, limit int) (page []Pilot, next uint64) {
+	from := v.order
+	if f.Manager != "" {
+		m, ok := v.managers[f.Manager]
+		if !ok {
+			return nil, 0
+		}
+		from = m.pilots
+	}
+	at, _ := slices.BinarySearchFunc(from, after+1, func(p *Pilot, seq uint64) int { return cmp.Compare(p.Born, seq) })
+	for _, p := range from[at:] {
+		if !f.matches(p) {
+			continue
+		}
+		if limit > 0 && len(page) == limit {
+			return page, page[limit-1].Born
+		}
+		page = append(page, *p)
+	}
+	return page, 0
+}
+
+// Manager gives a manager by its uid.
+func (v *View) Manager(uid pilot.UID) (Owner, bool) {
+	m, ok := v.managers[uid]
+	if !ok || m.Seq == 0 {
+		return Owner{}, false
+	}
+	return m.Owner, true
+}
+
+// Session gives a session by its uid.
+func (v *View) Session(uid pilot.UID) (Owner, bool) {
+	s, ok := v.sessions[uid]
+	if !ok {
+		return Owner{}, false
+	}
+	return *s, true
+}
+
+// Managers gives the managers of a session, or all for "", in order of creation.
+func (v *View) Managers(session pilot.UID) []Owner {
+	var all []Owner
+	for _, m := range v.managers {
+		if m.Seq != 0 && (session == "" || m.Session == session) {
+			all = append(all, m.Owner)
+		}
+	}
+	return inOrder(all)
+}
+
+// Sessions gives all sessions in order of creation.
+func (v *View) Sessions() []Owner {
+	var all []Owner
+	for _, s := range v.sessions {
+		all = append(all, *s)
+	}
+	return inOrder(all)
+}
+
+func inOrder(all []Owner) []Owner {
+	slices.SortFunc(all, func(a, b Owner) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.UID, b.UID))
+	})
+	return all
+}
+
+// Live counts the pilots of a manager that have not ended.
+func (v *View) Live(manager pilot.UID) int {
+	if m, ok := v.managers[manager]; ok {
+		return m.live
+	}
+	return 0
+}
+
+// Counts gives how many pilots of each resource are in each state.
+func (v *View) Counts() map[Tally]int {
+	counts := make(map[Tally]int, len(v.tallies))
+	for t, n := range v.tallies {
+		if n != 0 {
+			counts[t] = n
+		}
+	}
+	return counts
+}

@@ -1,0 +1,118 @@
+package adaptor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+)
+
+// Adaptor drives one batch system through one endpoint. All methods may be
+// called at the same time; each ends with its context.
+type Adaptor interface {
+	// Submit starts exactly one job for the attempt, or says how it failed
+	// with an *Error. The job's name and environment carry the spec's token.
+	Submit(ctx context.Context, spec *Spec) (Placed, error)
+	// Find looks for a job that carries the token of that attempt, whether it
+	// runs or has ended. False says that there is none and, as far as the
+	// system can tell, will be none; an error says that this is not known.
+	Find(ctx context.Context, key pilot.Key, attempt int) (Placed, bool, error)
+	// Poll asks for the state of jobs, in one call to the system if it can.
+	// The answers are in the order asked. An error says nothing about any job.
+	Poll(ctx context.Context, jobs []Handle) ([]Status, error)
+	// Cancel asks a job to end: its agent gets the grace to stop the payload,
+	// then everything of the job is killed. With force it is killed at once.
+	// It returns when the request is made; a job that is gone is no error.
+	Cancel(ctx context.Context, job Handle, stop Stop) error
+}
+
+// Notifier is an Adaptor that can tell of a job's end without being asked.
+type Notifier interface {
+	// Ended gives the pilots whose job ended since Submit, Find or Poll saw it
+	// running. The channel is never closed.
+	Ended() <-chan pilot.Key
+}
+
+// Spec is one attempt to launch a pilot.
+type Spec struct {
+	Key         pilot.Key
+	Attempt     int
+	Secret      string // for the agent only: never on a command line, in an environment or in a log
+	Description pilot.Description
+	Config      resource.Config
+}
+
+// Token names the attempt inside the batch system: it is what Find looks for.
+func Token(key pilot.Key, attempt int) string {
+	return fmt.Sprintf("%s.%s.%d", key.Manager, key.Pilot, attempt)
+}
+
+// Placed is a job the batch system has.
+type Placed struct {
+	Job     pilot.Job
+	Sandbox string // absolute path, where the job runs
+}
+
+// Handle is what a job is asked about with.
+type Handle struct {
+	Key     pilot.Key
+	Attempt int
+	Job     pilot.Job
+	Sandbox string
+}
+
+// Stop is how to end a job.
+type Stop struct {
+	Force bool
+	Grace api.Duration
+}
+
+// Phase is where a job stands, in words of no batch system.
+type Phase string
+
+// The phases.
+const (
+	Unknown    Phase = "unknown" // the system could not say; not an end
+	Queued     Phase = "queued"
+	Held       Phase = "held"
+	Running    Phase = "running"
+	Suspended  Phase = "suspended"
+	Completing Phase = "completing"
+	Ended      Phase = "ended"
+	Vanished   Phase = "vanished" // the system does not know the job; not yet an end
+)
+
+// Status is what a poll learnt of a job.
+type Status struct {
+	Phase  Phase
+	Native string // the system's own word
+	Reason string // the system's own reason
+	// Outcome of an Ended job: the agent's own mark in the sandbox where there
+	// is one, else what the system knows of its exit. Nil: nothing is known.
+	Outcome *api.Outcome
+}
+
+// Class says what is known after a submit that failed.
+type Class string
+
+// The classes.
+const (
+	Rejected  Class = "rejected"  // refused for good: the pilot fails with the system's words
+	Throttled Class = "throttled" // a limit: try again later
+	NotSent   Class = "not_sent"  // it cannot have arrived: try again
+	Uncertain Class = "unknown"   // it may have arrived: find by token before anything else
+)
+
+// Error is a submit that failed.
+type Error struct {
+	Class Class
+	Err   error
+}
+
+// Error gives the system's words.
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Class, e.Err) }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,65 @@
+.DEFAULT_GOAL := help
+SHELL        := bash -o pipefail
+GO           ?= go
+LINT_VERSION := 2.15.0
+LINTER       ?= .tools/golangci-lint-$(LINT_VERSION)
+FUZZ         ?= 30s
+PKGS         ?= ./...
+STORE        ?= .store
+LISTEN       ?= 127.0.0.1:4222
+
+.PHONY: help demo up build test check tidy lint fmt fuzz sim e2e e2e-long bench cover clean
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## See it work: everything on this machine, in a temporary directory
+	./scripts/demo.sh
+
+up: build ## Server, manager and launcher in one process; STORE= and LISTEN= say where
+	bin/flightlog up --store $(STORE) --listen $(LISTEN)
+
+build: ## Binaries into bin/: flightlog, manager, launcher, agent
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+test: ## All tests but the long ones, with the race detector
+	$(GO) test -race -shuffle=on -short -timeout 9m $(PKGS)
+
+check: tidy lint test ## What must pass before a push
+
+tidy: ## go.mod and go.sum are as they should be
+	$(GO) mod tidy -diff
+
+lint: $(LINTER) ## Formatting, vet, import directions
+	$(LINTER) fmt --diff
+	$(LINTER) run $(PKGS)
+
+fmt: $(LINTER) ## Format what lint would complain of
+	$(LINTER) fmt
+
+fuzz: ## Every fuzz target for FUZZ=30s
+	@$(GO) list -f '{{.ImportPath}}' $(PKGS) | while read -r p; do \
+	  $(GO) test -list '^Fuzz' $$p | { grep '^Fuzz' || true; } | while read -r f; do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done || exit 1; done
+
+sim: ## The fleet in simulated time, many seeds
+	$(GO) test -race -run Sim ./e2e -rapid.checks=10000
+
+e2e: ## A real server, everything killed and restarted
+	$(GO) test -race -run E2E -count=1 ./e2e
+
+e2e-long: ## The same under load, for a long time
+	FLIGHTLOG_LONG=1 $(GO) test -run E2E -count=1 -timeout 60m ./e2e
+
+bench: ## Benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+cover: ## Coverage over all packages
+	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $(PKGS) && $(GO) tool cover -func=cover.out | tail -1
+
+clean: ## Remove what make made
+	rm -rf bin .tools cover.out
+
+.tools/golangci-lint-$(LINT_VERSION):
+	mkdir -p .tools
+	GOBIN=$(CURDIR)/.tools $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINT_VERSION)
+	mv .tools/golangci-lint $@

@@ -66,6 +66,7 @@ type ManagerAnswer struct {
 // ManagersAnswer answers manager.list.
 type ManagersAnswer struct {
 	Managers []Manager `json:"managers"`
+	Seq      uint64    `json:"seq"`
 }
 
 // SessionAnswer answers session.create and session.get.
@@ -77,6 +78,7 @@ type SessionAnswer struct {
 // SessionsAnswer answers session.list.
 type SessionsAnswer struct {
 	Sessions []Manager `json:"sessions"`
+	Seq      uint64    `json:"seq"`
 }
 
 // CloseAnswer answers manager.close and session.close.
@@ -97,7 +99,7 @@ type SubmitRequest struct {
 // GetRequest asks pilot.get.
 type GetRequest struct {
 	Manager pilot.UID   `json:"manager"`
-	UIDs    []pilot.UID `json:"uids,omitempty"` // absent: all
+	UIDs    []pilot.UID `json:"uids,omitzero"`  // absent: all; empty: none
 	At      *time.Time  `json:"at,omitempty"`   // as it was then
 }
 
@@ -128,9 +130,9 @@ type ListAnswer struct {
 // WaitRequest asks pilot.wait.
 type WaitRequest struct {
 	Manager pilot.UID     `json:"manager"`
-	UIDs    []pilot.UID   `json:"uids,omitempty"`    // absent: all there are now
+	UIDs    []pilot.UID   `json:"uids,omitzero"`     // absent: all there are now; empty: none
 	States  []pilot.State `json:"states,omitempty"`  // absent: the finals
-	Timeout Duration      `json:"timeout,omitempty"` // absent: 30s; at most 10m, ask again for more
+	Timeout *Duration     `json:"timeout,omitempty"` // absent: 30s; 0: answers at once; at most 10m, ask again for more
 }
 
 // WaitAnswer answers pilot.wait.
@@ -150,7 +152,7 @@ type Waited struct {
 // CancelRequest asks pilot.cancel.
 type CancelRequest struct {
 	Manager pilot.UID   `json:"manager"`
-	UIDs    []pilot.UID `json:"uids,omitempty"` // absent: all
+	UIDs    []pilot.UID `json:"uids,omitzero"` // absent: all; empty: none
 	Reason  string      `json:"reason,omitempty"`
 	Force   bool        `json:"force,omitempty"` // no grace
 	Grace   *Duration   `json:"grace,omitempty"` // absent: 10s
@@ -178,6 +180,7 @@ type PilotRequest struct {
 // HistoryAnswer answers pilot.history, in log order.
 type HistoryAnswer struct {
 	Events []Event `json:"events"`
+	Seq    uint64  `json:"seq"`
 }
 
 // LogsAnswer answers pilot.logs.
@@ -185,6 +188,7 @@ type LogsAnswer struct {
 	Stdout string `json:"stdout"` // bounded tails, once the pilot has ended
 	Stderr string `json:"stderr"`
 	Lines  []Line `json:"lines"` // what happened, for people
+	Seq    uint64 `json:"seq"`
 }
 
 // Line is one line of a pilot's log.

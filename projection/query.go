@@ -119,6 +119,17 @@ func (v *View) Live(manager pilot.UID) int {
 	return 0
 }
 
+// CountsOf gives how many pilots of a manager are in each state.
+func (v *View) CountsOf(manager pilot.UID) map[pilot.State]int {
+	counts := map[pilot.State]int{}
+	if m, ok := v.managers[manager]; ok {
+		for _, p := range m.pilots {
+			counts[p.State]++
+		}
+	}
+	return counts
+}
+
 // Counts gives how many pilots of each resource are in each state.
 func (v *View) Counts() map[Tally]int {
 	counts := make(map[Tally]int, len(v.tallies))

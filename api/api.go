@@ -99,8 +99,8 @@ type SubmitRequest struct {
 // GetRequest asks pilot.get.
 type GetRequest struct {
 	Manager pilot.UID   `json:"manager"`
-	UIDs    []pilot.UID `json:"uids,omitzero"`  // absent: all; empty: none
-	At      *time.Time  `json:"at,omitempty"`   // as it was then
+	UIDs    []pilot.UID `json:"uids,omitzero"` // absent: all; empty: none
+	At      *time.Time  `json:"at,omitempty"`  // as it was then
 }
 
 // PilotsAnswer answers pilot.submit and pilot.get, in the order asked.

@@ -1,0 +1,77 @@
+package client
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/bus"
+)
+
+// Client is a connection to the service.
+type Client struct {
+	conn    *bus.Conn
+	owned   bool
+	timeout time.Duration
+	log     *zap.Logger
+	seen    atomic.Uint64 // highest log position any answer showed
+
+	mu       sync.Mutex // guards what is below
+	closed   bool
+	handlers map[*registration]struct{}
+}
+
+// Connect connects to the NATS server at url; an empty url is the one of the
+// environment, or nats://127.0.0.1:4222. It waits for the server until ctx
+// ends, then the code is unavailable. A connection that is lost later comes
+// back by itself.
+func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
+	s := defaults(url, opts)
+	c := &Client{
+		conn: s.conn, timeout: s.timeout, log: s.log,
+		handlers: map[*registration]struct{}{},
+	}
+	if c.conn != nil {
+		return c, nil
+	}
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	conn, err := bus.Connect(ctx, s.bus)
+	if err != nil {
+		return nil, err
+	}
+	c.conn, c.owned = conn, true
+	return c, nil
+}
+
+// Close ends all handlers, waiting for those that are running, and the
+// connection. Nothing happens to pilots. It must not be called from inside a
+// handler.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	running := c.handlers
+	c.handlers = nil
+	c.mu.Unlock()
+	for r := range running {
+		r.stop()
+		<-r.done
+	}
+	if c.owned {
+		c.conn.Close()
+	}
+}
+
+// Bus is the connection below, for what this package does not offer.
+func (c *Client) Bus() *bus.Conn { return c.conn }
+
+// bounded gives ctx a deadline if it has none.
+func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.timeout)
+}

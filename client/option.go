@@ -1,0 +1,49 @@
+package client
+
+import (
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/bus"
+)
+
+// defaultTimeout is the deadline of a call whose context has none.
+const defaultTimeout = 30 * time.Second
+
+// Option changes how Connect connects.
+type Option func(*settings)
+
+type settings struct {
+	bus     bus.Config
+	conn    *bus.Conn
+	timeout time.Duration
+	log     *zap.Logger
+}
+
+func defaults(url string, opts []Option) settings {
+	s := settings{bus: bus.ConfigFromEnv(os.Getenv), timeout: defaultTimeout, log: zap.NewNop()}
+	for _, o := range opts {
+		o(&s)
+	}
+	if url != "" {
+		s.bus.URL = url
+	}
+	return s
+}
+
+// WithBus replaces the settings of the connection, which otherwise come from
+// the environment (NATS_URL, NATS_CREDS, NATS_CONTEXT and so on).
+func WithBus(cfg bus.Config) Option { return func(s *settings) { s.bus = cfg } }
+
+// WithConn uses a connection that is already there and stays its owner's:
+// Close leaves it open.
+func WithConn(conn *bus.Conn) Option { return func(s *settings) { s.conn = conn } }
+
+// WithTimeout sets the deadline of calls whose context has none; 30 s without
+// this option.
+func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
+
+// WithLogger tells of retries and of failing handlers that have nobody to tell.
+func WithLogger(log *zap.Logger) Option { return func(s *settings) { s.log = log } }

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Pilot is a handle of a pilot.
+type Pilot struct {
+	m   *Manager
+	uid pilot.UID
+}
+
+// UID is the pilot's name, unique within its manager.
+func (p *Pilot) UID() pilot.UID { return p.uid }
+
+// Manager is the handle of the manager that owns the pilot.
+func (p *Pilot) Manager() *Manager { return p.m }
+
+// Get gives the pilot as it is.
+func (p *Pilot) Get(ctx context.Context) (api.Pilot, error) {
+	return one(p.m.Get(ctx, p.uid))
+}
+
+// GetAt gives the pilot as it was at a time of the past.
+func (p *Pilot) GetAt(ctx context.Context, at time.Time) (api.Pilot, error) {
+	return one(p.m.GetAt(ctx, at, p.uid))
+}
+
+// Cancel asks the pilot to end and does not wait for it. It is no error if the
+// pilot has ended already.
+func (p *Pilot) Cancel(ctx context.Context, o CancelOptions) error {
+	_, err := p.m.Cancel(ctx, o, p.uid)
+	return err
+}
+
+// Wait waits for the pilot as Manager.Wait does for many.
+func (p *Pilot) Wait(ctx context.Context, o WaitOptions) (api.Waited, error) {
+	result, err := p.m.Wait(ctx, o, p.uid)
+	return one(result.Pilots, err)
+}
+
+// History gives what happened to the pilot, in the order of the log, behind
+// position after.
+func (p *Pilot) History(ctx context.Context, after uint64) ([]api.Event, error) {
+	answer, err := call[api.HistoryAnswer](ctx, p.m.c, "pilot.history",
+		api.PilotRequest{Manager: p.m.uid, UID: p.uid, After: after})
+	return answer.Events, err
+}
+
+// Logs gives the ends of what the payload printed, once the pilot has ended,
+// and what happened to the pilot in words.
+func (p *Pilot) Logs(ctx context.Context) (api.LogsAnswer, error) {
+	return call[api.LogsAnswer](ctx, p.m.c, "pilot.logs", api.PilotRequest{Manager: p.m.uid, UID: p.uid})
+}
+
+// one takes the single element of an answer about one pilot.
+func one[T any](all []T, err error) (T, error) {
+	if len(all) == 1 {
+		return all[0], err
+	}
+	var none T
+	if err == nil {
+		err = pilot.Errorf(pilot.Internal, "asked for one pilot, got %d", len(all))
+	}
+	return none, err
+}

@@ -1,0 +1,104 @@
+package client
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// WaitOptions say what to wait for.
+type WaitOptions struct {
+	// States are what each pilot is to reach; one of them is enough. A state
+	// counts even if it was left again. Empty: the finals.
+	States []pilot.State
+	// Timeout is how long to wait; then the result says so, without an error.
+	// 0: until the context ends, however long that is, which is an error.
+	Timeout time.Duration
+}
+
+// WaitResult is where the pilots stand at the end of a wait.
+type WaitResult struct {
+	Pilots   []api.Waited // in the order asked
+	TimedOut bool
+}
+
+// Reached says whether every pilot got to one of the states asked for.
+func (r *WaitResult) Reached() bool {
+	return !slices.ContainsFunc(r.Pilots, func(w api.Waited) bool { return !w.Reached })
+}
+
+// slice is how long the service is asked to wait in one go. It answers earlier
+// when there is something to say; the limit is for replicas that die, for one
+// that was killed never answers.
+const slice = 20 * time.Second
+
+// Wait waits until every one of the pilots, all that there are now for none,
+// has reached one of the states or has ended. Waiting for no pilots at all is
+// over at once. Code not_found if one of them is unknown.
+func (m *Manager) Wait(ctx context.Context, o WaitOptions, uids ...pilot.UID) (WaitResult, error) {
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errWaited)
+		defer cancel()
+	}
+	var result WaitResult
+	if len(uids) == 0 {
+		var err error
+		if uids, err = m.uids(ctx); err != nil {
+			return result, err
+		}
+	}
+	for chunk := range slices.Chunk(uids, api.MaxItems) {
+		answer, err := m.waitChunk(ctx, o.States, chunk)
+		if err != nil {
+			return result, err
+		}
+		result.Pilots = append(result.Pilots, answer.Pilots...)
+		result.TimedOut = result.TimedOut || answer.TimedOut
+	}
+	return result, nil
+}
+
+// errWaited tells the caller's own time limit from the end of the context.
+var errWaited = pilot.Errorf(pilot.Timeout, "the time to wait is over")
+
+// waitChunk waits for as many pilots as one request may name. When the limit of
+// the wait is over it asks once more, so that the answer says where they stand.
+func (m *Manager) waitChunk(ctx context.Context, states []pilot.State, uids []pilot.UID) (api.WaitAnswer, error) {
+	ask := api.WaitRequest{Manager: m.uid, UIDs: uids, States: states}
+	for {
+		left := slice
+		if end, ok := ctx.Deadline(); ok {
+			left = min(slice, time.Until(end))
+		}
+		ask.Timeout = new(api.Duration(max(0, left)))
+		answer, err := callWithin[api.WaitAnswer](ctx, m.c, left+patience, "pilot.wait", ask)
+		switch {
+		case context.Cause(ctx) == errWaited: //nolint:errorlint // our own value
+			return m.standing(ctx, ask)
+		case err != nil || !answer.TimedOut:
+			return answer, err
+		}
+	}
+}
+
+// standing asks where the pilots are, after the time to wait was over.
+func (m *Manager) standing(ctx context.Context, ask api.WaitRequest) (api.WaitAnswer, error) {
+	ask.Timeout = new(api.Duration(0))
+	return call[api.WaitAnswer](context.WithoutCancel(ctx), m.c, "pilot.wait", ask)
+}
+
+// uids are those of all pilots of the manager.
+func (m *Manager) uids(ctx context.Context) ([]pilot.UID, error) {
+	var all []pilot.UID
+	for p, err := range m.List(ctx, ListOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.UID)
+	}
+	return all, nil
+}

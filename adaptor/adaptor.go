@@ -3,6 +3,7 @@ package adaptor
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
@@ -33,6 +34,21 @@ type Notifier interface {
 	// Ended gives the pilots whose job ended since Submit, Find or Poll saw it
 	// running. The channel is never closed.
 	Ended() <-chan pilot.Key
+}
+
+// Settler is an Adaptor that knows how long a submit whose answer was lost may
+// still show up in Find; without it that is DefaultSettle.
+type Settler interface {
+	Settle() time.Duration
+}
+
+// DefaultSettle is what batch systems get: a loaded SLURM controller was seen to
+// answer after its client's 30 s message timeout.
+const DefaultSettle = 30 * time.Second
+
+// Cleaner is an Adaptor that can remove the sandbox of a job that has ended.
+type Cleaner interface {
+	Cleanup(ctx context.Context, job Handle) error
 }
 
 // Spec is one attempt to launch a pilot.

@@ -81,12 +81,13 @@ const (
 	RuntimeReached  CauseCode = "runtime_reached"   // DONE
 	PayloadFinished CauseCode = "payload_completed" // DONE
 
-	CanceledBeforeLaunch CauseCode = "canceled_before_launch" // CANCELED
+	CanceledBeforeLaunch CauseCode = "canceled_before_launch" // CANCELED: straight from PENDING_LAUNCH, and only then
 	CanceledInQueue      CauseCode = "canceled_in_queue"      // CANCELED: a job existed, it never was ACTIVE
 	CanceledByAgent      CauseCode = "canceled_by_agent"      // CANCELED
 	KilledAfterGrace     CauseCode = "killed_after_grace"     // CANCELED
 
-	LaunchError       CauseCode = "launch_error"             // FAILED
+	LaunchError       CauseCode = "launch_error"             // FAILED; also why an attempt ended
+	Throttled         CauseCode = "throttled"                // why an attempt ended: a limit of the batch system
 	RetriesExhausted  CauseCode = "launch_retries_exhausted" // FAILED
 	JobRejected       CauseCode = "job_rejected"             // FAILED
 	JobCanceledByThem CauseCode = "job_canceled_externally"  // FAILED

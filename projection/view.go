@@ -17,10 +17,11 @@ type Pilot struct {
 	SubmittedAt time.Time
 	Actor       string // who submitted it
 	pilot.Status
-	Seq      uint64      // last position on its own subject: what the next change must expect
-	Note     events.Note // the last observation
-	NoteSeq  uint64
-	Degraded string // empty: all of its messages were understood
+	ChangedAt time.Time   // when it got into its state, by the clock of who put it there
+	Seq       uint64      // last position on its own subject: what the next change must expect
+	Note      events.Note // the last observation
+	NoteSeq   uint64
+	Degraded  string // empty: all of its messages were understood
 }
 
 // Latest is the position of the newest message about the pilot.
@@ -142,6 +143,9 @@ func (v *View) born(e *events.Event) bool {
 		return false // again, or a second birth under another resource, which dedup let through
 	}
 	p.Birth, p.Born, p.SubmittedAt, p.Actor = e.Birth, e.Seq, e.At, e.Actor
+	if p.Seq == 0 {
+		p.ChangedAt = e.At
+	}
 	m := v.ownerOf(e.Manager)
 	v.order = insert(v.order, p)
 	m.pilots = insert(m.pilots, p)
@@ -175,7 +179,7 @@ func (v *View) changed(e *events.Event) bool {
 		p.Degraded = fmt.Sprintf("message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
 		return false
 	}
-	p.Status = *e.Status
+	p.Status, p.ChangedAt = *e.Status, e.At
 	v.tallies[Tally{p.Resource, was}]--
 	v.tallies[Tally{p.Resource, p.State}]++
 	if p.State.Final() {

@@ -1,0 +1,108 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Log is the part of the bus that a launcher reads and writes facts with.
+type Log interface {
+	// Append stores e if e.Prev is the last position of its subject. Code
+	// conflict: it is not. Code timeout: not known; read Last.
+	Append(ctx context.Context, e *events.Event) (uint64, error)
+	// Tail yields what the span asks for in log order, then waits for more.
+	Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error]
+	// Last reads the last message of e's subject, as of now.
+	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
+}
+
+// Inbox hands out the submit commands of the resource, each to one launcher.
+type Inbox interface {
+	Receive(ctx context.Context) iter.Seq2[*events.Delivery, error]
+}
+
+// Leases say which launchers live.
+type Leases interface {
+	// Hold keeps the lease id until ctx ends. Code conflict: another process has it.
+	Hold(ctx context.Context, id, about string) error
+	Alive(ctx context.Context, id string) (bool, error)
+}
+
+// Config is what a Launcher needs.
+type Config struct {
+	Resource string // <site>.<host>, the resource it serves
+	ID       string // unique among living launchers, kept over restarts
+	Host     string // whose processes it can see; jobs bound to another host are not its to adopt
+	Log      Log
+	Inbox    Inbox
+	Leases   Leases
+	Systems  map[string]adaptor.Adaptor // by name of the batch system: "fork"
+	Logger   *zap.Logger                // nil: silent
+	Limits   Limits
+}
+
+// Limits bound what a launcher does at once and how long it waits. Zero fields
+// mean the default.
+type Limits struct {
+	Effects     int           // effects under way at once; 64
+	Attempts    int           // before a pilot that cannot be launched is FAILED; 5
+	Deliveries  int           // of one command, before its pilot is FAILED: it may be what kills launchers; 50
+	Backoff     time.Duration // before the second attempt, doubled each time; 1s, at most 5m
+	Poll        time.Duration // between polls of a running job; 30s
+	PollLeaving time.Duration // between polls of a job that is to end; 500ms
+	Vanish      time.Duration // a job that the system does not know any more is given up after; 2m
+	Slack       time.Duration // between the end of the grace and force; 3s
+	Lease       time.Duration // how often leases of other launchers are looked at; 3s
+	Lost        time.Duration // a job on a host that stays away is given up after; 10m
+	Effect      time.Duration // longest time one effect may take; 2m
+}
+
+func (l Limits) withDefaults() Limits {
+	ints := []struct {
+		p *int
+		d int
+	}{{&l.Effects, 64}, {&l.Attempts, 5}, {&l.Deliveries, 50}}
+	for _, f := range ints {
+		if *f.p == 0 {
+			*f.p = f.d
+		}
+	}
+	times := []struct {
+		p *time.Duration
+		d time.Duration
+	}{
+		{&l.Backoff, time.Second}, {&l.Poll, 30 * time.Second},
+		{&l.PollLeaving, 500 * time.Millisecond}, {&l.Vanish, 2 * time.Minute}, {&l.Slack, 3 * time.Second},
+		{&l.Lease, 3 * time.Second}, {&l.Lost, 10 * time.Minute}, {&l.Effect, 2 * time.Minute},
+	}
+	for _, f := range times {
+		if *f.p == 0 {
+			*f.p = f.d
+		}
+	}
+	return l
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	need := func(ok bool, field string) {
+		if !ok {
+			errs = append(errs, pilot.Errorf(pilot.Invalid, "launcher: %s is missing", field))
+		}
+	}
+	need(c.Resource != "", "Resource")
+	need(pilot.ValidToken(c.ID), "a valid ID")
+	need(c.Log != nil, "Log")
+	need(c.Inbox != nil, "Inbox")
+	need(c.Leases != nil, "Leases")
+	need(len(c.Systems) > 0, "Systems")
+	return errors.Join(errs...)
+}

@@ -1,0 +1,386 @@
+package launcher
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// act is what a launcher can do about a pilot.
+type act uint8
+
+const (
+	wait    act = iota // nothing now; look again at effect.At, if set, or when something happens
+	ack                // take the submit command off the queue
+	again              // hand it back, to come again at effect.At
+	record             // append a change
+	find               // ask the batch system for the attempt's token
+	launch             // submit the job, and record it
+	poll               // ask what the job does
+	stop               // ask the job to end
+	cleanup            // remove the sandbox
+	unwell             // append a note that nobody looks after the pilot
+)
+
+// effect is one thing to do about one pilot.
+type effect struct {
+	Act    act
+	At     time.Time
+	Change change       // record
+	Stop   adaptor.Stop // stop
+}
+
+// change is what a recorded change says beyond its kind.
+type change struct {
+	Kind      pilot.Kind
+	Cause     *pilot.Cause
+	NotBefore time.Time
+	Outcome   *api.Outcome    // finals: tails and time of the end
+	Placed    *adaptor.Placed // pending_active
+}
+
+// sight is all that step looks at.
+type sight struct {
+	projection.Pilot
+	Me, Host  string
+	Held      bool // this launcher holds the submit command
+	Count     int  // its deliveries
+	Supported bool // there is an adaptor for its batch system
+
+	Secret    bool            // this process claimed the attempt and can submit it
+	Placed    *adaptor.Placed // the job of this attempt, not yet in the log
+	Refusal   *adaptor.Error  // of this attempt's submit
+	RefusedAt time.Time
+	SoughtAt  time.Time     // when Find last said that there is no job; zero: not asked
+	Settle    time.Duration // how long a submit without an answer may still show up
+
+	Owner ownership
+
+	Poll     *adaptor.Status // last answer; nil: ask
+	PolledAt time.Time
+	GoneAt   time.Time // first of the answers Vanished, one after the other
+
+	StopSent  stopLevel
+	StoppedAt time.Time // when the last stop was sent
+	Cleaned   bool
+}
+
+// ownership is what is known of the launcher that a pilot belongs to.
+type ownership struct {
+	Known bool // false: its lease was not looked at yet
+	Alive bool
+	Since time.Time // not alive since
+}
+
+type stopLevel uint8
+
+const (
+	notSent stopLevel = iota
+	asked
+	forced
+)
+
+// step says what a pilot needs now. It is pure: equal sights and times give
+// equal effects. Where it waits for something that makes no noise, the effect
+// says when to look again.
+func step(s *sight, now time.Time, lim *Limits) effect {
+	switch {
+	case s.State.Final():
+		return s.afterEnd()
+	case s.State == pilot.PendingLaunch:
+		return s.pending(now, lim)
+	case s.Launcher != s.Me:
+		return s.foreign(now, lim)
+	case s.State == pilot.Launching:
+		return s.launching(now, lim)
+	case s.Held:
+		return effect{Act: ack}
+	case s.State.Leaving():
+		return s.leaving(now, lim)
+	default:
+		return s.running(now, lim)
+	}
+}
+
+func (s *sight) afterEnd() effect {
+	switch {
+	case s.Held:
+		return effect{Act: ack}
+	case s.Launcher != s.Me || s.Birth == nil || !s.Birth.Description.Cleanup || s.Sandbox == "" || s.Cleaned:
+		return effect{}
+	case s.Poll == nil || s.Poll.Phase != adaptor.Ended:
+		return effect{Act: poll} // the agent may still be writing
+	default:
+		return effect{Act: cleanup}
+	}
+}
+
+func (s *sight) pending(now time.Time, lim *Limits) effect {
+	retried := s.Attempt > 0 && s.Cause != nil
+	switch {
+	case !s.Held:
+		return effect{} // the queue gives it to somebody
+	case s.Birth == nil:
+		return s.fail(pilot.LaunchError, "the log holds no description of this pilot")
+	case !s.Supported:
+		return s.fail(pilot.LaunchError, "no launcher of %s can drive its batch system", s.Resource)
+	case s.Count > lim.Deliveries:
+		return s.fail(pilot.RetriesExhausted, "its submit command was delivered %d times without success", s.Count)
+	case retried && s.Cause.Code != pilot.Throttled && s.Attempt >= lim.Attempts:
+		return s.fail(pilot.RetriesExhausted, "%d attempts failed; the last: %s", s.Attempt, s.Cause.Message)
+	case now.Before(s.NotBefore):
+		return effect{Act: again, At: s.NotBefore}
+	default:
+		return effect{Act: record, Change: change{Kind: pilot.Claimed}}
+	}
+}
+
+func (s *sight) fail(code pilot.CauseCode, format string, args ...any) effect {
+	return effect{Act: record, Change: change{
+		Kind: pilot.JobFailed, Cause: &pilot.Cause{Code: code, Message: fmt.Sprintf(format, args...)},
+	}}
+}
+
+// launching goes on with an attempt that is this launcher's.
+func (s *sight) launching(now time.Time, lim *Limits) effect {
+	switch {
+	case s.Placed != nil:
+		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}}
+	case s.Refusal != nil:
+		return s.refused(now, lim)
+	case s.Secret:
+		return effect{Act: launch}
+	default:
+		return s.afresh(now) // begun by an earlier life of this launcher
+	}
+}
+
+// afresh begins a new attempt once it is sure that the present one made no job.
+func (s *sight) afresh(now time.Time) effect {
+	if e, sure := s.seek(now, s.ChangedAt.Add(s.Settle)); !sure {
+		return e
+	}
+	return effect{Act: record, Change: change{Kind: pilot.Claimed}}
+}
+
+// seek looks for the attempt's job by its token until one look, at settled or
+// later, has found nothing; that is sure.
+func (s *sight) seek(now, settled time.Time) (e effect, sure bool) {
+	if s.SoughtAt.IsZero() {
+		return effect{Act: find}, false
+	}
+	if !s.SoughtAt.Before(settled) {
+		return effect{}, true
+	}
+	if next := earlier(s.SoughtAt.Add(s.Settle/8), settled); now.Before(next) {
+		return effect{At: next}, false
+	}
+	return effect{Act: find}, false
+}
+
+// refused decides after a submit that did not say it had worked.
+func (s *sight) refused(now time.Time, lim *Limits) effect {
+	words := s.Refusal.Err.Error()
+	switch s.Refusal.Class {
+	case adaptor.Rejected:
+		return s.fail(pilot.JobRejected, "%s", words)
+	case adaptor.Uncertain:
+		if e, sure := s.seek(now, s.RefusedAt.Add(s.Settle)); !sure {
+			return e
+		}
+	case adaptor.Throttled, adaptor.NotSent:
+	}
+	code, pause := pilot.LaunchError, lim.Backoff
+	if s.Refusal.Class == adaptor.Throttled {
+		code, pause = pilot.Throttled, 10*lim.Backoff
+	}
+	pause = min(pause<<min(s.Attempt-1, 16), maxBackoff)
+	return effect{Act: record, Change: change{
+		Kind: pilot.Retried, Cause: &pilot.Cause{Code: code, Message: words}, NotBefore: now.Add(pause),
+	}}
+}
+
+// maxBackoff is the longest pause between two attempts.
+const maxBackoff = 5 * time.Minute
+
+// foreign decides about a pilot that another launcher looks after.
+func (s *sight) foreign(now time.Time, lim *Limits) effect {
+	begun := s.State == pilot.Launching || s.State.Leaving() && !s.Job.Known()
+	switch {
+	case s.Held && !begun:
+		return effect{Act: ack}
+	case !s.Owner.Known || s.Owner.Alive:
+		if s.Held {
+			return effect{Act: again, At: now.Add(lim.Lease)}
+		}
+		return effect{}
+	case s.State == pilot.Launching:
+		return s.takeOver(now)
+	case s.Job.Host == "" || s.Job.Host == s.Host:
+		return effect{Act: record, Change: change{Kind: pilot.Adopted}}
+	case now.Before(s.Owner.Since.Add(lim.Lost)):
+		if s.Note.Health == "" {
+			return effect{Act: unwell}
+		}
+		return effect{At: s.Owner.Since.Add(lim.Lost)}
+	default:
+		return s.fail(pilot.Lost, "launcher %s and its host %s stayed away for %s", s.Launcher, s.Job.Host, lim.Lost)
+	}
+}
+
+// takeOver continues an attempt whose launcher is gone: whatever job it made
+// is recorded; if there is none, a new attempt shuts the old one out.
+func (s *sight) takeOver(now time.Time) effect {
+	switch {
+	case !s.Held:
+		return effect{} // the queue gives it to somebody
+	case s.Placed != nil:
+		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}}
+	default:
+		return s.afresh(now)
+	}
+}
+
+// running looks after a job.
+func (s *sight) running(now time.Time, lim *Limits) effect {
+	switch {
+	case s.Placed != nil && !s.Job.Known():
+		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}} // the agent was faster
+	case !s.Job.Known():
+		if e, sure := s.seek(now, s.ActiveAt.Add(max(s.Settle, lim.Vanish))); !sure {
+			return e // it is ACTIVE, so there was one
+		}
+		return s.fail(pilot.AgentLost, "the batch system knows no job of attempt %d", s.Attempt)
+	case s.Poll == nil:
+		return effect{Act: poll}
+	}
+	switch s.Poll.Phase {
+	case adaptor.Ended:
+		return s.ended()
+	case adaptor.Vanished:
+		if over := s.GoneAt.Add(lim.Vanish); now.Before(over) {
+			return s.pollAt(s.PolledAt.Add(min(lim.Poll, lim.Vanish/4)), now)
+		}
+		return s.fail(pilot.JobVanished, "the batch system has not known job %s since %s", s.Job.ID, s.GoneAt.Format(time.RFC3339))
+	default:
+		return s.pollAt(s.PolledAt.Add(lim.Poll), now)
+	}
+}
+
+func (s *sight) pollAt(at, now time.Time) effect {
+	if now.Before(at) {
+		return effect{At: at}
+	}
+	return effect{Act: poll}
+}
+
+// ended records the end of a job that the agent did not report itself.
+func (s *sight) ended() effect {
+	out := s.Poll.Outcome
+	if out == nil {
+		return s.fail(pilot.AgentLost, "job %s ended and left no word", s.Job.ID)
+	}
+	return effect{Act: record, Change: outcomeChange(&s.Status, out)}
+}
+
+// outcomeChange says what an agent's outcome means for a pilot of that status.
+func outcomeChange(st *pilot.Status, out *api.Outcome) change {
+	cause := &pilot.Cause{Code: out.Code, Message: out.Message, ExitCode: out.ExitCode, Signal: out.Signal}
+	c := change{Kind: pilot.JobFailed, Cause: cause, Outcome: out}
+	switch {
+	case out.Kind == api.OutcomeDone:
+		c.Kind = pilot.JobDone
+	case out.Kind == api.OutcomeCanceled && st.State.Leaving():
+		c.Kind = pilot.JobCanceled
+	case out.Kind == api.OutcomeCanceled:
+		cause.Code = pilot.JobCanceledByThem
+	}
+	return c
+}
+
+// leaving ends a job that somebody wants gone, asking first.
+func (s *sight) leaving(now time.Time, lim *Limits) effect {
+	switch {
+	case !s.Job.Known():
+		return s.leavingWithoutJob(now)
+	case s.Poll != nil && s.Poll.Phase == adaptor.Ended && s.Poll.Outcome != nil:
+		return effect{Act: record, Change: outcomeChange(&s.Status, s.Poll.Outcome)}
+	case s.Poll != nil && s.Poll.Phase == adaptor.Ended:
+		return s.gone("")
+	case s.Poll != nil && s.Poll.Phase == adaptor.Vanished && !now.Before(s.GoneAt.Add(lim.Vanish)):
+		return s.gone("the batch system does not know the job any more")
+	}
+	if order, due := s.stopDue(now, lim); due {
+		return effect{Act: stop, Stop: order}
+	}
+	next := s.pollAt(s.PolledAt.Add(lim.PollLeaving), now)
+	if next.Act == wait && s.StopSent == asked {
+		next.At = earlier(next.At, s.graceOver(lim))
+	}
+	return next
+}
+
+func (s *sight) leavingWithoutJob(now time.Time) effect {
+	settled := s.ChangedAt.Add(s.Settle)
+	switch {
+	case s.Placed != nil:
+		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}}
+	case s.Refusal != nil && s.Refusal.Class != adaptor.Uncertain, s.Secret && s.Refusal == nil:
+		// Nothing was submitted, or certainly nothing arrived.
+	case s.Refusal != nil:
+		settled = s.RefusedAt.Add(s.Settle)
+		fallthrough
+	default:
+		if e, sure := s.seek(now, settled); !sure {
+			return e
+		}
+	}
+	return effect{Act: record, Change: change{Kind: pilot.JobCanceled, Cause: &pilot.Cause{
+		Code: pilot.CanceledBeforeLaunch, Message: s.Cancel.Reason,
+	}}}
+}
+
+// stopDue says whether the job is to be told to stop now, and how: first with
+// its grace, then, or if asked for, by force, again and again while it runs.
+func (s *sight) stopDue(now time.Time, lim *Limits) (adaptor.Stop, bool) {
+	order := adaptor.Stop{Grace: api.Duration(s.Cancel.Grace)}
+	order.Force = s.Cancel.Force || s.StopSent != notSent && !now.Before(s.graceOver(lim))
+	switch s.StopSent {
+	case notSent:
+		return order, true
+	case asked:
+		return order, order.Force
+	default:
+		order.Force = true
+		return order, !now.Before(s.StoppedAt.Add(10 * lim.PollLeaving))
+	}
+}
+
+func (s *sight) graceOver(lim *Limits) time.Time {
+	return s.StoppedAt.Add(s.Cancel.Grace + lim.Slack)
+}
+
+// gone records that a job which was to end is there no more.
+func (s *sight) gone(underlying string) effect {
+	return effect{Act: record, Change: change{Kind: pilot.JobCanceled, Cause: canceledCause(&s.Status, underlying)}}
+}
+
+// canceledCause is the cause of a canceled pilot whose job did not say so itself.
+func canceledCause(st *pilot.Status, underlying string) *pilot.Cause {
+	code := pilot.KilledAfterGrace
+	if st.State != pilot.Stopping {
+		code = pilot.CanceledInQueue
+	}
+	return &pilot.Cause{Code: code, Message: st.Cancel.Reason, Underlying: underlying}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

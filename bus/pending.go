@@ -101,13 +101,6 @@ func (l *Log) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([
 	return nil, errPending
 }
 
-// InboxConfig tunes an inbox; all of one resource's should be equal.
-type InboxConfig struct {
-	AckWait     time.Duration // a holder silent for so long has lost the command; 0: 5s
-	Heartbeat   time.Duration // how often a held command is kept; 0: AckWait*3/10
-	MaxInFlight int           // commands this process holds at once; 0: 64
-}
-
 // Inbox hands out the submit commands of one resource.
 type Inbox struct{}
 

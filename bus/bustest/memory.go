@@ -2,7 +2,7 @@ package bustest
 
 import (
 	"context"
-	"iter"
+	"sync"
 	"time"
 
 	"github.com/flightlog/flightlog/bus"
@@ -11,20 +11,44 @@ import (
 )
 
 // Faults is trouble to order; each function may be nil. They are called with
-// the first event of a batch, and not at the same time.
+// the first event of an append, one call at a time, and must not use the log.
 type Faults struct {
-	Refuse  func(e *events.Event) error         // not nil: nothing is stored, this is the error
-	LoseAck func(e *events.Event) bool          // it is stored, but the caller gets code timeout
-	Delay   func(e *events.Event) time.Duration // before anything else; ctx may end it (code unavailable)
+	// Delay passes before anything else; ctx may end it (code unavailable).
+	Delay func(e *events.Event) time.Duration
+	// Refuse, unless it gives nil, is the append's error; nothing is stored.
+	Refuse func(e *events.Event) error
+	// LoseAck stores the append and lets the caller have code timeout.
+	LoseAck func(e *events.Event) bool
 }
 
-// Memory is a log in memory.
+// Memory is a log in memory. Made inside a bubble of testing/synctest it lives
+// by the bubble's clock.
 type Memory struct {
-	Faults Faults // set it before the log is used
+	Faults Faults // to be set before the log is used
+
+	epoch   int64
+	faulty  sync.Mutex // held while a fault is asked for
+	mu      sync.Mutex
+	stored  []bus.Stored        // position i+1
+	chains  map[string][]uint64 // positions of each subject
+	seen    map[string]sighting // by message id
+	queues  map[string]*queue   // by resource
+	leases  map[string]*lease
+	changed chan struct{} // closed, and replaced, at every change of the fields above
+}
+
+type sighting struct {
+	seq uint64
+	at  time.Time
 }
 
 // NewMemory makes an empty log.
-func NewMemory() *Memory { return &Memory{} }
+func NewMemory() *Memory {
+	return &Memory{
+		epoch: time.Now().UnixMilli(), chains: map[string][]uint64{}, seen: map[string]sighting{},
+		queues: map[string]*queue{}, leases: map[string]*lease{}, changed: make(chan struct{}),
+	}
+}
 
 var (
 	_ EventLog = (*Memory)(nil)
@@ -32,58 +56,153 @@ var (
 )
 
 // Epoch is when the log was made, in milliseconds.
-func (m *Memory) Epoch() int64 { return 0 }
+func (m *Memory) Epoch() int64 { return m.epoch }
 
 // Append is bus.Log's, but for what Faults say.
-func (m *Memory) Append(ctx context.Context, e *events.Event) (uint64, error) { return 0, errPending }
+func (m *Memory) Append(ctx context.Context, e *events.Event) (uint64, error) {
+	return m.AppendBatch(ctx, []*events.Event{e})
+}
 
 // AppendBatch is bus.Log's, but for what Faults say.
 func (m *Memory) AppendBatch(ctx context.Context, es []*events.Event) (uint64, error) {
-	return 0, errPending
+	sealed, err := bus.Seal(es)
+	if err != nil {
+		return 0, err
+	}
+	lose, err := m.trouble(ctx, es[0])
+	if err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, err := m.append(sealed)
+	if err == nil && lose {
+		return 0, pilot.Errorf(pilot.Timeout, "append: the acknowledgement is lost, as ordered")
+	}
+	return last, err
 }
 
-// Tail is bus.Log's.
-func (m *Memory) Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error] {
-	return func(yield func(events.Entry, error) bool) { yield(events.Entry{}, errPending) }
+func (m *Memory) trouble(ctx context.Context, e *events.Event) (lose bool, err error) {
+	m.faulty.Lock()
+	defer m.faulty.Unlock()
+	if f := m.Faults.Delay; f != nil {
+		if err := pause(ctx, f(e)); err != nil {
+			return false, err
+		}
+	}
+	if ctx.Err() != nil {
+		return false, &pilot.Error{Code: pilot.Unavailable, Op: "append", Err: context.Cause(ctx)}
+	}
+	if f := m.Faults.Refuse; f != nil {
+		if err := f(e); err != nil {
+			return false, err
+		}
+	}
+	return m.Faults.LoseAck != nil && m.Faults.LoseAck(e), nil
 }
 
-// Last is bus.Log's.
-func (m *Memory) Last(ctx context.Context, e events.Event) (events.Event, bool, error) {
-	return events.Event{}, false, errPending
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return &pilot.Error{Code: pilot.Unavailable, Op: "append", Err: context.Cause(ctx)}
+	}
 }
 
-// History is bus.Log's.
-func (m *Memory) History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error) {
-	return nil, errPending
+// append stores all or nothing. Lock held.
+func (m *Memory) append(es []bus.Sealed) (uint64, error) {
+	for i := range es {
+		if seq, ok := m.own(&es[i]); ok {
+			return seq + uint64(len(es)-1-i), nil // a batch is stored in one piece
+		}
+	}
+	for i := range es {
+		if err := m.refusal(&es[i]); err != nil {
+			return 0, err
+		}
+	}
+	now := time.Now()
+	for i := range es {
+		m.store(bus.Stored{Subject: es[i].Subject, Data: es[i].Data, Prev: expected(&es[i])}, now)
+		if id := es[i].MessageID; id != "" {
+			m.seen[id] = sighting{uint64(len(m.stored)), now}
+		}
+	}
+	m.wake()
+	return uint64(len(m.stored)), nil
 }
 
-// PresentAt is bus.Log's.
-func (m *Memory) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error) {
-	return nil, errPending
+// own finds an event that was stored by an earlier append of the same one:
+// what follows the position it expects, or what has its message id.
+func (m *Memory) own(e *bus.Sealed) (uint64, bool) {
+	if e.Expects() {
+		for _, seq := range m.chains[e.Subject] {
+			if seq > e.Prev {
+				return seq, m.id(seq) == e.ID
+			}
+		}
+	}
+	s, ok := m.sighted(e.MessageID)
+	return s.seq, ok && m.id(s.seq) == e.ID && m.stored[s.seq-1].Subject == e.Subject
 }
 
-// Inbox gives a handle on the queue of a resource; handles of one resource
-// share it, as the processes of a fleet do.
-func (m *Memory) Inbox(resource string, cfg bus.InboxConfig) *MemoryInbox { return &MemoryInbox{} }
-
-// Leases gives the leases that belong to this log.
-func (m *Memory) Leases(ttl time.Duration) *MemoryLeases { return &MemoryLeases{} }
-
-// MemoryInbox is an inbox in memory.
-type MemoryInbox struct{}
-
-// Receive is bus.Inbox's.
-func (i *MemoryInbox) Receive(ctx context.Context) iter.Seq2[*events.Delivery, error] {
-	return func(yield func(*events.Delivery, error) bool) { yield(nil, errPending) }
+func (m *Memory) refusal(e *bus.Sealed) error {
+	chain, last := m.chains[e.Subject], uint64(0)
+	if len(chain) > 0 {
+		last = chain[len(chain)-1]
+	}
+	if e.Expects() && last != e.Prev {
+		return pilot.Errorf(pilot.Conflict, "append: the last of %s is %d, expected %d", e.Subject, last, e.Prev)
+	}
+	if s, ok := m.sighted(e.MessageID); ok {
+		return pilot.Errorf(pilot.Conflict, "append: %s is in the log at %d", e.MessageID, s.seq)
+	}
+	return nil
 }
 
-// MemoryLeases are leases in memory.
-type MemoryLeases struct{}
+func (m *Memory) sighted(id string) (sighting, bool) {
+	s, ok := m.seen[id]
+	return s, ok && id != "" && time.Since(s.at) < bus.Dedup
+}
 
-// Hold is bus.Leases's.
-func (l *MemoryLeases) Hold(ctx context.Context, id, about string) error { return errPending }
+func (m *Memory) id(seq uint64) string {
+	entry, err := m.stored[seq-1].Entry()
+	if err != nil {
+		return ""
+	}
+	return entry.ID
+}
 
-// Alive is bus.Leases's.
-func (l *MemoryLeases) Alive(ctx context.Context, id string) (bool, error) { return false, errPending }
+func expected(e *bus.Sealed) uint64 {
+	if e.Expects() {
+		return e.Prev
+	}
+	return 0
+}
 
-var errPending = pilot.Errorf(pilot.Unsupported, "this build has no such part")
+// Put stores a payload as somebody would who does not know the rules.
+func (m *Memory) Put(subject string, payload []byte) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.store(bus.Stored{Subject: subject, Data: payload}, time.Now())
+	m.wake()
+	return uint64(len(m.stored))
+}
+
+func (m *Memory) store(s bus.Stored, now time.Time) {
+	s.Seq, s.Time = uint64(len(m.stored))+1, now
+	m.stored = append(m.stored, s)
+	m.chains[s.Subject] = append(m.chains[s.Subject], s.Seq)
+}
+
+// wake tells all who wait that something changed. Lock held.
+func (m *Memory) wake() {
+	close(m.changed)
+	m.changed = make(chan struct{})
+}

@@ -1,0 +1,96 @@
+package bustest
+
+import (
+	"context"
+	"time"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// lease is a name that is held, or was by somebody who died.
+type lease struct {
+	about  string
+	holder *struct{ by *MemoryLeases } // nil: dead, and in force until then
+	until  time.Time
+}
+
+// MemoryLeases is one process's handle on the leases of a log in memory.
+type MemoryLeases struct {
+	log  *Memory
+	ttl  time.Duration
+	dead bool
+}
+
+// Leases gives a handle on the leases that belong to this log.
+func (m *Memory) Leases(ttl time.Duration) *MemoryLeases { return &MemoryLeases{log: m, ttl: ttl} }
+
+// Kill does to this handle what kill -9 does to a process: its Hold ends, and
+// the lease runs out.
+func (l *MemoryLeases) Kill() {
+	l.log.mu.Lock()
+	defer l.log.mu.Unlock()
+	l.dead = true
+	for _, held := range l.log.leases {
+		if held.holder != nil && held.holder.by == l {
+			held.holder, held.until = nil, time.Now().Add(l.ttl)
+		}
+	}
+	l.log.wake()
+}
+
+// Hold is bus.Leases's.
+func (l *MemoryLeases) Hold(ctx context.Context, id, about string) error {
+	l.log.mu.Lock()
+	mine, err := l.take(id, about)
+	for err == nil && ctx.Err() == nil {
+		changed := l.log.changed
+		l.log.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		l.log.mu.Lock()
+		err = l.lost(id, mine)
+	}
+	if err == nil {
+		delete(l.log.leases, id)
+		l.log.wake()
+	}
+	l.log.mu.Unlock()
+	return err
+}
+
+func (l *MemoryLeases) take(id, about string) (*lease, error) {
+	if l.dead {
+		return nil, pilot.Errorf(pilot.Unavailable, "hold %s: this process is dead", id)
+	}
+	if now := l.log.leases[id]; now.alive() && now.about != about {
+		return nil, pilot.Errorf(pilot.Conflict, "%s is held by %s", id, now.about)
+	}
+	mine := &lease{about: about, holder: &struct{ by *MemoryLeases }{l}}
+	l.log.leases[id] = mine
+	l.log.wake()
+	return mine, nil
+}
+
+func (l *MemoryLeases) lost(id string, mine *lease) error {
+	switch {
+	case l.dead:
+		return pilot.Errorf(pilot.Unavailable, "hold %s: this process is dead", id)
+	case l.log.leases[id] != mine:
+		return pilot.Errorf(pilot.Conflict, "%s was taken over", id)
+	default:
+		return nil
+	}
+}
+
+// Alive is bus.Leases's.
+func (l *MemoryLeases) Alive(_ context.Context, id string) (bool, error) {
+	l.log.mu.Lock()
+	defer l.log.mu.Unlock()
+	return l.log.leases[id].alive(), nil
+}
+
+func (l *lease) alive() bool {
+	return l != nil && (l.holder != nil || time.Now().Before(l.until))
+}

@@ -1,0 +1,147 @@
+package bustest
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Tail is bus.Log's.
+func (m *Memory) Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error] {
+	return func(yield func(events.Entry, error) bool) {
+		first, end, err := m.present(span)
+		if err != nil {
+			yield(events.Entry{}, err)
+			return
+		}
+		for _, s := range first {
+			if ctx.Err() != nil {
+				yield(events.Entry{}, context.Cause(ctx))
+				return
+			}
+			if entry, err := s.Entry(); !yield(entry, err) || err != nil {
+				return
+			}
+		}
+		if !yield(events.Entry{Mark: true, Event: events.Event{Seq: end}}, nil) {
+			return
+		}
+		m.follow(ctx, span, end, yield)
+	}
+}
+
+// present is what a tail gives before its mark, and where that is.
+func (m *Memory) present(span events.Span) (first []bus.Stored, end uint64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	end = uint64(len(m.stored))
+	if span.After > end || span.After > 0 && span.Past {
+		return nil, 0, pilot.Errorf(pilot.Invalid, "tail after %d of a log that ends at %d", span.After, end)
+	}
+	for _, s := range m.stored[span.After:] {
+		chain := m.chains[s.Subject]
+		if covers(span, s.Subject) && (span.After > 0 || span.Past || chain[len(chain)-1] == s.Seq) {
+			first = append(first, s)
+		}
+	}
+	return first, end, nil
+}
+
+// follow gives what comes behind position at.
+func (m *Memory) follow(ctx context.Context, span events.Span, at uint64, yield func(events.Entry, error) bool) {
+	for {
+		m.mu.Lock()
+		news, changed := slices.Clone(m.stored[at:]), m.changed
+		m.mu.Unlock()
+		for _, s := range news {
+			at = s.Seq
+			if !covers(span, s.Subject) {
+				continue
+			}
+			if ctx.Err() != nil {
+				yield(events.Entry{}, context.Cause(ctx))
+				return
+			}
+			if entry, err := s.Entry(); !yield(entry, err) || err != nil {
+				return
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			yield(events.Entry{}, context.Cause(ctx))
+			return
+		}
+	}
+}
+
+func covers(span events.Span, subject string) bool {
+	if span.Resource == "" && span.Manager == "" {
+		return true
+	}
+	e, err := bus.ParseSubject(subject)
+	if err != nil || e.Class == events.OfSession || span.Manager != "" && e.Manager != span.Manager {
+		return false
+	}
+	return span.Resource == "" || e.Resource == span.Resource || e.Class == events.OfManager && span.Manager != ""
+}
+
+// Last is bus.Log's.
+func (m *Memory) Last(_ context.Context, e events.Event) (events.Event, bool, error) {
+	subject, err := bus.Subject(&e)
+	if err != nil {
+		return events.Event{}, false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	chain := m.chains[subject]
+	if len(chain) == 0 {
+		return events.Event{}, false, nil
+	}
+	entry, err := m.stored[chain[len(chain)-1]-1].Entry()
+	return entry.Event, err == nil, err
+}
+
+// History is bus.Log's.
+func (m *Memory) History(_ context.Context, key pilot.Key, after uint64) ([]events.Event, error) {
+	return m.gather(func(e *events.Event) bool { return e.Pilot != "" && e.Key == key && e.Seq > after })
+}
+
+// PresentAt is bus.Log's.
+func (m *Memory) PresentAt(_ context.Context, manager pilot.UID, at time.Time) ([]events.Event, error) {
+	last := map[string]uint64{}
+	m.mu.Lock()
+	for _, s := range m.stored {
+		if !s.Time.After(at) {
+			last[s.Subject] = s.Seq
+		}
+	}
+	stored := m.stored
+	m.mu.Unlock()
+	return m.gather(func(e *events.Event) bool {
+		return e.Manager == manager && e.Kind != events.Cancel && last[stored[e.Seq-1].Subject] == e.Seq
+	})
+}
+
+// gather gives all events that decode and match, in log order.
+func (m *Memory) gather(match func(e *events.Event) bool) ([]events.Event, error) {
+	m.mu.Lock()
+	stored := m.stored
+	m.mu.Unlock()
+	var all []events.Event
+	for _, s := range stored {
+		entry, err := s.Entry()
+		if err != nil {
+			return nil, err
+		}
+		if entry.Broken == "" && match(&entry.Event) {
+			all = append(all, entry.Event)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,101 @@
+package bus
+
+import (
+	"time"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Stored is a message as a log keeps it.
+type Stored struct {
+	Subject string
+	Data    []byte
+	Prev    uint64 // what it expected; 0 where nothing was
+	Seq     uint64
+	Time    time.Time
+}
+
+// Entry reads the message. What does not decode is an entry that says so; the
+// only error, with code unsupported, is that a later version wrote it.
+func (s *Stored) Entry() (events.Entry, error) {
+	place, err := ParseSubject(s.Subject)
+	if err != nil {
+		return s.broken(events.Event{}, err), nil
+	}
+	e, err := events.Decode(place.Class, s.Data)
+	switch {
+	case pilot.CodeOf(err) == pilot.Unsupported:
+		return events.Entry{}, &pilot.Error{Code: pilot.Unsupported, Op: "read the log", Err: err}
+	case err != nil:
+		return s.broken(place, err), nil
+	case place.Class == events.Command && e.Kind != place.Kind:
+		return s.broken(place, pilot.Errorf(pilot.Invalid, "is of kind %.80q on subject %s", e.Kind, s.Subject)), nil
+	}
+	e.Key, e.Session = place.Key, place.Session
+	e.Seq, e.Time, e.Prev = s.Seq, s.Time, s.Prev
+	return events.Entry{Event: e}, nil
+}
+
+func (s *Stored) broken(place events.Event, why error) events.Entry {
+	place.Seq, place.Time, place.Prev = s.Seq, s.Time, s.Prev
+	return events.Entry{Event: place, Broken: why.Error()}
+}
+
+// MaxBatch is the most events of one AppendBatch: the server's limit on atomic
+// batches (ADR-50).
+const MaxBatch = 1000
+
+// Dedup is how long the log remembers the ids of births and remarks, so that a
+// repeated one is stored once even where nothing is expected.
+const Dedup = 5 * time.Minute
+
+// MessageID is what the log tells repetitions of an event by, for as long as
+// Dedup: a birth by its manager and pilot, whatever the resource; a remark by
+// its ID. Empty for all others, which compare-and-set tells apart for ever.
+func MessageID(e *events.Event) string {
+	switch {
+	case e.Class == events.Command && e.Kind == events.Submit:
+		return e.Manager + "." + e.Pilot
+	case e.Class == events.Remark:
+		return e.ID
+	default:
+		return ""
+	}
+}
+
+// Sealed is an event in the form in which it is appended.
+type Sealed struct {
+	*events.Event
+	Subject   string
+	Data      []byte
+	MessageID string
+}
+
+// Seal prepares events for one append and checks them; code invalid.
+func Seal(es []*events.Event) ([]Sealed, error) {
+	if len(es) == 0 || len(es) > MaxBatch {
+		return nil, pilot.Errorf(pilot.Invalid, "an append is 1 to %d events, not %d", MaxBatch, len(es))
+	}
+	sealed := make([]Sealed, len(es))
+	expecting := make(map[string]bool, len(es))
+	for i, e := range es {
+		subject, err := Subject(e)
+		if err != nil {
+			return nil, err
+		}
+		if e.ID == "" || e.Kind == "" {
+			return nil, pilot.Errorf(pilot.Invalid, "event %d on %s has no id or kind", i, subject)
+		}
+		if e.Expects() && expecting[subject] {
+			return nil, pilot.Errorf(pilot.Invalid, "two events of one append expect something of %s", subject)
+		}
+		expecting[subject] = e.Expects()
+		data, err := events.Encode(e)
+		if err != nil {
+			return nil, err
+		}
+		sealed[i] = Sealed{Event: e, Subject: subject, Data: data, MessageID: MessageID(e)}
+	}
+	return sealed, nil
+}

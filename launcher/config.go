@@ -79,9 +79,14 @@ func (l Limits) withDefaults() Limits {
 		p *time.Duration
 		d time.Duration
 	}{
-		{&l.Backoff, time.Second}, {&l.Poll, 30 * time.Second},
-		{&l.PollLeaving, 500 * time.Millisecond}, {&l.Vanish, 2 * time.Minute}, {&l.Slack, 3 * time.Second},
-		{&l.Lease, 3 * time.Second}, {&l.Lost, 10 * time.Minute}, {&l.Effect, 2 * time.Minute},
+		{&l.Backoff, time.Second},
+		{&l.Poll, 30 * time.Second},
+		{&l.PollLeaving, 500 * time.Millisecond},
+		{&l.Vanish, 2 * time.Minute},
+		{&l.Slack, 3 * time.Second},
+		{&l.Lease, 3 * time.Second},
+		{&l.Lost, 10 * time.Minute},
+		{&l.Effect, 2 * time.Minute},
 	}
 	for _, f := range times {
 		if *f.p == 0 {

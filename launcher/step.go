@@ -6,6 +6,7 @@ import (
 
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
 )
@@ -23,7 +24,8 @@ const (
 	poll               // ask what the job does
 	stop               // ask the job to end
 	cleanup            // remove the sandbox
-	unwell             // append a note that nobody looks after the pilot
+	note               // append a remark
+	refresh            // read the pilot's subject again
 )
 
 // effect is one thing to do about one pilot.
@@ -32,6 +34,14 @@ type effect struct {
 	At     time.Time
 	Change change       // record
 	Stop   adaptor.Stop // stop
+	Note   remark       // note
+}
+
+// remark is what a note says; the observation it carries on is the last one's.
+type remark struct {
+	Kind   events.Kind
+	Text   string
+	Health string // empty: well
 }
 
 // change is what a recorded change says beyond its kind.
@@ -39,8 +49,9 @@ type change struct {
 	Kind      pilot.Kind
 	Cause     *pilot.Cause
 	NotBefore time.Time
-	Outcome   *api.Outcome    // finals: tails and time of the end
-	Placed    *adaptor.Placed // pending_active
+	Outcome   *api.Outcome      // finals: tails and time of the end
+	Placed    *adaptor.Placed   // pending_active
+	Agent     *api.AgentRequest // active, and finals that the agent reported
 }
 
 // sight is all that step looks at.
@@ -90,7 +101,7 @@ const (
 func step(s *sight, now time.Time, lim *Limits) effect {
 	switch {
 	case s.State.Final():
-		return s.afterEnd()
+		return s.afterEnd(now, lim)
 	case s.State == pilot.PendingLaunch:
 		return s.pending(now, lim)
 	case s.Launcher != s.Me:
@@ -106,14 +117,14 @@ func step(s *sight, now time.Time, lim *Limits) effect {
 	}
 }
 
-func (s *sight) afterEnd() effect {
+func (s *sight) afterEnd(now time.Time, lim *Limits) effect {
 	switch {
 	case s.Held:
 		return effect{Act: ack}
 	case s.Launcher != s.Me || s.Birth == nil || !s.Birth.Description.Cleanup || s.Sandbox == "" || s.Cleaned:
 		return effect{}
 	case s.Poll == nil || s.Poll.Phase != adaptor.Ended:
-		return effect{Act: poll} // the agent may still be writing
+		return s.pollAt(s.PolledAt.Add(lim.PollLeaving), now) // the agent may still be writing
 	default:
 		return effect{Act: cleanup}
 	}
@@ -224,7 +235,7 @@ func (s *sight) foreign(now time.Time, lim *Limits) effect {
 		return effect{Act: record, Change: change{Kind: pilot.Adopted}}
 	case now.Before(s.Owner.Since.Add(lim.Lost)):
 		if s.Note.Health == "" {
-			return effect{Act: unwell}
+			return effect{Act: note, Note: remark{events.Health, "launcher " + s.Launcher + " is gone", "lost contact"}}
 		}
 		return effect{At: s.Owner.Since.Add(lim.Lost)}
 	default:
@@ -255,6 +266,8 @@ func (s *sight) running(now time.Time, lim *Limits) effect {
 			return e // it is ACTIVE, so there was one
 		}
 		return s.fail(pilot.AgentLost, "the batch system knows no job of attempt %d", s.Attempt)
+	case s.Note.Health != "":
+		return effect{Act: note, Note: remark{events.Health, "launcher " + s.Me + " looks after it", ""}}
 	case s.Poll == nil:
 		return effect{Act: poll}
 	}

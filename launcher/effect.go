@@ -1,0 +1,236 @@
+package launcher
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// result is what came of an effect. Only what is set is taken over.
+type result struct {
+	track   *track
+	effect  effect
+	attempt int
+	fresh   []events.Event // what is now known to be the last of the pilot's subject
+
+	secret  string // of the attempt just claimed
+	placed  *adaptor.Placed
+	none    bool // Find is sure that there is no job
+	refusal *adaptor.Error
+	err     error
+}
+
+// start runs an effect beside the owner's goroutine, or queues the pilot for a slot.
+func (l *Launcher) start(t *track, s *sight, e effect) {
+	if l.effects >= l.lim.Effects {
+		if !t.queued {
+			t.queued = true
+			l.waiting = append(l.waiting, t)
+		}
+		return
+	}
+	t.busy = true
+	l.effects++
+	held, system := t.held, t.system
+	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Secret: t.secret}
+	if s.Birth != nil && t.config != nil {
+		spec.Description, spec.Config = s.Birth.Description, *t.config
+	}
+	go func() {
+		// Not the context of Run: what is begun is finished when the process leaves.
+		ctx, cancel := context.WithTimeout(context.Background(), l.lim.Effect)
+		defer cancel()
+		r := l.do(ctx, s, e, system, held, &spec)
+		r.track, r.effect, r.attempt = t, e, s.Attempt
+		l.results <- r
+	}()
+}
+
+// do carries out one effect. It runs beside the owner and touches nothing of it.
+func (l *Launcher) do(
+	ctx context.Context, s *sight, e effect, system adaptor.Adaptor, held *events.Delivery, spec *adaptor.Spec,
+) result {
+	switch e.Act {
+	case ack:
+		return result{err: held.Done()}
+	case again:
+		return result{err: held.Again(max(0, time.Until(e.At)))}
+	case record:
+		return l.record(ctx, s, e.Change)
+	case find:
+		placed, ok, err := system.Find(ctx, s.Key, s.Attempt)
+		if err != nil || !ok {
+			return result{none: err == nil, err: err}
+		}
+		return result{placed: &placed}
+	case launch:
+		return l.launch(ctx, s, system, spec)
+	case stop:
+		return result{err: system.Cancel(ctx, handle(&s.Pilot), e.Stop)}
+	case cleanup:
+		c, ok := system.(adaptor.Cleaner)
+		if !ok {
+			return result{}
+		}
+		return result{err: c.Cleanup(ctx, handle(&s.Pilot))}
+	case note:
+		return l.note(ctx, s, e.Note)
+	case refresh:
+		fresh, err := l.reread(ctx, events.Event{Class: events.Change, Key: s.Key})
+		return result{fresh: fresh, err: err}
+	case wait, poll: // never started
+	}
+	return result{}
+}
+
+// launch submits and, without a detour over the owner, records the job.
+func (l *Launcher) launch(ctx context.Context, s *sight, system adaptor.Adaptor, spec *adaptor.Spec) result {
+	placed, err := system.Submit(ctx, spec)
+	if err != nil {
+		var refusal *adaptor.Error
+		if !errors.As(err, &refusal) {
+			refusal = &adaptor.Error{Class: adaptor.Uncertain, Err: err}
+		}
+		return result{refusal: refusal}
+	}
+	r := l.record(ctx, s, change{Kind: pilot.Queued, Placed: &placed})
+	r.placed = &placed
+	return r
+}
+
+// record appends a change and gives back what the pilot's subject ends with.
+func (l *Launcher) record(ctx context.Context, s *sight, c change) result {
+	var r result
+	e, ok := l.event(s, c, &r)
+	if !ok {
+		return result{err: pilot.Errorf(pilot.Internal, "%s does not move a pilot that is %s", c.Kind, s.State)}
+	}
+	seq, err := l.log.Append(ctx, &e)
+	switch {
+	case err == nil:
+		e.Seq = seq
+		r.fresh = []events.Event{e}
+		l.logger.Info("pilot moved", zap.String("manager", e.Manager), zap.String("pilot", e.Pilot),
+			zap.Stringer("state", e.Status.State), zap.Uint64("seq", seq), zap.Int("attempt", e.Status.Attempt))
+	case pilot.CodeOf(err) == pilot.Conflict || pilot.CodeOf(err) == pilot.Timeout:
+		r.fresh, r.err = l.reread(ctx, e)
+		if len(r.fresh) == 0 || r.fresh[0].ID != e.ID {
+			r.secret = "" // somebody else's change, not this one
+		}
+	default:
+		r.secret, r.err = "", err
+	}
+	return r
+}
+
+// reread gives the last message of e's subject.
+func (l *Launcher) reread(ctx context.Context, e events.Event) ([]events.Event, error) {
+	last, ok, err := l.log.Last(ctx, e)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return []events.Event{last}, nil
+}
+
+// note appends a remark; it moves nothing.
+func (l *Launcher) note(ctx context.Context, s *sight, n remark) result {
+	e := events.Event{
+		ID: newID(), Class: events.Remark, Key: s.Key, Kind: n.Kind, At: time.Now(), Actor: l.id,
+		Remark: &events.Note{Text: n.Text, Phase: s.Note.Phase, Native: s.Note.Native, Health: n.Health},
+	}
+	seq, err := l.log.Append(ctx, &e)
+	if err != nil {
+		return result{err: err}
+	}
+	e.Seq = seq
+	return result{fresh: []events.Event{e}}
+}
+
+// settleEffect takes over what an effect brought and looks at the pilot again.
+func (l *Launcher) settleEffect(r result) {
+	t := r.track
+	t.busy = false
+	l.effects--
+	for i := range r.fresh {
+		l.view.Apply(&r.fresh[i])
+	}
+	now := time.Now()
+	if r.secret != "" {
+		t.about(r.attempt + 1)
+		t.secret = r.secret
+	} else if r.attempt == t.attempt {
+		t.take(&r, now)
+	}
+	if r.err != nil {
+		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Uint8("act", uint8(r.effect.Act)), zap.Error(r.err))
+		t.wake = now.Add(retryEffect)
+	} else {
+		l.look(t)
+	}
+	l.next()
+}
+
+// retryEffect is the pause after an effect that could not be carried out.
+const retryEffect = time.Second
+
+// take keeps what an effect told about the present attempt.
+func (t *track) take(r *result, now time.Time) {
+	if r.placed != nil {
+		t.placed = r.placed
+	}
+	if r.none {
+		t.soughtAt = now
+	}
+	if r.refusal != nil {
+		t.refusal, t.refusedAt, t.soughtAt = r.refusal, now, time.Time{}
+	}
+	switch r.effect.Act {
+	case ack, again:
+		if r.err == nil || pilot.CodeOf(r.err) == pilot.NotFound {
+			t.held = nil
+		}
+	case stop:
+		if r.err == nil {
+			t.stopSent, t.stoppedAt = asked, now
+			if r.effect.Stop.Force {
+				t.stopSent = forced
+			}
+		}
+	case cleanup:
+		t.cleaned = true
+	case wait, record, find, launch, poll, note, refresh:
+	}
+}
+
+// next gives free slots to those that wait for one.
+func (l *Launcher) next() {
+	for len(l.waiting) > 0 && l.effects < l.lim.Effects {
+		t := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		t.queued = false
+		l.look(t)
+	}
+}
+
+// newID makes the unique id of an append.
+func newID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// newSecret makes the ticket of an attempt, and what of it goes into the log.
+func newSecret() (secret string, hash []byte) {
+	secret = rand.Text()
+	sum := sha256.Sum256([]byte(secret))
+	return secret, sum[:]
+}

@@ -1,0 +1,69 @@
+package launcher
+
+import (
+	"time"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// event makes what a change appends. False if the machine has no such move.
+func (l *Launcher) event(s *sight, c change, r *result) (events.Event, bool) {
+	now := time.Now()
+	e, ok := events.Moved(s.Key, s.Seq, s.Status, c.Kind, func(st *pilot.Status) {
+		switch {
+		case st.State.Final():
+			end(&s.Status, st, c, now)
+		case c.Kind == pilot.Claimed:
+			l.claim(st, r)
+		case c.Kind == pilot.Queued:
+			st.Launcher, st.Job, st.Sandbox = l.id, c.Placed.Job, c.Placed.Sandbox
+		case c.Kind == pilot.Retried:
+			st.NotBefore, st.Cause, st.SecretHash = c.NotBefore, c.Cause, nil
+		case c.Kind == pilot.Adopted:
+			st.Launcher = l.id
+		case c.Kind == pilot.Activated:
+			a := c.Agent
+			st.Instance, st.Nodes, st.Cores, st.GPUs = a.Instance, a.Nodes, a.Cores, a.GPUs
+			st.ActiveAt = now
+			st.Deadline = now.Add(s.Birth.Description.Runtime.Duration())
+		}
+	})
+	e.ID, e.At, e.Actor = newID(), now, l.id
+	if c.Agent != nil {
+		e.Actor = "agent"
+	}
+	return e, ok
+}
+
+func (l *Launcher) claim(st *pilot.Status, r *result) {
+	var hash []byte
+	r.secret, hash = newSecret()
+	*st = pilot.Status{
+		State: st.State, Peak: st.Peak, Attempt: st.Attempt + 1, Launcher: l.id, SecretHash: hash,
+	}
+}
+
+// end completes a final status. What the batch system or the agent said of a
+// canceled pilot becomes the underlying cause of its end.
+func end(before, st *pilot.Status, c change, now time.Time) {
+	st.Cause, st.EndedAt = c.Cause, now
+	if c.Outcome != nil {
+		st.Stdout, st.Stderr = c.Outcome.Stdout, c.Outcome.Stderr
+		if !c.Outcome.EndedAt.IsZero() {
+			st.EndedAt = c.Outcome.EndedAt
+		}
+	}
+	if c.Cause == nil {
+		return
+	}
+	switch said := *c.Cause; {
+	case st.State == pilot.Canceled && c.Kind != pilot.JobCanceled:
+		st.Cause = canceledCause(before, string(said.Code)+": "+said.Message)
+		st.Cause.ExitCode, st.Cause.Signal = said.ExitCode, said.Signal
+	case st.State == pilot.Failed && before.State == pilot.PendingActive && (c.Kind == pilot.JobDone || said.Code == pilot.AgentLost):
+		said.Code = pilot.BootstrapFailed
+		said.Message = "the job ended without ever being ACTIVE: " + said.Message
+		st.Cause = &said
+	}
+}

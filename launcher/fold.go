@@ -1,0 +1,112 @@
+package launcher
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// fold takes in one entry of the log and looks at the pilot it is about.
+func (l *Launcher) fold(e events.Entry) {
+	switch {
+	case e.Mark:
+		l.caughtUp = true
+		close(l.ready)
+		l.logger.Info("launcher ready", zap.Uint64("seq", e.Seq), zap.Int("live", len(l.tracks)))
+		for _, t := range l.tracks {
+			l.look(t)
+		}
+		return
+	case e.Broken != "":
+		l.view.ApplyBroken(&e.Event, e.Broken)
+		l.logger.Error("message does not decode", zap.String("pilot", e.Pilot), zap.Uint64("seq", e.Seq), zap.String("err", e.Broken))
+	default:
+		l.view.Apply(&e.Event)
+	}
+	l.follow(e.Key)
+}
+
+// follow looks at a pilot whose entry in the view may have changed.
+func (l *Launcher) follow(key pilot.Key) {
+	t, tracked := l.tracks[key]
+	if !tracked {
+		p, ok := l.view.Get(key.Manager, key.Pilot)
+		if !ok || p.State.Final() {
+			return
+		}
+		t = l.track(key)
+	}
+	if l.caughtUp {
+		l.look(t)
+	}
+}
+
+func (l *Launcher) track(key pilot.Key) *track {
+	t, ok := l.tracks[key]
+	if !ok {
+		t = &track{key: key}
+		l.tracks[key] = t
+	}
+	return t
+}
+
+// arrive takes a submit command. The command is the pilot's birth, so nothing
+// has to wait for the tail.
+func (l *Launcher) arrive(d *events.Delivery) {
+	l.view.Apply(&d.Event)
+	t := l.track(d.Key)
+	t.held = d
+	if l.caughtUp {
+		l.look(t)
+	}
+}
+
+// look asks step what the pilot needs and starts it.
+func (l *Launcher) look(t *track) {
+	if t.busy || l.leaving || !l.caughtUp {
+		return
+	}
+	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
+	if !ok {
+		l.strangers(t)
+		return
+	}
+	l.bind(t, p.Birth)
+	t.about(p.Attempt)
+	s := l.see(t, &p)
+	now := time.Now()
+	e, answering := l.answer(t, s)
+	if !answering {
+		e = step(s, now, &l.lim)
+	}
+	t.wake = e.At
+	switch e.Act {
+	case wait:
+		if p.State.Final() && len(t.asks) == 0 {
+			delete(l.tracks, t.key)
+		}
+	case poll:
+		if !t.polling {
+			l.pollSoon(t, now)
+		}
+	default:
+		l.start(t, s, e)
+	}
+}
+
+// sweep looks at what is due by the clock.
+func (l *Launcher) sweep(now time.Time) {
+	if !l.caughtUp {
+		return
+	}
+	for _, t := range l.tracks {
+		if !t.wake.IsZero() && !now.Before(t.wake) {
+			l.look(t)
+		}
+		t.dropSilent()
+	}
+	l.startLeases(now)
+}

@@ -1,0 +1,212 @@
+package launcher
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// Launcher serves one resource. Run may be called once; Answer at any time
+// while it runs.
+type Launcher struct {
+	id, host string
+	resource string
+	log      Log
+	inbox    Inbox
+	leases   Leases
+	systems  map[string]adaptor.Adaptor
+	logger   *zap.Logger
+	lim      Limits
+
+	entries chan events.Entry
+	arrived chan *events.Delivery
+	asked   chan *ask
+	results chan result
+	ended   chan pilot.Key
+	polls   chan polled
+	leased  chan map[string]bool
+	broken  chan error
+	ready   chan struct{}
+
+	// What follows belongs to the goroutine of Run.
+	view     *projection.View
+	tracks   map[pilot.Key]*track
+	owners   map[string]ownership
+	caughtUp bool
+	leaving  bool
+	effects  int
+	waiting  []*track // have something to do, and no slot
+	due      []*track // to be asked about in the next poll
+	polling  bool
+	leasing  bool
+	leasedAt time.Time
+}
+
+// New checks the configuration and makes a launcher; it starts nothing.
+func New(cfg Config) (*Launcher, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	return &Launcher{
+		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
+		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
+		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(),
+		entries: make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
+		arrived: make(chan *events.Delivery),
+		asked:   make(chan *ask),
+		results: make(chan result),
+		ended:   make(chan pilot.Key),
+		polls:   make(chan polled),
+		leased:  make(chan map[string]bool),
+		broken:  make(chan error, 8), // one for each goroutine that may break
+		ready:   make(chan struct{}),
+		view:    projection.New(),
+		tracks:  map[pilot.Key]*track{},
+		owners:  map[string]ownership{},
+	}, nil
+}
+
+// Ready is closed once the launcher knows the present and begins to act.
+func (l *Launcher) Ready() <-chan struct{} { return l.ready }
+
+// Run launches and looks after pilots until ctx ends, then finishes what is
+// under way, hands back the commands it holds, and leaves its pilots running.
+// It returns nil after ctx has ended, else what broke it: the process should
+// start again then.
+func (l *Launcher) Run(ctx context.Context) error {
+	feeding, stopFeeding := context.WithCancel(ctx)
+	feeders := l.feed(feeding)
+	defer stopFeeding()
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	var failure error
+	for failure == nil && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case failure = <-l.broken:
+			feeders--
+			if failure == nil {
+				failure = pilot.Errorf(pilot.Internal, "launcher: a feeder ended")
+			}
+		case e := <-l.entries:
+			l.fold(e)
+		case d := <-l.arrived:
+			l.arrive(d)
+		case a := <-l.asked:
+			l.hear(a)
+		case r := <-l.results:
+			l.settleEffect(r)
+		case key := <-l.ended:
+			l.jobEnded(key)
+		case p := <-l.polls:
+			l.takePolls(p)
+		case alive := <-l.leased:
+			l.takeLeases(alive)
+		case now := <-tick.C:
+			l.sweep(now)
+		}
+	}
+	l.leaving = true
+	for l.effects > 0 || l.polling || l.leasing {
+		select {
+		case r := <-l.results:
+			l.settleEffect(r)
+		case <-l.polls:
+			l.polling = false
+		case <-l.leased:
+			l.leasing = false
+		}
+	}
+	stopFeeding()
+	for range feeders {
+		_ = <-l.broken
+	}
+	for _, t := range l.tracks {
+		t.refuseAll("the launcher stops")
+		if t.held != nil {
+			_ = t.held.Again(0) // comes again by itself if this fails
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return failure
+}
+
+// tickEvery is how often deadlines are looked at: well below the shortest.
+const tickEvery = 200 * time.Millisecond
+
+// feed starts what fills the channels and says how many goroutines those are;
+// each sends once on broken when it ends.
+func (l *Launcher) feed(ctx context.Context) int {
+	feeders := []func(context.Context) error{l.tail, l.receive, l.hold}
+	for _, s := range l.systems {
+		if n, ok := s.(adaptor.Notifier); ok {
+			feeders = append(feeders, func(ctx context.Context) error { return l.listen(ctx, n) })
+		}
+	}
+	for _, f := range feeders {
+		go func() { l.broken <- f(ctx) }()
+	}
+	return len(feeders)
+}
+
+func (l *Launcher) tail(ctx context.Context) error {
+	for e, err := range l.log.Tail(ctx, events.Span{Resource: l.resource}) {
+		if err != nil {
+			return fmt.Errorf("launcher: tail: %w", err)
+		}
+		select {
+		case l.entries <- e:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+func (l *Launcher) receive(ctx context.Context) error {
+	for d, err := range l.inbox.Receive(ctx) {
+		if err != nil {
+			return fmt.Errorf("launcher: inbox: %w", err)
+		}
+		select {
+		case l.arrived <- d:
+		case <-ctx.Done():
+			return d.Again(0)
+		}
+	}
+	return ctx.Err()
+}
+
+func (l *Launcher) hold(ctx context.Context) error {
+	if err := l.leases.Hold(ctx, l.id, l.resource); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("launcher: lease: %w", err)
+	}
+	return ctx.Err()
+}
+
+func (l *Launcher) listen(ctx context.Context, n adaptor.Notifier) error {
+	for {
+		select {
+		case key := <-n.Ended():
+			select {
+			case l.ended <- key:
+			case <-ctx.Done():
+				return nil
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

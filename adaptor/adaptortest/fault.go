@@ -1,0 +1,66 @@
+package adaptortest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Op is a call to the batch system.
+type Op string
+
+// The calls.
+const (
+	Submit Op = "submit"
+	Find   Op = "find"
+	Poll   Op = "poll" // asked once for each pilot of the call
+	Cancel Op = "cancel"
+)
+
+// Call is what a fault may depend on.
+type Call struct {
+	Op      Op
+	Key     pilot.Key
+	Attempt int
+	N       int // 1 for the first call of this kind about this pilot
+}
+
+// Fault is what goes wrong with a call.
+type Fault string
+
+// The faults. Reject to LoseRequest are for Submit; Find, Poll and Cancel fail
+// as a whole with any of them but Forget.
+const (
+	None        Fault = ""
+	Reject      Fault = "reject"       // refused for good: class rejected
+	Throttle    Fault = "throttle"     // a limit: class throttled
+	NotSent     Fault = "not_sent"     // it never left: class not_sent
+	LoseAnswer  Fault = "lose_answer"  // the job is made, the caller learns nothing: class unknown
+	LoseRequest Fault = "lose_request" // no job is made, the caller learns nothing: class unknown
+	Fail        Fault = "fail"         // Find, Poll, Cancel: an error that says nothing
+	Forget      Fault = "forget"       // Poll: the job is reported as vanished, though it is there
+)
+
+var classes = map[Fault]adaptor.Class{
+	Reject: adaptor.Rejected, Throttle: adaptor.Throttled, NotSent: adaptor.NotSent,
+	LoseAnswer: adaptor.Uncertain, LoseRequest: adaptor.Uncertain, Fail: adaptor.NotSent, Forget: adaptor.NotSent,
+}
+
+// begin counts the call and says what goes wrong with it.
+func (m *Memory) begin(op Op, key pilot.Key, attempt int) (Fault, error) {
+	m.mu.Lock()
+	id := fmt.Sprintf("%s %s.%s", op, key.Manager, key.Pilot)
+	m.calls[id]++
+	call, down := Call{op, key, attempt, m.calls[id]}, m.down
+	m.mu.Unlock()
+	if down != nil {
+		return NotSent, down
+	}
+	fault := m.config.Fault(call)
+	if fault == None {
+		return None, nil
+	}
+	return fault, errors.New("injected: " + string(fault))
+}

@@ -1,0 +1,245 @@
+package adaptortest
+
+import (
+	"context"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// job is one job with its agent, whose course run is.
+type job struct {
+	memory *Memory
+	spec   adaptor.Spec
+	script Script
+
+	deadline time.Time // run's own
+	mute     bool      // run's own: a refused agent leaves without a word
+
+	killed context.Context //nolint:containedctx // ends with the job's processes
+	kill   context.CancelFunc
+	termed context.Context //nolint:containedctx // ends when the job is asked to end
+	term   context.CancelFunc
+
+	// Under memory.mu.
+	placed  adaptor.Placed
+	phase   adaptor.Phase
+	outcome *api.Outcome
+	ran     bool
+}
+
+func newJob(m *Memory, spec adaptor.Spec) *job {
+	j := &job{memory: m, spec: spec, phase: adaptor.Queued, script: m.config.Script(&spec)}
+	j.killed, j.kill = context.WithCancel(m.stop)
+	j.termed, j.term = context.WithCancel(j.killed)
+	return j
+}
+
+func (j *job) token() string { return adaptor.Token(j.spec.Key, j.spec.Attempt) }
+
+// status is what a poll says; the caller holds mu.
+func (j *job) status() adaptor.Status {
+	s := adaptor.Status{Phase: j.phase, Native: string(j.phase)}
+	if j.outcome != nil { // the mark is there before the agent is gone
+		out := *j.outcome
+		s.Phase, s.Outcome = adaptor.Ended, &out
+	}
+	return s
+}
+
+// mark leaves what is known of the end; the first one counts. The caller holds
+// mu.
+func (j *job) mark(out *api.Outcome) {
+	if j.outcome == nil && j.phase != adaptor.Ended {
+		out.EndedAt = time.Now().UTC()
+		j.outcome = out
+	}
+}
+
+// end ends the job; the caller holds mu.
+func (j *job) end() {
+	if j.phase != adaptor.Ended {
+		j.phase = adaptor.Ended
+		j.memory.tell(j)
+	}
+}
+
+// run is the job's whole life.
+func (j *job) run() {
+	defer j.kill()
+	out := j.course()
+	if out != nil && j.killed.Err() == nil {
+		j.set(func() { j.mark(out) })
+		j.report(*out)
+	}
+	j.set(j.end)
+}
+
+// course goes through queue, activation and payload; nil when the job ended
+// and nobody can say how.
+func (j *job) course() *api.Outcome {
+	if !j.sleep(j.termed, j.script.Queue) {
+		j.mute = true
+		return &api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.CanceledInQueue, Message: "canceled in the queue"}
+	}
+	if j.script.Never {
+		return nil
+	}
+	j.set(func() { j.phase = adaptor.Running })
+	if out := j.activate(); out != nil {
+		return out
+	}
+	if j.killed.Err() != nil {
+		return nil
+	}
+	return j.payload()
+}
+
+// set changes the job under the lock.
+func (j *job) set(change func()) {
+	j.memory.mu.Lock()
+	defer j.memory.mu.Unlock()
+	change()
+}
+
+// activate asks until somebody answers, as long as the runtime allows; nil
+// when the payload may run.
+func (j *job) activate() *api.Outcome {
+	limit := time.Now().Add(j.spec.Description.Runtime.Duration())
+	for wait := time.Second; j.killed.Err() == nil; wait = min(2*wait, 30*time.Second) {
+		reply, err := j.memory.ask(j.killed, &j.spec, api.Activate,
+			api.AgentRequest{Nodes: []string{"memory"}, Cores: j.spec.Description.Cores, GPUs: j.spec.Description.GPUs})
+		switch {
+		case err == nil && reply.Refused != "":
+			j.mute = true
+			return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.BootstrapFailed, Message: "refused: " + reply.Refused}
+		case err == nil && reply.Stop:
+			return canceled(pilot.CanceledByAgent)
+		case err == nil:
+			j.deadline = reply.Deadline
+			if j.deadline.IsZero() {
+				j.deadline = time.Now().Add(j.spec.Description.Runtime.Duration())
+			}
+			return nil
+		case j.termed.Err() != nil:
+			return j.asked()
+		case time.Now().After(limit):
+			return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.BootstrapFailed, Message: "nobody answered"}
+		}
+		j.sleep(j.termed, wait)
+	}
+	return nil
+}
+
+// payload runs until the payload, the deadline, or somebody ends it; nil when
+// the agent died with it.
+func (j *job) payload() *api.Outcome {
+	j.set(func() { j.ran = true })
+	own, beat := time.NewTimer(j.script.Length), time.NewTicker(j.memory.config.Beat)
+	limit := time.NewTimer(time.Until(j.deadline))
+	defer own.Stop()
+	defer beat.Stop()
+	defer limit.Stop()
+	if j.script.Hold {
+		own.Stop()
+	}
+	for {
+		select {
+		case <-own.C:
+			return j.exited()
+		case <-j.killed.Done():
+			return nil
+		case <-limit.C:
+			j.leave(pilot.DefaultGrace)
+			return &api.Outcome{Kind: api.OutcomeDone, Code: pilot.RuntimeReached}
+		case <-j.termed.Done():
+			return j.asked()
+		case <-beat.C:
+			if out := j.beat(); out != nil {
+				return out
+			}
+		}
+	}
+}
+
+func (j *job) exited() *api.Outcome {
+	code := j.script.Exit
+	switch {
+	case j.script.Crash:
+		return nil
+	case code == 0:
+		return &api.Outcome{Kind: api.OutcomeDone, Code: pilot.PayloadFinished, ExitCode: &code}
+	default:
+		return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadFailed, ExitCode: &code, Message: "the payload failed"}
+	}
+}
+
+// beat is one beat; an outcome when the answer was to stop.
+func (j *job) beat() *api.Outcome {
+	reply, err := j.memory.ask(j.killed, &j.spec, api.Beat, api.AgentRequest{})
+	switch {
+	case err != nil:
+		return nil
+	case reply.Refused != "":
+		j.mute = true
+		return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.AgentLost, Message: "refused: " + reply.Refused}
+	case reply.Stop && reply.Force:
+		return canceled(pilot.KilledAfterGrace)
+	case reply.Stop:
+		return j.leave(time.Duration(reply.Grace))
+	default:
+		return nil
+	}
+}
+
+// asked is what an agent does when the batch system sends TERM: it asks
+// whether that was wanted.
+func (j *job) asked() *api.Outcome {
+	if out := j.beat(); out != nil {
+		return out
+	}
+	j.leave(pilot.DefaultGrace)
+	return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.JobCanceledByThem, Message: "asked to end by the batch system"}
+}
+
+// leave stops the payload, which takes the grace if it is deaf.
+func (j *job) leave(grace time.Duration) *api.Outcome {
+	if !j.script.Deaf {
+		return canceled(pilot.CanceledByAgent)
+	}
+	j.sleep(j.killed, grace)
+	return canceled(pilot.KilledAfterGrace)
+}
+
+// report says finish until somebody hears it, for ten minutes.
+func (j *job) report(out api.Outcome) {
+	waited, wait := time.Duration(0), time.Second
+	for !j.mute && waited < 10*time.Minute {
+		_, err := j.memory.ask(j.killed, &j.spec, api.Finish, api.AgentRequest{Outcome: &out})
+		if err == nil || !j.sleep(j.killed, wait) {
+			return
+		}
+		waited, wait = waited+wait, min(2*wait, 15*time.Second)
+	}
+}
+
+// sleep waits; false when ctx ended first.
+func (j *job) sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func canceled(code pilot.CauseCode) *api.Outcome {
+	return &api.Outcome{Kind: api.OutcomeCanceled, Code: code}
+}

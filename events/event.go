@@ -116,7 +116,7 @@ func (e *Event) Move() (pilot.Kind, bool) {
 }
 
 // Moved makes the Change that k is to a pilot of that status. edit, if not
-// nil, completes the status after; it must leave State and Peak alone. False
+// nil, completes the status after; it must leave State, Peak and Left alone. False
 // when the machine has no such move.
 func Moved(key pilot.Key, prev uint64, from pilot.Status, k pilot.Kind, edit func(*pilot.Status)) (Event, bool) {
 	after, recorded, ok := from.Move(k)

@@ -91,21 +91,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // CodeOf gives the code of the first Error in the chain, Internal for any
 // other error, and "" for nil.
 func CodeOf(err error) Code {
-	var e *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &e):
-		return e.Code
-	default:
-		return Internal
 	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return Internal
 }
 
 // FaultsOf gives the faults of the first Error in the chain.
 func FaultsOf(err error) []Fault {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Faults
 	}
 	return nil

@@ -2,7 +2,6 @@ package pilot
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -17,17 +16,21 @@ type Runtime time.Duration
 // Duration gives the time.Duration.
 func (r Runtime) Duration() time.Duration { return time.Duration(r) }
 
-// String is the form of time.Duration without empty tails: "1h30m", "90s".
+// String is the form of time.Duration without empty tails: "1h30m", "45s".
 func (r Runtime) String() string { return FormatDuration(time.Duration(r)) }
 
 // MarshalJSON writes the String form.
 func (r Runtime) MarshalJSON() ([]byte, error) { return json.Marshal(r.String()) }
 
-// UnmarshalJSON reads a number of minutes or any form of ParseRuntime.
+// UnmarshalJSON reads a number of minutes or any form of ParseRuntime; null
+// leaves r as it is.
 func (r *Runtime) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	text, err := numberOrString(b)
 	if err != nil {
-		return fmt.Errorf("runtime: %w", err)
+		return err
 	}
 	d, err := ParseRuntime(text)
 	if err != nil {
@@ -48,7 +51,7 @@ func ParseRuntime(text string) (time.Duration, error) {
 	text = strings.TrimSpace(text)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		if n > int64(maxRuntime/time.Minute) || n < -int64(maxRuntime/time.Minute) {
-			return 0, Errorf(Invalid, "%s minutes is more than 100 years", text)
+			return 0, Errorf(Invalid, "%d minutes is more than 100 years", n)
 		}
 		return time.Duration(n) * time.Minute, nil
 	}
@@ -57,10 +60,10 @@ func ParseRuntime(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, Errorf(Invalid, "%q is not a runtime: give minutes (90), a duration (1h30m) or hours:minutes:seconds (01:30:00)", text)
+		return 0, Errorf(Invalid, "%.64q is not a runtime: give minutes (90), a duration (1h30m) or hours:minutes:seconds (01:30:00)", text)
 	}
-	if d > maxRuntime {
-		return 0, Errorf(Invalid, "%s is more than 100 years", text)
+	if d > maxRuntime || d < -maxRuntime {
+		return 0, Errorf(Invalid, "%s is more than 100 years", d)
 	}
 	return d, nil
 }
@@ -72,9 +75,9 @@ func parseClock(text string) (time.Duration, error) {
 	}
 	fields := strings.Split(clock, ":")
 	if len(fields) == 2 {
-		return 0, Errorf(Invalid, "%q is ambiguous: some read it as hours and minutes, others as minutes and seconds; write 01:30:00, 90m or 1h30m", text)
+		return 0, Errorf(Invalid, "%.64q is ambiguous: some read it as hours and minutes, others as minutes and seconds; write 01:30:00, 90m or 1h30m", text)
 	}
-	bad := Errorf(Invalid, "%q is not a runtime: the form with colons is hours:minutes:seconds", text)
+	bad := Errorf(Invalid, "%.64q is not a runtime: the form with colons is hours:minutes:seconds", text)
 	if len(fields) != 3 {
 		return 0, bad
 	}
@@ -88,7 +91,7 @@ func parseClock(text string) (time.Duration, error) {
 		total += time.Duration(n) * [...]time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second}[i]
 	}
 	if total > maxRuntime {
-		return 0, Errorf(Invalid, "%s is more than 100 years", text)
+		return 0, Errorf(Invalid, "%s is more than 100 years", total)
 	}
 	return total, nil
 }
@@ -126,11 +129,15 @@ func (m Memory) String() string {
 // MarshalJSON writes the String form.
 func (m Memory) MarshalJSON() ([]byte, error) { return json.Marshal(m.String()) }
 
-// UnmarshalJSON reads a number of MB or any form of ParseMemory.
+// UnmarshalJSON reads a number of MB or any form of ParseMemory; null leaves m
+// as it is.
 func (m *Memory) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	text, err := numberOrString(b)
 	if err != nil {
-		return fmt.Errorf("memory: %w", err)
+		return err
 	}
 	n, err := ParseMemory(text)
 	if err != nil {
@@ -157,10 +164,10 @@ func ParseMemory(text string) (Memory, error) {
 	unit, ok := memoryUnits[strings.ToUpper(strings.TrimSpace(text[len(digits):]))]
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || !ok {
-		return 0, Errorf(Invalid, "%q is not an amount of memory: give MB (4096) or a unit (4GiB, 4096M)", text)
+		return 0, Errorf(Invalid, "%.64q is not an amount of memory: give MB (4096) or a unit (4GiB, 4096M)", text)
 	}
 	if n > math.MaxInt64/unit || n < -math.MaxInt64/unit {
-		return 0, Errorf(Invalid, "%s is more memory than can be counted", text)
+		return 0, Errorf(Invalid, "%.64s is more memory than can be counted", text)
 	}
 	return Memory(n * unit), nil
 }
@@ -179,15 +186,23 @@ func numberOrString(b []byte) (string, error) {
 	return n.String(), nil
 }
 
+// kindOfJSON names a JSON value for people.
 func kindOfJSON(b []byte) string {
+	if len(b) == 0 {
+		return "nothing"
+	}
 	switch b[0] {
+	case '"':
+		return "a string"
 	case '{':
 		return "an object"
 	case '[':
 		return "a list"
 	case 't', 'f':
 		return "a boolean"
+	case 'n':
+		return "null"
 	default:
-		return "that"
+		return "a number"
 	}
 }

@@ -97,7 +97,7 @@ var aliases = map[string]State{
 // the spellings of RADICAL-Pilot ("PendingLaunch", "PMGR_ACTIVE").
 func ParseState(name string) (State, error) {
 	up := strings.ToUpper(strings.TrimSpace(name))
-	for s := Unborn; s < numStates; s++ {
+	for s := range numStates {
 		if up == stateNames[s] {
 			return s, nil
 		}
@@ -108,7 +108,7 @@ func ParseState(name string) (State, error) {
 	if s, ok := aliases[up]; ok {
 		return s, nil
 	}
-	return Unborn, Errorf(Invalid, "%q is not a pilot state; one of %s", name, stateList())
+	return Unborn, Errorf(Invalid, "%.64q is not a pilot state; one of %s", name, stateList())
 }
 
 func stateList() string {

@@ -7,6 +7,7 @@ import "time"
 type Status struct {
 	State   State
 	Peak    State // furthest of PENDING_LAUNCH … ACTIVE ever reached
+	Left    bool  // was CANCELING at some time
 	Attempt int   // 1 for the first claim; 0 before it
 
 	Launcher   string    // id of the launcher that looks after it
@@ -66,13 +67,6 @@ type Cause struct {
 	Underlying string // a CANCELED pilot's own failure, if it had one
 }
 
-func (c *Cause) code() CauseCode {
-	if c == nil {
-		return ""
-	}
-	return c.Code
-}
-
 // CauseCode says why a pilot ended, for programs. Append-only.
 type CauseCode string
 
@@ -81,7 +75,7 @@ const (
 	RuntimeReached  CauseCode = "runtime_reached"   // DONE
 	PayloadFinished CauseCode = "payload_completed" // DONE
 
-	CanceledBeforeLaunch CauseCode = "canceled_before_launch" // CANCELED: straight from PENDING_LAUNCH, and only then
+	CanceledBeforeLaunch CauseCode = "canceled_before_launch" // CANCELED: no job ever existed
 	CanceledInQueue      CauseCode = "canceled_in_queue"      // CANCELED: a job existed, it never was ACTIVE
 	CanceledByAgent      CauseCode = "canceled_by_agent"      // CANCELED
 	KilledAfterGrace     CauseCode = "killed_after_grace"     // CANCELED
@@ -107,15 +101,14 @@ func (st *Status) Reached(s State) bool {
 	case s.Final():
 		return st.State == s
 	case s.Leaving():
-		return st.State.Leaving() ||
-			st.State.Final() && st.Cancel != nil && st.Cause.code() != CanceledBeforeLaunch
+		return st.Left || st.State.Leaving()
 	default:
 		return s.Order() > 0 && st.Peak.Order() >= s.Order()
 	}
 }
 
-// Move gives the status after k, with State and Peak set and everything else
-// as it was; false when the machine has no such move.
+// Move gives the status after k, with State, Peak and Left set and everything
+// else as it was; false when the machine has no such move.
 func (st Status) Move(k Kind) (Status, Kind, bool) {
 	next, ok := st.State.After(k)
 	if !ok {
@@ -128,6 +121,7 @@ func (st Status) Move(k Kind) (Status, Kind, bool) {
 	if next == Stopping {
 		st.Peak = Active
 	}
+	st.Left = st.Left || next.Leaving()
 	return st, Recorded(k, next), true
 }
 

@@ -2,8 +2,10 @@ package pilot
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -15,9 +17,7 @@ func (d *Description) Validate(index int) []Fault {
 	if d.UID != "" && !ValidToken(d.UID) {
 		v.add("uid", TokenRule)
 	}
-	if d.Resource == "" {
-		v.missing("resource")
-	}
+	v.resource(d.Resource)
 	switch {
 	case d.Runtime == 0:
 		v.missing("runtime")
@@ -52,6 +52,18 @@ func (v *validator) missing(field string) {
 	v.add(field, "does not define mandatory attribute '%s'", field)
 }
 
+// resource checks the form: <site>.<host>, or one token, an alias.
+func (v *validator) resource(label string) {
+	if label == "" {
+		v.missing("resource")
+		return
+	}
+	site, host, dotted := strings.Cut(label, ".")
+	if !ValidToken(site) || dotted && !ValidToken(host) {
+		v.add("resource", "must be <site>.<host>; each %s", TokenRule)
+	}
+}
+
 func (v *validator) size(d *Description) {
 	switch {
 	case d.Cores == 0 && d.Nodes == 0:
@@ -59,14 +71,15 @@ func (v *validator) size(d *Description) {
 	case d.Cores != 0 && d.Nodes != 0:
 		v.add("nodes", "needs 'cores' or 'nodes', not both")
 	}
-	v.count("cores", d.Cores)
-	v.count("nodes", d.Nodes)
-	v.count("gpus", d.GPUs)
+	v.count("cores", 1, d.Cores)
+	v.count("nodes", 1, d.Nodes)
+	v.count("gpus", 0, d.GPUs)
 }
 
-func (v *validator) count(field string, n int64) {
+// count takes 0 for absent, even where the least that can be asked for is 1.
+func (v *validator) count(field string, least, n int64) {
 	if n < 0 || n > MaxCount {
-		v.add(field, "must be between 1 and %d, not %d", MaxCount, n)
+		v.add(field, "must be between %d and %d, not %d", least, MaxCount, n)
 	}
 }
 
@@ -77,7 +90,7 @@ func (v *validator) text(field, s string) {
 		v.add(field, "is %d bytes long, %d are allowed", len(s), MaxText)
 	case !utf8.ValidString(s):
 		v.add(field, "is not UTF-8")
-	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(s, unicode.IsControl):
 		v.add(field, "holds a control character")
 	}
 }
@@ -98,12 +111,13 @@ func (v *validator) payload(d *Description) {
 		total += len(a)
 		v.word(fmt.Sprintf("arguments[%d]", i), a)
 	}
-	for _, name := range sortedKeys(d.Environment) {
+	for _, name := range slices.Sorted(maps.Keys(d.Environment)) {
 		total += len(name) + len(d.Environment[name])
 		if !validEnvName(name) {
-			v.add("environment", "%q is not a name: letters, digits and _ only, no digit first", name)
+			v.add("environment", "%.64q is not a name: letters, digits and _ only, no digit first", name)
+			continue
 		}
-		v.word("environment."+name, d.Environment[name])
+		v.word(fmt.Sprintf("environment.%.64s", name), d.Environment[name])
 	}
 	if total > MaxArgBytes {
 		v.add("executable", "with arguments and environment is %d bytes, %d are allowed", total, MaxArgBytes)
@@ -124,12 +138,15 @@ func (v *validator) labels(labels map[string]string) {
 	if len(labels) > MaxLabels {
 		v.add("labels", "has %d entries, %d are allowed", len(labels), MaxLabels)
 	}
-	for _, name := range sortedKeys(labels) {
-		if name == "" || len(name) > MaxLabelText || len(labels[name]) > MaxLabelText ||
-			!utf8.ValidString(name) || !utf8.ValidString(labels[name]) {
-			v.add("labels", "%q must have a name and at most %d bytes of UTF-8 on either side", name, MaxLabelText)
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if name == "" || !validLabelText(name) || !validLabelText(labels[name]) {
+			v.add("labels", "%.64q must have a name and at most %d bytes of printable UTF-8 on either side", name, MaxLabelText)
 		}
 	}
+}
+
+func validLabelText(s string) bool {
+	return len(s) <= MaxLabelText && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // ValidateLabels checks labels that stand outside a description.
@@ -148,13 +165,4 @@ func validEnvName(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -67,35 +67,35 @@ func (m *Manager) Pilot(uid pilot.UID) *Pilot { return &Pilot{m, uid} }
 // getChunk keeps an answer far below the bus's 1 MB: a pilot is about 1 kB.
 const getChunk = 200
 
-// Get gives pilots in the order asked, or all for none, oldest first. Code
-// not_found if one of them is unknown.
+// Get gives pilots in the order asked. Code not_found names all that are
+// unknown. For all pilots of a manager see List.
 func (m *Manager) Get(ctx context.Context, uids ...pilot.UID) ([]api.Pilot, error) {
+	return m.get(ctx, nil, uids)
+}
+
+// GetAt gives pilots as they were at a time of the past.
+func (m *Manager) GetAt(ctx context.Context, at time.Time, uids ...pilot.UID) ([]api.Pilot, error) {
+	return m.get(ctx, &at, uids)
+}
+
+// ListAt gives the manager's pilots as they were at a time of the past.
+func (m *Manager) ListAt(ctx context.Context, at time.Time) ([]api.Pilot, error) {
+	answer, err := call[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, At: &at})
+	return answer.Pilots, err
+}
+
+func (m *Manager) get(ctx context.Context, at *time.Time, uids []pilot.UID) ([]api.Pilot, error) {
 	ctx, cancel := m.c.bounded(ctx)
 	defer cancel()
-	var all []api.Pilot
-	if len(uids) == 0 {
-		for p, err := range m.List(ctx, ListOptions{}) {
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, p)
-		}
-		return all, nil
-	}
+	all := make([]api.Pilot, 0, len(uids))
 	for chunk := range slices.Chunk(uids, getChunk) {
-		answer, err := call[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, UIDs: chunk})
+		answer, err := call[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, UIDs: chunk, At: at})
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, answer.Pilots...)
 	}
 	return all, nil
-}
-
-// GetAt gives pilots as they were at a time of the past, all for none.
-func (m *Manager) GetAt(ctx context.Context, at time.Time, uids ...pilot.UID) ([]api.Pilot, error) {
-	answer, err := call[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, UIDs: uids, At: &at})
-	return answer.Pilots, err
 }
 
 // List gives the manager's pilots, oldest first, asking page by page.
@@ -111,26 +111,33 @@ type CancelOptions struct {
 	Grace  *time.Duration // between asking the payload to end and killing it; nil: 10 s
 }
 
-// Cancel asks pilots to end, all for none, and gives where each stands now. It
-// does not wait for their end. Pilots that have ended are left as they are.
+// Cancel asks pilots to end and gives where each stands now. It does not wait
+// for their end. Pilots that have ended are left as they are. No uids: nothing
+// happens.
 func (m *Manager) Cancel(ctx context.Context, o CancelOptions, uids ...pilot.UID) ([]api.Canceled, error) {
 	ctx, cancel := m.c.bounded(ctx)
 	defer cancel()
-	ask := api.CancelRequest{Manager: m.uid, Reason: o.Reason, Force: o.Force, Grace: (*api.Duration)(o.Grace)}
-	if len(uids) == 0 {
-		answer, err := call[api.CancelAnswer](ctx, m.c, "pilot.cancel", ask)
-		return answer.Pilots, err
-	}
-	var all []api.Canceled
+	all := make([]api.Canceled, 0, len(uids))
 	for chunk := range slices.Chunk(uids, api.MaxItems) {
-		ask.UIDs = chunk
-		answer, err := call[api.CancelAnswer](ctx, m.c, "pilot.cancel", ask)
+		answer, err := m.cancel(ctx, o, chunk)
 		if err != nil {
 			return all, err
 		}
-		all = append(all, answer.Pilots...)
+		all = append(all, answer...)
 	}
 	return all, nil
+}
+
+// CancelAll cancels all pilots of the manager.
+func (m *Manager) CancelAll(ctx context.Context, o CancelOptions) ([]api.Canceled, error) {
+	return m.cancel(ctx, o, nil)
+}
+
+func (m *Manager) cancel(ctx context.Context, o CancelOptions, uids []pilot.UID) ([]api.Canceled, error) {
+	answer, err := call[api.CancelAnswer](ctx, m.c, "pilot.cancel", api.CancelRequest{
+		Manager: m.uid, UIDs: uids, Reason: o.Reason, Force: o.Force, Grace: (*api.Duration)(o.Grace),
+	})
+	return answer.Pilots, err
 }
 
 // Close closes the manager, so that it takes no more pilots, and gives the

@@ -35,22 +35,13 @@ func (r *WaitResult) Reached() bool {
 // that was killed never answers.
 const slice = 20 * time.Second
 
-// Wait waits until every one of the pilots, all that there are now for none,
-// has reached one of the states or has ended. Waiting for no pilots at all is
-// over at once. Code not_found if one of them is unknown.
+// Wait waits until every one of the pilots has reached one of the states or has
+// ended. Waiting for no pilots is over at once. Code not_found names all that
+// are unknown.
 func (m *Manager) Wait(ctx context.Context, o WaitOptions, uids ...pilot.UID) (WaitResult, error) {
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errWaited)
-		defer cancel()
-	}
+	ctx, cancel := o.limit(ctx)
+	defer cancel()
 	var result WaitResult
-	if len(uids) == 0 {
-		var err error
-		if uids, err = m.uids(ctx); err != nil {
-			return result, err
-		}
-	}
 	for chunk := range slices.Chunk(uids, api.MaxItems) {
 		answer, err := m.waitChunk(ctx, o.States, chunk)
 		if err != nil {
@@ -60,6 +51,29 @@ func (m *Manager) Wait(ctx context.Context, o WaitOptions, uids ...pilot.UID) (W
 		result.TimedOut = result.TimedOut || answer.TimedOut
 	}
 	return result, nil
+}
+
+// WaitAll waits for all pilots that the manager has now.
+func (m *Manager) WaitAll(ctx context.Context, o WaitOptions) (WaitResult, error) {
+	ctx, cancel := o.limit(ctx)
+	defer cancel()
+	var uids []pilot.UID
+	for p, err := range m.List(ctx, ListOptions{}) {
+		if err != nil {
+			return WaitResult{}, err
+		}
+		uids = append(uids, p.UID)
+	}
+	o.Timeout = 0 // ctx has it
+	return m.Wait(ctx, o, uids...)
+}
+
+// limit ends ctx when the time to wait is over, and tells it by errWaited.
+func (o *WaitOptions) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, o.Timeout, errWaited)
 }
 
 // errWaited tells the caller's own time limit from the end of the context.
@@ -89,16 +103,4 @@ func (m *Manager) waitChunk(ctx context.Context, states []pilot.State, uids []pi
 func (m *Manager) standing(ctx context.Context, ask api.WaitRequest) (api.WaitAnswer, error) {
 	ask.Timeout = new(api.Duration(0))
 	return call[api.WaitAnswer](context.WithoutCancel(ctx), m.c, "pilot.wait", ask)
-}
-
-// uids are those of all pilots of the manager.
-func (m *Manager) uids(ctx context.Context) ([]pilot.UID, error) {
-	var all []pilot.UID
-	for p, err := range m.List(ctx, ListOptions{}) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p.UID)
-	}
-	return all, nil
 }

@@ -1,0 +1,85 @@
+package proc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// ErrGone says that a process is not there any more.
+var ErrGone = errors.New("no such process")
+
+// Identity names one process of one boot: pids are reused, pids with the time
+// they started are not.
+type Identity struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks between boot and its start
+	Boot  string `json:"boot"`  // see Boot
+}
+
+// Self is this process.
+func Self() (Identity, error) { return Of(os.Getpid()) }
+
+// Of is the process that has the pid now; ErrGone when none has.
+func Of(pid int) (Identity, error) {
+	boot, err := Boot()
+	if err != nil {
+		return Identity{}, err
+	}
+	stat, err := ReadStat(pid)
+	if err != nil {
+		return Identity{}, err
+	}
+	return Identity{PID: pid, Start: stat.Start, Boot: boot}, nil
+}
+
+// Boot is the id that the kernel made when it came up.
+var Boot = sync.OnceValues(func() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+})
+
+// Stat is the part of /proc/PID/stat we use; proc_pid_stat(5) numbers the
+// fields.
+type Stat struct {
+	State   byte   // field 3; Z is a zombie, X is dead
+	Parent  int    // field 4
+	Group   int    // field 5
+	Session int    // field 6
+	Start   uint64 // field 22
+}
+
+// Dead says that the process has ended, even if nobody has waited for it.
+func (s Stat) Dead() bool { return s.State == 'Z' || s.State == 'X' }
+
+// ReadStat reads the stat of a process; ErrGone when there is none.
+func ReadStat(pid int) (Stat, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if gone(err) {
+		return Stat{}, ErrGone
+	}
+	if err != nil {
+		return Stat{}, err
+	}
+	return parseStat(b)
+}
+
+// parseStat reads behind the last parenthesis: a process chooses its own name,
+// which may hold spaces and parentheses.
+func parseStat(b []byte) (Stat, error) {
+	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(fields) < 20 || len(fields[0]) != 1 {
+		return Stat{}, fmt.Errorf("stat of %d fields", len(fields))
+	}
+	s := Stat{State: fields[0][0]}
+	var errs [4]error
+	s.Parent, errs[0] = strconv.Atoi(string(fields[1]))
+	s.Group, errs[1] = strconv.Atoi(string(fields[2]))
+	s.Session, errs[2] = strconv.Atoi(string(fields[3]))
+	s.Start, errs[3] = strconv.ParseUint(string(fields[19]), 10, 64)
+	return s, errors.Join(errs[:]...)
+}

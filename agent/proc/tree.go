@@ -1,0 +1,123 @@
+package proc
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// Children are the direct children of a process, zombies too. It reads
+// /proc/PID/task/*/children, which kernels without CONFIG_PROC_CHILDREN lack:
+// then there are none.
+func Children(pid int) []int {
+	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children") // the pattern is well formed
+	var all []int
+	for _, list := range lists {
+		b, err := os.ReadFile(list)
+		if err != nil {
+			continue // that thread ended
+		}
+		for _, field := range bytes.Fields(b) {
+			if child, err := strconv.Atoi(string(field)); err == nil {
+				all = append(all, child)
+			}
+		}
+	}
+	return all
+}
+
+// Descendants are the children of a process, and theirs, parents first.
+func Descendants(pid int) []int {
+	all := Children(pid)
+	for i := 0; i < len(all); i++ {
+		all = append(all, Children(all[i])...)
+	}
+	return all
+}
+
+// Entry is a living process of this user.
+type Entry struct {
+	PID int
+	Stat
+	Tag string // value of the variable asked for, in the environment it was started with
+}
+
+// environLimit bounds what is read of one process's environment: the kernel's
+// own limit on arguments and environment is 6 MiB at the default stack size
+// (execve(2)); who looks for a variable should have put it near the front.
+const environLimit = 1 << 20
+
+// Scan reads all of /proc: every living process of this user but this one.
+func Scan(variable string) []Entry {
+	var found []Entry
+	each(func(pid int) {
+		stat, err := ReadStat(pid)
+		if err != nil || stat.Dead() {
+			return
+		}
+		found = append(found, Entry{pid, stat, tag(pid, variable)})
+	})
+	return found
+}
+
+// Left picks what a process left behind: what is in the session it leads or
+// led, and what carries the tag; not the process itself.
+func Left(all []Entry, leader Identity, tag string) []int {
+	var found []int
+	for _, e := range all {
+		if e.PID == leader.PID && e.Start != leader.Start {
+			leader.PID = -1 // the pid is another's, so nobody of the old session lives
+		}
+	}
+	for _, e := range all {
+		inSession := e.Session == leader.PID && e.Start >= leader.Start
+		if e.PID != leader.PID && (inSession || tag != "" && e.Tag == tag) {
+			found = append(found, e.PID)
+		}
+	}
+	return found
+}
+
+func tag(pid int, variable string) string {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	environ, _ := io.ReadAll(io.LimitReader(f, environLimit)) // what was read before an error counts
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		name, value, ok := bytes.Cut(entry, []byte("="))
+		if ok && string(name) == variable {
+			return string(value)
+		}
+	}
+	return ""
+}
+
+// each calls f with every process of this user but this one.
+func each(f func(pid int)) {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return
+	}
+	defer func() { _ = d.Close() }()
+	names, _ := d.Readdirnames(-1) // what was listed before an error counts
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err == nil && pid > 1 && pid != os.Getpid() && owned(name) {
+			f(pid)
+		}
+	}
+}
+
+func owned(name string) bool {
+	info, err := os.Stat("/proc/" + name)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
+}

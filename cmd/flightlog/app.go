@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// app is one run of the command line.
+type app struct {
+	world
+	begun bool // the command line was understood
+
+	bus      bus.Config
+	patience time.Duration // for one answer of the service
+	output   string
+	noHeader bool
+	color    string
+	manager  pilot.UID
+	printed  bool // the command's one value is on stdout
+}
+
+// errUsage marks an error of whoever typed the command.
+var errUsage = errors.New("usage")
+
+// misused makes an error that ends the command with exit code 2.
+func misused(format string, args ...any) error {
+	return fmt.Errorf("%w%w", errUsage, &pilot.Error{Code: pilot.Invalid, Message: fmt.Sprintf(format, args...)})
+}
+
+func (a *app) root() *cobra.Command {
+	a.bus = bus.ConfigFromEnv(a.getenv)
+	root := &cobra.Command{
+		Use:   "flightlog",
+		Short: "Pilot jobs that survive everything: submit, watch, wait, cancel",
+		Long: "flightlog manages pilot jobs: placeholder jobs that hold part of a cluster, or of this\n" +
+			"machine, for a while. 'flightlog up' starts everything on this machine; the other\n" +
+			"commands ask the service at --url.",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.begin() },
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	a.globals(root)
+	root.AddGroup(&cobra.Group{ID: "pilots", Title: "Pilots:"}, &cobra.Group{ID: "service", Title: "Service:"})
+	for _, c := range []*cobra.Command{
+		a.submit(), a.list(), a.get(), a.wait(), a.cancel(), a.watch(), a.logs(), a.history(),
+	} {
+		c.GroupID = "pilots"
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{a.managers(), a.sessions(), a.version()} {
+		c.GroupID = "service"
+		root.AddCommand(c)
+	}
+	return root
+}
+
+func (a *app) globals(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&a.bus.URL, "url", a.bus.URL, "NATS servers, comma-separated (NATS_URL; default "+bus.DefaultURL+")")
+	f.StringVar(&a.bus.Context, "context", a.bus.Context, "context of the nats command line (NATS_CONTEXT)")
+	f.StringVar(&a.bus.Creds, "creds", a.bus.Creds, "credentials `file` (NATS_CREDS)")
+	f.StringVar(&a.bus.NKey, "nkey", a.bus.NKey, "nkey seed `file` (NATS_NKEY)")
+	f.StringVar(&a.bus.User, "user", a.bus.User, "user; the password comes from NATS_PASSWORD (NATS_USER)")
+	f.StringVar(&a.bus.Cert, "tlscert", a.bus.Cert, "client certificate `file` (NATS_CERT)")
+	f.StringVar(&a.bus.Key, "tlskey", a.bus.Key, "client key `file` (NATS_KEY)")
+	f.StringVar(&a.bus.CA, "tlsca", a.bus.CA, "certificate `file` to check servers against (NATS_CA)")
+	f.DurationVar(&a.patience, "request-timeout", 10*time.Second, "how long the service may take to answer")
+	f.StringVarP(&a.output, "output", "o", or(a.getenv("FLIGHTLOG_OUTPUT"), outTable), "table, json, yaml or quiet (FLIGHTLOG_OUTPUT)")
+	f.BoolVar(&a.noHeader, "no-header", false, "tables without their first line")
+	f.StringVar(&a.color, "color", "auto", "auto, always or never (NO_COLOR)")
+	for _, name := range []string{"url", "context", "creds", "nkey", "user", "tlscert", "tlskey", "tlsca"} {
+		f.Lookup(name).DefValue = "" // what the environment holds is not for the help text
+	}
+	must(root.RegisterFlagCompletionFunc("output",
+		cobra.FixedCompletions([]string{outTable, outJSON, outYAML, outQuiet}, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// begin checks what all commands have in common.
+func (a *app) begin() error {
+	switch a.output {
+	case outTable, outJSON, outYAML, outQuiet:
+	default:
+		bad := a.output
+		a.output = outTable
+		return misused("%q is not an output; one of table, json, yaml, quiet", bad)
+	}
+	switch a.color {
+	case "auto", "always", "never":
+	default:
+		return misused("--color takes auto, always or never, not %q", a.color)
+	}
+	a.begun = true
+	return nil
+}
+
+// managerFlag gives a command the flag that says which manager is meant.
+func (a *app) managerFlag(c *cobra.Command) {
+	c.Flags().StringVarP(&a.manager, "manager", "m", a.getenv("FLIGHTLOG_MANAGER"), "`uid` of the manager (FLIGHTLOG_MANAGER)")
+	c.Flags().Lookup("manager").DefValue = ""
+}
+
+// connectWithin is how long a server gets to answer the connection: the
+// commands are for people, who look after a server that is down themselves.
+const connectWithin = 3 * time.Second
+
+// connect connects to the service.
+func (a *app) connect(ctx context.Context) (*client.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(connectWithin, a.patience))
+	defer cancel()
+	cfg := a.bus
+	cfg.Name = "flightlog"
+	c, err := client.Connect(ctx, "", client.WithBus(cfg), client.WithTimeout(a.patience))
+	if pilot.CodeOf(err) == pilot.Unavailable {
+		return nil, &pilot.Error{
+			Code: pilot.Unavailable, Err: err,
+			Message: fmt.Sprintf("%v; start one with 'flightlog up', or say where it is with --url", err),
+		}
+	}
+	return c, err
+}
+
+// with runs f with a connection.
+func (a *app) with(f func(ctx context.Context, c *client.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, err := a.connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return f(cmd.Context(), c, args)
+	}
+}
+
+// terminal says whether w is one, and how wide.
+func terminal(w any) (width int, ok bool) {
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	return width, err == nil
+}
+
+// or gives the first of the texts that is not empty.
+func or(texts ...string) string {
+	for _, t := range texts {
+		if strings.TrimSpace(t) != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// must is for what only a defect of this program can make fail.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

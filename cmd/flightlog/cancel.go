@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func (a *app) cancel() *cobra.Command {
+	var o client.CancelOptions
+	var all, waits bool
+	var grace, timeout time.Duration
+	c := &cobra.Command{
+		Use:   "cancel UID… | --all",
+		Short: "Ask pilots to end, and print where they stand now",
+		Long: "Ask pilots to end: their payload gets a signal, and is killed when the grace is over. The\n" +
+			"command does not wait for that, unless told so. It is no error if a pilot has ended\n" +
+			"already: it is left as it is.",
+		Example: "  flightlog cancel --reason 'wrong input' pilot-…\n" +
+			"  flightlog cancel --manager mgr-… --all --force --wait",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		if all == (len(args) > 0) {
+			return misused("name pilots, or give --all for all of the manager's")
+		}
+		if c.Flags().Changed("grace") {
+			o.Grace = &grace
+		}
+		groups, err := a.groups(ctx, cl, args)
+		if err != nil {
+			return err
+		}
+		if all {
+			m, err := a.theManager(ctx, cl)
+			if err != nil {
+				return err
+			}
+			groups = []group{{Manager: m}}
+		}
+		gone, err := cancelGroups(ctx, groups, o, all)
+		if err != nil {
+			return err
+		}
+		if !waits {
+			return a.print(a.canceled(gone))
+		}
+		return a.await(ctx, cl, groups, &waiting{states: []string{"final"}, timeout: timeout})
+	})
+	a.managerFlag(c)
+	f := c.Flags()
+	f.BoolVar(&all, "all", false, "all pilots of the manager")
+	f.StringVar(&o.Reason, "reason", "", "why, for the history")
+	f.BoolVar(&o.Force, "force", false, "kill at once")
+	f.DurationVar(&grace, "grace", pilot.DefaultGrace, "time between asking and killing")
+	f.BoolVar(&waits, "wait", false, "wait for their end, with the exit codes of 'flightlog wait --state final'")
+	f.DurationVar(&timeout, "timeout", 0, "with --wait: how long; 0: for ever")
+	return c
+}
+
+// canceledPilot is one element of the value that cancel prints.
+type canceledPilot struct {
+	Manager pilot.UID `json:"manager"`
+	api.Canceled
+}
+
+// cancelGroups cancels, and completes the groups by the pilots it learns of.
+func cancelGroups(ctx context.Context, groups []group, o client.CancelOptions, all bool) ([]canceledPilot, error) {
+	gone := []canceledPilot{}
+	for i := range groups {
+		g := &groups[i]
+		var got []api.Canceled
+		var err error
+		if all {
+			got, err = g.CancelAll(ctx, o)
+			for _, x := range got {
+				g.uids = append(g.uids, x.UID)
+			}
+		} else {
+			got, err = g.Cancel(ctx, o, g.uids...)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range got {
+			gone = append(gone, canceledPilot{g.UID(), x})
+		}
+	}
+	return gone, nil
+}
+
+func (a *app) canceled(gone []canceledPilot) result {
+	r := result{value: gone}
+	for _, x := range gone {
+		r.names = append(r.names, x.UID)
+	}
+	r.text = func(p *page) {
+		rows := make([][]string, len(gone))
+		for i, x := range gone {
+			rows[i] = []string{x.UID, p.state(x.State)}
+		}
+		p.table([]string{"PILOT", "STATE"}, rows)
+	}
+	return r
+}

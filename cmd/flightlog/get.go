@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func (a *app) get() *cobra.Command {
+	var at string
+	c := &cobra.Command{
+		Use: "get UID…", Aliases: []string{"info"}, Args: cobra.MinimumNArgs(1),
+		Short: "Show pilots in full, as they are or as they were",
+		Long: "Show pilots in full. With -o json or yaml the value is an object for one pilot and a\n" +
+			"list for several. --at takes RFC 3339, a local time such as '2006-01-02 15:04:05', or\n" +
+			"how long ago, such as 90s or 2h.",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		then, err := past(at, time.Now())
+		if err != nil {
+			return err
+		}
+		groups, err := a.groups(ctx, cl, args)
+		if err != nil {
+			return err
+		}
+		var all []api.Pilot
+		for _, g := range groups {
+			var got []api.Pilot
+			if then.IsZero() {
+				got, err = g.Get(ctx, g.uids...)
+			} else {
+				got, err = g.GetAt(ctx, then, g.uids...)
+			}
+			if err != nil {
+				return err
+			}
+			all = append(all, got...)
+		}
+		return a.print(details(a.pilots(all), all))
+	})
+	a.managerFlag(c)
+	c.Flags().StringVar(&at, "at", "", "as they were at that `time`")
+	return c
+}
+
+// past reads a time of the past; the zero time for an empty text.
+func past(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(strings.TrimPrefix(text, "-")); err == nil {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02T15:04:05", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, misused("%q is not a time: write 2006-01-02T15:04:05Z, '2006-01-02 15:04:05' or how long ago, 90s", text)
+}
+
+// details shows pilots in full; a single one is not a list.
+func details(r result, all []api.Pilot) result {
+	if len(all) == 1 {
+		r.value = all[0]
+	}
+	r.text = func(p *page) {
+		now := time.Now()
+		for i := range all {
+			if i > 0 {
+				p.line("")
+			}
+			p.pilot(&all[i], now)
+		}
+	}
+	return r
+}
+
+// pilot writes all that is known of a pilot, a line each, without what is not
+// there.
+func (p *page) pilot(x *api.Pilot, now time.Time) {
+	d := &x.Description
+	p.field("pilot", x.UID)
+	p.field("manager", x.Manager)
+	p.field("state", p.state(x.State))
+	if x.Cause != nil {
+		p.field("cause", causeText(x.Cause))
+	}
+	if x.Cause != nil && x.Cause.Underlying != "" {
+		p.field("underlying", x.Cause.Underlying)
+	}
+	if x.Cancel != nil {
+		p.field("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", x.Cancel.By, ago(x.Cancel.At, now), quoted(x.Cancel.Reason))))
+	}
+	p.field("health", x.Health)
+	p.field("degraded", x.Degraded)
+	p.field("resource", strings.TrimSpace(x.Resource+" "+d.AccessSchema))
+	p.field("asked for", strings.TrimSpace(fmt.Sprintf("%s for %s", size(d), d.Runtime)))
+	p.field("granted", granted(x))
+	p.field("payload", command(d))
+	p.field("labels", labels(d.Labels))
+	p.field("submitted", stamp(&x.SubmittedAt, now)+by(x.SubmittedBy))
+	p.field("active", stamp(x.ActiveAt, now))
+	p.field("ended", stamp(x.EndedAt, now))
+	if x.State.Live() {
+		p.field("deadline", stamp(x.Deadline, now))
+	}
+	p.field("ran", ran(x, now))
+	p.field("attempt", fmt.Sprint(x.Attempt))
+	p.field("launcher", x.Launcher)
+	if x.Job != nil {
+		p.field("job", strings.TrimSpace(fmt.Sprintf("%s at %s %s", x.Job.ID, or(x.Job.URL, "-"), x.Job.Native)))
+	}
+	p.field("sandbox", x.Sandbox)
+	p.field("position", fmt.Sprint(x.Seq))
+}
+
+// field writes a name and a value, unless there is none.
+func (p *page) field(name, value string) {
+	if value == "" || value == "-" {
+		return
+	}
+	if !strings.Contains(value, "\x1b[") { // our own colours pass
+		value = oneLine(value)
+	}
+	p.line("%-12s %s", name, value)
+}
+
+func granted(x *api.Pilot) string {
+	if x.ActiveAt == nil {
+		return ""
+	}
+	return strings.TrimSpace(size(&pilot.Description{Cores: x.Cores, GPUs: x.GPUs}) + " " + strings.Join(x.Nodes, ","))
+}
+
+func command(d *pilot.Description) string {
+	words := []string{}
+	for _, w := range append([]string{d.Executable}, d.Arguments...) {
+		if strings.ContainsAny(w, " \t\n'\"\\$;&|<>*?") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+func labels(m map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, name+"="+m[name])
+	}
+	return strings.Join(all, " ")
+}
+
+func by(who string) string {
+	if who == "" {
+		return ""
+	}
+	return " by " + who
+}
+
+func quoted(s string) string {
+	if s == "" {
+		return ""
+	}
+	return fmt.Sprintf("%q", s)
+}

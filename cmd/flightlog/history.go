@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+)
+
+func (a *app) history() *cobra.Command {
+	var after uint64
+	c := &cobra.Command{
+		Use: "history UID", Args: cobra.ExactArgs(1),
+		Short: "Show everything that happened to a pilot",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		p, err := a.thePilot(ctx, cl, args[0])
+		if err != nil {
+			return err
+		}
+		all, err := p.History(ctx, after)
+		if err != nil {
+			return err
+		}
+		return a.print(historyOf(all))
+	})
+	a.managerFlag(c)
+	c.Flags().Uint64Var(&after, "after", 0, "only what is behind this `position` of the log")
+	return c
+}
+
+func historyOf(all []api.Event) result {
+	r := result{value: all}
+	if all == nil {
+		r.value = []api.Event{}
+	}
+	for _, e := range all {
+		r.names = append(r.names, fmt.Sprint(e.Seq))
+	}
+	r.text = func(p *page) {
+		rows := make([][]string, len(all))
+		now := time.Now()
+		for i, e := range all {
+			state := ""
+			if e.State != nil {
+				state = p.state(*e.State)
+			}
+			rows[i] = []string{
+				fmt.Sprint(e.Seq), clock(e.Time, now), since(all, i), string(e.Kind), state, e.Actor, eventText(&e),
+			}
+		}
+		p.table([]string{"SEQ", "TIME", "AFTER", "EVENT", "STATE", "BY", "WHAT"}, rows)
+	}
+	return r
+}
+
+// since shows how long after the one before an event came.
+func since(all []api.Event, i int) string {
+	if i == 0 {
+		return ""
+	}
+	return "+" + short(all[i].Time.Sub(all[i-1].Time))
+}
+
+func eventText(e *api.Event) string {
+	var parts []string
+	if e.Job != "" && e.Kind == "pending_active" {
+		parts = append(parts, "job "+e.Job)
+	}
+	if e.Attempt > 1 {
+		parts = append(parts, fmt.Sprintf("attempt %d", e.Attempt))
+	}
+	if e.Message != "" {
+		parts = append(parts, oneLine(e.Message))
+	}
+	if e.Cause != nil {
+		parts = append(parts, causeText(e.Cause))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (a *app) logs() *cobra.Command {
+	c := &cobra.Command{
+		Use: "logs UID", Args: cobra.ExactArgs(1),
+		Short: "Show the ends of a payload's output, and what happened to the pilot",
+		Long: "Show the ends of what the payload printed, which are there once the pilot has ended, and\n" +
+			"what happened to the pilot in words. With -o quiet: only the payload's standard output.",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		p, err := a.thePilot(ctx, cl, args[0])
+		if err != nil {
+			return err
+		}
+		l, err := p.Logs(ctx)
+		if err != nil {
+			return err
+		}
+		return a.print(logsOf(&l))
+	})
+	a.managerFlag(c)
+	return c
+}
+
+func logsOf(l *api.LogsAnswer) result {
+	r := result{value: l, text: func(p *page) {
+		now := time.Now()
+		for _, line := range l.Lines {
+			p.line("%s  %s", clock(line.Time, now), oneLine(line.Message))
+		}
+		p.tail("stdout", l.Stdout)
+		p.tail("stderr", l.Stderr)
+	}}
+	if out := strings.TrimSuffix(l.Stdout, "\n"); out != "" {
+		r.names = []string{out}
+	}
+	return r
+}
+
+// tail writes output of a payload. On a terminal it is kept from driving it.
+func (p *page) tail(name, text string) {
+	if text == "" {
+		return
+	}
+	if p.header {
+		p.line("--- %s", name)
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if p.width > 0 {
+			line = oneLine(line)
+		}
+		p.line("%s", line)
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+)
+
+func (a *app) list() *cobra.Command {
+	var o client.ListOptions
+	var named []string
+	var all bool
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Args: cobra.NoArgs,
+		Short: "List pilots, those that have not ended unless told otherwise",
+		Example: "  flightlog list --manager mgr-… --all\n" +
+			"  flightlog list --state FAILED --label run=42 -o json",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+		var err error
+		if o.States, err = states(named); err != nil {
+			return err
+		}
+		o.Live, o.Manager = !all && len(named) == 0, a.manager
+		if o.Limit < 0 {
+			return misused("--limit must not be negative")
+		}
+		pilots := []api.Pilot{}
+		for p, err := range cl.List(ctx, o) {
+			if err != nil {
+				return err
+			}
+			pilots = append(pilots, p)
+		}
+		return a.print(a.pilots(pilots))
+	})
+	a.managerFlag(c)
+	f := c.Flags()
+	f.BoolVarP(&all, "all", "a", false, "also those that have ended")
+	f.StringSliceVarP(&named, "state", "s", nil, "only those in one of these states; also pending, final")
+	f.StringVar(&o.Resource, "resource", "", "only those of this resource")
+	f.StringToStringVarP(&o.Labels, "label", "l", nil, "only those with this label, `name=value`")
+	f.IntVarP(&o.Limit, "limit", "n", 0, "the most to list; 0: no limit")
+	return c
+}
+
+// pilots shows a list of pilots.
+func (a *app) pilots(all []api.Pilot) result {
+	mixed := a.manager == ""
+	r := result{value: all}
+	for i := range all {
+		name := all[i].UID
+		if mixed {
+			name = all[i].Manager + "/" + name
+		}
+		r.names = append(r.names, name)
+	}
+	r.text = func(p *page) {
+		header := []string{"PILOT", "MANAGER", "RESOURCE", "STATE", "SIZE", "SUBMITTED", "RAN", "REMARK"}
+		rows := make([][]string, len(all))
+		now := time.Now()
+		for i := range all {
+			x := &all[i]
+			rows[i] = []string{
+				x.UID, x.Manager, x.Resource, p.state(x.State), size(&x.Description),
+				ago(x.SubmittedAt, now), ran(x, now), remark(x),
+			}
+		}
+		if !mixed {
+			header = slices.Delete(header, 1, 2)
+			for i := range rows {
+				rows[i] = slices.Delete(rows[i], 1, 2)
+			}
+		}
+		p.table(header, rows)
+	}
+	return r
+}

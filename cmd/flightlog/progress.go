@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// redraw is how often the progress line is drawn: often enough to live, too
+// seldom to load a slow terminal.
+const redraw = 200 * time.Millisecond
+
+// progress shows on a terminal where pilots stand, in one line on stderr, until
+// stop is called, which wipes it. Elsewhere it does nothing.
+func (a *app) progress(ctx context.Context, c *client.Client, groups []group) (stop func()) {
+	width, isTerminal := terminal(a.stderr)
+	if !isTerminal {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	b := board{width: width, began: time.Now(), at: map[string]pilot.State{}, counts: map[pilot.State]int{}}
+	for _, g := range groups {
+		for _, uid := range g.uids {
+			b.at[g.UID()+"/"+uid] = pilot.Unborn
+			b.counts[pilot.Unborn]++
+		}
+	}
+	done, moves := make(chan struct{}), make(chan client.Change)
+	go func() {
+		defer close(moves)
+		feed(ctx, c, groups, moves)
+	}()
+	go func() {
+		defer close(done)
+		b.run(ctx, a.stderr, moves)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// feed watches for the board. What ends it ends only the progress line.
+func feed(ctx context.Context, c *client.Client, groups []group, moves chan<- client.Change) {
+	var o client.WatchOptions
+	if len(groups) == 1 {
+		o.Manager = groups[0].UID()
+	}
+	for ch, err := range c.Watch(ctx, o) {
+		if err != nil {
+			return
+		}
+		select {
+		case moves <- ch:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// board is the progress line.
+type board struct {
+	width  int
+	began  time.Time
+	at     map[string]pilot.State // by manager/pilot: those that are waited for
+	counts map[pilot.State]int    // by what users see
+}
+
+func (b *board) run(ctx context.Context, w io.Writer, moves <-chan client.Change) {
+	tick := time.NewTicker(redraw)
+	defer tick.Stop()
+	for {
+		select {
+		case ch, ok := <-moves:
+			if !ok {
+				moves = nil
+				continue
+			}
+			b.move(ch)
+		case <-tick.C:
+			fmt.Fprintf(w, "\r\x1b[K%s", b.line(time.Now()))
+		case <-ctx.Done():
+			fmt.Fprint(w, "\r\x1b[K")
+			return
+		}
+	}
+}
+
+func (b *board) move(ch client.Change) {
+	name := ch.Pilot.Manager + "/" + ch.Pilot.UID
+	was, mine := b.at[name]
+	if !mine {
+		return
+	}
+	now := ch.Pilot.State
+	if now == pilot.Stopping {
+		now = pilot.Canceling
+	}
+	b.counts[was]--
+	b.counts[now]++
+	b.at[name] = now
+}
+
+// line reads "20 pilots: 3 ACTIVE, 17 DONE · 12s".
+func (b *board) line(now time.Time) string {
+	var parts []string
+	for _, s := range pilot.States() {
+		if n := b.counts[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	noun := "pilots"
+	if len(b.at) == 1 {
+		noun = "pilot"
+	}
+	text := fmt.Sprintf("%d %s: %s · %s", len(b.at), noun, strings.Join(parts, ", "), now.Sub(b.began).Round(time.Second))
+	if letters := []rune(text); b.width > 1 && len(letters) >= b.width {
+		text = string(letters[:b.width-1])
+	}
+	return text
+}

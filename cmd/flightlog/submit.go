@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// submission is what the flags of submit say.
+type submission struct {
+	flags        descriptionFlags
+	file         string
+	count        int
+	key          string
+	wait         waiting
+	waits        bool
+	cancelOnExit bool
+}
+
+func (a *app) submit() *cobra.Command {
+	var s submission
+	c := &cobra.Command{
+		Use:   "submit [flags] [-- EXECUTABLE [ARGUMENT…]]",
+		Short: "Submit pilots, all or none, and print their uids",
+		Long: "Submit pilots, described by flags, by a file (JSON or YAML; one description or a list),\n" +
+			"or by a file whose descriptions are completed and overruled by flags. What stands behind\n" +
+			"-- is the payload, run when the pilot is ACTIVE; without one the pilot holds its\n" +
+			"allocation until its runtime is over.\n\n" +
+			"A list of up to 1,000 pilots is accepted as a whole or not at all.",
+		Example: "  flightlog submit --resource local.localhost --cores 1 --runtime 10m -- sh -c 'seq 10'\n" +
+			"  flightlog submit -f pilots.yaml --label run=42 --wait",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		return a.submitAll(ctx, cl, &s, c, args)
+	})
+	a.managerFlag(c)
+	s.flags.register(c.Flags())
+	f := c.Flags()
+	f.StringVarP(&s.file, "file", "f", "", "descriptions, JSON or YAML; - is the standard input")
+	f.IntVarP(&s.count, "count", "n", 1, "how many of each")
+	f.StringVar(&s.key, "idempotency-key", "", "submitted again under the same `key`: the same pilots")
+	f.BoolVar(&s.waits, "wait", false, "wait for the end, with the exit codes of 'flightlog wait'")
+	f.BoolVar(&s.cancelOnExit, "cancel-on-exit", false, "with --wait, which it implies: cancel the pilots when interrupted")
+	f.DurationVar(&s.wait.timeout, "timeout", 0, "with --wait: how long; 0: for ever")
+	must(c.MarkFlagFilename("file", "json", "yaml", "yml"))
+	return c
+}
+
+func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, c *cobra.Command, args []string) error {
+	descs, err := s.descriptions(a.stdin, c, args)
+	if err != nil {
+		return err
+	}
+	m, err := a.theManager(ctx, cl)
+	if err != nil {
+		return err
+	}
+	got, err := m.SubmitWith(ctx, client.SubmitOptions{IdempotencyKey: s.key}, descs...)
+	uids := make([]pilot.UID, len(got))
+	for i, p := range got {
+		uids[i] = p.UID()
+	}
+	waits := s.waits || s.cancelOnExit
+	if len(uids) > 0 && !(waits && err == nil && a.structured()) {
+		if shown := a.printSubmitted(ctx, m, uids); err == nil {
+			err = shown
+		}
+	}
+	if err != nil || !waits {
+		return err
+	}
+	s.wait.silent = !a.structured()
+	err = a.await(ctx, cl, []group{{m, uids}}, &s.wait)
+	if ctx.Err() != nil && s.cancelOnExit {
+		return a.cancelLeft(ctx, m, uids)
+	}
+	return err
+}
+
+// structured says whether the output takes exactly one value.
+func (a *app) structured() bool { return a.output == outJSON || a.output == outYAML }
+
+func (a *app) printSubmitted(ctx context.Context, m *client.Manager, uids []pilot.UID) error {
+	r := result{names: uids, text: func(p *page) {
+		for _, uid := range uids {
+			p.line("%s", uid)
+		}
+	}}
+	if a.structured() {
+		all, err := m.Get(ctx, uids...)
+		if err != nil {
+			return err
+		}
+		r.value = all
+	}
+	return a.print(r)
+}
+
+// cancelLeft cancels what a command that was interrupted leaves behind.
+func (a *app) cancelLeft(ctx context.Context, m *client.Manager, uids []pilot.UID) error {
+	_, err := m.Cancel(context.WithoutCancel(ctx), client.CancelOptions{Reason: "submitter was interrupted"}, uids...)
+	if err != nil {
+		return err
+	}
+	return exit(exitInterrupted)
+}
+
+// descriptions are those of the file, or a single empty one, each completed by
+// the flags and repeated.
+func (s *submission) descriptions(stdin io.Reader, c *cobra.Command, args []string) ([]pilot.Description, error) {
+	base := []pilot.Description{{}}
+	if s.count < 1 {
+		return nil, misused("--count must be 1 or more, not %d", s.count)
+	}
+	if s.file == "" && !s.flags.given(c.Flags()) && len(args) == 0 {
+		return nil, misused("what is to be submitted? Give --resource, --cores and --runtime, or --file")
+	}
+	if s.file != "" {
+		b, err := readFile(stdin, s.file)
+		if err != nil {
+			return nil, err
+		}
+		if base, err = parseDescriptions(b); err != nil {
+			return nil, err
+		}
+	}
+	all := make([]pilot.Description, 0, len(base)*s.count)
+	for i := range base {
+		if err := s.flags.apply(c.Flags(), &base[i], args); err != nil {
+			return nil, err
+		}
+		for range s.count {
+			all = append(all, base[i])
+		}
+	}
+	return all, nil
+}
+
+// maxFile bounds what is read of a file: a list of api.MaxItems descriptions
+// of the greatest size would still fit many times.
+const maxFile = 256 << 20
+
+func readFile(stdin io.Reader, name string) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, misused("%v", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = pilot.Errorf(pilot.Invalid, "%s is longer than %d MB", name, maxFile>>20)
+	}
+	return b, err
+}

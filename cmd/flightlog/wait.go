@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// waiting is what the flags of wait say.
+type waiting struct {
+	states  []string
+	timeout time.Duration
+	silent  bool // says how it ended by its exit code only
+}
+
+func (a *app) wait() *cobra.Command {
+	var w waiting
+	c := &cobra.Command{
+		Use:   "wait [UID…]",
+		Short: "Wait for pilots, all of the manager's if none is named",
+		Long: "Wait until every pilot has reached one of the states, DONE unless told otherwise, or has\n" +
+			"ended. A state counts even if the pilot has left it since. --state final is content with\n" +
+			"any end. On a terminal a line on stderr shows where the pilots stand.\n\n" +
+			"Exit codes: 0 every pilot reached one of the states; 3 at least one ended without;\n" +
+			"124 the time was over; 1 error; 2 wrong usage; 130 interrupted.",
+		Example: "  flightlog wait --state ACTIVE --timeout 10m pilot-…\n" +
+			"  flightlog wait --manager mgr-… --state final",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		groups, err := a.groups(ctx, cl, args)
+		if err != nil {
+			return err
+		}
+		if len(args) == 0 {
+			m, err := a.theManager(ctx, cl)
+			if err != nil {
+				return err
+			}
+			uids, err := uidsOf(ctx, m)
+			if err != nil {
+				return err
+			}
+			groups = []group{{m, uids}}
+		}
+		return a.await(ctx, cl, groups, &w)
+	})
+	a.managerFlag(c)
+	c.Flags().StringSliceVarP(&w.states, "state", "s", []string{"DONE"}, "states to wait for; also pending, final")
+	c.Flags().DurationVar(&w.timeout, "timeout", 0, "how long; 0: for ever")
+	return c
+}
+
+func uidsOf(ctx context.Context, m *client.Manager) ([]pilot.UID, error) {
+	var uids []pilot.UID
+	for p, err := range m.List(ctx, client.ListOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		uids = append(uids, p.UID)
+	}
+	return uids, nil
+}
+
+// waited is the value that wait prints.
+type waited struct {
+	Pilots   []waitedPilot `json:"pilots"`
+	TimedOut bool          `json:"timed_out"`
+}
+
+type waitedPilot struct {
+	Manager pilot.UID `json:"manager"`
+	api.Waited
+}
+
+// await waits for pilots, shows how that goes on, prints where they stand at
+// the end, and ends the command with the code for it.
+func (a *app) await(ctx context.Context, cl *client.Client, groups []group, w *waiting) error {
+	if w.timeout < 0 {
+		return misused("--timeout must not be negative")
+	}
+	if len(w.states) == 0 {
+		w.states = []string{"DONE"}
+	}
+	wanted, err := states(w.states)
+	if err != nil {
+		return err
+	}
+	stop := a.progress(ctx, cl, groups)
+	sum, err := awaitGroups(ctx, groups, wanted, w.timeout)
+	stop()
+	if err != nil {
+		return err
+	}
+	if !w.silent {
+		if err := a.print(sum.result()); err != nil {
+			return err
+		}
+	}
+	return sum.exit()
+}
+
+func awaitGroups(ctx context.Context, groups []group, wanted []pilot.State, timeout time.Duration) (*waited, error) {
+	sum, began := &waited{Pilots: []waitedPilot{}}, time.Now()
+	for _, g := range groups {
+		o := client.WaitOptions{States: wanted}
+		if timeout > 0 {
+			o.Timeout = max(time.Millisecond, timeout-time.Since(began))
+		}
+		got, err := g.Wait(ctx, o, g.uids...)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range got.Pilots {
+			sum.Pilots = append(sum.Pilots, waitedPilot{g.UID(), p})
+		}
+		sum.TimedOut = sum.TimedOut || got.TimedOut
+	}
+	return sum, nil
+}
+
+func (w *waited) result() result {
+	return result{value: w, text: func(p *page) {
+		rows := make([][]string, len(w.Pilots))
+		for i, x := range w.Pilots {
+			rows[i] = []string{x.UID, p.state(x.State), yesNo(x.Reached)}
+		}
+		p.table([]string{"PILOT", "STATE", "REACHED"}, rows)
+	}}
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// exit gives the code: nil for 0.
+func (w *waited) exit() error {
+	code := 0
+	for _, p := range w.Pilots {
+		switch {
+		case p.Reached:
+		case !p.State.Final():
+			return exit(exitDeadline)
+		default:
+			code = exitOtherwise
+		}
+	}
+	if code == 0 {
+		return nil
+	}
+	return exit(code)
+}

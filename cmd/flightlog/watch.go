@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// watching is what the flags of watch say.
+type watching struct {
+	options   client.WatchOptions
+	beginning bool
+	fromNow   bool
+	everyMove bool
+}
+
+func (a *app) watch() *cobra.Command {
+	var w watching
+	c := &cobra.Command{
+		Use: "watch [UID]", Aliases: []string{"events"}, Args: cobra.MaximumNArgs(1),
+		Short: "Show pilots as they are, then every change as it happens",
+		Long: "Show the pilots of a manager, or of all, or one pilot, as they are, and then every change of\n" +
+			"state as it happens, until interrupted. It goes on by itself when the service restarts.\n\n" +
+			"With -o json each change is one line; its seq and epoch are what --from-seq and --epoch\n" +
+			"take to go on behind it.",
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		o, err := a.watchOptions(ctx, cl, &w, args)
+		if err != nil {
+			return err
+		}
+		return a.follow(ctx, cl, o, w.everyMove)
+	})
+	a.managerFlag(c)
+	f := c.Flags()
+	f.Uint64Var(&w.options.After, "from-seq", 0, "go on behind this `position` of the log")
+	f.Int64Var(&w.options.Epoch, "epoch", 0, "the log that --from-seq is a position of; an error if it is another one now")
+	f.BoolVar(&w.beginning, "from-beginning", false, "everything that ever happened first")
+	f.BoolVar(&w.fromNow, "from-now", false, "nothing of what is there already")
+	f.BoolVar(&w.everyMove, "all", false, "also changes that leave the state as it is")
+	c.MarkFlagsMutuallyExclusive("from-seq", "from-beginning", "from-now")
+	return c
+}
+
+func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, args []string) (client.WatchOptions, error) {
+	o := w.options
+	o.Manager = a.manager
+	switch {
+	case w.beginning:
+		o.Replay = client.ReplayAll
+	case w.fromNow:
+		o.Replay = client.ReplayNone
+	}
+	if len(args) == 1 {
+		p, err := a.thePilot(ctx, cl, args[0])
+		if err != nil {
+			return o, err
+		}
+		if _, err := p.Get(ctx); err != nil {
+			return o, err
+		}
+		o.Manager, o.Pilot = p.Manager().UID(), p.UID()
+	} else if a.manager != "" {
+		if _, err := a.theManager(ctx, cl); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// follow prints changes until it is interrupted, which is its normal end.
+func (a *app) follow(ctx context.Context, cl *client.Client, o client.WatchOptions, every bool) error {
+	p := a.page()
+	if a.output == outTable && p.header {
+		p.line(changeFormat, "TIME", "PILOT", "STATE", "WHAT")
+	}
+	for ch, err := range cl.Watch(ctx, o) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !every && !ch.Moved() && ch.Kind != "" {
+			continue
+		}
+		if err := a.change(p, &ch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changeFormat suits the uids that the service makes: "pilot-" and a ULID.
+const changeFormat = "%-12s  %-32s  %-14s  %s"
+
+// changeValue is one line of watch -o json.
+type changeValue struct {
+	Seq   uint64      `json:"seq"`
+	Epoch int64       `json:"epoch"`
+	Time  *time.Time  `json:"time,omitempty"` // absent: the pilot as it is, no change
+	Kind  events.Kind `json:"kind,omitempty"`
+	From  string      `json:"from,omitempty"`
+	Actor string      `json:"actor,omitempty"`
+	Pilot api.Pilot   `json:"pilot"`
+}
+
+func valueOf(ch *client.Change) changeValue {
+	v := changeValue{Seq: ch.Seq, Epoch: ch.Epoch, Kind: ch.Kind, Actor: ch.Actor, Pilot: ch.Pilot}
+	if ch.Kind != "" {
+		v.Time = &ch.Time
+		v.From = ch.From.String()
+	}
+	return v
+}
+
+func (a *app) change(p *page, ch *client.Change) error {
+	a.printed = true
+	switch a.output {
+	case outJSON:
+		return json.NewEncoder(a.stdout).Encode(valueOf(ch))
+	case outYAML:
+		b, err := yaml.Marshal(valueOf(ch))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.stdout, "---\n%s", b)
+		return err
+	case outQuiet:
+		_, err := fmt.Fprintln(a.stdout, ch.Pilot.UID)
+		return err
+	default:
+		p.change(ch)
+		return p.err
+	}
+}
+
+func (p *page) change(ch *client.Change) {
+	at := "now"
+	if ch.Kind != "" {
+		at = clock(ch.Time, time.Now())
+	}
+	state := fmt.Sprintf("%-14s", ch.Pilot.State)
+	if colored := p.state(ch.Pilot.State); colored != ch.Pilot.State.String() {
+		state = colored + fmt.Sprintf("%*s", 14-len(ch.Pilot.State.String()), "")
+	}
+	p.line(changeFormat, at, ch.Pilot.UID, state, oneLine(what(ch)))
+}
+
+// what says in words what a change brought.
+func what(ch *client.Change) string {
+	x := &ch.Pilot
+	switch {
+	case x.State.Final(), x.State.Leaving(), ch.Kind == "":
+		return remark(x)
+	case x.State == pilot.Active && x.Deadline != nil:
+		return "until " + clock(*x.Deadline, time.Now())
+	case x.State == pilot.PendingActive && x.Job != nil:
+		return "job " + x.Job.ID
+	case x.State == pilot.Launching:
+		return x.Launcher
+	case ch.Kind == events.Submit:
+		return command(&x.Description)
+	default:
+		return remark(x)
+	}
+}

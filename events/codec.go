@@ -24,7 +24,10 @@ func Encode(e *Event) ([]byte, error) {
 		w.From = e.From.Exact()
 	}
 	var buf bytes.Buffer
-	enc := msgpack.NewEncoder(&buf)
+	buf.Grow(512) // most events fit
+	enc := msgpack.GetEncoder()
+	defer msgpack.PutEncoder(enc)
+	enc.Reset(&buf)
 	enc.UseCompactInts(true)
 	enc.SetSortMapKeys(true)
 	if err := enc.Encode(&w); err != nil {
@@ -36,30 +39,53 @@ func Encode(e *Event) ([]byte, error) {
 // Decode reads the payload of an event of that class. Code invalid: these
 // bytes are no event and never will be. Code unsupported: a later version's.
 func Decode(class Class, b []byte) (Event, error) {
-	if err := CheckFrame(b); err != nil {
+	w, err := unmarshal(b)
+	if err != nil {
 		return Event{}, err
-	}
-	var w wire
-	if err := msgpack.Unmarshal(b, &w); err != nil {
-		return Event{}, &pilot.Error{Code: pilot.Invalid, Op: "decode event", Err: err}
-	}
-	if w.V > Version {
-		return Event{}, pilot.Errorf(pilot.Unsupported,
-			"event is of version %d, this build reads up to %d: upgrade this part first", w.V, Version)
-	}
-	if w.V == 0 || w.Kind == "" {
-		return Event{}, pilot.Errorf(pilot.Invalid, "event has no version or kind")
 	}
 	e := Event{
 		Class: class, ID: w.ID, Kind: Kind(w.Kind), At: fromMillis(w.At), Actor: w.Actor, Reason: w.Reason,
 		Birth: birthFromWire(w.Birth), Owner: ownerFromWire(w.Owner), Remark: noteFromWire(w.Note),
 	}
 	if class == Change {
-		if err := e.decodeChange(&w); err != nil {
+		if err := e.decodeChange(w); err != nil {
 			return Event{}, err
 		}
 	}
-	return e, e.complete()
+	if err := e.complete(); err != nil {
+		return Event{}, err
+	}
+	return e, nil
+}
+
+func unmarshal(b []byte) (*wire, error) {
+	if err := CheckFrame(b); err != nil {
+		return nil, err
+	}
+	if !isMap(b[0]) {
+		return nil, pilot.Errorf(pilot.Invalid, "event is not a msgpack map")
+	}
+	var w wire
+	err := msgpack.Unmarshal(b, &w)
+	if err != nil {
+		// A later version may have given a key another type. All have "v".
+		var only struct {
+			V uint64 `msgpack:"v"`
+		}
+		if msgpack.Unmarshal(b, &only) == nil {
+			w.V = only.V
+		}
+	}
+	switch {
+	case w.V > Version:
+		return nil, pilot.Errorf(pilot.Unsupported,
+			"event is of version %d, this build reads up to %d: upgrade this part first", w.V, Version)
+	case err != nil:
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "decode event", Err: err}
+	case w.V == 0 || w.Kind == "":
+		return nil, pilot.Errorf(pilot.Invalid, "event has no version or kind")
+	}
+	return &w, nil
 }
 
 func (e *Event) decodeChange(w *wire) (err error) {

@@ -24,6 +24,10 @@ func CheckFrame(b []byte) error {
 	return nil
 }
 
+// isMap says whether a msgpack value that starts with c is a map: decoders
+// also take an array for a struct, field by field, which no writer of ours does.
+func isMap(c byte) bool { return c&0xf0 == 0x80 || c == 0xde || c == 0xdf }
+
 type frame struct{ rest []byte }
 
 func (f *frame) value(depth int) bool {

@@ -11,7 +11,7 @@ import (
 // milliseconds UTC, enums their names.
 
 type wire struct {
-	V      uint8       `msgpack:"v"`
+	V      uint64      `msgpack:"v"`
 	ID     string      `msgpack:"id"`
 	Kind   string      `msgpack:"k"`
 	At     int64       `msgpack:"t"`

@@ -133,9 +133,15 @@ func (a *app) connect(ctx context.Context) (*client.Client, error) {
 	return c, err
 }
 
-// with runs f with a connection.
-func (a *app) with(f func(ctx context.Context, c *client.Client, args []string) error) func(*cobra.Command, []string) error {
+// with runs f with a connection, once the checks have found nothing that is
+// wrong with the command line.
+func (a *app) with(f action, checks ...check) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		for _, wrong := range checks {
+			if err := wrong(args); err != nil {
+				return err
+			}
+		}
 		c, err := a.connect(cmd.Context())
 		if err != nil {
 			return err
@@ -144,6 +150,12 @@ func (a *app) with(f func(ctx context.Context, c *client.Client, args []string) 
 		return f(cmd.Context(), c, args)
 	}
 }
+
+// action is what a command does with the service.
+type action func(ctx context.Context, c *client.Client, args []string) error
+
+// check is what a command knows to be wrong without the service.
+type check func(args []string) error
 
 // terminal says whether w is one, and how wide.
 func terminal(w any) (width int, ok bool) {

@@ -25,9 +25,6 @@ func (a *app) cancel() *cobra.Command {
 			"  flightlog cancel --manager mgr-… --all --force --wait",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		if all == (len(args) > 0) {
-			return misused("name pilots, or give --all for all of the manager's")
-		}
 		if c.Flags().Changed("grace") {
 			o.Grace = &grace
 		}
@@ -36,7 +33,7 @@ func (a *app) cancel() *cobra.Command {
 			return err
 		}
 		if all {
-			m, err := a.theManager(ctx, cl)
+			m, err := cl.Manager(ctx, a.manager)
 			if err != nil {
 				return err
 			}
@@ -49,7 +46,15 @@ func (a *app) cancel() *cobra.Command {
 		if !waits {
 			return a.print(a.canceled(gone))
 		}
-		return a.await(ctx, cl, groups, &waiting{states: []string{"final"}, timeout: timeout})
+		return a.await(ctx, cl, groups, &waiting{states: pilot.Finals(), timeout: timeout})
+	}, func(args []string) error {
+		switch {
+		case all == (len(args) > 0):
+			return misused("name pilots, or give --all for all of the manager's")
+		case timeout < 0 || grace < 0:
+			return misused("--timeout and --grace must not be negative")
+		}
+		return a.pilotsOrManagerNamed(args)
 	})
 	a.managerFlag(c)
 	f := c.Flags()

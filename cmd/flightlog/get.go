@@ -17,6 +17,7 @@ import (
 
 func (a *app) get() *cobra.Command {
 	var at string
+	var then time.Time
 	c := &cobra.Command{
 		Use: "get UID…", Aliases: []string{"info"}, Args: cobra.MinimumNArgs(1),
 		Short: "Show pilots in full, as they are or as they were",
@@ -25,10 +26,6 @@ func (a *app) get() *cobra.Command {
 			"how long ago, such as 90s or 2h.",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		then, err := past(at, time.Now())
-		if err != nil {
-			return err
-		}
 		groups, err := a.groups(ctx, cl, args)
 		if err != nil {
 			return err
@@ -47,6 +44,9 @@ func (a *app) get() *cobra.Command {
 			all = append(all, got...)
 		}
 		return a.print(details(a.pilots(all), all))
+	}, a.pilotsNamed, func([]string) (err error) {
+		then, err = past(at, time.Now())
+		return err
 	})
 	a.managerFlag(c)
 	c.Flags().StringVar(&at, "at", "", "as they were at that `time`")

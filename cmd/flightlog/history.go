@@ -28,7 +28,7 @@ func (a *app) history() *cobra.Command {
 			return err
 		}
 		return a.print(historyOf(all))
-	})
+	}, a.pilotsNamed)
 	a.managerFlag(c)
 	c.Flags().Uint64Var(&after, "after", 0, "only what is behind this `position` of the log")
 	return c
@@ -101,7 +101,7 @@ func (a *app) logs() *cobra.Command {
 			return err
 		}
 		return a.print(logsOf(&l))
-	})
+	}, a.pilotsNamed)
 	a.managerFlag(c)
 	return c
 }

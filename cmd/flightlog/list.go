@@ -22,14 +22,7 @@ func (a *app) list() *cobra.Command {
 			"  flightlog list --state FAILED --label run=42 -o json",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
-		var err error
-		if o.States, err = states(named); err != nil {
-			return err
-		}
 		o.Live, o.Manager = !all && len(named) == 0, a.manager
-		if o.Limit < 0 {
-			return misused("--limit must not be negative")
-		}
 		pilots := []api.Pilot{}
 		for p, err := range cl.List(ctx, o) {
 			if err != nil {
@@ -38,6 +31,12 @@ func (a *app) list() *cobra.Command {
 			pilots = append(pilots, p)
 		}
 		return a.print(a.pilots(pilots))
+	}, a.managerValid, func([]string) (err error) {
+		if o.Limit < 0 {
+			return misused("--limit must not be negative")
+		}
+		o.States, err = states(named)
+		return err
 	})
 	a.managerFlag(c)
 	f := c.Flags()

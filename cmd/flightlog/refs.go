@@ -8,16 +8,22 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// group is the pilots of one manager that a command is about.
+// group is pilots of one manager that a command is about.
 type group struct {
 	*client.Manager
 	uids []pilot.UID
 }
 
-// groups reads pilots as they are named on the command line, UID or
+// names are pilots of one manager as the command line has them.
+type names struct {
+	manager pilot.UID
+	uids    []pilot.UID
+}
+
+// named reads pilots as they are named on the command line, UID or
 // MANAGER/UID, and groups them by manager in the order of the first of each.
-func (a *app) groups(ctx context.Context, c *client.Client, args []string) ([]group, error) {
-	var all []group
+func (a *app) named(args []string) ([]names, error) {
+	var all []names
 	at := map[pilot.UID]int{}
 	for _, arg := range args {
 		manager, uid, both := strings.Cut(arg, "/")
@@ -32,27 +38,60 @@ func (a *app) groups(ctx context.Context, c *client.Client, args []string) ([]gr
 		}
 		i, known := at[manager]
 		if !known {
-			m, err := c.Manager(ctx, manager)
-			if err != nil {
-				return nil, err
-			}
 			i = len(all)
-			at[manager], all = i, append(all, group{Manager: m})
+			at[manager], all = i, append(all, names{manager: manager})
 		}
 		all[i].uids = append(all[i].uids, uid)
 	}
 	return all, nil
 }
 
-// theManager is the one that --manager names.
-func (a *app) theManager(ctx context.Context, c *client.Client) (*client.Manager, error) {
+// pilotsNamed checks that the arguments are pilots.
+func (a *app) pilotsNamed(args []string) error {
+	_, err := a.named(args)
+	return err
+}
+
+// groups gives handles of the pilots that are named.
+func (a *app) groups(ctx context.Context, c *client.Client, args []string) ([]group, error) {
+	all, err := a.named(args)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]group, len(all))
+	for i, n := range all {
+		m, err := c.Manager(ctx, n.manager)
+		if err != nil {
+			return nil, err
+		}
+		groups[i] = group{m, n.uids}
+	}
+	return groups, nil
+}
+
+// managerNamed checks that --manager names one.
+func (a *app) managerNamed([]string) error {
 	if a.manager == "" {
-		return nil, misused("which manager? Give --manager UID or set FLIGHTLOG_MANAGER; 'flightlog manager create' makes one")
+		return misused("which manager? Give --manager UID or set FLIGHTLOG_MANAGER; 'flightlog manager create' makes one")
 	}
-	if !pilot.ValidToken(a.manager) {
-		return nil, misused("%q is not a manager: a uid %s", a.manager, pilot.TokenRule)
+	return a.managerValid(nil)
+}
+
+// managerValid checks that --manager can name one, if it is given.
+func (a *app) managerValid([]string) error {
+	if a.manager != "" && !pilot.ValidToken(a.manager) {
+		return misused("%q is not a manager: a uid %s", a.manager, pilot.TokenRule)
 	}
-	return c.Manager(ctx, a.manager)
+	return nil
+}
+
+// pilotsOrManagerNamed checks the arguments of commands that are about all of a
+// manager's pilots when none is named.
+func (a *app) pilotsOrManagerNamed(args []string) error {
+	if len(args) == 0 {
+		return a.managerNamed(nil)
+	}
+	return a.pilotsNamed(args)
 }
 
 // thePilot is the one that a command about a single pilot names.

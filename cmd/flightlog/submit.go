@@ -24,6 +24,7 @@ type submission struct {
 
 func (a *app) submit() *cobra.Command {
 	var s submission
+	var descs []pilot.Description
 	c := &cobra.Command{
 		Use:   "submit [flags] [-- EXECUTABLE [ARGUMENT…]]",
 		Short: "Submit pilots, all or none, and print their uids",
@@ -35,9 +36,12 @@ func (a *app) submit() *cobra.Command {
 		Example: "  flightlog submit --resource local.localhost --cores 1 --runtime 10m -- sh -c 'seq 10'\n" +
 			"  flightlog submit -f pilots.yaml --label run=42 --wait",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		return a.submitAll(ctx, cl, &s, c, args)
-	})
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+		return a.submitAll(ctx, cl, &s, descs)
+	}, a.managerNamed, func(args []string) (err error) {
+		descs, err = s.descriptions(a.stdin, c, args)
+		return err
+	}, s.wait.check)
 	a.managerFlag(c)
 	s.flags.register(c.Flags())
 	f := c.Flags()
@@ -51,12 +55,8 @@ func (a *app) submit() *cobra.Command {
 	return c
 }
 
-func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, c *cobra.Command, args []string) error {
-	descs, err := s.descriptions(a.stdin, c, args)
-	if err != nil {
-		return err
-	}
-	m, err := a.theManager(ctx, cl)
+func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, descs []pilot.Description) error {
+	m, err := cl.Manager(ctx, a.manager)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,8 @@ import (
 
 // waiting is what the flags of wait say.
 type waiting struct {
-	states  []string
+	named   []string // empty: DONE
+	states  []pilot.State
 	timeout time.Duration
 	silent  bool // says how it ended by its exit code only
 }
@@ -37,7 +38,7 @@ func (a *app) wait() *cobra.Command {
 			return err
 		}
 		if len(args) == 0 {
-			m, err := a.theManager(ctx, cl)
+			m, err := cl.Manager(ctx, a.manager)
 			if err != nil {
 				return err
 			}
@@ -48,9 +49,9 @@ func (a *app) wait() *cobra.Command {
 			groups = []group{{m, uids}}
 		}
 		return a.await(ctx, cl, groups, &w)
-	})
+	}, a.pilotsOrManagerNamed, w.check)
 	a.managerFlag(c)
-	c.Flags().StringSliceVarP(&w.states, "state", "s", []string{"DONE"}, "states to wait for; also pending, final")
+	c.Flags().StringSliceVarP(&w.named, "state", "s", []string{"DONE"}, "states to wait for; also pending, final")
 	c.Flags().DurationVar(&w.timeout, "timeout", 0, "how long; 0: for ever")
 	return c
 }
@@ -77,21 +78,23 @@ type waitedPilot struct {
 	api.Waited
 }
 
-// await waits for pilots, shows how that goes on, prints where they stand at
-// the end, and ends the command with the code for it.
-func (a *app) await(ctx context.Context, cl *client.Client, groups []group, w *waiting) error {
+// check reads the states, DONE if there are none.
+func (w *waiting) check([]string) (err error) {
 	if w.timeout < 0 {
 		return misused("--timeout must not be negative")
 	}
-	if len(w.states) == 0 {
-		w.states = []string{"DONE"}
+	if len(w.named) == 0 {
+		w.named = []string{pilot.Done.String()}
 	}
-	wanted, err := states(w.states)
-	if err != nil {
-		return err
-	}
+	w.states, err = states(w.named)
+	return err
+}
+
+// await waits for pilots, shows how that goes on, prints where they stand at
+// the end, and ends the command with the code for it.
+func (a *app) await(ctx context.Context, cl *client.Client, groups []group, w *waiting) error {
 	stop := a.progress(ctx, cl, groups)
-	sum, err := awaitGroups(ctx, groups, wanted, w.timeout)
+	sum, err := awaitGroups(ctx, groups, w.states, w.timeout)
 	stop()
 	if err != nil {
 		return err

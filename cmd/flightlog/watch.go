@@ -39,7 +39,7 @@ func (a *app) watch() *cobra.Command {
 			return err
 		}
 		return a.follow(ctx, cl, o, w.everyMove)
-	})
+	}, a.managerValid, a.pilotsNamed)
 	a.managerFlag(c)
 	f := c.Flags()
 	f.Uint64Var(&w.options.After, "from-seq", 0, "go on behind this `position` of the log")
@@ -70,7 +70,7 @@ func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, 
 		}
 		o.Manager, o.Pilot = p.Manager().UID(), p.UID()
 	} else if a.manager != "" {
-		if _, err := a.theManager(ctx, cl); err != nil {
+		if _, err := cl.Manager(ctx, a.manager); err != nil {
 			return o, err
 		}
 	}

@@ -1,9 +1,17 @@
 package bus
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
 )
 
 // Config says how to reach the bus. The zero Config is DefaultURL without
@@ -46,10 +54,111 @@ func ConfigFromEnv(getenv func(string) string) Config {
 
 // Conn is a connection to the bus. All methods may be called at the same time.
 type Conn struct {
-	nc  *nats.Conn
-	js  jetstream.JetStream
-	log *zap.Logger
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	log    *zap.Logger
+	since  atomic.Int64  // when it was last connected, Unix ns
+	closed chan struct{} // closed once nc is
+}
+
+const (
+	dialTimeout   = 2 * time.Second  // one server, one attempt
+	drainTimeout  = 5 * time.Second  // of Close
+	pingEvery     = 10 * time.Second // three unanswered: the server is gone, though TCP has not noticed
+	reconnectMax  = 2 * time.Second
+	reconnectStep = 50 * time.Millisecond
+)
+
+// Connect connects to the bus and stays connected: it reconnects for ever.
+// Code unavailable: nobody answered before ctx ended; denied: the credentials
+// are refused; invalid: the configuration is wrong.
+func Connect(ctx context.Context, cfg Config) (*Conn, error) {
+	c := &Conn{log: cfg.Logger, closed: make(chan struct{})}
+	if c.log == nil {
+		c.log = zap.NewNop()
+	}
+	for wait := newBackoff(reconnectStep, reconnectMax); ; {
+		nc, js, err := c.dial(&cfg)
+		if err == nil {
+			c.nc, c.js = nc, js
+			c.since.Store(time.Now().UnixNano())
+			return c, nil
+		}
+		if pilot.CodeOf(err) != pilot.Unavailable || !wait.pause(ctx) {
+			return nil, err
+		}
+	}
+}
+
+// dial makes one attempt.
+func (c *Conn) dial(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
+	opts, err := cfg.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	opts = append(opts, c.handlers()...)
+	nc, settings, err := cfg.connect(opts)
+	switch {
+	case err == nil:
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
+		return nil, nil, &pilot.Error{Code: pilot.Denied, Op: "connect", Err: err}
+	case unreachable(err):
+		return nil, nil, &pilot.Error{Code: pilot.Unavailable, Op: "connect to " + cfg.where(), Err: err}
+	default:
+		return nil, nil, &pilot.Error{Code: pilot.Invalid, Op: "connect", Err: err}
+	}
+	js, err := newJetStream(nc, settings)
+	if err != nil {
+		nc.Close()
+		return nil, nil, &pilot.Error{Code: pilot.Invalid, Op: "connect", Err: err}
+	}
+	return nc, js, nil
+}
+
+// handlers are what the connection tells us.
+func (c *Conn) handlers() []nats.Option {
+	return []nats.Option{
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			c.since.Store(time.Now().UnixNano())
+			c.log.Info("bus reconnected", zap.String("url", nc.ConnectedUrlRedacted()))
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Info("bus disconnected", zap.Error(err)) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			c.log.Warn("bus reports an error", zap.String("subject", subject), zap.Error(err))
+		}),
+		nats.ClosedHandler(func(nc *nats.Conn) { close(c.closed) }), // once: a dial that failed calls none
+	}
 }
 
 // NATS gives the connection below, for what only binaries and tests do.
 func (c *Conn) NATS() *nats.Conn { return c.nc }
+
+// Close sends what is in flight and disconnects; it takes five seconds at most.
+func (c *Conn) Close() {
+	if err := c.nc.Drain(); err != nil {
+		c.nc.Close()
+		return
+	}
+	t := time.NewTimer(drainTimeout)
+	defer t.Stop()
+	select {
+	case <-c.closed:
+	case <-t.C:
+		c.nc.Close()
+	}
+}
+
+func (cfg *Config) where() string {
+	switch {
+	case cfg.InProcess != nil:
+		return "this process's server"
+	case cfg.Context != "" && cfg.URL == "":
+		return "context " + cfg.Context
+	default:
+		return cmp.Or(cfg.URL, DefaultURL)
+	}
+}

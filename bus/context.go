@@ -1,0 +1,92 @@
+package bus
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/natscontext"
+)
+
+// options are the configuration in the client's terms, without where to connect.
+func (cfg *Config) options() ([]nats.Option, error) {
+	opts := []nats.Option{
+		nats.Name(cmp.Or(cfg.Name, "flightlog")),
+		nats.Timeout(dialTimeout), nats.DrainTimeout(drainTimeout),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(3),
+		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
+		nats.CustomReconnectDelay(func(n int) time.Duration { return nth(n, reconnectStep, reconnectMax) }),
+		// Nothing waits in a buffer for a server to come back: who sends it
+		// knows whether it is still wanted then.
+		nats.ReconnectBufSize(-1),
+	}
+	if cfg.User != "" {
+		opts = append(opts, nats.UserInfo(cfg.User, cfg.Password))
+	}
+	if cfg.Token != "" {
+		opts = append(opts, nats.Token(cfg.Token))
+	}
+	if cfg.Creds != "" {
+		opts = append(opts, nats.UserCredentials(cfg.Creds))
+	}
+	if cfg.NKey != "" {
+		key, err := nats.NkeyOptionFromSeed(cfg.NKey)
+		if err != nil {
+			return nil, invalid("read the nkey", err)
+		}
+		opts = append(opts, key)
+	}
+	if cfg.Cert != "" || cfg.Key != "" {
+		opts = append(opts, nats.ClientCert(cfg.Cert, cfg.Key))
+	}
+	if cfg.CA != "" {
+		opts = append(opts, nats.RootCAs(cfg.CA))
+	}
+	if cfg.InboxPrefix != "" {
+		opts = append(opts, nats.CustomInboxPrefix(cfg.InboxPrefix))
+	}
+	return opts, nil
+}
+
+// connect dials the server, the URL, or what the context says.
+func (cfg *Config) connect(opts []nats.Option) (*nats.Conn, natscontext.Settings, error) {
+	if cfg.InProcess != nil {
+		nc, err := nats.Connect("", append(opts, nats.InProcessServer(cfg.InProcess.nats))...)
+		return nc, natscontext.Settings{}, err
+	}
+	if cfg.Context == "" {
+		nc, err := nats.Connect(cmp.Or(cfg.URL, DefaultURL), opts...)
+		return nc, natscontext.Settings{}, err
+	}
+	if cfg.URL != "" { // overrides the context's, as on the nats command line
+		opts = append(opts, func(o *nats.Options) error {
+			o.Url, o.Servers = "", strings.Split(cfg.URL, ",")
+			return nil
+		})
+	}
+	return natscontext.Connect(cfg.Context, opts...)
+}
+
+func newJetStream(nc *nats.Conn, s natscontext.Settings) (jetstream.JetStream, error) {
+	switch {
+	case s.JSAPIPrefix != "":
+		return jetstream.NewWithAPIPrefix(nc, s.JSAPIPrefix)
+	case s.JSDomain != "":
+		return jetstream.NewWithDomain(nc, s.JSDomain)
+	default:
+		return jetstream.New(nc)
+	}
+}
+
+// unreachable tells a server that may answer later from a wrong configuration.
+func unreachable(err error) bool {
+	var network net.Error
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) ||
+		errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &network) ||
+		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, net.ErrClosed)
+}

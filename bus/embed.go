@@ -1,0 +1,176 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// ServerConfig says how to run a server inside this process.
+type ServerConfig struct {
+	Store    string      // directory of the log; made if it is missing
+	Listen   string      // host:port; empty: 127.0.0.1:4222; port 0 or -1: any free one
+	Sync     string      // "always" (or empty): on disk before it is acknowledged; else how long that may take, e.g. "1s"
+	MaxStore int64       // bytes of disk; 0: three quarters of what is free
+	Logger   *zap.Logger // nil: only what stops the start is told, in Embed's error
+	Cluster  *Cluster    // nil: a server alone
+}
+
+// Cluster makes a server one of several.
+type Cluster struct {
+	Name   string   // of this server; unique in the cluster
+	Listen string   // host:port for the other servers
+	Routes []string // nats://host:port of the other servers
+}
+
+// DefaultListen is where an embedded server listens unless told.
+const DefaultListen = "127.0.0.1:4222"
+
+// Server is a NATS server with JetStream in this process.
+type Server struct {
+	nats *server.Server
+	lock *storeLock
+}
+
+// Embed starts a server and returns once it takes connections. The store is
+// locked for this process. Code conflict: another process has the store or the
+// listen address; unavailable: ctx ended before it was ready.
+func Embed(ctx context.Context, cfg ServerConfig) (*Server, error) {
+	opts, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Store, 0o700); err != nil {
+		return nil, invalid("make the store", err)
+	}
+	lock, err := lockStore(cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	s, err := start(ctx, opts, cfg.Logger)
+	if err != nil {
+		lock.unlock()
+		return nil, err
+	}
+	return &Server{nats: s, lock: lock}, nil
+}
+
+// options are the configuration in the server's terms.
+func (cfg *ServerConfig) options() (*server.Options, error) {
+	if cfg.Store == "" {
+		return nil, pilot.Errorf(pilot.Invalid, "embed: no directory for the store")
+	}
+	host, port, err := splitListen(cmp.Or(cfg.Listen, DefaultListen))
+	if err != nil {
+		return nil, err
+	}
+	opts := &server.Options{
+		Host: host, Port: port, JetStream: true, StoreDir: cfg.Store, JetStreamMaxStore: cfg.MaxStore,
+		NoSigs: true, MaxPayload: MaxMessage + headerRoom, DisableJetStreamBanner: true,
+	}
+	if sync := cmp.Or(cfg.Sync, "always"); sync == "always" {
+		opts.SyncAlways = true
+	} else if opts.SyncInterval, err = time.ParseDuration(sync); err != nil || opts.SyncInterval <= 0 {
+		return nil, pilot.Errorf(pilot.Invalid, "sync %q is neither \"always\" nor a duration such as 1s", sync)
+	}
+	return opts, cfg.Cluster.into(opts)
+}
+
+func (c *Cluster) into(opts *server.Options) (err error) {
+	if c == nil {
+		return nil
+	}
+	opts.ServerName, opts.Cluster.Name = c.Name, "flightlog"
+	if opts.Cluster.Host, opts.Cluster.Port, err = splitListen(c.Listen); err != nil {
+		return err
+	}
+	for _, r := range c.Routes {
+		u, err := url.Parse(r)
+		if err != nil {
+			return invalid("read the routes", err)
+		}
+		opts.Routes = append(opts.Routes, u)
+	}
+	return nil
+}
+
+func splitListen(listen string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(listen)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || port < -1 || port > 65535 {
+		return "", 0, pilot.Errorf(pilot.Invalid, "listen address %q is not host:port", listen)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return cmp.Or(host, "0.0.0.0"), port, nil
+}
+
+// start runs the server until it takes connections, or says why it does not.
+func start(ctx context.Context, opts *server.Options, log *zap.Logger) (*server.Server, error) {
+	if err := probe(ctx, opts); err != nil {
+		return nil, err
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return nil, invalid("embed", err)
+	}
+	listener := newServerLog(log)
+	s.SetLoggerV2(listener, false, false, false)
+	go s.Start() // ends with Shutdown
+	for !s.ReadyForConnections(50 * time.Millisecond) {
+		if err = listener.failure(); err == nil && ctx.Err() != nil {
+			err = &pilot.Error{Code: pilot.Unavailable, Op: "embed: not ready in time", Err: context.Cause(ctx)}
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = listener.failure()
+	}
+	if err == nil && !s.JetStreamEnabled() {
+		err = pilot.Errorf(pilot.Internal, "embed: the server runs without JetStream")
+	}
+	if err != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, err
+	}
+	return s, nil
+}
+
+// probe tells an address that is taken better than the server's log does.
+func probe(ctx context.Context, opts *server.Options) error {
+	if opts.Port == server.RANDOM_PORT {
+		return nil
+	}
+	address := net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port))
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return &pilot.Error{Code: pilot.Conflict, Op: "embed: cannot listen on " + address, Err: err}
+	}
+	return l.Close()
+}
+
+// URL is where clients connect.
+func (s *Server) URL() string { return s.nats.ClientURL() }
+
+// Shutdown stops the server, waits for it, and unlocks the store.
+func (s *Server) Shutdown() {
+	s.nats.Shutdown()
+	s.nats.WaitForShutdown()
+	s.lock.unlock()
+}

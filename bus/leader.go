@@ -1,0 +1,129 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flightlog/flightlog/events"
+)
+
+// lookup asks the leader of a stream for one message. The client library asks
+// any replica instead where a stream allows it, and 16 % of such reads right
+// after an own append were stale on three replicas.
+// Format: ADR-1 and ADR-31 of NATS, JSApiMsgGetRequest.
+type lookup struct {
+	Seq    uint64 `json:"seq,omitempty"`
+	LastBy string `json:"last_by_subj,omitempty"`
+	NextBy string `json:"next_by_subj,omitempty"` // at or behind Seq
+}
+
+// lookupTime is how long a leader may take before it is asked again.
+const lookupTime = 3 * time.Second
+
+// leader reads one message; nil: there is none. It asks again, until ctx ends,
+// while there is no leader.
+func (c *Conn) leader(ctx context.Context, stream string, q lookup) (*nats.Msg, *Stored, error) {
+	request, err := json.Marshal(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	for wait := newBackoff(tryFirst, tryMost); ; {
+		m, s, err := c.lookup(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
+		if err == nil {
+			return m, s, nil
+		}
+		err = fault("read the log", err)
+		if !again(err) || !wait.pause(ctx) {
+			return nil, nil, err
+		}
+	}
+}
+
+func (c *Conn) lookup(ctx context.Context, subject string, request []byte) (*nats.Msg, *Stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	answer, err := c.nc.RequestWithContext(ctx, subject, request)
+	if err != nil {
+		return nil, nil, err
+	}
+	var a struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(answer.Data, &a); err != nil {
+		return nil, nil, err
+	}
+	if a.Error != nil {
+		if a.Error.ErrorCode == errNoMessage {
+			return nil, nil, nil
+		}
+		return nil, nil, a.Error
+	}
+	m := &nats.Msg{Subject: a.Message.Subject, Data: a.Message.Data}
+	if len(a.Message.Header) > 0 {
+		if m.Header, err = nats.DecodeHeadersMsg(a.Message.Header); err != nil {
+			return nil, nil, err
+		}
+	}
+	return m, &Stored{
+		Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Seq: a.Message.Seq, Time: a.Message.Time,
+	}, nil
+}
+
+// apiSubject is where the JetStream API answers, wherever its prefix was moved.
+func (c *Conn) apiSubject(what string) string {
+	switch o := c.js.Options(); {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "." + what
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API." + what
+	default:
+		return "$JS.API." + what
+	}
+}
+
+func expectation(h nats.Header) uint64 {
+	values := h[jetstream.ExpectedLastSubjSeqHeader]
+	if len(values) == 0 {
+		return 0
+	}
+	prev, err := strconv.ParseUint(values[0], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return prev
+}
+
+func (l *Log) readAt(ctx context.Context, seq uint64) (events.Entry, bool, error) {
+	return l.read(ctx, lookup{Seq: seq})
+}
+
+// readNext reads the first message of a subject at or behind seq.
+func (l *Log) readNext(ctx context.Context, subject string, seq uint64) (events.Entry, bool, error) {
+	return l.read(ctx, lookup{Seq: seq, NextBy: subject})
+}
+
+func (l *Log) readLast(ctx context.Context, subject string) (events.Entry, bool, error) {
+	return l.read(ctx, lookup{LastBy: subject})
+}
+
+func (l *Log) read(ctx context.Context, q lookup) (events.Entry, bool, error) {
+	_, s, err := l.conn.leader(ctx, stream, q)
+	if err != nil || s == nil {
+		return events.Entry{}, false, err
+	}
+	entry, err := s.Entry()
+	return entry, err == nil, err
+}

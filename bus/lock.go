@@ -1,0 +1,46 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// storeLock keeps a second server off a store: JetStream itself does not, and
+// two of them on one directory destroy it. The kernel drops it with the
+// process, however that ends.
+type storeLock struct{ file *os.File }
+
+// lockStore takes the lock of a store; code conflict names who has it.
+func lockStore(dir string) (*storeLock, error) {
+	path := filepath.Join(dir, "LOCK")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, invalid("open the store", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		holder, _ := io.ReadAll(io.LimitReader(f, 32))
+		_ = f.Close()
+		return nil, pilot.Errorf(pilot.Conflict, "store %s is in use by process %s", dir, strings.TrimSpace(string(holder)))
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, &pilot.Error{Code: pilot.Internal, Op: "lock store " + dir, Err: err}
+	}
+	return &storeLock{f}, nil
+}
+
+func (l *storeLock) unlock() { _ = l.file.Close() }

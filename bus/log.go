@@ -1,0 +1,111 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Headers of stored messages, for subscribers that do not decode payloads.
+const (
+	HeaderKind  = "Pilots-Kind"
+	HeaderState = "Pilots-State" // the state users see, after the event
+)
+
+// Pace of an append that is tried again.
+const (
+	tryTime  = 5 * time.Second // for one answer; a slow disk takes its time
+	tryFirst = 10 * time.Millisecond
+	tryMost  = time.Second
+)
+
+// Log is the durable log of everything. All methods may be called at the same
+// time.
+type Log struct {
+	conn  *Conn
+	epoch int64
+}
+
+// Log opens the log. Code unavailable: there is none yet.
+func (c *Conn) Log(ctx context.Context) (*Log, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, fault("open the log", err)
+	}
+	return &Log{conn: c, epoch: s.CachedInfo().Created.UnixMilli()}, nil
+}
+
+// Epoch is when the log was created, in milliseconds: positions of another
+// epoch mean nothing in this one.
+func (l *Log) Epoch() int64 { return l.epoch }
+
+// Append stores one event and gives its position, trying until ctx ends. Code
+// conflict: Prev is not the last of the subject, or the birth's uid is taken;
+// unavailable: nothing is stored (the log is full or away); timeout: whether
+// it is stored is not known; append the same event again to learn it.
+func (l *Log) Append(ctx context.Context, e *events.Event) (uint64, error) {
+	return l.AppendBatch(ctx, []*events.Event{e})
+}
+
+// AppendBatch stores all events or none, in one piece, and gives the position
+// of the last. Codes as for Append; invalid: more than MaxBatch events.
+func (l *Log) AppendBatch(ctx context.Context, es []*events.Event) (uint64, error) {
+	sealed, err := Seal(es)
+	if err != nil {
+		return 0, err
+	}
+	a := appending{log: l, es: sealed}
+	for wait := newBackoff(tryFirst, tryMost); ; {
+		seq, err := a.once(ctx)
+		if err == nil || !errors.Is(err, errAgain) {
+			return seq, err
+		}
+		if !wait.pause(ctx) {
+			return 0, a.gaveUp(ctx, err)
+		}
+	}
+}
+
+// publish sends the events once.
+func (a *appending) publish(ctx context.Context) (*jetstream.PubAck, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	js := a.log.conn.js
+	if len(a.es) == 1 {
+		return js.PublishMsg(ctx, message(&a.es[0]), jetstream.WithRetryAttempts(0))
+	}
+	ms := make([]*nats.Msg, len(a.es))
+	for i := range a.es {
+		ms[i] = message(&a.es[i])
+	}
+	ack, err := jetstreamext.PublishMsgBatch(ctx, js, ms)
+	if err != nil {
+		return nil, err
+	}
+	return &jetstream.PubAck{Stream: ack.Stream, Sequence: ack.Sequence}, nil
+}
+
+func message(e *Sealed) *nats.Msg {
+	h := nats.Header{HeaderKind: {string(e.Kind)}}
+	if e.Expects() {
+		h[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(e.Prev, 10)}
+	}
+	if e.MessageID != "" {
+		h[jetstream.MsgIDHeader] = []string{e.MessageID}
+	}
+	switch {
+	case e.Class == events.Command && e.Kind == events.Submit:
+		h[HeaderState] = []string{pilot.PendingLaunch.String()}
+	case e.Status != nil:
+		h[HeaderState] = []string{e.Status.State.String()}
+	}
+	return &nats.Msg{Subject: e.Subject, Header: h, Data: e.Data}
+}

@@ -1,0 +1,184 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Last gives the last event of the subject that e has: its Class and Key, or
+// Session, and for commands its Kind. Code invalid: it does not decode.
+func (l *Log) Last(ctx context.Context, e events.Event) (events.Event, bool, error) {
+	subject, err := Subject(&e)
+	if err != nil {
+		return events.Event{}, false, err
+	}
+	entry, found, err := l.readLast(ctx, subject)
+	if err == nil && entry.Broken != "" {
+		err = pilot.Errorf(pilot.Invalid, "message %d on %s: %s", entry.Seq, subject, entry.Broken)
+	}
+	return entry.Event, found && err == nil, err
+}
+
+// page is how many messages one read of history asks for.
+const page = 500
+
+// History gives what the log holds about one pilot behind position after, in
+// log order: its commands, changes and remarks that decode. It reads in bulk
+// from any replica, and the rest from the leader.
+func (l *Log) History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error) {
+	path, err := keyPath(key)
+	if err != nil {
+		return nil, err
+	}
+	var all []events.Event
+	for _, subject := range []string{treeCommand + path + ".*", "pilots.*." + path} {
+		if all, err = l.chain(ctx, all, subject, after); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b events.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return all, nil
+}
+
+// chain appends to all the events of a subject, which may have wildcards.
+func (l *Log) chain(ctx context.Context, all []events.Event, subject string, after uint64) ([]events.Event, error) {
+	for bulk := true; ; {
+		var part []events.Entry
+		var err error
+		if bulk {
+			part, err = l.bulk(ctx, subject, after+1)
+			bulk = len(part) == page
+		} else {
+			var entry events.Entry
+			var found bool
+			if entry, found, err = l.readNext(ctx, subject, after+1); found {
+				part = []events.Entry{entry}
+			} else if err == nil {
+				return all, nil
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range part {
+			after = entry.Seq
+			if entry.Broken == "" {
+				all = append(all, entry.Event)
+			}
+		}
+	}
+}
+
+// bulk reads up to a page; a replica that cannot answer leaves it to the leader.
+func (l *Log) bulk(ctx context.Context, subject string, from uint64) ([]events.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	messages, err := jetstreamext.GetBatch(ctx, l.conn.js, stream, page,
+		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
+	if err != nil {
+		return nil, nil //nolint:nilerr // the leader is asked next and tells what is wrong
+	}
+	part, err := collect(messages)
+	if pilot.CodeOf(err) == pilot.Unsupported {
+		return nil, err
+	}
+	return part, nil
+}
+
+func collect(messages iter.Seq2[*jetstream.RawStreamMsg, error]) ([]events.Entry, error) {
+	var part []events.Entry
+	for m, err := range messages {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return part, nil
+		}
+		if err != nil {
+			return part, err
+		}
+		s := Stored{Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Seq: m.Sequence, Time: m.Time}
+		entry, err := s.Entry()
+		if err != nil {
+			return part, err
+		}
+		part = append(part, entry)
+	}
+	return part, nil
+}
+
+// atOnce is how many pilots one read as of a time names: three subjects each,
+// and the server takes 1024.
+const atOnce = 340
+
+// PresentAt gives the last events, as of that time, of a manager and its
+// pilots (birth, change, remark), in log order: folded, they are the view as
+// it was. What does not decode is left out.
+func (l *Log) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error) {
+	if err := token("manager", manager); err != nil {
+		return nil, err
+	}
+	paths, err := l.pilotsOf(ctx, manager)
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.lastUntil(ctx, []string{treeManager + manager}, at)
+	for part := range slices.Chunk(paths, atOnce) {
+		subjects := make([]string, 0, 3*len(part))
+		for _, path := range part {
+			subjects = append(subjects, treeCommand+path+"."+string(events.Submit), treeChange+path, treeRemark+path)
+		}
+		more, failed := l.lastUntil(ctx, subjects, at)
+		all, err = append(all, more...), cmp.Or(err, failed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b events.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return all, nil
+}
+
+// pilotsOf lists <site>.<host>.<manager>.<pilot> of all pilots of a manager.
+func (l *Log) pilotsOf(ctx context.Context, manager pilot.UID) ([]string, error) {
+	s, err := l.conn.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, fault("list pilots", err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(treeCommand+"*.*."+manager+".*."+string(events.Submit)))
+	if err != nil {
+		return nil, fault("list pilots", err)
+	}
+	paths := make([]string, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		if e, err := ParseSubject(subject); err == nil {
+			paths = append(paths, e.Resource+"."+e.Manager+"."+e.Pilot)
+		}
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+func (l *Log) lastUntil(ctx context.Context, subjects []string, at time.Time) ([]events.Event, error) {
+	messages, err := jetstreamext.GetLastMsgsFor(ctx, l.conn.js, stream, subjects, jetstreamext.GetLastMsgsUpToTime(at))
+	if err != nil {
+		return nil, fault("read as of a time", err)
+	}
+	part, err := collect(messages)
+	if err != nil {
+		return nil, fault("read as of a time", err)
+	}
+	var all []events.Event
+	for _, entry := range part {
+		if entry.Broken == "" {
+			all = append(all, entry.Event)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,138 @@
+package bus
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// appending is one append, over all the tries it takes.
+type appending struct {
+	log     *Log
+	es      []Sealed
+	unknown bool // a try got no answer: it may have stored the events
+	unseen  int  // conflicts with nothing there to conflict with
+}
+
+// errAgain marks what may be gone at the next try.
+var errAgain = errors.New("try again")
+
+// maxUnseen conflicts without a message behind Prev mean that Prev is no
+// position of this log. A few may come from a leader that has just changed.
+const maxUnseen = 5
+
+// once tries once; errAgain in the error asks for another try.
+func (a *appending) once(ctx context.Context) (uint64, error) {
+	ack, err := a.publish(ctx)
+	if err == nil && !ack.Duplicate {
+		return ack.Sequence, nil
+	}
+	if err == nil {
+		return a.duplicate(ctx, ack.Sequence)
+	}
+	switch errorCode(err) {
+	case errWrongLast, errBatchDuplicate:
+		return a.conflict(ctx, err)
+	case errWrongLastBusy, errBatchTooMany, errBatchIncomplete:
+		return 0, errors.Join(errAgain, err)
+	case errStoreRefuses, errStorageSpent:
+		return a.refused(ctx, err)
+	case errTooLarge, errBatchTooLong:
+		return 0, invalid("append", err)
+	}
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return 0, invalid("append", err)
+	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining):
+		return 0, a.gaveUp(ctx, err)
+	case notSent(err), errors.Is(err, jetstream.ErrNoStreamResponse):
+		return 0, errors.Join(errAgain, err)
+	case codeOf(err) == pilot.Unavailable && ctx.Err() == nil:
+		return 0, errors.Join(errAgain, err)
+	}
+	a.unknown = true
+	return 0, errors.Join(errAgain, err)
+}
+
+// gaveUp is the error of an append whose time is over.
+func (a *appending) gaveUp(ctx context.Context, last error) error {
+	if ctx.Err() != nil {
+		last = errors.Join(context.Cause(ctx), last)
+	}
+	code := pilot.Unavailable
+	if a.unknown {
+		code = pilot.Timeout
+	}
+	return &pilot.Error{Code: code, Op: "append", Err: last}
+}
+
+// duplicate judges an acknowledgement that says the message id is known: the
+// event may be there, or another birth of the same pilot under another
+// resource.
+func (a *appending) duplicate(ctx context.Context, seq uint64) (uint64, error) {
+	entry, found, err := a.log.readAt(ctx, seq)
+	switch {
+	case err != nil:
+		return 0, errors.Join(errAgain, err)
+	case found && entry.ID == a.es[0].ID:
+		return seq, nil
+	default:
+		return 0, pilot.Errorf(pilot.Conflict, "append: %s is in the log at %d", a.es[0].MessageID, seq)
+	}
+}
+
+// conflict looks whether the events that conflict are our own, stored by a try
+// whose answer was lost: one replica answers such a retry with a conflict. The
+// message that followed Prev tells, whatever came after it.
+func (a *appending) conflict(ctx context.Context, cause error) (uint64, error) {
+	seq, other, err := a.find(ctx)
+	switch {
+	case err != nil:
+		return 0, errors.Join(errAgain, err)
+	case seq > 0:
+		return seq, nil
+	case other != nil:
+		return 0, other
+	}
+	if a.unseen++; a.unseen < maxUnseen {
+		return 0, errors.Join(errAgain, cause)
+	}
+	return 0, &pilot.Error{Code: pilot.Conflict, Op: "append", Err: cause}
+}
+
+// refused judges a log that takes nothing: an earlier try may have got in.
+func (a *appending) refused(ctx context.Context, cause error) (uint64, error) {
+	if a.unknown {
+		seq, _, err := a.find(ctx)
+		if err != nil || seq == 0 {
+			return 0, &pilot.Error{Code: pilot.Timeout, Op: "append", Err: cause}
+		}
+		return seq, nil
+	}
+	return 0, &pilot.Error{Code: pilot.Unavailable, Op: "append: the log is full", Err: cause}
+}
+
+// find gives the position of our last event if ours are in the log, or what
+// stands in their place.
+func (a *appending) find(ctx context.Context) (seq uint64, other, err error) {
+	for i := range a.es {
+		e := &a.es[i]
+		if !e.Expects() {
+			continue
+		}
+		entry, found, err := a.log.readNext(ctx, e.Subject, e.Prev+1)
+		switch {
+		case err != nil:
+			return 0, nil, err
+		case found && entry.ID == e.ID:
+			return entry.Seq + uint64(len(a.es)-1-i), nil, nil // stored in one piece
+		case found && other == nil:
+			other = pilot.Errorf(pilot.Conflict, "append: %s has %d after %d", e.Subject, entry.Seq, e.Prev)
+		}
+	}
+	return 0, other, nil
+}

@@ -1,0 +1,65 @@
+package bus
+
+import (
+	"fmt"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// serverLog hands the server's log to zap, and remembers what it calls fatal:
+// an embedded server that cannot start says so nowhere else.
+type serverLog struct {
+	log *zap.Logger
+
+	mu    sync.Mutex
+	fatal string
+}
+
+func newServerLog(log *zap.Logger) *serverLog {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &serverLog{log: log.Named("nats")}
+}
+
+// failure is the first fatal message as an error.
+func (l *serverLog) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fatal == "" {
+		return nil
+	}
+	return pilot.Errorf(pilot.Internal, "embed: %s", l.fatal)
+}
+
+// Fatalf does not end the process, unlike the server's own logger.
+func (l *serverLog) Fatalf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.mu.Lock()
+	if l.fatal == "" {
+		l.fatal = text
+	}
+	l.mu.Unlock()
+	l.log.Error("server cannot go on", zap.String("text", text))
+}
+
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.log.Error("server error", zap.String("text", fmt.Sprintf(format, v...)))
+}
+
+func (l *serverLog) Warnf(format string, v ...any) {
+	l.log.Warn("server warning", zap.String("text", fmt.Sprintf(format, v...)))
+}
+
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug("server notice", zap.String("text", fmt.Sprintf(format, v...)))
+}
+
+func (l *serverLog) Debugf(format string, v ...any) {
+	l.log.Debug("server debug", zap.String("text", fmt.Sprintf(format, v...)))
+}
+
+func (l *serverLog) Tracef(string, ...any) {}

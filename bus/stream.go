@@ -1,0 +1,111 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// StreamConfig is what may differ between logs.
+type StreamConfig struct {
+	Replicas int   // 0: 1 for a new log; whatever an existing one has
+	MaxBytes int64 // appends are refused beyond; 0: no limit for a new log; whatever an existing one has
+}
+
+const (
+	stream = "PILOTS"
+	// MaxMessage is the most bytes of one event: the usual limit of NATS.
+	MaxMessage = 1 << 20
+	// headerRoom is what the embedded server allows on top for headers.
+	headerRoom = 64 << 10
+	// fuse is the most messages of one subject: a runaway writer is refused
+	// before it can fill the disk. A pilot that is tried again every ten
+	// minutes for a month stays below it.
+	fuse = 10_000
+)
+
+// shape is what the log must be. Only its owner may delete from it, by
+// position and slowly, when closed managers are put into the archive:
+// therefore deletion stays possible here and is withheld by permissions, while
+// purging, which stops every writer for as long as it takes, is denied to all.
+func shape(cfg StreamConfig) jetstream.StreamConfig {
+	s := jetstream.StreamConfig{
+		Name: stream, Description: "flightlog: commands and events of all pilots", Subjects: trees(),
+		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Compression: jetstream.S2Compression,
+		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: fuse,
+		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: MaxMessage + headerRoom,
+		Duplicates: Dedup, AllowDirect: true, AllowAtomicPublish: true, DenyPurge: true,
+		Replicas: max(cfg.Replicas, 1),
+	}
+	if cfg.MaxBytes > 0 {
+		s.MaxBytes = cfg.MaxBytes
+	}
+	return s
+}
+
+// Ensure creates the log, or checks that the one that is there is as it must
+// be: code unsupported lists the differences. It waits for a cluster to find
+// its leader until ctx ends.
+func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
+	want := shape(cfg)
+	for wait := newBackoff(tryFirst, tryMost); ; {
+		s, err := c.js.CreateStream(ctx, want)
+		if errorCode(err) == errStreamInUse {
+			s, err = c.js.Stream(ctx, stream)
+		}
+		if err == nil {
+			return differences(&want, &s.CachedInfo().Config, cfg)
+		}
+		err = fault("ensure the log", err)
+		if code := pilot.CodeOf(err); code != pilot.Unavailable && code != pilot.Timeout || !wait.pause(ctx) {
+			return err
+		}
+	}
+}
+
+func differences(want, have *jetstream.StreamConfig, cfg StreamConfig) error {
+	var list []string
+	check := func(what string, want, have any) {
+		if w, h := fmt.Sprint(want), fmt.Sprint(have); w != h {
+			list = append(list, fmt.Sprintf("%s is %s, must be %s", what, h, w))
+		}
+	}
+	check("subjects", sorted(want.Subjects), sorted(have.Subjects))
+	check("retention", want.Retention, have.Retention)
+	check("storage", want.Storage, have.Storage)
+	check("discard", want.Discard, have.Discard)
+	check("discard per subject", want.DiscardNewPerSubject, have.DiscardNewPerSubject)
+	check("messages per subject", want.MaxMsgsPerSubject, have.MaxMsgsPerSubject)
+	check("most messages", want.MaxMsgs, have.MaxMsgs)
+	check("message size", want.MaxMsgSize, have.MaxMsgSize)
+	check("age limit", want.MaxAge, have.MaxAge)
+	check("deduplication window", want.Duplicates, have.Duplicates)
+	check("direct reads", want.AllowDirect, have.AllowDirect)
+	check("atomic batches", want.AllowAtomicPublish, have.AllowAtomicPublish)
+	check("compression", want.Compression, have.Compression)
+	check("persistence", want.PersistMode, have.PersistMode)
+	check("sealed", want.Sealed, have.Sealed)
+	check("acknowledgements", !want.NoAck, !have.NoAck)
+	check("rollup", want.AllowRollup, have.AllowRollup)
+	check("purging denied", want.DenyPurge, have.DenyPurge)
+	check("deleting denied", want.DenyDelete, have.DenyDelete)
+	check("transform", want.SubjectTransform == nil, have.SubjectTransform == nil)
+	check("mirror or sources", false, have.Mirror != nil || len(have.Sources) > 0)
+	if cfg.Replicas > 0 {
+		check("replicas", want.Replicas, have.Replicas)
+	}
+	if cfg.MaxBytes > 0 {
+		check("most bytes", want.MaxBytes, have.MaxBytes)
+	}
+	if len(list) > 0 {
+		return pilot.Errorf(pilot.Unsupported, "stream %s is not as this version needs it: %s", stream, strings.Join(list, "; "))
+	}
+	return nil
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }

@@ -1,0 +1,273 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Tail yields the log as span says, waiting for more until ctx ends: the last
+// thing it yields is an error, the cause of ctx or what broke it. Code
+// unsupported: a later version wrote what comes next; invalid: the span begins
+// behind the end of the log. An entry is yielded again by no tail; a consumer
+// may take its time, nothing is lost meanwhile.
+func (l *Log) Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error] {
+	return func(yield func(events.Entry, error) bool) {
+		t := tailing{log: l, span: span, yield: yield, at: span.After}
+		err := t.begin(ctx)
+		for err == nil {
+			err = t.read(ctx)
+		}
+		if !errors.Is(err, errStopped) {
+			yield(events.Entry{}, err)
+		}
+	}
+}
+
+// tailing is one tail over all the consumers it takes. The library's own
+// ordered consumer is not used: while it waits for a server it listens to no
+// context, and stopping it then makes it panic (nats.go 1.55.0, ordered.go:
+// reset asserts the type of a consumer it did not get).
+type tailing struct {
+	log    *Log
+	span   events.Span
+	yield  func(events.Entry, error) bool
+	filter []string
+	at     uint64 // position of the last entry given, or After
+	end    uint64 // of the log when the tail began
+	marked bool
+}
+
+// errStopped: the reader wants no more.
+var errStopped = errors.New("stopped")
+
+const (
+	// prefetch is where replay is fastest over TCP (648 000 messages a second,
+	// against 465 000 with the library's 500).
+	prefetch = 2000
+	// idleTime keeps the consumer of a reader that is busy elsewhere.
+	idleTime = 5 * time.Minute
+	// markWait is how long a tail waits for a message before it asks whether
+	// there is any before the mark.
+	markWait = 500 * time.Millisecond
+	// alive is how often a silent server must say that it is there.
+	aliveEvery = 5 * time.Second
+)
+
+// begin finds the end of the log.
+func (t *tailing) begin(ctx context.Context) (err error) {
+	if t.filter, err = filters(t.span); err != nil {
+		return err
+	}
+	for wait := newBackoff(tryFirst, tryMost); ; {
+		var s jetstream.Stream
+		if s, err = t.log.conn.js.Stream(ctx, stream); err == nil {
+			t.end = s.CachedInfo().State.LastSeq
+			if t.span.After <= t.end && (t.span.After == 0 || !t.span.Past) {
+				return nil
+			}
+			// A leader that has just changed may lag for a moment.
+			if err = pilot.Errorf(pilot.Invalid, "tail after %d of a log that ends at %d", t.span.After, t.end); wait.n > maxUnseen {
+				return err
+			}
+		} else if err = fault("tail", err); !again(err) {
+			return err
+		}
+		if !wait.pause(ctx) {
+			return cause(ctx, err)
+		}
+	}
+}
+
+// cause is why ctx ended, if it did.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// read makes a consumer and gives what it has until it breaks; nil asks for
+// another one.
+func (t *tailing) read(ctx context.Context) error {
+	cons, err := t.consumer(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.release(cons)
+	p := &pump{messages: make(chan jetstream.Msg, prefetch), broken: make(chan error, 1), done: make(chan struct{})}
+	consuming, err := cons.Consume(p.put, jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(aliveEvery),
+		jetstream.ConsumeErrHandler(p.fail))
+	if err != nil {
+		return t.pace(ctx, err)
+	}
+	defer consuming.Stop()
+	defer close(p.done)
+	if cons.CachedInfo().NumPending == 0 {
+		if err := t.mark(); err != nil {
+			return err
+		}
+	}
+	return t.drain(ctx, cons, p)
+}
+
+// drain gives the messages of one consumer until it breaks.
+func (t *tailing) drain(ctx context.Context, cons jetstream.Consumer, p *pump) error {
+	var due <-chan time.Time
+	if !t.marked {
+		ticks := time.NewTicker(markWait)
+		defer ticks.Stop()
+		due = ticks.C
+	}
+	for given := uint64(0); ; {
+		select {
+		case m := <-p.messages:
+			ok, err := t.give(m, &given)
+			if err != nil || !ok {
+				return err
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		case err := <-p.broken:
+			return t.pace(ctx, err)
+		case <-due:
+			if t.marked {
+				due = nil
+			} else if err := t.askMark(ctx, cons, given); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// give yields one message; false: one before it is missing.
+func (t *tailing) give(m jetstream.Msg, given *uint64) (bool, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return false, fault("tail", err)
+	}
+	if meta.Sequence.Consumer != *given+1 {
+		return false, nil
+	}
+	*given++
+	if meta.Sequence.Stream > t.end {
+		if err := t.mark(); err != nil {
+			return false, err
+		}
+	}
+	s := Stored{
+		Subject: m.Subject(), Data: m.Data(), Prev: expectation(m.Headers()), Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+	}
+	entry, err := s.Entry()
+	if err != nil {
+		return false, err
+	}
+	if !t.yield(entry, nil) {
+		return false, errStopped
+	}
+	t.at = meta.Sequence.Stream
+	if meta.NumPending == 0 || t.at == t.end {
+		return true, t.mark()
+	}
+	return true, nil
+}
+
+// mark says, once, that the present has been given.
+func (t *tailing) mark() error {
+	if t.marked {
+		return nil
+	}
+	t.marked = true
+	if !t.yield(events.Entry{Mark: true, Event: events.Event{Seq: t.end}}, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// askMark marks if the server has nothing more for us.
+func (t *tailing) askMark(ctx context.Context, cons jetstream.Consumer, given uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	info, err := cons.Info(ctx)
+	if err == nil && info.NumPending == 0 && info.Delivered.Consumer == given {
+		return t.mark()
+	}
+	return nil // whatever is wrong shows when it is read
+}
+
+// consumer makes one that goes on where the last one broke.
+func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
+	cfg := jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: idleTime,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: t.at + 1, FilterSubjects: t.filter,
+	}
+	if t.at == 0 && !t.span.Past {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
+		if len(t.filter) == 0 {
+			cfg.FilterSubjects = []string{"pilots.>"} // the policy demands a filter
+		}
+	}
+	for wait := newBackoff(tryFirst, tryMost); ; {
+		cons, err := t.log.conn.js.CreateConsumer(ctx, stream, cfg)
+		if err == nil {
+			return cons, nil
+		}
+		if err = fault("tail", err); !again(err) || !wait.pause(ctx) {
+			return nil, cause(ctx, err)
+		}
+	}
+}
+
+// pace waits a moment before the next consumer; the reason is for the log.
+func (t *tailing) pace(ctx context.Context, reason error) error {
+	t.log.conn.log.Debug("tail goes on with another consumer", zap.Uint64("seq", t.at), zap.Error(reason))
+	if t.log.conn.nc.IsClosed() {
+		return &pilot.Error{Code: pilot.Unavailable, Op: "tail", Err: reason}
+	}
+	if !sleep(ctx, tryFirst) {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// release removes a consumer if that is quickly done; the server forgets it
+// anyway.
+func (t *tailing) release(cons jetstream.Consumer) {
+	if !t.log.conn.nc.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = t.log.conn.js.DeleteConsumer(ctx, stream, cons.CachedInfo().Name)
+}
+
+// pump carries messages from the client's goroutine to the reader's.
+type pump struct {
+	messages chan jetstream.Msg // as many as may be asked for
+	broken   chan error         // the first reason is enough
+	done     chan struct{}      // closed by the reader
+}
+
+func (p *pump) put(m jetstream.Msg) {
+	select {
+	case p.messages <- m:
+	case <-p.done:
+	}
+}
+
+func (p *pump) fail(_ jetstream.ConsumeContext, err error) {
+	select {
+	case p.broken <- err:
+	default:
+	}
+}

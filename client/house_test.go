@@ -1,0 +1,111 @@
+package client_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// hand writes the log by hand, as a manager and a launcher would.
+type hand struct {
+	t    *testing.T
+	log  *bus.Log
+	last map[pilot.Key]events.Event // of each pilot's own subject
+}
+
+func byHand(t *testing.T, conn *bus.Conn) *hand {
+	t.Helper()
+	log, err := conn.Log(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &hand{t: t, log: log, last: map[pilot.Key]events.Event{}}
+}
+
+func key(manager, uid pilot.UID) pilot.Key {
+	return pilot.Key{Resource: "local.localhost", Manager: manager, Pilot: uid}
+}
+
+func (h *hand) append(e *events.Event) uint64 {
+	h.t.Helper()
+	e.At = time.Now().Truncate(time.Millisecond).UTC()
+	seq, err := h.log.Append(h.t.Context(), e)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return seq
+}
+
+func (h *hand) born(k pilot.Key) {
+	h.t.Helper()
+	h.append(&events.Event{
+		ID: k.Manager + k.Pilot, Class: events.Command, Key: k, Kind: events.Submit, Actor: "tester",
+		Birth: &events.Birth{Description: describe(k.Pilot)},
+	})
+}
+
+func describe(uid pilot.UID) pilot.Description {
+	return pilot.Description{
+		UID: uid, Resource: "local.localhost", Cores: 1, Runtime: pilot.Runtime(time.Hour), Executable: "true",
+	}
+}
+
+func (h *hand) move(k pilot.Key, kinds ...pilot.Kind) {
+	h.t.Helper()
+	for _, kind := range kinds {
+		was, status := h.last[k], pilot.Status{State: pilot.PendingLaunch, Peak: pilot.PendingLaunch}
+		if was.Status != nil {
+			status = *was.Status
+		}
+		e, ok := events.Moved(k, was.Seq, status, kind, nil)
+		if !ok {
+			h.t.Fatalf("no move from %s by %s", status.State, kind)
+		}
+		e.ID = k.Manager + k.Pilot + kind.String() + status.State.Exact()
+		e.Seq = h.append(&e)
+		h.last[k] = e
+	}
+}
+
+func (h *hand) note(k pilot.Key, text string) {
+	h.t.Helper()
+	h.append(&events.Event{
+		ID: k.Manager + k.Pilot + text, Class: events.Remark, Key: k, Kind: events.Health,
+		Remark: &events.Note{Text: text, Health: text},
+	})
+}
+
+// bare is a client of a log that no replica serves.
+func bare(t *testing.T) (*client.Client, *hand) {
+	t.Helper()
+	conn := bustest.Ready(t)
+	c, err := client.Connect(t.Context(), "", client.WithConn(conn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, byHand(t, conn)
+}
+
+// take gives the next n changes of a watch.
+func take(t *testing.T, c *client.Client, o client.WatchOptions, n int) []client.Change {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	got := make([]client.Change, 0, n)
+	for ch, err := range c.Watch(ctx, o) {
+		if err != nil {
+			t.Fatalf("after %d changes of %d: %v", len(got), n, err)
+		}
+		if got = append(got, ch); len(got) == n {
+			break
+		}
+	}
+	return got
+}

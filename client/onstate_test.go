@@ -1,0 +1,178 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// told gives a handler that passes on the states it is told.
+func told(n int) (client.Handler, <-chan pilot.State) {
+	states := make(chan pilot.State, n)
+	return func(_ context.Context, ch client.Change) error {
+		states <- ch.Pilot.State
+		return nil
+	}, states
+}
+
+func drain(states <-chan pilot.State, n int) []pilot.State {
+	got := make([]pilot.State, n)
+	for i := range got {
+		got[i] = <-states
+	}
+	return got
+}
+
+func TestOnStateTellsWhatItsReplaySays(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]struct {
+		replay client.Replay
+		want   []pilot.State
+	}{
+		"none":    {client.ReplayNone, []pilot.State{pilot.Active}},
+		"current": {client.ReplayCurrent, []pilot.State{pilot.PendingActive, pilot.Active}},
+		"all":     {client.ReplayAll, []pilot.State{pilot.PendingLaunch, pilot.Launching, pilot.PendingActive, pilot.Active}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, h := bare(t)
+			k := key("m", "p")
+			h.born(k)
+			h.move(k, pilot.Claimed, pilot.Queued)
+			h.note(k, "moves nothing")
+			handler, states := told(10)
+			unregister, err := c.Handle("m").Pilot("p").OnState(t.Context(), handler, client.HandlerOptions{Replay: x.replay})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unregister()
+			h.move(k, pilot.Activated)
+			if got := drain(states, len(x.want)); !slices.Equal(got, x.want) {
+				t.Errorf("got %v, want %v", got, x.want)
+			}
+		})
+	}
+}
+
+func TestABadHandlerHurtsNobodyElse(t *testing.T) {
+	t.Parallel()
+	c, h := bare(t)
+	k := key("m", "p")
+	m := c.Handle("m")
+	var failures atomic.Int32
+	count := client.HandlerOptions{OnError: func(error) { failures.Add(1) }}
+	stuck := make(chan struct{})
+	for _, bad := range []client.Handler{
+		func(context.Context, client.Change) error { return errors.New("no") },
+		func(context.Context, client.Change) error { panic("no") },
+		func(ctx context.Context, _ client.Change) error { close(stuck); <-ctx.Done(); return nil },
+	} {
+		unregister, err := m.OnState(t.Context(), bad, count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unregister()
+	}
+	handler, states := told(10)
+	unregister, err := m.OnState(t.Context(), handler, client.HandlerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.born(k)
+	h.move(k, pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone)
+	<-stuck
+	want := []pilot.State{pilot.PendingLaunch, pilot.Launching, pilot.PendingActive, pilot.Active, pilot.Done}
+	if got := drain(states, len(want)); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	unregister()
+	c.Close() // ends the others, of which two have been told or will be told
+	if n := failures.Load(); n > 10 {
+		t.Errorf("%d failures of 10 calls", n)
+	}
+}
+
+func TestErrorsOfAHandlerReachItsOwner(t *testing.T) {
+	t.Parallel()
+	c, h := bare(t)
+	why := errors.New("no")
+	got := make(chan error, 2)
+	calls := 0
+	_, err := c.Handle("m").OnState(t.Context(), func(context.Context, client.Change) error {
+		if calls++; calls == 1 {
+			return why
+		}
+		panic("worse")
+	}, client.HandlerOptions{OnError: func(err error) { got <- err }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.born(key("m", "p"))
+	h.born(key("m", "q"))
+	if err := <-got; !errors.Is(err, why) {
+		t.Errorf("got %v, want what the handler returned", err)
+	}
+	if err := <-got; pilot.CodeOf(err) != pilot.Internal {
+		t.Errorf("got %v, want the panic", err)
+	}
+}
+
+func TestUnregisterWaitsForTheHandlerThatRuns(t *testing.T) {
+	t.Parallel()
+	c, h := bare(t)
+	var ended atomic.Bool
+	running := make(chan struct{})
+	unregister, err := c.Handle("m").OnState(t.Context(), func(ctx context.Context, _ client.Change) error {
+		close(running)
+		<-ctx.Done()
+		ended.Store(true)
+		return nil
+	}, client.HandlerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.born(key("m", "p"))
+	<-running
+	unregister()
+	if !ended.Load() {
+		t.Error("unregister returned while the handler was running")
+	}
+	unregister()
+}
+
+func TestUnregisterFromInsideMakesTheCallTheLast(t *testing.T) {
+	t.Parallel()
+	c, h := bare(t)
+	var unregister func()
+	ready, once := make(chan struct{}), make(chan struct{})
+	unregister, err := c.Handle("m").OnState(t.Context(), func(context.Context, client.Change) error {
+		<-ready
+		unregister()
+		close(once) // a second call would panic
+		return nil
+	}, client.HandlerOptions{OnError: func(err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(ready)
+	h.born(key("m", "p"))
+	h.born(key("m", "q"))
+	<-once
+	unregister()
+}
+
+func TestAClosedClientTakesNoHandlers(t *testing.T) {
+	t.Parallel()
+	c, _ := bare(t)
+	m := c.Handle("m")
+	c.Close()
+	handler, _ := told(0)
+	if _, err := m.OnState(t.Context(), handler, client.HandlerOptions{}); pilot.CodeOf(err) != pilot.Closed {
+		t.Errorf("got %v, want closed", err)
+	}
+}

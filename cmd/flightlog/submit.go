@@ -30,7 +30,7 @@ func (a *app) submit() *cobra.Command {
 		Short: "Submit pilots, all or none, and print their uids",
 		Long: "Submit pilots, described by flags, by a file (JSON or YAML; one description or a list),\n" +
 			"or by a file whose descriptions are completed and overruled by flags. What stands behind\n" +
-			"-- is the payload, run when the pilot is ACTIVE; without one the pilot holds its\n" +
+			"the flags is the payload, run when the pilot is ACTIVE; without one the pilot holds its\n" +
 			"allocation until its runtime is over.\n\n" +
 			"A list of up to 1,000 pilots is accepted as a whole or not at all.",
 		Example: "  flightlog submit --resource local.localhost --cores 1 --runtime 10m -- sh -c 'seq 10'\n" +
@@ -45,6 +45,7 @@ func (a *app) submit() *cobra.Command {
 	a.managerFlag(c)
 	s.flags.register(c.Flags())
 	f := c.Flags()
+	f.SetInterspersed(false) // what follows the executable is the payload's, also without --
 	f.StringVarP(&s.file, "file", "f", "", "descriptions, JSON or YAML; - is the standard input")
 	f.IntVarP(&s.count, "count", "n", 1, "how many of each")
 	f.StringVar(&s.key, "idempotency-key", "", "submitted again under the same `key`: the same pilots")

@@ -123,7 +123,10 @@ func TestLeftoversAreFound(t *testing.T) {
 	cmd, pids := start(t, `sleep 100 & a=$!; PROC_TAG=`+tag+` setsid sleep 100 & sleep 0.2; echo $a $!; wait`)
 	id := identity(t, cmd.Process.Pid)
 	stranger, _ := start(t, "echo; exec sleep 100")
-	left := proc.Left(proc.Scan("PROC_TAG"), id, tag)
+	var left []int
+	for _, found := range proc.Left(proc.Scan("PROC_TAG"), id, tag) {
+		left = append(left, found.PID)
+	}
 	for field := range strings.FieldsSeq(pids) {
 		pid, _ := strconv.Atoi(field)
 		if !slices.Contains(left, pid) {

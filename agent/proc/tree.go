@@ -38,6 +38,31 @@ func Descendants(pid int) []int {
 	return all
 }
 
+// Living names those of the pids that have not ended.
+func Living(pids []int) []Identity {
+	boot, err := Boot()
+	if err != nil {
+		return nil
+	}
+	var found []Identity
+	for _, pid := range pids {
+		if stat, err := ReadStat(pid); err == nil && !stat.Dead() {
+			found = append(found, Identity{PID: pid, Start: stat.Start, Boot: boot})
+		}
+	}
+	return found
+}
+
+// Kill kills one process, or finds that it has ended.
+func Kill(id Identity) error {
+	p, err := Open(id)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return p.Signal(syscall.SIGKILL)
+}
+
 // Entry is a living process of this user.
 type Entry struct {
 	PID int
@@ -65,8 +90,12 @@ func Scan(variable string) []Entry {
 
 // Left picks what a process left behind: what is in the session it leads or
 // led, and what carries the tag; not the process itself.
-func Left(all []Entry, leader Identity, tag string) []int {
-	var found []int
+func Left(all []Entry, leader Identity, tag string) []Identity {
+	boot, err := Boot()
+	if err != nil {
+		return nil
+	}
+	var found []Identity
 	for _, e := range all {
 		if e.PID == leader.PID && e.Start != leader.Start {
 			leader.PID = -1 // the pid is another's, so nobody of the old session lives
@@ -75,7 +104,7 @@ func Left(all []Entry, leader Identity, tag string) []int {
 	for _, e := range all {
 		inSession := e.Session == leader.PID && e.Start >= leader.Start
 		if e.PID != leader.PID && (inSession || tag != "" && e.Tag == tag) {
-			found = append(found, e.PID)
+			found = append(found, Identity{PID: e.PID, Start: e.Start, Boot: boot})
 		}
 	}
 	return found

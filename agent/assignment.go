@@ -1,0 +1,65 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Gateway is the agent's way to the launchers of its resource.
+type Gateway interface {
+	// Ask says verb about the pilot and gives a launcher's answer. It ends
+	// with its context; code unavailable: nobody is there to answer.
+	Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error)
+}
+
+// Assignment is all that an agent must know. It comes as JSON from who started
+// the agent, over a pipe.
+type Assignment struct {
+	Resource string    `json:"resource"`
+	Manager  pilot.UID `json:"manager"`
+	Pilot    pilot.UID `json:"pilot"`
+	Attempt  int       `json:"attempt"`
+	Token    string    `json:"token"`  // names the attempt inside the batch system
+	Secret   string    `json:"secret"` // the ticket of the attempt
+	Instance string    `json:"instance,omitempty"`
+
+	Executable  string            `json:"executable,omitempty"` // empty: hold the allocation
+	Arguments   []string          `json:"arguments,omitempty"`
+	Environment map[string]string `json:"environment,omitempty"`
+
+	Runtime api.Duration `json:"runtime"`
+	Cores   int64        `json:"cores,omitempty"`
+	GPUs    int64        `json:"gpus,omitempty"`
+	Nodes   []string     `json:"nodes,omitempty"` // names; none: this one
+
+	Sandbox string       `json:"sandbox"`         // absolute; exists
+	Beat    api.Duration `json:"beat,omitempty"`  // 0: 10s
+	Grace   api.Duration `json:"grace,omitempty"` // between TERM and KILL where nobody says another; 0: 10s
+}
+
+// Key addresses the pilot.
+func (a *Assignment) Key() pilot.Key {
+	return pilot.Key{Resource: a.Resource, Manager: a.Manager, Pilot: a.Pilot}
+}
+
+// check refuses what cannot be run, and fills in what may be absent.
+func (a *Assignment) check() error {
+	switch {
+	case !pilot.ValidToken(a.Manager) || !pilot.ValidToken(a.Pilot) || a.Attempt < 1:
+		return pilot.Errorf(pilot.Invalid, "assignment names no pilot and attempt")
+	case a.Secret == "" || a.Token == "" || a.Sandbox == "":
+		return pilot.Errorf(pilot.Invalid, "assignment lacks secret, token or sandbox")
+	case a.Runtime <= 0:
+		return pilot.Errorf(pilot.Invalid, "assignment has no runtime")
+	}
+	if a.Beat <= 0 {
+		a.Beat = api.Duration(10 * time.Second)
+	}
+	if a.Grace <= 0 {
+		a.Grace = api.Duration(pilot.DefaultGrace)
+	}
+	return nil
+}

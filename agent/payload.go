@@ -1,0 +1,141 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// payload is a running payload: a process group.
+type payload struct {
+	group int       // its first process's pid; 0 for a payload that only holds the allocation
+	ended chan exit // gives one
+
+	mu     sync.Mutex
+	reaped bool // the group's number may be another's
+}
+
+// exit is how the first process ended.
+type exit struct {
+	code   int
+	signal syscall.Signal // 0: it exited by itself
+}
+
+func (e exit) String() string {
+	if e.signal != 0 {
+		return fmt.Sprintf("killed by signal %d (%s)", int(e.signal), e.signal)
+	}
+	return fmt.Sprintf("exit code %d", e.code)
+}
+
+// command is what to start.
+type command struct {
+	path    string
+	argv    []string
+	environ []string
+	dir     string
+}
+
+// start starts the payload, its output in files of its directory.
+func (c *command) start() (*payload, error) {
+	files, err := c.files()
+	if err != nil {
+		return nil, err
+	}
+	p := &payload{ended: make(chan exit, 1)} // 1: who stopped listening need not be waited for
+	started := make(chan error)
+	go func() {
+		// The kernel ties the parent-death signal to the thread that forked: it
+		// must last as long as the payload.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.fork(p, files)
+		for _, f := range files {
+			_ = f.Close()
+		}
+		started <- err
+		if err == nil {
+			p.ended <- p.wait()
+		}
+	}()
+	return p, <-started
+}
+
+func (c *command) fork(p *payload, files []*os.File) (err error) {
+	fds := make([]uintptr, len(files))
+	for i, f := range files {
+		fds[i] = f.Fd()
+	}
+	p.group, err = syscall.ForkExec(c.path, c.argv, &syscall.ProcAttr{
+		Dir: c.dir, Env: c.environ, Files: fds,
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	return os.NewSyscallError("exec "+c.path, err)
+}
+
+// files are stdin, stdout and stderr. Output of an earlier attempt goes.
+func (c *command) files() ([]*os.File, error) {
+	null, err := os.Open(os.DevNull)
+	files := []*os.File{null}
+	for _, name := range []string{StdoutFile, StderrFile} {
+		if err != nil {
+			break
+		}
+		var f *os.File
+		f, err = os.OpenFile(filepath.Join(c.dir, name),
+			os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
+		files = append(files, f)
+	}
+	if err != nil {
+		for _, f := range files {
+			_ = f.Close() // of nil: an error, nothing else
+		}
+		return nil, err
+	}
+	return files, nil
+}
+
+// wait waits for the first process, kills what is left of its group, and only
+// then reaps it: until then the group's number cannot be another's.
+func (p *payload) wait() exit {
+	for {
+		err := unix.Waitid(unix.P_PID, p.group, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	p.signal(syscall.SIGKILL)
+	p.mu.Lock() // a zombie is waited for: that takes no time
+	defer p.mu.Unlock()
+	p.reaped = true
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(p.group, &status, 0, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return exit{code: -1} // somebody else reaped it
+		case status.Signaled():
+			return exit{signal: status.Signal()}
+		default:
+			return exit{code: status.ExitStatus()}
+		}
+	}
+}
+
+// signal goes to the whole group, if there is one.
+func (p *payload) signal(signals ...syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, sig := range signals {
+		if p.group > 0 && !p.reaped {
+			_ = syscall.Kill(-p.group, sig) // it has ended: nothing to do
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/flightlog/flightlog/agent/proc"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Config is what an agent needs besides its assignment.
+type Config struct {
+	Gateway  Gateway
+	Logger   *zap.Logger   // nil: agent.log beside the marks
+	Patience time.Duration // how long the end is reported to nobody; 0: 10 min
+	// Alone says that this process is the agent and nothing else. It then
+	// becomes the parent of what the payload leaves behind, and so finds all
+	// of it; otherwise it finds what carries its token.
+	Alone bool
+}
+
+// run is one agent at work; its goroutine owns it.
+type run struct {
+	Config
+	Assignment
+	marks    Marks
+	log      *zap.Logger
+	deadline time.Time        // by our clock
+	orphans  <-chan os.Signal // SIGCHLD, if we are alone
+}
+
+// Run does all that an agent does and returns when the end was reported, or
+// given up. When ctx ends the agent is asked to leave, as by a batch system
+// with SIGTERM: it asks its launcher whether that was wanted, stops the
+// payload either way, and reports. Errors: code invalid for the assignment,
+// conflict when another agent has the attempt, denied when a launcher refused,
+// unavailable when nobody heard of the end.
+func Run(ctx context.Context, c Config, a Assignment) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	r := &run{Config: c, Assignment: a, marks: MarksOf(a.Sandbox, a.Attempt), log: c.Logger}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	if r.log == nil {
+		log, done := openLog(r.marks)
+		defer done()
+		r.log = log
+	}
+	r.log = r.log.With(zap.String("pilot", a.Pilot), zap.Int("attempt", a.Attempt))
+	if c.Alone {
+		defer r.adoptOrphans()()
+	}
+	end := r.course(ctx)
+	return r.finish(context.WithoutCancel(ctx), end)
+}
+
+// begin claims the attempt in the sandbox.
+func (r *run) begin() error {
+	if err := os.MkdirAll(r.marks.Dir, 0o700); err != nil {
+		return err
+	}
+	self, err := proc.Self()
+	if err != nil {
+		return err
+	}
+	if r.Instance == "" {
+		r.Instance = strings.ToLower(rand.Text())
+	}
+	if len(r.Nodes) == 0 {
+		if name, err := os.Hostname(); err == nil {
+			r.Nodes = []string{name}
+		}
+	}
+	return r.marks.Begin(Started{Identity: self, Token: r.Token, Instance: r.Instance, At: time.Now().UTC()})
+}
+
+// adoptOrphans makes this process the parent of the payload's orphans
+// (PR_SET_CHILD_SUBREAPER, prctl(2)) and listens for their ends.
+func (r *run) adoptOrphans() func() {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		r.Alone = false
+		return func() {}
+	}
+	ends := make(chan os.Signal, 1) // 1: a signal only says "look"
+	signal.Notify(ends, syscall.SIGCHLD)
+	r.orphans = ends
+	return func() { signal.Stop(ends) }
+}
+
+// end is an outcome, and whether launchers are to hear it from us.
+type end struct {
+	api.Outcome
+	mute bool
+}
+
+// course goes from activation to the payload's end.
+func (r *run) course(ctx context.Context) end {
+	if out := r.activate(ctx); out != nil {
+		return *out
+	}
+	p, err := r.start()
+	if err != nil {
+		r.log.Warn("payload not started", zap.Error(err))
+		return end{Outcome: api.Outcome{
+			Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: err.Error(), EndedAt: time.Now().UTC(),
+		}}
+	}
+	out := r.watch(ctx, p)
+	out.EndedAt = time.Now().UTC()
+	if p.group > 0 {
+		out.Stdout, out.Stderr = Tail(r.Sandbox, StdoutFile), Tail(r.Sandbox, StderrFile)
+	}
+	return out
+}
+
+// start starts the payload; a payload without an executable is one that never
+// ends.
+func (r *run) start() (*payload, error) {
+	if r.Executable == "" {
+		r.log.Info("allocation held", zap.Time("deadline", r.deadline))
+		return &payload{}, nil
+	}
+	nodefile := filepath.Join(r.marks.Dir, "nodes")
+	if err := os.WriteFile(nodefile, []byte(strings.Join(r.Nodes, "\n")+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	c := command{
+		argv: append([]string{r.Executable}, r.Arguments...), environ: r.environ(os.Environ(), nodefile, r.deadline),
+		dir: r.Sandbox,
+	}
+	var err error
+	if c.path, err = lookPath(r.Executable, c.environ, r.Sandbox); err != nil {
+		return nil, err
+	}
+	p, err := c.start()
+	if err != nil {
+		return nil, err
+	}
+	r.log.Info("payload started", zap.Int("pid", p.group), zap.Time("deadline", r.deadline))
+	return p, nil
+}
+
+// finish leaves the exit mark and then tells the launchers.
+func (r *run) finish(ctx context.Context, out end) error {
+	r.log.Info("ended", zap.String("code", string(out.Code)), zap.String("message", out.Message))
+	err := r.marks.End(out.Outcome)
+	if err != nil {
+		r.log.Error("exit mark not written", zap.Error(err))
+	}
+	if out.mute {
+		return errors.Join(pilot.Errorf(pilot.Denied, "%s", out.Message), err)
+	}
+	return errors.Join(r.report(ctx, out.Outcome), err)
+}

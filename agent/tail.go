@@ -1,0 +1,51 @@
+package agent
+
+import (
+	"io"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// Names of the payload's output in the sandbox.
+const (
+	StdoutFile = "stdout"
+	StderrFile = "stderr"
+)
+
+// TailBytes bounds a tail: domain.md's events carry 1 to 10 KiB.
+const TailBytes = 4 << 10
+
+// Tail is the end of a file in the sandbox, at most TailBytes of valid UTF-8;
+// empty when it cannot be read.
+func Tail(sandbox, name string) string {
+	f, err := open(filepath.Join(sandbox, name))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	b := make([]byte, min(info.Size(), TailBytes))
+	n, err := f.ReadAt(b, info.Size()-int64(len(b)))
+	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt gives io.EOF itself
+		return ""
+	}
+	return clip(b[:n], int64(n) < info.Size())
+}
+
+// clip makes the end of a text valid: no rune cut in half at its start, if it
+// was cut there, and no more than TailBytes after invalid bytes were replaced.
+func clip(b []byte, cut bool) string {
+	for i := 0; cut && i < utf8.UTFMax-1 && len(b) > 0 && !utf8.RuneStart(b[0]); i++ {
+		b = b[1:]
+	}
+	s := strings.ToValidUTF8(string(b), string(utf8.RuneError))
+	for len(s) > TailBytes {
+		_, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+	}
+	return s
+}

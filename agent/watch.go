@@ -1,0 +1,200 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/agent/proc"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// order is a reason to stop the payload.
+type order struct {
+	kind    api.OutcomeKind
+	code    pilot.CauseCode
+	message string
+	force   bool
+	grace   time.Duration
+	mute    bool
+}
+
+// watch waits for the payload's end, or for a reason to end it, and says how
+// it ended.
+func (r *run) watch(ctx context.Context, p *payload) end {
+	asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var beats sync.WaitGroup
+	defer beats.Wait()
+	defer cancel()
+	limit := time.NewTimer(time.Until(r.deadline))
+	defer limit.Stop()
+	beat := time.NewTimer(jitter(time.Duration(r.Beat)))
+	defer beat.Stop()
+	replies := make(chan api.AgentReply, 1) // 1: one beat at a time, which nobody may be waiting for
+	r.reap(p)
+	for {
+		select {
+		case e := <-p.ended:
+			return exited(e)
+		case <-limit.C:
+			return r.stop(p, order{kind: api.OutcomeDone, code: pilot.RuntimeReached, message: "the runtime is over", grace: time.Duration(r.Grace)})
+		case <-ctx.Done():
+			return r.stop(p, r.termed(ctx))
+		case <-r.orphans:
+			r.reap(p)
+		case <-beat.C:
+			beats.Go(func() { replies <- r.beat(asking) })
+		case reply := <-replies:
+			if o, ok := r.told(reply); ok {
+				return r.stop(p, o)
+			}
+			beat.Reset(jitter(time.Duration(r.Beat)))
+		}
+	}
+}
+
+// beat says that we are there. Nobody answers: go on.
+func (r *run) beat(ctx context.Context) api.AgentReply {
+	reply, err := r.ask(ctx, api.Beat, api.AgentRequest{}, askTimeout)
+	if err != nil {
+		r.log.Warn("beat not heard", zap.Error(err))
+		return api.AgentReply{}
+	}
+	return reply
+}
+
+// told reads the answer to a beat; true: stop.
+func (r *run) told(reply api.AgentReply) (order, bool) {
+	switch {
+	case reply.Refused != "":
+		return order{
+			kind: api.OutcomeFailed, code: pilot.AgentLost, message: "refused: " + reply.Refused,
+			grace: time.Duration(r.Grace), mute: true,
+		}, true
+	case reply.Stop:
+		return order{
+			kind: api.OutcomeCanceled, code: pilot.CanceledByAgent, message: "told to stop",
+			force: reply.Force, grace: time.Duration(reply.Grace),
+		}, true
+	default:
+		return order{}, false
+	}
+}
+
+// termed asks whether the TERM we got was a cancel. If nobody says so, it came
+// from elsewhere.
+func (r *run) termed(ctx context.Context) order {
+	reply, err := r.ask(context.WithoutCancel(ctx), api.Beat, api.AgentRequest{}, termedTimeout)
+	if err == nil {
+		if o, ok := r.told(reply); ok {
+			return o
+		}
+	}
+	return order{
+		kind: api.OutcomeFailed, code: pilot.JobCanceledByThem,
+		message: "asked to end by a signal, and not by its launcher", grace: time.Duration(r.Grace),
+	}
+}
+
+// stop ends the payload and all it left behind.
+func (r *run) stop(p *payload, o order) end {
+	r.log.Info("stopping", zap.String("code", string(o.code)), zap.Duration("grace", o.grace), zap.Bool("force", o.force))
+	out := end{mute: o.mute, Outcome: api.Outcome{Kind: o.kind, Code: o.code, Message: o.message}}
+	if p.group == 0 {
+		return out
+	}
+	e, killed := p.stop(o)
+	r.sweep(p)
+	out.Message += "; payload: " + e.String()
+	if killed && o.kind == api.OutcomeCanceled {
+		out.Code = pilot.KilledAfterGrace
+	}
+	e.into(&out.Outcome)
+	return out
+}
+
+// killPatience is how long a killed payload may take to be gone; one that hangs
+// in a dead file system is reported anyway.
+const killPatience = 10 * time.Second
+
+// stop asks, and after the grace kills; it says whether it had to kill.
+func (p *payload) stop(o order) (e exit, killed bool) {
+	if !o.force {
+		p.signal(syscall.SIGTERM, syscall.SIGCONT) // a stopped process takes no TERM
+		grace := time.NewTimer(o.grace)
+		defer grace.Stop()
+		select {
+		case e := <-p.ended:
+			return e, false
+		case <-grace.C:
+		}
+	}
+	p.signal(syscall.SIGKILL)
+	gone := time.NewTimer(killPatience)
+	defer gone.Stop()
+	select {
+	case e := <-p.ended:
+		return e, true
+	case <-gone.C:
+		return exit{code: -1}, true
+	}
+}
+
+// reap waits for orphans that have ended; it takes no time.
+func (r *run) reap(p *payload) {
+	if !r.Alone {
+		return
+	}
+	for _, pid := range proc.Children(os.Getpid()) {
+		if pid != p.group {
+			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil) // not ended yet: next time
+		}
+	}
+}
+
+// sweep kills what left the payload's group, until there is none. New ones may
+// be forked while we look, hence the rounds; each gives the killed a moment.
+func (r *run) sweep(p *payload) {
+	for range 100 {
+		r.reap(p)
+		left := r.strays()
+		if len(left) == 0 {
+			return
+		}
+		for _, stray := range left {
+			_ = proc.Kill(stray) // it has ended: nothing to do
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	r.log.Error("something of the payload cannot be killed", zap.Int("processes", len(r.strays())))
+}
+
+func (r *run) strays() []proc.Identity {
+	if !r.Alone {
+		return proc.Left(proc.Scan(TokenVariable), proc.Identity{PID: -1}, r.Token)
+	}
+	return proc.Living(proc.Descendants(os.Getpid()))
+}
+
+// exited is the outcome of a payload that ended by itself.
+func exited(e exit) end {
+	out := api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadFailed, Message: "payload: " + e.String()}
+	if e.signal == 0 && e.code == 0 {
+		out = api.Outcome{Kind: api.OutcomeDone, Code: pilot.PayloadFinished}
+	}
+	e.into(&out)
+	return end{Outcome: out}
+}
+
+// into notes an exit in an outcome; one that nobody knows is left out.
+func (e exit) into(out *api.Outcome) {
+	out.Signal = int(e.signal)
+	if e.signal == 0 && e.code >= 0 {
+		out.ExitCode = &e.code
+	}
+}

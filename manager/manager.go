@@ -1,0 +1,94 @@
+package manager
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+)
+
+// Log is the part of the bus that a manager needs.
+type Log interface {
+	// Append stores e if e.Prev is the last position of its subject. Code
+	// conflict: it is not. Code timeout: not known.
+	Append(ctx context.Context, e *events.Event) (uint64, error)
+	// AppendBatch stores all of them or none.
+	AppendBatch(ctx context.Context, es []*events.Event) (uint64, error)
+	// Tail yields what the span asks for in log order, then waits for more.
+	Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error]
+	// Last reads the last message of e's subject, as of now.
+	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
+	// History reads all of one pilot behind a position.
+	History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error)
+	// PresentAt reads the last message of each subject of a manager as of then.
+	PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error)
+}
+
+// Config is what a Manager needs.
+type Config struct {
+	Log       Log
+	Resources *resource.Catalogue
+	Name      string      // acts where no user does: finishing what another replica began; "manager"
+	Logger    *zap.Logger // nil: silent
+}
+
+// Manager is one replica.
+type Manager struct {
+	log       Log
+	resources *resource.Catalogue
+	name      string
+	logger    *zap.Logger
+
+	asks  chan func(*world)
+	ready chan struct{} // closed once caught up
+	ended chan struct{} // closed once Run is over
+	wake  chan struct{} // one slot: something may be there to finish
+}
+
+// Call says who asks, and how much of the log the answer must reflect.
+type Call struct {
+	Actor  string
+	MinSeq uint64
+}
+
+// maxActor bounds what is kept of a name that anybody may send: 256 bytes.
+const maxActor = 256
+
+func (c Call) actor() string {
+	return strings.ToValidUTF8(c.Actor[:min(len(c.Actor), maxActor)], "")
+}
+
+// New makes a replica; Run brings it to life.
+func New(c Config) (*Manager, error) {
+	if c.Log == nil || c.Resources == nil {
+		return nil, pilot.Errorf(pilot.Internal, "a manager needs a log and a catalogue of resources")
+	}
+	m := &Manager{
+		log: c.Log, resources: c.Resources, name: c.Name, logger: c.Logger,
+		asks:  make(chan func(*world), 64), // spares callers a switch while the owner folds
+		ready: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+	if m.name == "" {
+		m.name = "manager"
+	}
+	if m.logger == nil {
+		m.logger = zap.NewNop()
+	}
+	return m, nil
+}
+
+// Ready is closed once all that was in the log when Run began is folded.
+func (m *Manager) Ready() <-chan struct{} { return m.ready }
+
+// newID gives a fresh ULID in lower case.
+func newID() string { return strings.ToLower(ulid.Make().String()) }
+
+// now is the time as the log keeps it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,170 @@
+package manager
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource"
+)
+
+// maxKey bounds an idempotency key, which is kept with every birth: 256 bytes.
+const maxKey = 256
+
+// order is a submit request, checked as far as it can be without the log.
+type order struct {
+	manager pilot.UID
+	key     string
+	births  []events.Birth // descriptions as they are kept: with uid, label, schema and job name
+	faults  []pilot.Fault
+}
+
+// newOrder checks every item and normalises it. What is wrong with an item is
+// among the faults; err is what is wrong with the list.
+func newOrder(r *api.SubmitRequest, known *resource.Catalogue) (*order, error) {
+	switch {
+	case len(r.Pilots) == 0:
+		return nil, fault("pilots", "is empty: there is nothing to submit")
+	case len(r.Pilots) > api.MaxItems:
+		return nil, &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{tooMany("pilots", len(r.Pilots), api.MaxItems)}}
+	case len(r.IdempotencyKey) > maxKey:
+		return nil, fault("idempotency_key", "is %d bytes long, %d are allowed", len(r.IdempotencyKey), maxKey)
+	}
+	o := &order{manager: r.Manager, key: r.IdempotencyKey, births: make([]events.Birth, len(r.Pilots))}
+	snapshots, size := map[[2]string]*snapshot{}, 0
+	for i := range r.Pilots {
+		d := r.Pilots[i]
+		o.faults = append(o.faults, d.Validate(i)...)
+		size += newborn + weight(&d)
+		at := [2]string{d.Resource, d.AccessSchema}
+		if snapshots[at] == nil {
+			snapshots[at] = take(known, d.Resource, d.AccessSchema)
+		}
+		o.births[i] = o.born(i, d, snapshots[at])
+	}
+	if size > maxAnswer {
+		return nil, fault("pilots", "as a whole are too large for one message: submit them in shorter lists")
+	}
+	o.twice()
+	return o, nil
+}
+
+// snapshot is a resource's configuration as it is now, or why there is none.
+type snapshot struct {
+	label, schema string
+	config        []byte
+	digest        string
+	field, reason string
+}
+
+func take(known *resource.Catalogue, label, schema string) *snapshot {
+	if label == "" {
+		return &snapshot{} // a fault already
+	}
+	if _, err := known.Resolve(label, ""); err != nil {
+		return &snapshot{label: label, schema: schema, field: "resource", reason: err.Error()}
+	}
+	cfg, err := known.Resolve(label, schema)
+	if err != nil {
+		return &snapshot{label: label, schema: schema, field: "access_schema", reason: err.Error()}
+	}
+	canonical, digest := cfg.Canonical()
+	return &snapshot{label: cfg.Label, schema: cfg.Schema, config: canonical, digest: digest}
+}
+
+func (o *order) born(i int, d pilot.Description, s *snapshot) events.Birth {
+	if s.reason != "" {
+		o.faults = append(o.faults, pilot.Fault{Index: i, Field: s.field, Reason: s.reason})
+	}
+	if d.UID == "" {
+		d.UID = o.uid(i)
+	}
+	if d.JobName == "" {
+		d.JobName = d.UID
+	}
+	d.Resource, d.AccessSchema = s.label, s.schema
+	return events.Birth{Description: d, Config: s.config, Digest: s.digest, Key: o.key}
+}
+
+// uid names item i: with an idempotency key the same for ever.
+func (o *order) uid(i int) pilot.UID {
+	if o.key == "" {
+		return "pilot-" + newID()
+	}
+	return derived("pilot", o.manager, o.key, i)
+}
+
+// derived makes a uid out of what it stands for.
+func derived(kind, of, key string, i int) pilot.UID {
+	h := sha256.New()
+	for _, part := range []string{kind, of, key} {
+		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // a hash takes everything
+		h.Write([]byte(part))
+	}
+	_ = binary.Write(h, binary.BigEndian, uint64(i))
+	return kind + "-" + strings.ToLower(ulid.ULID(h.Sum(nil)[:16]).String())
+}
+
+// twice finds uids that the list gives to two items.
+func (o *order) twice() {
+	first := make(map[pilot.UID]int, len(o.births))
+	for i := range o.births {
+		uid := o.births[i].Description.UID
+		if at, ok := first[uid]; ok {
+			o.faults = append(o.faults, pilot.Fault{Index: i, Field: "uid", Reason: fmt.Sprintf("is that of item %d too", at)})
+			continue
+		}
+		first[uid] = i
+	}
+}
+
+// match compares the order with what is there. The pilots are given if it was
+// carried out before; an error says why it cannot be; neither: go ahead.
+func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
+	mine := make([]projection.Pilot, 0, len(o.births))
+	faults, differs := o.faults, false
+	for i := range o.births {
+		b := &o.births[i]
+		p, ok := v.Get(o.manager, b.Description.UID)
+		switch {
+		case !ok:
+		case o.key != "" && p.Birth.Key == o.key:
+			mine = append(mine, p)
+			differs = differs || !same(&p.Birth.Description, &b.Description)
+		default:
+			faults = append(faults, pilot.Fault{Index: i, Field: "uid", Reason: "is taken by a pilot of this manager"})
+		}
+	}
+	if o.key != "" {
+		_, longer := v.Get(o.manager, derived("pilot", o.manager, o.key, len(o.births)))
+		differs = differs || longer
+	}
+	switch {
+	case len(faults) > 0:
+		return nil, &pilot.Error{Code: pilot.Invalid, Faults: faults}
+	case differs || len(mine) > 0 && len(mine) < len(o.births):
+		return nil, pilot.Errorf(pilot.Conflict, "the idempotency key was used for other pilots")
+	case len(mine) > 0:
+		return mine, nil
+	}
+	return nil, nil
+}
+
+// same compares as JSON, to which an empty map is as good as none.
+func same(a, b *pilot.Description) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+func fault(field, format string, args ...any) error {
+	return &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Field: field, Reason: fmt.Sprintf(format, args...)}}}
+}

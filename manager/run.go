@@ -1,0 +1,136 @@
+package manager
+
+import (
+	"context"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Run folds the log and serves the methods until ctx ends or the log cannot be
+// read on, and says why. It is called once. Code unsupported: a later version
+// wrote to the log, and this one must not guess.
+func (m *Manager) Run(ctx context.Context) error {
+	defer close(m.ended)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+
+	entries := make(chan events.Entry, 512) // what the tail may be ahead of the fold
+	broken := make(chan error, 1)
+	parts.Go(func() { broken <- m.feed(ctx, entries) })
+	parts.Go(func() { m.finish(ctx) })
+
+	w := newWorld(func() {
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
+	})
+	for {
+		select {
+		case e := <-entries:
+			m.fold(w, &e)
+		case ask := <-m.asks:
+			ask(w)
+		case err := <-broken:
+			return err
+		}
+	}
+}
+
+// feed hands over the entries of the log until it cannot.
+func (m *Manager) feed(ctx context.Context, entries chan<- events.Entry) error {
+	for e, err := range m.log.Tail(ctx, events.Span{}) {
+		if err != nil {
+			return err
+		}
+		select {
+		case entries <- e:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return pilot.Errorf(pilot.Unavailable, "the tail of the log has ended")
+}
+
+func (m *Manager) fold(w *world, e *events.Entry) {
+	switch {
+	case e.Mark:
+		w.reach(e.Seq)
+		m.logger.Info("caught up", zap.Uint64("seq", e.Seq))
+		close(m.ready)
+		return
+	case e.Broken != "":
+		w.view.ApplyBroken(&e.Event, e.Broken)
+		m.logger.Warn("message does not decode", zap.Uint64("seq", e.Seq), zap.String("pilot", e.Pilot), zap.String("err", e.Broken))
+	default:
+		w.apply(&e.Event)
+	}
+	w.reach(e.Seq)
+}
+
+// tell has the owner run f, unless ctx or Run ends before.
+func (m *Manager) tell(ctx context.Context, f func(*world)) error {
+	select {
+	case m.asks <- f:
+		return nil
+	case <-m.ended:
+		return errStopped
+	case <-ctx.Done():
+		return gaveUp(ctx)
+	}
+}
+
+var (
+	errStopped  = pilot.Errorf(pilot.Unavailable, "this replica has stopped")
+	errCatching = pilot.Errorf(pilot.Unavailable, "this replica is catching up with the log")
+)
+
+// gaveUp is what a caller gets whose context ended while nothing was written.
+func gaveUp(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if pilot.CodeOf(cause) != pilot.Internal {
+		return cause
+	}
+	return &pilot.Error{Code: pilot.Unavailable, Op: "ask the replica", Err: cause}
+}
+
+// look has the owner run f once the log is folded up to seq, and gives what f
+// gives: copies only. f must not block.
+func look[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	var none T
+	select {
+	case <-m.ready:
+	default:
+		return none, errCatching
+	}
+	out := make(chan result, 1) // the owner never waits for us
+	l := &later{seq: seq, run: func(w *world) {
+		value, err := f(w)
+		out <- result{value, err}
+	}}
+	if err := m.tell(ctx, func(w *world) { w.at(l) }); err != nil {
+		return none, err
+	}
+	select {
+	case r := <-out:
+		return r.value, r.err
+	case <-m.ended:
+		return none, errStopped
+	case <-ctx.Done():
+		_ = m.tell(context.WithoutCancel(ctx), func(w *world) { w.forget(l) }) // refused only if all is over
+		return none, gaveUp(ctx)
+	}
+}

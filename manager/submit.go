@@ -1,0 +1,106 @@
+package manager
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// Submit writes down a list of pilots: all of them or, where one is faulty,
+// none. Asked again with the same idempotency key it answers the same pilots;
+// code conflict: the key stood for other ones. Code not_found: no such manager;
+// closed: it takes no more.
+func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.PilotsAnswer, error) {
+	ctx, stop := bounded(ctx)
+	defer stop()
+	o, err := newOrder(&r, m.resources)
+	if err != nil {
+		return api.PilotsAnswer{}, err
+	}
+	for try := 0; ; try++ {
+		answer, es, err := m.submitOnce(ctx, o, c)
+		if pilot.CodeOf(err) != pilot.Conflict || es == nil || try == tries {
+			return answer, err
+		}
+		if err := m.yield(ctx, try, es...); err != nil {
+			return api.PilotsAnswer{}, err
+		}
+	}
+}
+
+// submitOnce decides and appends. With code conflict, es is what the log
+// refused, nil if it was not the log that did.
+func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.PilotsAnswer, es []*events.Event, err error) {
+	before, err := current(ctx, m, c, func(w *world) (standing, error) { return w.admit(o) })
+	if err != nil {
+		return a, nil, err
+	}
+	if before.pilots != nil {
+		a, err = answerPilots(before.pilots, before.seq)
+		return a, nil, err
+	}
+	es = o.events(c.actor())
+	seq, err := m.append(ctx, es...)
+	if err != nil {
+		return a, es, err
+	}
+	m.logger.Info("pilots submitted", zap.String("manager", o.manager), zap.Int("pilots", len(es)), zap.Uint64("seq", seq))
+	after, err := written(ctx, m, seq, func(w *world) (standing, error) {
+		ps, err := w.pilots(o.manager, o.uids())
+		return standing{ps, w.applied}, err
+	})
+	if err != nil {
+		return a, nil, err
+	}
+	a, err = answerPilots(after.pilots, after.seq)
+	return a, nil, err
+}
+
+// standing is some pilots as of a position of the log.
+type standing struct {
+	pilots []projection.Pilot
+	seq    uint64
+}
+
+// admit says whether the order may go on; pilots, if it was carried out before.
+func (w *world) admit(o *order) (standing, error) {
+	owner, err := w.manager(o.manager)
+	if err != nil {
+		return standing{}, err
+	}
+	ps, err := o.match(w.view)
+	switch {
+	case ps != nil:
+		return standing{ps, w.applied}, nil
+	case owner.State != events.StateOpen:
+		return standing{}, pilot.Errorf(pilot.Closed, "manager %s is closed: it takes no more pilots", o.manager)
+	}
+	return standing{}, err
+}
+
+func (o *order) uids() []pilot.UID {
+	uids := make([]pilot.UID, len(o.births))
+	for i := range o.births {
+		uids[i] = o.births[i].Description.UID
+	}
+	return uids
+}
+
+// events are the births, each the first on its subject.
+func (o *order) events(actor string) []*events.Event {
+	at := now()
+	es := make([]*events.Event, len(o.births))
+	for i := range o.births {
+		d := &o.births[i].Description
+		es[i] = &events.Event{
+			ID: newID(), Class: events.Command, Kind: events.Submit, At: at, Actor: actor, Birth: &o.births[i],
+			Key: pilot.Key{Resource: d.Resource, Manager: o.manager, Pilot: d.UID},
+		}
+	}
+	return es
+}

@@ -1,0 +1,94 @@
+package manager
+
+import (
+	"context"
+	"time"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Bounds of what a caller waits for.
+const (
+	// patience is how long a replica may be behind a caller's MinSeq: the fold
+	// lags by milliseconds (jetstream.md 2.8: p99 2 ms), so this is trouble.
+	patience = 2 * time.Second
+	// within is how long a write may take, folding included. The log repeats an
+	// append for as long; a leader election takes seconds.
+	within = 20 * time.Second
+	// tries is how often a decision is taken again because others were first.
+	tries = 12
+)
+
+var errBehind = pilot.Errorf(pilot.Unavailable, "this replica has not yet folded the log as far as was asked")
+
+// current is look at a call's minimum position: not longer than patience.
+func current[T any](ctx context.Context, m *Manager, c Call, f func(*world) (T, error)) (T, error) {
+	if c.MinSeq > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, patience, errBehind)
+		defer stop()
+	}
+	return look(ctx, m, c.MinSeq, f)
+}
+
+var errUnfolded = pilot.Errorf(pilot.Timeout, "written, but this replica has not folded it in time")
+
+// written is look after an append: what fails here has taken effect.
+func written[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
+	value, err := look(ctx, m, seq, f)
+	if err != nil && pilot.CodeOf(err) == pilot.Unavailable {
+		return value, &pilot.Error{Code: pilot.Timeout, Message: errUnfolded.Message, Err: err}
+	}
+	return value, err
+}
+
+// append stores one event, or several as a whole.
+func (m *Manager) append(ctx context.Context, es ...*events.Event) (uint64, error) {
+	if len(es) == 1 {
+		return m.log.Append(ctx, es[0])
+	}
+	return m.log.AppendBatch(ctx, es)
+}
+
+// yield waits, after an append was refused with code conflict, until this
+// replica has folded what is on the subjects now, so that it can decide anew.
+func (m *Manager) yield(ctx context.Context, try int, es ...*events.Event) error {
+	var last uint64
+	for _, e := range es {
+		if !e.Expects() {
+			continue
+		}
+		found, ok, err := m.log.Last(ctx, *e)
+		if err != nil {
+			return err
+		}
+		if ok {
+			last = max(last, found.Seq)
+		}
+	}
+	if err := pause(ctx, try); err != nil {
+		return err
+	}
+	_, err := look(ctx, m, last, func(*world) (struct{}, error) { return struct{}{}, nil })
+	return err
+}
+
+// pause is longer the more tries were in vain; the first cost nothing.
+func pause(ctx context.Context, try int) error {
+	if try < 2 {
+		return nil
+	}
+	t := time.NewTimer(min(time.Millisecond<<min(try, 7), 100*time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return gaveUp(ctx)
+	}
+}
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, within)
+}

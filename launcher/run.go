@@ -129,7 +129,7 @@ func (l *Launcher) Run(ctx context.Context) error {
 	}
 	stopFeeding()
 	for range feeders {
-		_ = <-l.broken
+		<-l.broken //nolint:errcheck // they end because they were told to
 	}
 	for _, t := range l.tracks {
 		t.refuseAll("the launcher stops")

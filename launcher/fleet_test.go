@@ -1,0 +1,272 @@
+package launcher_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource"
+)
+
+const leaseTTL = 10 * time.Second
+
+// fleet is a log, a batch system and any number of launchers in one bubble.
+type fleet struct {
+	t     *testing.T
+	log   *bustest.Memory
+	batch *adaptortest.Memory
+	mu    sync.Mutex
+	crew  []*member // living ones answer agents
+}
+
+type member struct {
+	*launcher.Launcher
+	inbox  *bustest.MemoryInbox
+	leases *bustest.MemoryLeases
+	log    *severed
+	stop   context.CancelFunc
+	done   chan struct{}
+}
+
+// severed is a log that a dead process cannot reach any more.
+type severed struct {
+	*bustest.Memory
+	mu   sync.Mutex
+	dead bool
+}
+
+func (s *severed) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = true
+}
+
+func (s *severed) Append(ctx context.Context, e *events.Event) (uint64, error) {
+	s.mu.Lock()
+	dead := s.dead
+	s.mu.Unlock()
+	if dead {
+		return 0, pilot.Errorf(pilot.Unavailable, "this process is dead")
+	}
+	return s.Memory.Append(ctx, e)
+}
+
+func newFleet(t *testing.T, cfg adaptortest.Config) *fleet {
+	t.Helper()
+	f := &fleet{t: t, log: bustest.NewMemory()}
+	cfg.Agents = f.answer
+	f.batch = adaptortest.NewMemory(cfg)
+	t.Cleanup(func() {
+		for _, m := range f.crew {
+			m.stop()
+			<-m.done
+		}
+		f.batch.Close()
+	})
+	return f
+}
+
+// answer is what agents get: some living launcher, as a queue group would pick it.
+func (f *fleet) answer(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+	f.mu.Lock()
+	var picked *member
+	if len(f.crew) > 0 {
+		picked = f.crew[int(verb[0])%len(f.crew)]
+	}
+	f.mu.Unlock()
+	if picked == nil {
+		return api.AgentReply{}, pilot.Errorf(pilot.Unavailable, "nobody answers")
+	}
+	return picked.Answer(ctx, key, verb, req)
+}
+
+// launch starts a launcher.
+func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
+	f.t.Helper()
+	m := &member{
+		inbox:  f.log.Inbox("local.localhost", bus.InboxConfig{}),
+		leases: f.log.Leases(leaseTTL),
+		log:    &severed{Memory: f.log},
+		done:   make(chan struct{}),
+	}
+	cfg := launcher.Config{
+		Resource: "local.localhost", ID: id, Host: "memory",
+		Log: m.log, Inbox: m.inbox, Leases: m.leases,
+		Systems: map[string]adaptor.Adaptor{"fork": f.batch.Open()},
+	}
+	for _, e := range edit {
+		e(&cfg)
+	}
+	l, err := launcher.New(cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	m.Launcher = l
+	ctx, cancel := context.WithCancel(context.Background())
+	m.stop = cancel
+	go func() {
+		defer close(m.done)
+		_ = l.Run(ctx)
+	}()
+	f.mu.Lock()
+	f.crew = append(f.crew, m)
+	f.mu.Unlock()
+	return m
+}
+
+// kill does what kill -9 does: nothing of what the launcher holds is handed back.
+func (f *fleet) kill(m *member) {
+	f.mu.Lock()
+	for i, other := range f.crew {
+		if other == m {
+			f.crew = append(f.crew[:i:i], f.crew[i+1:]...)
+			break
+		}
+	}
+	f.mu.Unlock()
+	m.log.cut()
+	m.inbox.Kill()
+	m.leases.Kill()
+	m.stop()
+	<-m.done
+}
+
+func key(name string) pilot.Key {
+	return pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: name}
+}
+
+// submit writes a birth, as a manager does.
+func (f *fleet) submit(name string, d pilot.Description) pilot.Key {
+	f.t.Helper()
+	catalogue, err := resource.Builtin()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	cfg, err := catalogue.Resolve("local.localhost", "")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	canonical, digest := cfg.Canonical()
+	d.UID, d.Resource, d.Cores = name, "local.localhost", 1
+	if d.Runtime == 0 {
+		d.Runtime = pilot.Runtime(time.Hour)
+	}
+	e := events.Event{
+		ID: "birth-" + name, Class: events.Command, Key: key(name), Kind: events.Submit, At: time.Now(),
+		Birth: &events.Birth{Description: d, Config: canonical, Digest: digest},
+	}
+	if _, err := f.log.Append(f.t.Context(), &e); err != nil {
+		f.t.Fatal(err)
+	}
+	return key(name)
+}
+
+// cancel asks for the end, as a manager does, in whatever state the pilot is.
+func (f *fleet) cancel(k pilot.Key, force bool) {
+	f.t.Helper()
+	for {
+		p := f.get(k)
+		if p.State.Final() {
+			return
+		}
+		e, ok := events.Moved(k, p.Seq, p.Status, pilot.CancelAsked, func(st *pilot.Status) {
+			st.Cancel = &pilot.Cancel{By: "test", Reason: "enough", Force: force, Grace: pilot.DefaultGrace, At: time.Now()}
+			if st.State.Final() {
+				st.Cause = &pilot.Cause{Code: pilot.CanceledBeforeLaunch}
+			}
+		})
+		if !ok {
+			f.t.Fatalf("%s cannot be canceled while %s", k.Pilot, p.State)
+		}
+		e.ID, e.At = fmt.Sprintf("cancel-%s-%d", k.Pilot, p.Seq), time.Now()
+		if _, err := f.log.Append(f.t.Context(), &e); err == nil {
+			return
+		} else if pilot.CodeOf(err) != pilot.Conflict {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// view folds the whole log.
+func (f *fleet) view() *projection.View {
+	f.t.Helper()
+	v := projection.New()
+	for e, err := range f.log.Tail(f.t.Context(), events.Span{Past: true}) {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if e.Mark {
+			break
+		}
+		v.Apply(&e.Event)
+	}
+	if odd := v.Oddities(); odd != (projection.Oddities{}) {
+		f.t.Fatalf("the log holds what it must not: %+v", odd)
+	}
+	return v
+}
+
+func (f *fleet) get(k pilot.Key) projection.Pilot {
+	f.t.Helper()
+	p, ok := f.view().Get(k.Manager, k.Pilot)
+	if !ok {
+		f.t.Fatalf("%s is not in the log", k.Pilot)
+	}
+	return p
+}
+
+// await lets time pass until the pilot satisfies ok.
+func (f *fleet) await(k pilot.Key, what string, ok func(*projection.Pilot) bool) projection.Pilot {
+	f.t.Helper()
+	limit := time.Now().Add(24 * time.Hour)
+	for {
+		p := f.get(k)
+		if ok(&p) {
+			return p
+		}
+		if p.State.Final() || time.Now().After(limit) {
+			f.t.Fatalf("%s is %s (%+v) and will not be %s", k.Pilot, p.State, p.Cause, what)
+		}
+		time.Sleep(50 * time.Millisecond) // the bubble's clock
+	}
+}
+
+func (f *fleet) awaitState(k pilot.Key, want pilot.State) projection.Pilot {
+	f.t.Helper()
+	return f.await(k, want.String(), func(p *projection.Pilot) bool { return p.State == want })
+}
+
+// kinds are the kinds of a pilot's history, without remarks.
+func (f *fleet) kinds(k pilot.Key) []events.Kind {
+	f.t.Helper()
+	history, err := f.log.History(f.t.Context(), k, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var kinds []events.Kind
+	for _, e := range history {
+		if e.Class != events.Remark {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	return kinds
+}
+
+func forged(attempt int) api.AgentRequest {
+	zero := 0
+	return api.AgentRequest{
+		Attempt: attempt, Secret: "guessed", Instance: "forger",
+		Outcome: &api.Outcome{Kind: api.OutcomeDone, Code: pilot.PayloadFinished, ExitCode: &zero},
+	}
+}

@@ -6,6 +6,9 @@ import "context"
 type Endpoint struct {
 	Name  string
 	Limit int // calls at once; 0: the default of who serves
+	// Idle calls only wait and change nothing: a replica that leaves ends
+	// their context and does not wait for them.
+	Idle bool
 	// Handle answers a call. decode reads the request strictly, with code
 	// invalid; seq is the position the answer reflects.
 	Handle func(ctx context.Context, c Call, decode func(into any) error) (answer any, seq uint64, err error)
@@ -21,21 +24,21 @@ const (
 // Endpoints are all there is to ask.
 func (m *Manager) Endpoints() []Endpoint {
 	return []Endpoint{
-		{"session.create", 0, handler(m.CreateSession)},
-		{"session.get", 0, handler(m.GetSession)},
-		{"session.list", 0, handler(m.ListSessions)},
-		{"session.close", cancelLimit, handler(m.CloseSession)},
-		{"manager.create", 0, handler(m.CreateManager)},
-		{"manager.get", 0, handler(m.GetManager)},
-		{"manager.list", 0, handler(m.ListManagers)},
-		{"manager.close", cancelLimit, handler(m.CloseManager)},
-		{"pilot.submit", submitLimit, handler(m.Submit)},
-		{"pilot.get", 0, handler(m.Get)},
-		{"pilot.list", 0, handler(m.List)},
-		{"pilot.wait", waitLimit, handler(m.Wait)},
-		{"pilot.cancel", cancelLimit, handler(m.Cancel)},
-		{"pilot.history", 0, handler(m.History)},
-		{"pilot.logs", 0, handler(m.Logs)},
+		{Name: "session.create", Handle: handler(m.CreateSession)},
+		{Name: "session.get", Handle: handler(m.GetSession)},
+		{Name: "session.list", Handle: handler(m.ListSessions)},
+		{Name: "session.close", Limit: cancelLimit, Handle: handler(m.CloseSession)},
+		{Name: "manager.create", Handle: handler(m.CreateManager)},
+		{Name: "manager.get", Handle: handler(m.GetManager)},
+		{Name: "manager.list", Handle: handler(m.ListManagers)},
+		{Name: "manager.close", Limit: cancelLimit, Handle: handler(m.CloseManager)},
+		{Name: "pilot.submit", Limit: submitLimit, Handle: handler(m.Submit)},
+		{Name: "pilot.get", Handle: handler(m.Get)},
+		{Name: "pilot.list", Handle: handler(m.List)},
+		{Name: "pilot.wait", Limit: waitLimit, Idle: true, Handle: handler(m.Wait)},
+		{Name: "pilot.cancel", Limit: cancelLimit, Handle: handler(m.Cancel)},
+		{Name: "pilot.history", Handle: handler(m.History)},
+		{Name: "pilot.logs", Handle: handler(m.Logs)},
 	}
 }
 

@@ -1,0 +1,106 @@
+// Package service joins the parts of the service to the bus, for their own
+// commands and for the one process that holds all of them.
+package service
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/manager"
+	"github.com/flightlog/flightlog/resource"
+)
+
+// ManagerOptions are the wishes for a replica; all may be left out.
+type ManagerOptions struct {
+	Name      string              // acts where no user does; empty: "manager"
+	Version   string              // semantic, shown by the micro service; empty: "0.0.0"
+	Resources *resource.Catalogue // nil: the built-in one
+	Logger    *zap.Logger         // nil: silent
+	Ready     func()              // called once requests are answered; may be nil
+}
+
+// Manager runs a replica of the manager over a connection until ctx ends; then
+// it answers what is under way and gives nil. Any other end is an error: the
+// caller may start anew. The log must exist.
+func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
+	log, m, err := o.open(ctx, conn)
+	if err != nil {
+		return err
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to answer what is under way
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(life) }()
+	leave := func() {
+		end()
+		<-ended
+	}
+	select {
+	case <-m.Ready():
+	case err := <-ended:
+		end()
+		return err
+	case <-ctx.Done():
+		leave()
+		return nil
+	}
+	stop, err := conn.Serve(life, o.describe(ctx, log.Epoch(), m))
+	if err != nil {
+		leave()
+		return err
+	}
+	if o.Ready != nil {
+		o.Ready()
+	}
+	select {
+	case err = <-ended:
+		stop()
+		end()
+	case <-ctx.Done():
+		stop()
+		leave()
+	}
+	return err
+}
+
+func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn) (*bus.Log, *manager.Manager, error) {
+	log, err := conn.Log(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Resources == nil {
+		if o.Resources, err = resource.Builtin(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if o.Version == "" {
+		o.Version = "0.0.0"
+	}
+	m, err := manager.New(manager.Config{Log: log, Resources: o.Resources, Name: o.Name, Logger: o.Logger})
+	return log, m, err
+}
+
+// describe binds the endpoints of m to the bus. Idle calls end with ctx.
+func (o *ManagerOptions) describe(ctx context.Context, epoch int64, m *manager.Manager) bus.Service {
+	s := bus.Service{Name: "pilots", Version: o.Version, Epoch: epoch, Logger: o.Logger}
+	for _, e := range m.Endpoints() {
+		s.Endpoints = append(s.Endpoints, bus.Endpoint{
+			Name: e.Name, Limit: e.Limit,
+			Handle: func(call context.Context, r bus.Request) (any, uint64, error) {
+				if e.Idle {
+					both, stop := context.WithCancel(call)
+					defer stop()
+					defer context.AfterFunc(ctx, stop)()
+					call = both
+				}
+				c := manager.Call{Actor: r.Actor, MinSeq: r.MinSeq}
+				if r.Epoch != 0 && r.Epoch != epoch {
+					c.MinSeq = 0 // a position of another log
+				}
+				return e.Handle(call, c, r.Decode)
+			},
+		})
+	}
+	return s
+}

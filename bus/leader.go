@@ -23,31 +23,21 @@ type lookup struct {
 	NextBy string `json:"next_by_subj,omitempty"` // at or behind Seq
 }
 
-// lookupTime is how long a leader may take before it is asked again.
-const lookupTime = 3 * time.Second
-
 // leader reads one message; nil: there is none. It asks again, until ctx ends,
 // while there is no leader.
-func (c *Conn) leader(ctx context.Context, stream string, q lookup) (*nats.Msg, *Stored, error) {
+func (c *Conn) leader(ctx context.Context, stream string, q lookup) (m *nats.Msg, s *Stored, err error) {
 	request, err := json.Marshal(q)
 	if err != nil {
 		return nil, nil, err
 	}
-	for wait := newBackoff(tryFirst, tryMost); ; {
-		m, s, err := c.lookup(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
-		if err == nil {
-			return m, s, nil
-		}
-		err = fault("read the log", err)
-		if !again(err) || !wait.pause(ctx) {
-			return nil, nil, err
-		}
-	}
+	err = persist(ctx, "read the log", func(ctx context.Context) (err error) {
+		m, s, err = c.lookup(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
+		return err
+	})
+	return m, s, err
 }
 
 func (c *Conn) lookup(ctx context.Context, subject string, request []byte) (*nats.Msg, *Stored, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
-	defer cancel()
 	answer, err := c.nc.RequestWithContext(ctx, subject, request)
 	if err != nil {
 		return nil, nil, err

@@ -20,12 +20,8 @@ const (
 	HeaderState = "Pilots-State" // the state users see, after the event
 )
 
-// Pace of an append that is tried again.
-const (
-	tryTime  = 5 * time.Second // for one answer; a slow disk takes its time
-	tryFirst = 10 * time.Millisecond
-	tryMost  = time.Second
-)
+// storeTime is how long one try of an append waits: a slow disk takes its time.
+const storeTime = 5 * time.Second
 
 // Log is the durable log of everything. All methods may be called at the same
 // time.
@@ -36,11 +32,31 @@ type Log struct {
 
 // Log opens the log. Code unavailable: there is none yet.
 func (c *Conn) Log(ctx context.Context) (*Log, error) {
-	s, err := c.js.Stream(ctx, stream)
+	info, err := c.streamInfo(ctx)
 	if err != nil {
-		return nil, fault("open the log", err)
+		return nil, err
 	}
-	return &Log{conn: c, epoch: s.CachedInfo().Created.UnixMilli()}, nil
+	return &Log{conn: c, epoch: info.Created.UnixMilli()}, nil
+}
+
+// streamInfo asks for the state of the log, again until ctx ends where only an
+// answer is missing.
+func (c *Conn) streamInfo(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
+	var info *jetstream.StreamInfo
+	err := persist(ctx, "look at the log", func(ctx context.Context) error {
+		s, err := c.js.Stream(ctx, stream)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return &pilot.Error{Code: pilot.NotFound, Op: "look at the log", Err: err}
+		}
+		if err == nil {
+			info, err = s.Info(ctx, opts...)
+		}
+		return err
+	})
+	if pilot.CodeOf(err) == pilot.NotFound {
+		return nil, pilot.Errorf(pilot.Unavailable, "there is no log on this bus yet")
+	}
+	return info, err
 }
 
 // Epoch is when the log was created, in milliseconds: positions of another
@@ -76,7 +92,7 @@ func (l *Log) AppendBatch(ctx context.Context, es []*events.Event) (uint64, erro
 
 // publish sends the events once.
 func (a *appending) publish(ctx context.Context) (*jetstream.PubAck, error) {
-	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	js := a.log.conn.js
 	if len(a.es) == 1 {

@@ -81,7 +81,7 @@ func (l *Log) chain(ctx context.Context, all []events.Event, subject string, aft
 
 // bulk reads up to a page; a replica that cannot answer leaves it to the leader.
 func (l *Log) bulk(ctx context.Context, subject string, from uint64) ([]events.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	messages, err := jetstreamext.GetBatch(ctx, l.conn.js, stream, page,
 		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
@@ -147,13 +147,9 @@ func (l *Log) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([
 
 // pilotsOf lists <site>.<host>.<manager>.<pilot> of all pilots of a manager.
 func (l *Log) pilotsOf(ctx context.Context, manager pilot.UID) ([]string, error) {
-	s, err := l.conn.js.Stream(ctx, stream)
+	info, err := l.conn.streamInfo(ctx, jetstream.WithSubjectFilter(treeCommand+"*.*."+manager+".*."+string(events.Submit)))
 	if err != nil {
-		return nil, fault("list pilots", err)
-	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(treeCommand+"*.*."+manager+".*."+string(events.Submit)))
-	if err != nil {
-		return nil, fault("list pilots", err)
+		return nil, err
 	}
 	paths := make([]string, 0, len(info.State.Subjects))
 	for subject := range info.State.Subjects {

@@ -53,19 +53,21 @@ func shape(cfg StreamConfig) jetstream.StreamConfig {
 // its leader until ctx ends.
 func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
 	want := shape(cfg)
-	for wait := newBackoff(tryFirst, tryMost); ; {
+	var have jetstream.StreamConfig
+	err := persist(ctx, "ensure the log", func(ctx context.Context) error {
 		s, err := c.js.CreateStream(ctx, want)
 		if errorCode(err) == errStreamInUse {
 			s, err = c.js.Stream(ctx, stream)
 		}
 		if err == nil {
-			return differences(&want, &s.CachedInfo().Config, cfg)
+			have = s.CachedInfo().Config
 		}
-		err = fault("ensure the log", err)
-		if code := pilot.CodeOf(err); code != pilot.Unavailable && code != pilot.Timeout || !wait.pause(ctx) {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	return differences(&want, &have, cfg)
 }
 
 func differences(want, have *jetstream.StreamConfig, cfg StreamConfig) error {

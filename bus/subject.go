@@ -117,6 +117,15 @@ func resourceToken(s string) error {
 	return nil
 }
 
+// CheckSpan says, with code invalid, what is wrong with a span.
+func CheckSpan(s events.Span) error {
+	if s.After > 0 && s.Past {
+		return pilot.Errorf(pilot.Invalid, "a tail begins with the past or after a position, not both")
+	}
+	_, err := filters(s)
+	return err
+}
+
 // filters are the subjects that a span covers; none: all of the log.
 func filters(s events.Span) ([]string, error) {
 	if s.Resource == "" && s.Manager == "" {

@@ -63,32 +63,32 @@ const (
 
 // begin finds the end of the log.
 func (t *tailing) begin(ctx context.Context) (err error) {
+	if err := CheckSpan(t.span); err != nil {
+		return err
+	}
 	if t.filter, err = filters(t.span); err != nil {
 		return err
 	}
 	for wait := newBackoff(tryFirst, tryMost); ; {
-		var s jetstream.Stream
-		if s, err = t.log.conn.js.Stream(ctx, stream); err == nil {
-			t.end = s.CachedInfo().State.LastSeq
-			if t.span.After <= t.end && (t.span.After == 0 || !t.span.Past) {
-				return nil
-			}
-			// A leader that has just changed may lag for a moment.
-			if err = pilot.Errorf(pilot.Invalid, "tail after %d of a log that ends at %d", t.span.After, t.end); wait.n > maxUnseen {
-				return err
-			}
-		} else if err = fault("tail", err); !again(err) {
-			return err
-		}
-		if !wait.pause(ctx) {
+		info, err := t.log.conn.streamInfo(ctx)
+		if err != nil {
 			return cause(ctx, err)
+		}
+		t.end = info.State.LastSeq
+		switch {
+		case t.span.After <= t.end:
+			return nil
+		case wait.n == maxUnseen: // a leader that has just changed may lag, but not for so long
+			return pilot.Errorf(pilot.Invalid, "tail after %d of a log that ends at %d", t.span.After, t.end)
+		case !wait.pause(ctx):
+			return context.Cause(ctx)
 		}
 	}
 }
 
 // cause is why ctx ended, if it did.
 func cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
@@ -196,7 +196,7 @@ func (t *tailing) mark() error {
 
 // askMark marks if the server has nothing more for us.
 func (t *tailing) askMark(ctx context.Context, cons jetstream.Consumer, given uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	info, err := cons.Info(ctx)
 	if err == nil && info.NumPending == 0 && info.Delivered.Consumer == given {
@@ -217,15 +217,12 @@ func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
 			cfg.FilterSubjects = []string{"pilots.>"} // the policy demands a filter
 		}
 	}
-	for wait := newBackoff(tryFirst, tryMost); ; {
-		cons, err := t.log.conn.js.CreateConsumer(ctx, stream, cfg)
-		if err == nil {
-			return cons, nil
-		}
-		if err = fault("tail", err); !again(err) || !wait.pause(ctx) {
-			return nil, cause(ctx, err)
-		}
-	}
+	var cons jetstream.Consumer
+	err := persist(ctx, "tail", func(ctx context.Context) (err error) {
+		cons, err = t.log.conn.js.CreateConsumer(ctx, stream, cfg)
+		return err
+	})
+	return cons, cause(ctx, err)
 }
 
 // pace waits a moment before the next consumer; the reason is for the log.

@@ -2,9 +2,14 @@ package bustest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
+	"sync"
+	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -20,13 +25,236 @@ type EventLog interface {
 	PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error)
 }
 
-// Queue is an inbox as launchers know it.
-type Queue interface {
-	Receive(ctx context.Context) iter.Seq2[*events.Delivery, error]
+// Rig is an empty log and what a test may do to it from outside.
+type Rig struct {
+	Log     EventLog
+	Put     func(subject string, payload []byte) // stores what no writer of ours would
+	Restart func()                               // stops all servers and starts them again; nil: there are none
 }
 
-// Leases are leases as launchers know them.
-type Leases interface {
-	Hold(ctx context.Context, id, about string) error
-	Alive(ctx context.Context, id string) (bool, error)
+// TestLog checks the contract of a log; open gives a new empty one.
+func TestLog(t *testing.T, open func(t *testing.T) Rig) {
+	t.Helper()
+	for name, check := range map[string]func(t *testing.T, r Rig){
+		"a race has one winner":                  oneWinner,
+		"a repeated append is stored once":       repeated,
+		"a wrong expectation is a conflict":      wrongExpectation,
+		"a uid is born once in a manager":        bornOnce,
+		"a batch is all or nothing":              allOrNothing,
+		"a batch has bounds":                     bounds,
+		"bad events are refused":                 refusesBad,
+		"an empty log has a mark":                emptyMark,
+		"a tail gives present, mark and changes": presentThenChanges,
+		"a tail goes on after a position":        goesOn,
+		"a tail from the past gives all":         fromPast,
+		"a narrowed tail gives its part":         narrowed,
+		"a tail outlives restarts":               outlives,
+		"what is broken shows":                   showsBroken,
+		"an unknown version ends a tail":         unknownVersion,
+		"history is in order":                    history,
+		"last reads own writes":                  lastReads,
+		"the past can be read":                   presentAt,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check(t, open(t))
+		})
+	}
+}
+
+func oneWinner(t *testing.T, r Rig) {
+	k := key("p")
+	last := uint64(0)
+	for round := range 20 {
+		var wg sync.WaitGroup
+		won := make(chan uint64, 8)
+		for writer := range 8 {
+			wg.Go(func() {
+				e := health(k, last, fmt.Sprintf("r%d-w%d", round, writer))
+				seq, err := r.Log.Append(t.Context(), e)
+				switch {
+				case err == nil:
+					won <- seq
+				case pilot.CodeOf(err) != pilot.Conflict:
+					t.Errorf("a loser got %v, want a conflict", err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(won) != 1 {
+			t.Fatalf("round %d had %d winners", round, len(won))
+		}
+		last = <-won
+	}
+}
+
+func repeated(t *testing.T, r Rig) {
+	k := key("p")
+	b := born(k)
+	seq := must(r.Log.Append(t.Context(), b))(t)
+	if again := must(r.Log.Append(t.Context(), b))(t); again != seq {
+		t.Errorf("the same birth again is at %d, was at %d", again, seq)
+	}
+	first := health(k, 0, "first")
+	at := must(r.Log.Append(t.Context(), first))(t)
+	must(r.Log.Append(t.Context(), health(k, at, "second")))(t)
+	if again := must(r.Log.Append(t.Context(), first))(t); again != at {
+		t.Errorf("a change with another behind it is at %d when repeated, was at %d", again, at)
+	}
+	n := note(k, "n")
+	seq = must(r.Log.Append(t.Context(), n))(t)
+	if again := must(r.Log.Append(t.Context(), n))(t); again != seq {
+		t.Errorf("the same remark again is at %d, was at %d", again, seq)
+	}
+	batch := []*events.Event{health(key("q"), 0, "q"), born(key("q")), health(key("s"), 0, "s")}
+	seq = must(r.Log.AppendBatch(t.Context(), batch))(t)
+	if again := must(r.Log.AppendBatch(t.Context(), batch))(t); again != seq {
+		t.Errorf("the same batch again is at %d, was at %d", again, seq)
+	}
+	if end := endOf(t, r.Log); end != seq {
+		t.Errorf("repeating stored %d messages more", end-seq)
+	}
+}
+
+func wrongExpectation(t *testing.T, r Rig) {
+	k := key("p")
+	at := must(r.Log.Append(t.Context(), health(k, 0, "a")))(t)
+	for _, prev := range []uint64{0, at + 1, at + 1000} {
+		_, err := r.Log.Append(t.Context(), health(k, prev, "b"))
+		wantCode(t, err, pilot.Conflict)
+	}
+	must(r.Log.Append(t.Context(), health(k, at, "b")))(t)
+}
+
+func bornOnce(t *testing.T, r Rig) {
+	k := key("p")
+	must(r.Log.Append(t.Context(), born(k)))(t)
+	elsewhere := k
+	elsewhere.Resource = "other.host"
+	for _, other := range []pilot.Key{k, elsewhere} {
+		b := born(other)
+		b.ID = "another"
+		_, err := r.Log.Append(t.Context(), b)
+		wantCode(t, err, pilot.Conflict)
+		_, err = r.Log.AppendBatch(t.Context(), []*events.Event{born(key("new")), b})
+		wantCode(t, err, pilot.Conflict)
+	}
+	if end := endOf(t, r.Log); end != 1 {
+		t.Errorf("the log ends at %d, want 1", end)
+	}
+}
+
+func allOrNothing(t *testing.T, r Rig) {
+	at := must(r.Log.Append(t.Context(), health(key("b"), 0, "taken")))(t)
+	batch := []*events.Event{health(key("a"), 0, "a"), health(key("b"), 0, "b"), health(key("c"), 0, "c")}
+	_, err := r.Log.AppendBatch(t.Context(), batch)
+	wantCode(t, err, pilot.Conflict)
+	if end := endOf(t, r.Log); end != at {
+		t.Fatalf("a refused batch left %d messages", end-at)
+	}
+	batch[1] = health(key("b"), at, "b")
+	if last := must(r.Log.AppendBatch(t.Context(), batch))(t); last != at+3 {
+		t.Errorf("the batch ends at %d, want %d", last, at+3)
+	}
+}
+
+func bounds(t *testing.T, r Rig) {
+	_, err := r.Log.AppendBatch(t.Context(), nil)
+	wantCode(t, err, pilot.Invalid)
+	var es []*events.Event
+	for i := range bus.MaxBatch + 1 {
+		es = append(es, born(key(fmt.Sprintf("p%d", i))))
+	}
+	_, err = r.Log.AppendBatch(t.Context(), es)
+	wantCode(t, err, pilot.Invalid)
+	if last := must(r.Log.AppendBatch(t.Context(), es[1:]))(t); last != bus.MaxBatch {
+		t.Errorf("%d births end at %d", bus.MaxBatch, last)
+	}
+}
+
+func refusesBad(t *testing.T, r Rig) {
+	for name, spoil := range map[string]func(e *events.Event){
+		"no id":       func(e *events.Event) { e.ID = "" },
+		"no class":    func(e *events.Event) { e.Class = 0 },
+		"no resource": func(e *events.Event) { e.Resource = "" },
+		"wildcard":    func(e *events.Event) { e.Manager = "*" },
+		"dots":        func(e *events.Event) { e.Pilot = "a.b" },
+		"one token":   func(e *events.Event) { e.Resource = "local" },
+		"three":       func(e *events.Event) { e.Resource = "a.b.c" },
+	} {
+		e := born(key("p"))
+		spoil(e)
+		if _, err := r.Log.Append(t.Context(), e); pilot.CodeOf(err) != pilot.Invalid {
+			t.Errorf("%s: got %v, want code invalid", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("over"))
+	if _, err := r.Log.Append(ctx, born(key("p"))); err == nil {
+		t.Error("a dead context appended")
+	}
+}
+
+func history(t *testing.T, r Rig) {
+	k := key("p")
+	var want []string
+	add := func(e *events.Event) uint64 {
+		want = append(want, e.ID)
+		return must(r.Log.Append(t.Context(), e))(t)
+	}
+	add(born(k))
+	last := uint64(0)
+	for i := range 30 {
+		last = add(health(k, last, fmt.Sprintf("c%d", i)))
+		add(note(k, fmt.Sprintf("n%d", i)))
+		must(r.Log.Append(t.Context(), note(key("other"), fmt.Sprintf("o%d", i))))(t)
+	}
+	wake := &events.Event{ID: "wake", Class: events.Command, Key: k, Kind: events.Cancel}
+	add(wake)
+	wantIDs(t, must(r.Log.History(t.Context(), k, 0))(t), want)
+	wantIDs(t, must(r.Log.History(t.Context(), k, last))(t), want[len(want)-2:])
+	wantIDs(t, must(r.Log.History(t.Context(), key("unknown"), 0))(t), nil)
+}
+
+func lastReads(t *testing.T, r Rig) {
+	k := key("p")
+	if _, ok, err := r.Log.Last(t.Context(), events.Event{Class: events.Change, Key: k}); ok || err != nil {
+		t.Fatalf("the last of nothing is %v, %v", ok, err)
+	}
+	last := uint64(0)
+	for i := range 100 {
+		e := health(k, last, fmt.Sprintf("c%d", i))
+		last = must(r.Log.Append(t.Context(), e))(t)
+		got, ok, err := r.Log.Last(t.Context(), *e)
+		if err != nil || !ok || got.ID != e.ID || got.Seq != last || got.Prev != e.Prev || got.Time.IsZero() {
+			t.Fatalf("after %s at %d: read %q at %d, %v, %v", e.ID, last, got.ID, got.Seq, ok, err)
+		}
+	}
+}
+
+func presentAt(t *testing.T, r Rig) {
+	m := owner("m")
+	must(r.Log.Append(t.Context(), m))(t)
+	var want []string
+	for i := range 400 { // more than one read can name
+		want = append(want, born(key(fmt.Sprintf("p%03d", i))).ID)
+	}
+	var batch []*events.Event
+	for i := range 400 {
+		batch = append(batch, born(key(fmt.Sprintf("p%03d", i))))
+	}
+	must(r.Log.AppendBatch(t.Context(), batch))(t)
+	c := health(key("p000"), 0, "before")
+	seq := must(r.Log.Append(t.Context(), c))(t)
+	got, _, err := r.Log.Last(t.Context(), *c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Millisecond) // the log's clock must go on
+	must(r.Log.Append(t.Context(), health(key("p000"), seq, "after")))(t)
+	must(r.Log.Append(t.Context(), born(key("late"))))(t)
+	want = append(append([]string{m.ID}, want...), c.ID)
+	wantIDs(t, must(r.Log.PresentAt(t.Context(), "m", got.Time.Add(time.Millisecond)))(t), want)
+	wantIDs(t, must(r.Log.PresentAt(t.Context(), "m", got.Time.Add(-time.Hour)))(t), nil)
+	wantIDs(t, must(r.Log.PresentAt(t.Context(), "unknown", got.Time))(t), nil)
 }

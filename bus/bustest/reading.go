@@ -39,8 +39,11 @@ func (m *Memory) Tail(ctx context.Context, span events.Span) iter.Seq2[events.En
 func (m *Memory) present(span events.Span) (first []bus.Stored, end uint64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := bus.CheckSpan(span); err != nil {
+		return nil, 0, err
+	}
 	end = uint64(len(m.stored))
-	if span.After > end || span.After > 0 && span.Past {
+	if span.After > end {
 		return nil, 0, pilot.Errorf(pilot.Invalid, "tail after %d of a log that ends at %d", span.After, end)
 	}
 	for _, s := range m.stored[span.After:] {
@@ -104,6 +107,9 @@ func (m *Memory) Last(_ context.Context, e events.Event) (events.Event, bool, er
 		return events.Event{}, false, nil
 	}
 	entry, err := m.stored[chain[len(chain)-1]-1].Entry()
+	if err == nil && entry.Broken != "" {
+		err = pilot.Errorf(pilot.Invalid, "message %d on %s: %s", entry.Seq, subject, entry.Broken)
+	}
 	return entry.Event, err == nil, err
 }
 

@@ -1,15 +1,31 @@
 package bustest
 
 import (
+	"fmt"
+	"net"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/flightlog/flightlog/bus"
 )
 
-// JetStream starts a server with its own store and port for this test.
+// JetStream starts a server with its own store and port for this test. It is
+// as safe against kill -9 as any, but not against a power failure.
 func JetStream(t testing.TB) *bus.Server {
 	t.Helper()
-	s, err := bus.Embed(t.Context(), bus.ServerConfig{Store: t.TempDir(), Listen: "127.0.0.1:0", Sync: "2m"})
+	return embed(t, config(t))
+}
+
+// config is that of a server on a free port.
+func config(t testing.TB) bus.ServerConfig {
+	t.Helper()
+	return bus.ServerConfig{Store: t.TempDir(), Listen: freePort(t), Sync: "2m"}
+}
+
+func embed(t testing.TB, cfg bus.ServerConfig) *bus.Server {
+	t.Helper()
+	s, err := bus.Embed(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,9 +34,13 @@ func JetStream(t testing.TB) *bus.Server {
 }
 
 // Connect connects to a server for the length of this test.
-func Connect(t testing.TB, s *bus.Server) *bus.Conn {
+func Connect(t testing.TB, servers ...*bus.Server) *bus.Conn {
 	t.Helper()
-	c, err := bus.Connect(t.Context(), bus.Config{URL: s.URL(), Name: t.Name()})
+	urls := make([]string, len(servers))
+	for i, s := range servers {
+		urls[i] = s.URL()
+	}
+	c, err := bus.Connect(t.Context(), bus.Config{URL: strings.Join(urls, ","), Name: t.Name()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,4 +56,47 @@ func Ready(t testing.TB) *bus.Conn {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// Cluster starts n servers that form a cluster, for this test.
+func Cluster(t testing.TB, n int) []*bus.Server {
+	t.Helper()
+	configs := make([]bus.ServerConfig, n)
+	routes := make([]string, n)
+	for i := range configs {
+		configs[i] = config(t)
+		configs[i].Cluster = &bus.Cluster{Name: fmt.Sprintf("n%d", i), Listen: freePort(t)}
+		routes[i] = "nats://" + configs[i].Cluster.Listen
+	}
+	servers := make([]*bus.Server, n)
+	var wg sync.WaitGroup
+	for i := range configs { // together: one by one they wait seconds for each other
+		configs[i].Cluster.Routes = routes
+		wg.Go(func() {
+			s, err := bus.Embed(t.Context(), configs[i])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			servers[i] = s
+			t.Cleanup(s.Shutdown)
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return servers
+}
+
+// freePort is an address nobody listens on; a server that is started again
+// needs the one it had.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
 }

@@ -1,0 +1,85 @@
+package bustest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// key names a pilot of manager "m" on this machine.
+func key(uid pilot.UID) pilot.Key {
+	return pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: uid}
+}
+
+// born is the birth of a pilot.
+func born(k pilot.Key) *events.Event {
+	return &events.Event{
+		ID: "born-" + k.Resource + "-" + k.Pilot, Class: events.Command, Key: k, Kind: events.Submit, Actor: "test",
+		Birth: &events.Birth{
+			Description: pilot.Description{UID: k.Pilot, Resource: k.Resource, Cores: 1, Runtime: 60_000_000_000},
+			Config:      []byte("{}"),
+		},
+	}
+}
+
+// health is a change that any status may follow: the log does not judge moves.
+func health(k pilot.Key, prev uint64, id string) *events.Event {
+	e, ok := events.Moved(k, prev, pilot.Status{State: pilot.Active, Peak: pilot.Active}, pilot.Adopted, nil)
+	if !ok {
+		panic("the machine has lost a move")
+	}
+	e.ID = id
+	return &e
+}
+
+func note(k pilot.Key, id string) *events.Event {
+	return &events.Event{
+		ID: id, Class: events.Remark, Key: k, Kind: events.Logged, Remark: &events.Note{Text: "a line"},
+	}
+}
+
+func owner(uid pilot.UID) *events.Event {
+	return &events.Event{
+		ID: "owner-" + uid, Class: events.OfManager, Key: pilot.Key{Manager: uid}, Kind: events.Created,
+		Owner: &events.Owner{Session: "s", State: events.StateOpen},
+	}
+}
+
+func label(e *events.Entry) string {
+	if e.Mark {
+		return fmt.Sprintf("mark at %d", e.Seq)
+	}
+	return e.ID
+}
+
+// must gives a result, or ends the test.
+func must[T any](v T, err error) func(t *testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func wantCode(t *testing.T, err error, want pilot.Code) {
+	t.Helper()
+	if pilot.CodeOf(err) != want {
+		t.Errorf("got %v (code %q), want code %q", err, pilot.CodeOf(err), want)
+	}
+}
+
+func wantIDs(t *testing.T, got []events.Event, want []string) {
+	t.Helper()
+	ids := make([]string, len(got))
+	for i := range got {
+		ids[i] = got[i].ID
+	}
+	if !slices.Equal(ids, want) && len(ids)+len(want) > 0 {
+		t.Errorf("got %d events %.200q, want %d: %.200q", len(ids), ids, len(want), want)
+	}
+}

@@ -3,6 +3,7 @@ package projection
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -20,17 +21,23 @@ func (f *Filter) matches(p *Pilot) bool {
 	if f.Resource != "" && p.Resource != f.Resource || f.Live && !p.State.Live() {
 		return false
 	}
-	// Order and not equality, for CANCELING has two states inside.
-	if len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s pilot.State) bool { return s.String() == p.State.String() }) {
+	if len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s pilot.State) bool { return shownAs(s, p.State) }) {
 		return false
 	}
 	for name, want := range f.Labels {
-		if p.Birth == nil || p.Birth.Description.Labels[name] != want {
+		if p.Birth == nil {
+			return false
+		}
+		if got, ok := p.Birth.Description.Labels[name]; !ok || got != want {
 			return false
 		}
 	}
 	return true
 }
+
+// shownAs says whether users see the same in a and b: CANCELING has two states
+// inside.
+func shownAs(a, b pilot.State) bool { return a == b || a.Leaving() && b.Leaving() }
 
 // Get gives a pilot by its manager and uid.
 func (v *View) Get(manager, uid pilot.UID) (Pilot, bool) {
@@ -53,7 +60,7 @@ func (v *View) List(f Filter, after uint64, limit int) (page []Pilot, next uint6
 		}
 		from = m.pilots
 	}
-	at, _ := slices.BinarySearchFunc(from, after+1, func(p *Pilot, seq uint64) int { return cmp.Compare(p.Born, seq) })
+	at := sort.Search(len(from), func(i int) bool { return from[i].Born > after })
 	for _, p := range from[at:] {
 		if !f.matches(p) {
 			continue

@@ -2,7 +2,6 @@ package projection
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/flightlog/flightlog/events"
@@ -17,11 +16,12 @@ type Pilot struct {
 	SubmittedAt time.Time
 	Actor       string // who submitted it
 	pilot.Status
-	ChangedAt time.Time   // when it got into its state, by the clock of who put it there
+	ChangedAt time.Time   // when it last changed, by the clock of who changed it
 	Seq       uint64      // last position on its own subject: what the next change must expect
 	Note      events.Note // the last observation
 	NoteSeq   uint64
 	Degraded  string // empty: all of its messages were understood
+	blind     uint64 // position of a change that was not understood: the next one is taken at its word
 }
 
 // Latest is the position of the newest message about the pilot.
@@ -42,8 +42,8 @@ type Tally struct {
 
 // Oddities counts what moved nothing and should not have been there.
 type Oddities struct {
-	Refused uint64 // changes that the machine does not allow
-	Unknown uint64 // kinds of a later version
+	Refused uint64 // changes that the machine does not allow, and second births
+	Unknown uint64 // kinds and classes of a later version
 	Broken  uint64 // messages that do not decode
 }
 
@@ -51,10 +51,11 @@ type Oddities struct {
 type View struct {
 	applied  uint64
 	pilots   map[id]*Pilot
-	order    []*Pilot // by Born
+	order    []*Pilot // those that are born, by Born
 	managers map[pilot.UID]*manager
 	sessions map[pilot.UID]*Owner
-	tallies  map[Tally]int
+	tallies  map[Tally]int     // of those that are born
+	configs  map[string][]byte // resource configurations by digest, shared by births
 	odd      Oddities
 }
 
@@ -62,8 +63,8 @@ type id struct{ manager, pilot pilot.UID }
 
 type manager struct {
 	Owner
-	pilots []*Pilot // by Born
-	live   int
+	pilots []*Pilot // those that are born, by Born
+	live   int      // of them
 }
 
 // New makes the view of an empty log.
@@ -73,6 +74,7 @@ func New() *View {
 		managers: map[pilot.UID]*manager{},
 		sessions: map[pilot.UID]*Owner{},
 		tallies:  map[Tally]int{},
+		configs:  map[string][]byte{},
 	}
 }
 
@@ -93,128 +95,40 @@ func (v *View) Apply(e *events.Event) bool {
 	case events.Remark:
 		return v.noted(e)
 	case events.OfManager:
-		return v.manager(e)
+		return v.managerOf(e.Manager).follow(e)
 	case events.OfSession:
-		return v.session(e)
+		return v.sessionOf(e.Session).follow(e)
 	}
 	v.odd.Unknown++
 	return false
 }
 
 // ApplyBroken takes note of a message whose payload does not decode: e has its
-// place in the log, and no body.
+// place in the log, and no body. What is appended next to its subject must
+// expect it all the same.
 func (v *View) ApplyBroken(e *events.Event, why string) {
 	v.applied = max(v.applied, e.Seq)
 	v.odd.Broken++
-	if e.Pilot == "" {
+	switch {
+	case e.Class == events.OfManager:
+		m := v.managerOf(e.Manager)
+		m.Seq = max(m.Seq, e.Seq)
+		return
+	case e.Class == events.OfSession:
+		s := v.sessionOf(e.Session)
+		s.Seq = max(s.Seq, e.Seq)
+		return
+	case e.Pilot == "":
+		return
+	case e.Class == events.Command && e.Kind == events.Submit:
+		v.born(e)
+	}
+	p, ok := v.pilotOf(e)
+	if !ok {
 		return
 	}
-	p := v.pilot(e.Key)
 	p.Degraded = fmt.Sprintf("message %d does not decode: %s", e.Seq, why)
-	if e.Class == events.Change {
-		p.Seq = max(p.Seq, e.Seq)
+	if e.Class == events.Change && e.Seq > p.Seq {
+		p.Seq, p.blind = e.Seq, e.Seq
 	}
-}
-
-// pilot gives the entry of a key, made if need be.
-func (v *View) pilot(k pilot.Key) *Pilot {
-	if p, ok := v.pilots[id{k.Manager, k.Pilot}]; ok {
-		return p
-	}
-	p := &Pilot{Key: k, Status: pilot.Status{State: pilot.PendingLaunch, Peak: pilot.PendingLaunch}}
-	v.pilots[id{k.Manager, k.Pilot}] = p
-	v.tallies[Tally{k.Resource, p.State}]++
-	v.ownerOf(k.Manager).live++
-	return p
-}
-
-func (v *View) ownerOf(uid pilot.UID) *manager {
-	m, ok := v.managers[uid]
-	if !ok {
-		m = &manager{Owner: Owner{UID: uid}}
-		v.managers[uid] = m
-	}
-	return m
-}
-
-func (v *View) born(e *events.Event) bool {
-	p := v.pilot(e.Key)
-	if p.Born != 0 {
-		return false // again, or a second birth under another resource, which dedup let through
-	}
-	p.Birth, p.Born, p.SubmittedAt, p.Actor = e.Birth, e.Seq, e.At, e.Actor
-	if p.Seq == 0 {
-		p.ChangedAt = e.At
-	}
-	m := v.ownerOf(e.Manager)
-	v.order = insert(v.order, p)
-	m.pilots = insert(m.pilots, p)
-	return true
-}
-
-// insert keeps the order of birth; nearly always that is an append.
-func insert(ps []*Pilot, p *Pilot) []*Pilot {
-	at := len(ps)
-	for at > 0 && ps[at-1].Born > p.Born {
-		at--
-	}
-	return slices.Insert(ps, at, p)
-}
-
-func (v *View) changed(e *events.Event) bool {
-	p := v.pilot(e.Key)
-	if e.Seq <= p.Seq {
-		return false
-	}
-	was, follows := p.State, e.Prev == p.Seq
-	p.Seq = e.Seq
-	kind, known := e.Move()
-	switch {
-	case !known:
-		v.odd.Unknown++
-		p.Degraded = fmt.Sprintf("message %d is of a kind this version does not know: %.64q", e.Seq, e.Kind)
-		return false
-	case !pilot.Allowed(e.From, kind, e.Status.State) || follows && e.From != was || was.Final():
-		v.odd.Refused++
-		p.Degraded = fmt.Sprintf("message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
-		return false
-	}
-	p.Status, p.ChangedAt = *e.Status, e.At
-	v.tallies[Tally{p.Resource, was}]--
-	v.tallies[Tally{p.Resource, p.State}]++
-	if p.State.Final() {
-		v.ownerOf(p.Manager).live--
-	}
-	return true
-}
-
-func (v *View) noted(e *events.Event) bool {
-	p := v.pilot(e.Key)
-	if e.Seq <= p.NoteSeq {
-		return false
-	}
-	p.Note, p.NoteSeq = *e.Remark, e.Seq
-	return true
-}
-
-func (v *View) manager(e *events.Event) bool {
-	m := v.ownerOf(e.Manager)
-	return m.follow(e)
-}
-
-func (v *View) session(e *events.Event) bool {
-	s, ok := v.sessions[e.Session]
-	if !ok {
-		s = &Owner{UID: e.Session}
-		v.sessions[e.Session] = s
-	}
-	return s.follow(e)
-}
-
-func (o *Owner) follow(e *events.Event) bool {
-	if e.Seq <= o.Seq {
-		return false
-	}
-	o.Owner, o.Seq = *e.Owner, e.Seq
-	return true
 }

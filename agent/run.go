@@ -84,7 +84,15 @@ func (r *run) begin() error {
 			r.Nodes = []string{name}
 		}
 	}
-	return r.marks.Begin(Started{Identity: self, Token: r.Token, Instance: r.Instance, At: time.Now().UTC()})
+	err = r.marks.Begin(Started{Identity: self, Token: r.Token, Instance: r.Instance, At: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	// Who killed an agent before it began has left a word for those to come.
+	if out, err := r.marks.Exit(); out != nil || err != nil {
+		return &pilot.Error{Code: pilot.Conflict, Op: "begin", Message: "the attempt has ended", Err: err}
+	}
+	return nil
 }
 
 // adoptOrphans makes this process the parent of the payload's orphans

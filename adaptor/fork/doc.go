@@ -1,0 +1,21 @@
+// Package fork is the batch system of one machine: a job is an agent process
+// of the launcher's user, in a session of its own, that outlives the launcher.
+//
+// Promises:
+//
+//   - What Submit started is found by every later System with the same Root on
+//     this machine, by its token: the job record is on disk before the agent
+//     learns what to run, and only one agent gets past its beginning per attempt.
+//   - A pid alone is never believed: boot id, pid and start time name a process,
+//     and signals go to a pidfd.
+//   - The exit of a payload is known whoever has died: the agent leaves it in
+//     the sandbox. Agent and payload killed together is failed, agent_lost.
+//   - A job costs no thread and no child that somebody must wait for by hand; the
+//     System waits only for its own agents, so other children are left alone.
+//   - The secret of an attempt goes through a pipe, and nowhere else.
+//
+// Files: <base>/<manager>/<pilot> is the sandbox, its .flightlog/<attempt> holds
+// the marks (package agent) and the job record; <Root>/.elsewhere links to the
+// sandboxes whose base is not Root. Starting an agent takes milliseconds, so a
+// few are kept warm: started ahead, connected, waiting on their stdin.
+package fork

@@ -1,0 +1,148 @@
+package fork
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/agent"
+	"github.com/flightlog/flightlog/agent/proc"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Poll looks at marks and processes; what it cannot read is Unknown.
+func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle) ([]adaptor.Status, error) {
+	out := make([]adaptor.Status, len(jobs))
+	for i := range jobs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		status, err := s.poll(&jobs[i])
+		if err != nil {
+			status = adaptor.Status{Phase: adaptor.Unknown, Reason: err.Error()}
+		}
+		out[i] = status
+	}
+	return out, nil
+}
+
+func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
+	j, err := s.job(h)
+	if err != nil {
+		return adaptor.Status{}, err
+	}
+	if j == nil {
+		return adaptor.Status{Phase: adaptor.Vanished, Native: "no record"}, nil
+	}
+	if status, err := j.left(); status != nil || err != nil {
+		return *status, err
+	}
+	boot, err := proc.Boot()
+	switch {
+	case err != nil:
+		return adaptor.Status{}, err
+	case j.host != "" && j.host != s.host:
+		return adaptor.Status{}, pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", j.host, s.host)
+	case j.Boot != boot:
+		return j.lost(pilot.Lost, "the machine was started anew since")
+	}
+	if alive, err := s.alive(j.Identity, h.Key); alive || err != nil {
+		return adaptor.Status{Phase: adaptor.Running, Native: "alive"}, err
+	}
+	if status, err := j.left(); status != nil || err != nil { // it ended while we looked
+		return *status, err
+	}
+	s.sweep(j)
+	return j.lost(pilot.AgentLost, "the agent is gone and left no word")
+}
+
+// job is what the sandbox says of a job.
+type job struct {
+	proc.Identity
+	marks   agent.Marks
+	sandbox string
+	host    string
+	token   string
+}
+
+// job reads a job's marks; nil when there are none. The agent's own mark
+// counts before the record: it says who really has the attempt.
+func (s *System) job(h *adaptor.Handle) (*job, error) {
+	if err := checkKey(h.Key, h.Attempt); err != nil {
+		return nil, err
+	}
+	sandbox := h.Sandbox
+	if sandbox == "" {
+		sandbox = s.locate(h.Key)[0]
+	}
+	j := &job{
+		marks: agent.MarksOf(sandbox, h.Attempt), sandbox: sandbox,
+		host: h.Job.Host, token: adaptor.Token(h.Key, h.Attempt),
+	}
+	started, err := j.marks.Started()
+	if err != nil {
+		return nil, err
+	}
+	if started != nil {
+		j.Identity = started.Identity
+		return j, nil
+	}
+	var r record
+	ok, err := j.marks.Read(recordMark, &r)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		j.Identity, j.host = r.Identity, r.Host
+		return j, nil
+	}
+	return s.recall(h, j)
+}
+
+// recall takes the identity from the native id: the sandbox may be gone, and
+// the process not. A process that is not there proves nothing then.
+func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
+	pid, start, _ := strings.Cut(h.Job.ID, ".")
+	var errs [2]error
+	j.PID, errs[0] = strconv.Atoi(pid)
+	j.Start, errs[1] = strconv.ParseUint(start, 10, 64)
+	j.Boot = h.Job.Boot
+	if errors.Join(errs[:]...) != nil || j.host != s.host || !living(j.Identity) {
+		return nil, nil //nolint:nilnil // no job is an answer
+	}
+	return j, nil
+}
+
+// left is the status by the exit mark; nil when there is none.
+func (j *job) left() (*adaptor.Status, error) {
+	out, err := j.marks.Exit()
+	if err != nil {
+		return &adaptor.Status{}, err
+	}
+	if out == nil {
+		return nil, nil //nolint:nilnil // no mark is an answer
+	}
+	return &adaptor.Status{Phase: adaptor.Ended, Native: "exited", Outcome: out}, nil
+}
+
+// lost writes down the end of a job whose agent cannot any more, so that all
+// later polls agree.
+func (j *job) lost(code pilot.CauseCode, why string) (adaptor.Status, error) {
+	return j.end(api.Outcome{Kind: api.OutcomeFailed, Code: code, Message: why})
+}
+
+func (j *job) end(out api.Outcome) (adaptor.Status, error) {
+	out.EndedAt = time.Now().UTC()
+	out.Stdout, out.Stderr = agent.Tail(j.sandbox, agent.StdoutFile), agent.Tail(j.sandbox, agent.StderrFile)
+	if err := j.marks.End(out); err != nil {
+		return adaptor.Status{Phase: adaptor.Ended, Native: "gone", Reason: err.Error(), Outcome: &out}, nil
+	}
+	status, err := j.left() // another one may have been first
+	return *status, err
+}
+
+func isGone(err error) bool { return errors.Is(err, proc.ErrGone) }

@@ -1,0 +1,133 @@
+package fork
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/agent/proc"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Config is what a System needs.
+type Config struct {
+	Agent  []string      // command line of the agent, which reads its assignment from stdin; required
+	Env    []string      // environment of the agents; nil: this process's
+	Root   string        // directory for sandboxes that have no other, and for what finds the others; required
+	Spare  int           // agents kept warm; 0: 2, negative: none
+	Beat   time.Duration // between two beats of an agent; 0: the agent's default
+	Logger *zap.Logger   // nil: silent
+}
+
+// System starts jobs as processes. It is an adaptor.Adaptor, a Notifier, a
+// Settler and a Cleaner.
+type System struct {
+	config Config
+	host   string
+	errors *os.File // stderr of the agents: what a crashing one says
+	ended  chan pilot.Key
+	scans  scans
+
+	stopped context.Context //nolint:containedctx // its end is Close, which every watch heeds
+	stop    context.CancelFunc
+	owned   sync.WaitGroup // refill, a watch per process, a goroutine per undelivered notice
+	refills chan struct{}
+	spares  chan *child
+
+	mu      sync.Mutex
+	watched map[proc.Identity]*child // running jobs
+}
+
+// New makes the directory Root if need be and starts the warm agents. Close
+// lets go of them.
+func New(config Config) (*System, error) {
+	switch {
+	case len(config.Agent) == 0:
+		return nil, pilot.Errorf(pilot.Invalid, "fork: no agent command")
+	case config.Root == "":
+		return nil, pilot.Errorf(pilot.Invalid, "fork: no root directory")
+	}
+	if config.Logger == nil {
+		config.Logger = zap.NewNop()
+	}
+	if config.Spare == 0 {
+		config.Spare = 2
+	}
+	if config.Env == nil {
+		config.Env = os.Environ()
+	}
+	s := &System{
+		config: config, ended: make(chan pilot.Key), refills: make(chan struct{}, 1), // 1: a signal only says "look"
+		spares: make(chan *child, max(config.Spare, 0)), watched: map[proc.Identity]*child{},
+	}
+	if err := s.open(); err != nil {
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "fork", Err: err}
+	}
+	s.stopped, s.stop = context.WithCancel(context.Background())
+	s.owned.Go(s.refill)
+	s.wantSpares()
+	return s, nil
+}
+
+// errorsLimit is the size beyond which a new System begins agents.log anew.
+const errorsLimit = 4 << 20
+
+func (s *System) open() error {
+	path, err := exec.LookPath(s.config.Agent[0])
+	if err != nil {
+		return err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	s.config.Agent = append([]string{path}, s.config.Agent[1:]...)
+	if s.host, err = os.Hostname(); err != nil {
+		return err
+	}
+	if s.config.Root, err = filepath.Abs(s.config.Root); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(s.config.Root, elsewhere), 0o700); err != nil {
+		return err
+	}
+	if s.config.Root, err = filepath.EvalSymlinks(s.config.Root); err != nil {
+		return err
+	}
+	name, flags := filepath.Join(s.config.Root, "agents.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND
+	if info, err := os.Stat(name); err == nil && info.Size() > errorsLimit {
+		flags |= os.O_TRUNC
+	}
+	s.errors, err = os.OpenFile(name, flags, 0o600)
+	return err
+}
+
+// Close lets the warm agents go and stops watching. Jobs go on; the ends of
+// those started by this System stay zombies until this process ends.
+func (s *System) Close() {
+	s.stop()
+	s.owned.Wait()
+	close(s.spares)
+	for c := range s.spares {
+		_ = c.stdin.Close() // to a warm agent that is the word to leave
+	}
+	_ = s.errors.Close()
+}
+
+// Ended gives the pilots whose job ended since this System saw it running.
+func (s *System) Ended() <-chan pilot.Key { return s.ended }
+
+// Settle is how long an agent may take from its assignment to its mark.
+func (s *System) Settle() time.Duration { return beginPatience }
+
+var (
+	_ adaptor.Adaptor  = (*System)(nil)
+	_ adaptor.Notifier = (*System)(nil)
+	_ adaptor.Settler  = (*System)(nil)
+	_ adaptor.Cleaner  = (*System)(nil)
+)

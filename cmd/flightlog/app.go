@@ -103,7 +103,6 @@ func (a *app) begin() error {
 	default:
 		return misused("--color takes auto, always or never, not %q", a.color)
 	}
-	a.begun = true
 	return nil
 }
 
@@ -137,6 +136,7 @@ func (a *app) connect(ctx context.Context) (*client.Client, error) {
 // wrong with the command line.
 func (a *app) with(f action, checks ...check) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		a.begun = true
 		for _, wrong := range checks {
 			if err := wrong(args); err != nil {
 				return err

@@ -45,6 +45,7 @@ func (a *app) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Show what this binary is", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			a.begun = true
 			b := buildInfo()
 			return a.print(result{value: b, names: []string{b.Version}, text: func(p *page) {
 				p.line("flightlog %s (%s)", b.Version, b.Go)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func TestDescriptionsComeFromFilesAndFlags(t *testing.T) {
+	t.Parallel()
+	const minute = pilot.Runtime(time.Minute)
+	for name, x := range map[string]struct {
+		file string
+		args string
+		want []pilot.Description
+	}{
+		"flags": {
+			"", "-r local.localhost -c 2 -t 1 -e A=b=c -l k=v -- sh -c true",
+			[]pilot.Description{{
+				Resource: "local.localhost", Cores: 2, Runtime: minute, Environment: map[string]string{"A": "b=c"},
+				Labels: map[string]string{"k": "v"}, Executable: "sh", Arguments: []string{"-c", "true"},
+			}},
+		},
+		"the payload's flags without --": {
+			"", "-c 1 sleep -n 3", []pilot.Description{{Cores: 1, Executable: "sleep", Arguments: []string{"-n", "3"}}},
+		},
+		"one in JSON": {`{"cores": 1, "runtime": 1}`, "-f -", []pilot.Description{{Cores: 1, Runtime: minute}}},
+		"a list in YAML, completed": {
+			"- cores: 1\n  labels: {a: x}\n- cores: 2\n  memory: 1GiB\n", "-f - -t 1m -l b=y",
+			[]pilot.Description{
+				{Cores: 1, Runtime: minute, Labels: map[string]string{"a": "x", "b": "y"}},
+				{Cores: 2, Runtime: minute, Memory: 1 << 30, Labels: map[string]string{"b": "y"}},
+			},
+		},
+		"copies": {`{"cores": 1}`, "-f - -n 2", []pilot.Description{{Cores: 1}, {Cores: 1}}},
+		"none":   {`[]`, "-f -", []pilot.Description{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parsed(x.file, words(x.args)...)
+			if err != nil || !reflect.DeepEqual(got, x.want) {
+				t.Errorf("got %+v, %v; want %+v", got, err, x.want)
+			}
+		})
+	}
+}
+
+// parsed is what submit makes of its arguments, without the service.
+func parsed(stdin string, args ...string) ([]pilot.Description, error) {
+	var s submission
+	c := &cobra.Command{}
+	s.flags.register(c.Flags())
+	c.Flags().SetInterspersed(false)
+	c.Flags().StringVarP(&s.file, "file", "f", "", "")
+	c.Flags().IntVarP(&s.count, "count", "n", 1, "")
+	if err := c.ParseFlags(args); err != nil {
+		return nil, err
+	}
+	return s.descriptions(strings.NewReader(stdin), c, c.Flags().Args())
+}
+
+func TestMapsOfOneFileAreNotShared(t *testing.T) {
+	t.Parallel()
+	got, err := parsed("- &a {cores: 1, labels: {x: '1'}}\n- *a\n", "-f", "-", "-l", "y=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got[0].Labels["x"] = "changed"
+	if got[1].Labels["x"] != "1" || got[1].Labels["y"] != "2" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func FuzzParseDescriptions(f *testing.F) {
+	f.Add([]byte("cores: 1\nruntime: 90m\n"))
+	f.Add([]byte(`[{"memory":"4GiB"},null,3]`))
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		all, err := parseDescriptions(b)
+		if err != nil && all != nil {
+			t.Errorf("both %v and %v", all, err)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func TestTimesAreHuman(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		0: "now", 1500 * time.Millisecond: "1.5s ago", 30 * time.Second: "30s ago", 3 * time.Minute: "3m ago",
+		125 * time.Minute: "2h5m ago", 50 * time.Hour: "2d ago", -time.Hour: "in 1h0m",
+	} {
+		if got := ago(now.Add(-d), now); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+	if got := ago(time.Time{}, now); got != "-" {
+		t.Errorf("no time: %q", got)
+	}
+}
+
+func TestPastReadsTimes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"90s": now.Add(-90 * time.Second), "-2h": now.Add(-2 * time.Hour),
+		"2026-02-28T10:00:00Z": time.Date(2026, 2, 28, 10, 0, 0, 0, time.UTC),
+		"2026-02-28 10:00:00":  time.Date(2026, 2, 28, 10, 0, 0, 0, time.Local),
+		"":                     {},
+	} {
+		if got, err := past(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q: got %s, %v; want %s", text, got, err, want)
+		}
+	}
+}
+
+func TestForeignWordsDoNotDriveATerminal(t *testing.T) {
+	t.Parallel()
+	if got := oneLine("a\x1b[31mb\nc\u009bd"); got != "a [31mb c d" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTheProgressLineCountsWhatIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := board{width: 80, at: map[string]pilot.State{"m/p": 0, "m/q": 0}, counts: map[pilot.State]int{0: 2}}
+	for _, x := range []struct {
+		uid   pilot.UID
+		state pilot.State
+	}{{"p", pilot.PendingLaunch}, {"q", pilot.Stopping}, {"stranger", pilot.Active}, {"p", pilot.Active}} {
+		b.move(client.Change{Pilot: api.Pilot{Manager: "m", UID: x.uid, State: x.state}})
+	}
+	if got, want := b.line(b.began.Add(61*time.Second)), "2 pilots: 1 ACTIVE, 1 CANCELING · 1m1s"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	b.width = 10
+	if got := b.line(b.began); got != "2 pilots:" {
+		t.Errorf("cut: got %q", got)
+	}
+}
+
+func TestWaitExitCodes(t *testing.T) {
+	t.Parallel()
+	well := waitedPilot{Waited: api.Waited{State: pilot.Done, Reached: true}}
+	failed := waitedPilot{Waited: api.Waited{State: pilot.Failed}}
+	running := waitedPilot{Waited: api.Waited{State: pilot.Active}}
+	for name, x := range map[string]struct {
+		pilots []waitedPilot
+		want   error
+	}{
+		"none": {nil, nil}, "reached": {[]waitedPilot{well}, nil},
+		"ended otherwise": {[]waitedPilot{well, failed}, exit(exitOtherwise)},
+		"deadline":        {[]waitedPilot{failed, running}, exit(exitDeadline)},
+	} {
+		if got := (&waited{Pilots: x.pilots}).exit(); got != x.want { //nolint:errorlint // exit is a number
+			t.Errorf("%s: got %v, want %v", name, got, x.want)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/api"
+)
+
+// done is what one command line did.
+type done struct {
+	code           int
+	stdout, stderr string
+}
+
+// do runs a command line in this process; env is NAME, VALUE and so on.
+func do(t *testing.T, stdin string, env []string, args ...string) done {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), world{
+		args: args, stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs,
+		getenv: func(name string) string {
+			if i := slices.Index(env, name); i >= 0 && i%2 == 0 {
+				return env[i+1]
+			}
+			return ""
+		},
+	})
+	return done{code, out.String(), errs.String()}
+}
+
+func words(line string) []string { return strings.Fields(line) }
+
+func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	for line, why := range map[string]string{
+		"frob":                              `unknown command "frob"`,
+		"list --frob":                       "unknown flag: --frob",
+		"list extra":                        `unknown command "extra"`,
+		"list -o xml":                       `"xml" is not an output`,
+		"list --color sometimes":            "--color takes",
+		"list --state SLEEPING":             `"SLEEPING" is not a pilot state`,
+		"list --limit -1":                   "--limit must not be negative",
+		"list -m a.b":                       `"a.b" is not a manager`,
+		"get":                               "requires at least 1 arg",
+		"get pilot-1":                       "whose pilot is pilot-1?",
+		"get m/p.q":                         `"m/p.q" is not a pilot`,
+		"get m/p --at noon":                 `"noon" is not a time`,
+		"wait":                              "which manager?",
+		"wait m/p --timeout -1s":            "--timeout must not be negative",
+		"cancel":                            "name pilots, or give --all",
+		"cancel --all m/p":                  "name pilots, or give --all",
+		"cancel --all":                      "which manager?",
+		"cancel m/p --grace -1s":            "must not be negative",
+		"watch --from-now --from-beginning": "none of the others can be",
+		"watch a b":                         "accepts at most 1 arg",
+		"submit --cores 1":                  "which manager?",
+		"submit -m m":                       "what is to be submitted?",
+		"submit -m m -n 0 true":             "--count must be 1 or more",
+		"submit -m m -t 1:30":               "--runtime: \"1:30\" is ambiguous",
+		"submit -m m --memory lots":         "--memory: ",
+		"submit -m m -e NOVALUE":            `--env: "NOVALUE" is not NAME=VALUE`,
+		"submit -m m -f /does/not/exist":    "no such file",
+		"manager frob":                      `unknown command "frob"`,
+		"manager get":                       "accepts 1 arg",
+		"manager list --state HALF":         "--state takes OPEN, CLOSING or CLOSED",
+		"history":                           "accepts 1 arg",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			got := do(t, "", nil, words(line)...)
+			if got.code != exitUsage || !strings.Contains(got.stderr, why) || got.stdout != "" {
+				t.Errorf("code %d, stdout %q, stderr %q; want code 2 and %q", got.code, got.stdout, got.stderr, why)
+			}
+		})
+	}
+}
+
+func TestErrorsAreTheOneValueOfStructuredOutput(t *testing.T) {
+	t.Parallel()
+	file := `[{"resource":"local.localhost"},{"cpus":1},{"runtime":true}]`
+	got := do(t, file, []string{"FLIGHTLOG_MANAGER", "m"}, "submit", "-f", "-", "-o", "json")
+	var answer api.ErrorAnswer
+	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil {
+		t.Fatalf("%v in %q", err, got.stdout)
+	}
+	if n := len(answer.Error.Faults); n != 2 || answer.Error.Faults[0].Index != 1 {
+		t.Errorf("got %+v, want faults of items 1 and 2", answer.Error)
+	}
+	if n := strings.Count(got.stderr, "flightlog: invalid: item"); n != 2 || got.code != exitError {
+		t.Errorf("code %d, %q", got.code, got.stderr)
+	}
+}
+
+func TestNoServerIsToldWithAWayOut(t *testing.T) {
+	t.Parallel()
+	got := do(t, "", []string{"NATS_URL", "nats://127.0.0.1:1", "FLIGHTLOG_OUTPUT", "yaml"}, "list")
+	if got.code != exitError || !strings.Contains(got.stderr, "flightlog up") || !strings.Contains(got.stdout, "code: unavailable") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestVersionSpeaksEveryOutput(t *testing.T) {
+	t.Parallel()
+	for output, want := range map[string]string{
+		outTable: "flightlog ", outJSON: `"go": "go`, outYAML: "go: go", outQuiet: "\n",
+	} {
+		if got := do(t, "", nil, "version", "-o", output); got.code != 0 || !strings.Contains(got.stdout, want) {
+			t.Errorf("%s: %+v", output, got)
+		}
+	}
+}
+
+func TestSecretsOfTheEnvironmentAreNotInTheHelp(t *testing.T) {
+	t.Parallel()
+	got := do(t, "", []string{"NATS_URL", "nats://user:secret@host", "NATS_USER", "secret"}, "list", "--help")
+	if got.code != 0 || strings.Contains(got.stdout, "secret") {
+		t.Errorf("%+v", got)
+	}
+}

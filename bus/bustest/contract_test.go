@@ -1,9 +1,12 @@
 package bustest_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
@@ -33,9 +36,28 @@ func TestClusterKeepsTheContract(t *testing.T) {
 		t.Skip("three servers and their elections")
 	}
 	t.Parallel()
+	servers := bustest.Cluster(t, 3)
+	var turn sync.Mutex // an account has one log
 	bustest.TestLog(t, func(t *testing.T) bustest.Rig {
-		return rigOf(t, bustest.Connect(t, bustest.Cluster(t, 3)...), 3)
+		turn.Lock()
+		t.Cleanup(turn.Unlock)
+		c := bustest.Connect(t, servers...)
+		rig := rigOf(t, c, 3)
+		t.Cleanup(func() { forget(t, c) })
+		return rig
 	})
+}
+
+// forget removes the log, and waits until all servers have.
+func forget(t *testing.T, c *bus.Conn) {
+	t.Helper()
+	js, err := jetstream.New(c.NATS())
+	if err == nil {
+		err = js.DeleteStream(context.WithoutCancel(t.Context()), "PILOTS")
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func rigOf(t *testing.T, c *bus.Conn, replicas int) bustest.Rig {

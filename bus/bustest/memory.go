@@ -83,13 +83,13 @@ func (m *Memory) AppendBatch(ctx context.Context, es []*events.Event) (uint64, e
 }
 
 func (m *Memory) trouble(ctx context.Context, e *events.Event) (lose bool, err error) {
+	// The pause is outside the lock: a mutex that others wait for would keep a
+	// bubble's clock from going on.
+	if err := pause(ctx, m.delay(e)); err != nil {
+		return false, err
+	}
 	m.faulty.Lock()
 	defer m.faulty.Unlock()
-	if f := m.Faults.Delay; f != nil {
-		if err := pause(ctx, f(e)); err != nil {
-			return false, err
-		}
-	}
 	if ctx.Err() != nil {
 		return false, &pilot.Error{Code: pilot.Unavailable, Op: "append", Err: context.Cause(ctx)}
 	}
@@ -99,6 +99,15 @@ func (m *Memory) trouble(ctx context.Context, e *events.Event) (lose bool, err e
 		}
 	}
 	return m.Faults.LoseAck != nil && m.Faults.LoseAck(e), nil
+}
+
+func (m *Memory) delay(e *events.Event) time.Duration {
+	m.faulty.Lock()
+	defer m.faulty.Unlock()
+	if m.Faults.Delay == nil {
+		return 0
+	}
+	return m.Faults.Delay(e)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,9 @@ type Conn struct {
 	log    *zap.Logger
 	since  atomic.Int64  // when it was last connected, Unix ns
 	closed chan struct{} // closed once nc is
+
+	mu      sync.Mutex
+	waiting map[*func()]struct{} // to be called when it is connected again
 }
 
 const (
@@ -73,7 +77,7 @@ const (
 // Code unavailable: nobody answered before ctx ended; denied: the credentials
 // are refused; invalid: the configuration is wrong.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
-	c := &Conn{log: cfg.Logger, closed: make(chan struct{})}
+	c := &Conn{log: cfg.Logger, closed: make(chan struct{}), waiting: map[*func()]struct{}{}}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}
@@ -120,6 +124,7 @@ func (c *Conn) handlers() []nats.Option {
 	return []nats.Option{
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.since.Store(time.Now().UnixNano())
+			c.tellWaiting()
 			c.log.Info("bus reconnected", zap.String("url", nc.ConnectedUrlRedacted()))
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Info("bus disconnected", zap.Error(err)) }),
@@ -131,6 +136,27 @@ func (c *Conn) handlers() []nats.Option {
 			c.log.Warn("bus reports an error", zap.String("subject", subject), zap.Error(err))
 		}),
 		nats.ClosedHandler(func(nc *nats.Conn) { close(c.closed) }), // once: a dial that failed calls none
+	}
+}
+
+// onReconnect has do called, which must be quick, whenever the connection is
+// there again, until undo is called.
+func (c *Conn) onReconnect(do func()) (undo func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[&do] = struct{}{}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.waiting, &do)
+	}
+}
+
+func (c *Conn) tellWaiting() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for do := range c.waiting {
+		(*do)()
 	}
 }
 

@@ -2,8 +2,13 @@ package bus
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"iter"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/events"
 )
@@ -13,7 +18,7 @@ import (
 type InboxConfig struct {
 	AckWait     time.Duration // a holder silent for so long has lost the command; 0: 5s
 	Heartbeat   time.Duration // how often a held command is kept; 0: three tenths of AckWait
-	MaxInFlight int           // commands this process holds at once; 0: 64
+	MaxInFlight int           // commands this process holds at once, yielded or about to be; 0: 64
 }
 
 // Filled gives the configuration with its defaults in place.
@@ -22,6 +27,79 @@ func (c InboxConfig) Filled() InboxConfig {
 	c.Heartbeat = cmp.Or(c.Heartbeat, c.AckWait*3/10)
 	c.MaxInFlight = cmp.Or(c.MaxInFlight, 64)
 	return c
+}
+
+// fleetLimit is how many commands of a resource may be held by all its
+// launchers together.
+const fleetLimit = 10_000
+
+// Inbox hands out the submit commands of one resource, each to one launcher of
+// its fleet at a time, oldest first. Its place in the log is kept by the
+// servers, so it outlives every launcher.
+type Inbox struct {
+	log      *Log
+	resource string
+	cfg      InboxConfig
+}
+
+// Inbox opens the queue of a resource, which its whole fleet shares. Code
+// unavailable: there is no log yet.
+func (c *Conn) Inbox(ctx context.Context, resource string, cfg InboxConfig) (*Inbox, error) {
+	if err := resourceToken(resource); err != nil {
+		return nil, err
+	}
+	l, err := c.Log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := &Inbox{log: l, resource: resource, cfg: cfg.Filled()}
+	_, err = i.open(ctx)
+	return i, err
+}
+
+// open makes the queue or finds it.
+func (i *Inbox) open(ctx context.Context) (cons jetstream.Consumer, err error) {
+	cfg := jetstream.ConsumerConfig{
+		Durable:       "launcher-" + strings.ReplaceAll(i.resource, ".", "_"),
+		Description:   "submit commands of " + i.resource,
+		FilterSubject: treeCommand + i.resource + ".*.*." + string(events.Submit),
+		AckPolicy:     jetstream.AckExplicitPolicy, AckWait: i.cfg.AckWait,
+		MaxDeliver: -1, MaxAckPending: fleetLimit,
+	}
+	err = persist(ctx, "open the inbox of "+i.resource, func(ctx context.Context) (err error) {
+		cons, err = i.log.conn.js.CreateOrUpdateConsumer(ctx, stream, cfg)
+		return err
+	})
+	return cons, err
+}
+
+// Receive yields commands until ctx ends, which is the last error it yields.
+// Every command is kept for this process until its Done or Again is called;
+// when Receive ends, those that are left are handed back, and their Done and
+// Again then give code conflict. A command that nobody can read is put aside
+// with a remark in the log. Code unsupported: a later version wrote the next
+// one.
+func (i *Inbox) Receive(ctx context.Context) iter.Seq2[*events.Delivery, error] {
+	return func(yield func(*events.Delivery, error) bool) {
+		ctx, stop := context.WithCancelCause(ctx)
+		r := newReceiving(i, stop)
+		r.owned.Go(func() { r.pull(ctx) })
+		r.owned.Go(func() { r.keep(ctx) })
+		defer r.handBack()
+		defer r.owned.Wait()
+		defer stop(nil)
+		for {
+			select {
+			case d := <-r.ready:
+				if !yield(d, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(nil, context.Cause(ctx))
+				return
+			}
+		}
+	}
 }
 
 // PoisonNote is what the log says about a command that nobody can read. Its ID

@@ -2,48 +2,14 @@ package bus
 
 import (
 	"context"
-	"iter"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
 
 var errPending = pilot.Errorf(pilot.Unsupported, "this build has no such part")
-
-// Inbox hands out the submit commands of one resource.
-type Inbox struct{}
-
-// Inbox opens the queue of a resource, which its whole fleet shares.
-func (c *Conn) Inbox(ctx context.Context, resource string, cfg InboxConfig) (*Inbox, error) {
-	return nil, errPending
-}
-
-// Receive yields commands until ctx ends; each is kept for this process until
-// its Done or Again is called.
-func (i *Inbox) Receive(ctx context.Context) iter.Seq2[*events.Delivery, error] {
-	return func(yield func(*events.Delivery, error) bool) { yield(nil, errPending) }
-}
-
-// Leases are names that processes hold while they live.
-type Leases struct{}
-
-// Leases opens the leases; all users of one log must give the same ttl.
-func (c *Conn) Leases(ctx context.Context, ttl time.Duration, replicas int) (*Leases, error) {
-	return nil, errPending
-}
-
-// Hold takes the lease and keeps it until ctx ends, then releases it and
-// returns nil. about says who holds it: a lease left by a dead holder with the
-// same about is taken over at once. Code conflict: somebody else holds it, or
-// has taken it over.
-func (l *Leases) Hold(ctx context.Context, id, about string) error { return errPending }
-
-// Alive says whether somebody holds the lease.
-func (l *Leases) Alive(ctx context.Context, id string) (bool, error) { return false, errPending }
 
 // Request is one question to an endpoint.
 type Request struct {

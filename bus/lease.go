@@ -1,0 +1,189 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Leases are names that processes hold while they live. They are courtesies:
+// a holder that was frozen may believe in its lease for a moment too long.
+type Leases struct {
+	conn   *Conn
+	ttl    time.Duration
+	opened time.Time
+}
+
+// leaseBucket is a key-value bucket; its entries vanish when they are not
+// refreshed.
+const leaseBucket = "PILOTS_LEASES"
+
+// Leases opens the leases, which end ttl after their holder has fallen silent.
+// All users of one bus must give the same ttl: code unsupported if they do not.
+// replicas is for the first of them; 0: 1.
+func (c *Conn) Leases(ctx context.Context, ttl time.Duration, replicas int) (*Leases, error) {
+	err := persist(ctx, "open the leases", func(ctx context.Context) error {
+		kv, err := c.js.KeyValue(ctx, leaseBucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+				Bucket: leaseBucket, Description: "flightlog: who lives", TTL: ttl,
+				History: 1, Storage: jetstream.FileStorage, Replicas: max(replicas, 1),
+			})
+		}
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			kv, err = c.js.KeyValue(ctx, leaseBucket)
+		}
+		if err != nil {
+			return err
+		}
+		have, err := kv.Status(ctx)
+		if err == nil && have.TTL() != ttl {
+			err = pilot.Errorf(pilot.Unsupported, "leases on this bus last %s, not %s", have.TTL(), ttl)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Leases{conn: c, ttl: ttl, opened: time.Now()}, nil
+}
+
+// tenancy is what a lease says of its holder.
+type tenancy struct {
+	About string `json:"about"`
+	Nonce string `json:"nonce"` // of one Hold
+}
+
+// Hold takes the lease and keeps it until ctx ends, then releases it and
+// returns nil. about says who holds it: a lease left by a dead holder with the
+// same about is taken over at once, and if that one lives after all, it has
+// lost it. Code conflict: somebody else holds it, or has taken it over.
+func (l *Leases) Hold(ctx context.Context, id, about string) error {
+	h := holding{leases: l, id: id, me: tenancy{about, nuid.Next()}}
+	if err := h.check(); err != nil {
+		return err
+	}
+	tick := time.NewTicker(l.ttl / 3)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		err := persist(ctx, "hold "+id, h.refresh)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	_ = within(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
+	return nil
+}
+
+// holding is one Hold.
+type holding struct {
+	leases *Leases
+	id     string
+	me     tenancy
+	seq    uint64 // of our last refresh; 0: not ours
+}
+
+func (h *holding) check() error {
+	for part := range strings.SplitSeq(h.id, ".") {
+		if !pilot.ValidToken(part) {
+			return pilot.Errorf(pilot.Invalid, "lease %.80q: each part between dots %s", h.id, pilot.TokenRule)
+		}
+	}
+	return nil
+}
+
+// refresh writes the lease anew, or takes it.
+func (h *holding) refresh(ctx context.Context) error {
+	if h.seq != 0 {
+		err := h.write(ctx, h.seq, nil)
+		if errorCode(err) != errWrongLast && errorCode(err) != errWrongLastBusy {
+			return err
+		}
+	}
+	now, seq, err := h.leases.look(ctx, h.id)
+	switch {
+	case err != nil:
+		return err
+	case now != nil && now.Nonce != h.me.Nonce && (h.seq != 0 || now.About != h.me.About):
+		return pilot.Errorf(pilot.Conflict, "%s is held by %s", h.id, now.About)
+	}
+	if err = h.write(ctx, seq, nil); errorCode(err) == errWrongLast || errorCode(err) == errWrongLastBusy {
+		return &pilot.Error{Code: pilot.Unavailable, Op: "take " + h.id, Err: err} // look again
+	}
+	return err
+}
+
+func (h *holding) release(ctx context.Context) error {
+	if h.seq == 0 {
+		return nil
+	}
+	return h.write(ctx, h.seq, nats.Header{kvOperation: {"DEL"}})
+}
+
+// kvOperation marks entries of a bucket that say that there is none.
+// Format: ADR-8 of NATS.
+const kvOperation = "KV-Operation"
+
+// write puts our tenancy behind the entry at seq, 0: where there is none.
+func (h *holding) write(ctx context.Context, seq uint64, header nats.Header) error {
+	value, err := json.Marshal(h.me)
+	if err != nil {
+		return err
+	}
+	ack, err := h.leases.conn.js.PublishMsg(ctx,
+		&nats.Msg{Subject: leaseSubject(h.id), Header: header, Data: value},
+		jetstream.WithExpectLastSequencePerSubject(seq), jetstream.WithRetryAttempts(0))
+	if err == nil {
+		h.seq = ack.Sequence
+	}
+	return err
+}
+
+// Alive says whether somebody holds the lease. Code unavailable: it is too
+// early to tell, for while we, or the bus, were away nobody could refresh it.
+func (l *Leases) Alive(ctx context.Context, id string) (bool, error) {
+	now, _, err := l.look(ctx, id)
+	if err != nil || now != nil {
+		return now != nil, err
+	}
+	heard := time.Unix(0, l.conn.since.Load())
+	if l.opened.After(heard) {
+		heard = l.opened
+	}
+	if !l.conn.nc.IsConnected() || time.Since(heard) < l.ttl {
+		return false, pilot.Errorf(pilot.Unavailable, "alive %s: connected for less than %s, too early to tell", id, l.ttl)
+	}
+	return false, nil
+}
+
+// look reads a lease from the leader of its bucket; nil: nobody has it. seq is
+// what the next write must expect.
+func (l *Leases) look(ctx context.Context, id string) (*tenancy, uint64, error) {
+	m, s, err := l.conn.leader(ctx, "KV_"+leaseBucket, lookup{LastBy: leaseSubject(id)})
+	if err != nil || m == nil {
+		return nil, 0, err
+	}
+	if m.Header.Get(kvOperation) != "" || len(m.Data) == 0 {
+		return nil, s.Seq, nil
+	}
+	var now tenancy
+	if err := json.Unmarshal(m.Data, &now); err != nil {
+		now.About = fmt.Sprintf("somebody who writes %.80q", m.Data)
+	}
+	return &now, s.Seq, nil
+}
+
+func leaseSubject(id string) string { return "$KV." + leaseBucket + "." + id }

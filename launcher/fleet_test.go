@@ -230,7 +230,7 @@ func (f *fleet) get(k pilot.Key) projection.Pilot {
 func (f *fleet) await(k pilot.Key, what string, ok func(*projection.Pilot) bool) projection.Pilot {
 	f.t.Helper()
 	limit := time.Now().Add(24 * time.Hour)
-	for {
+	for pause := 50 * time.Millisecond; ; pause = min(pause*5/4, 10*time.Second) {
 		p := f.get(k)
 		if ok(&p) {
 			return p
@@ -238,7 +238,7 @@ func (f *fleet) await(k pilot.Key, what string, ok func(*projection.Pilot) bool)
 		if p.State.Final() || time.Now().After(limit) {
 			f.t.Fatalf("%s is %s (%+v) and will not be %s", k.Pilot, p.State, p.Cause, what)
 		}
-		time.Sleep(50 * time.Millisecond) // the bubble's clock
+		time.Sleep(pause) // the bubble's clock
 	}
 }
 

@@ -126,6 +126,13 @@ func (o *order) twice() {
 	}
 }
 
+var (
+	errOthers = pilot.Errorf(pilot.Conflict, "the idempotency key was used for other pilots")
+	// errSome: a part of the list is there, which the log takes only as a whole.
+	// Either the rest is not folded yet, or the list was another one.
+	errSome = pilot.Errorf(pilot.Conflict, "the idempotency key was used for a part of these pilots")
+)
+
 // match compares the order with what is there. The pilots are given if it was
 // carried out before; an error says why it cannot be; neither: go ahead.
 func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
@@ -150,8 +157,10 @@ func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
 	switch {
 	case len(faults) > 0:
 		return nil, &pilot.Error{Code: pilot.Invalid, Faults: faults}
-	case differs || len(mine) > 0 && len(mine) < len(o.births):
-		return nil, pilot.Errorf(pilot.Conflict, "the idempotency key was used for other pilots")
+	case differs:
+		return nil, errOthers
+	case len(mine) > 0 && len(mine) < len(o.births):
+		return nil, errSome
 	case len(mine) > 0:
 		return mine, nil
 	}

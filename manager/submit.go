@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 
 	"go.uber.org/zap"
 
@@ -24,7 +25,8 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 	}
 	for try := 0; ; try++ {
 		answer, es, err := m.submitOnce(ctx, o, c)
-		if pilot.CodeOf(err) != pilot.Conflict || es == nil || try == tries {
+		partly := errors.Is(err, errSome)
+		if pilot.CodeOf(err) != pilot.Conflict || es == nil || try == tries || partly && try > 0 {
 			return answer, err
 		}
 		if err := m.yield(ctx, try, es...); err != nil {
@@ -33,10 +35,13 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 	}
 }
 
-// submitOnce decides and appends. With code conflict, es is what the log
-// refused, nil if it was not the log that did.
+// submitOnce decides and appends. With code conflict, es is what must be looked
+// at in the log before anybody decides again; nil if nobody need.
 func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.PilotsAnswer, es []*events.Event, err error) {
 	before, err := current(ctx, m, c, func(w *world) (standing, error) { return w.admit(o) })
+	if errors.Is(err, errSome) {
+		return a, o.events(c.actor()), err
+	}
 	if err != nil {
 		return a, nil, err
 	}

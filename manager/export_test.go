@@ -1,0 +1,15 @@
+package manager
+
+import "context"
+
+// Waiting is the number of pilots that somebody waits for.
+func (m *Manager) Waiting(ctx context.Context) int {
+	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return len(w.waits), nil })
+	return n
+}
+
+// Later is the number of calls that wait for a position.
+func (m *Manager) Later(ctx context.Context) int {
+	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return len(w.later), nil })
+	return n
+}

@@ -1,0 +1,176 @@
+package manager_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func managersOf(t testing.TB, m replica, session pilot.UID) []pilot.UID {
+	t.Helper()
+	a, err := m.ListManagers(t.Context(), api.OwnersRequest{Session: session}, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uids := []pilot.UID{}
+	for _, of := range a.Managers {
+		uids = append(uids, of.UID)
+	}
+	slices.Sort(uids)
+	return uids
+}
+
+func TestSessionListsItsManagers(t *testing.T) {
+	t.Parallel()
+	m := open(t, bustest.NewMemory())
+	s, err := m.CreateSession(t.Context(), api.CreateRequest{}, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []pilot.UID
+	for n := range 3 {
+		if got := managersOf(t, m, s.Session.UID); len(got) != n || !slices.Equal(got, made) {
+			t.Fatalf("managers of the session are %v, want %v", got, made)
+		}
+		a, err := m.CreateManager(t.Context(), api.CreateRequest{Session: s.Session.UID}, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, a.Manager.UID)
+		slices.Sort(made)
+	}
+	newManager(t, m) // in another session
+	if got := managersOf(t, m, s.Session.UID); !slices.Equal(got, made) {
+		t.Fatalf("managers of the session are %v, want %v", got, made)
+	}
+	if got := managersOf(t, m, ""); len(got) != 4 {
+		t.Fatalf("%d managers in all, want 4", len(got))
+	}
+	_, err = m.ListManagers(t.Context(), api.OwnersRequest{Session: "nobody"}, user)
+	wantCode(t, err, pilot.NotFound)
+}
+
+func TestReplicasShowTheSame(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	a, b := open(t, log), open(t, log)
+	for i := range 20 {
+		of, err := a.CreateManager(t.Context(), api.CreateRequest{Labels: map[string]string{"i": string(rune('a' + i))}}, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := a.Submit(t.Context(), api.SubmitRequest{Manager: of.Manager.UID, Pilots: jobs(2)}, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := user
+		there.MinSeq = got.Seq
+		seen, err := b.Get(t.Context(), api.GetRequest{Manager: of.Manager.UID}, there)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(uidsOf(seen.Pilots), uidsOf(got.Pilots)) {
+			t.Fatalf("the other replica has %v, want %v", uidsOf(seen.Pilots), uidsOf(got.Pilots))
+		}
+	}
+}
+
+func TestReconnectAfterTheReplicaDied(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	a := start(t, t.Context(), log)
+	of := newManager(t, a)
+	made := submit(t, a, of, job("first"), job("second"))
+	a.stop()
+	_, err := a.Get(t.Context(), api.GetRequest{Manager: of}, user)
+	wantCode(t, err, pilot.Unavailable)
+
+	b := open(t, log)
+	got, err := b.Get(t.Context(), api.GetRequest{Manager: of}, user)
+	if err != nil || !slices.Equal(uidsOf(got.Pilots), uidsOf(made)) {
+		t.Fatalf("after the restart: %v, %v", got, err)
+	}
+	if got.Pilots[0].State != pilot.PendingLaunch || got.Pilots[0].SubmittedBy != "ada" {
+		t.Fatalf("after the restart: %+v", got.Pilots[0])
+	}
+	_, err = b.GetManager(t.Context(), api.OwnerRequest{UID: "other"}, user)
+	wantCode(t, err, pilot.NotFound)
+	_, err = b.GetSession(t.Context(), api.OwnerRequest{UID: "other"}, user)
+	wantCode(t, err, pilot.NotFound)
+}
+
+func TestCreateAgain(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	a, b := open(t, log), open(t, log)
+	r := api.CreateRequest{Session: "s", Labels: map[string]string{"a": "b"}, IdempotencyKey: "k"}
+	first, err := a.CreateManager(t.Context(), r, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := b.CreateManager(t.Context(), r, user)
+	if err != nil || again.Manager.UID != first.Manager.UID || again.Manager.Seq != first.Manager.Seq {
+		t.Fatalf("asked again: %+v, %v, want %+v", again, err, first)
+	}
+	r.Labels = nil
+	_, err = b.CreateManager(t.Context(), r, user)
+	wantCode(t, err, pilot.Conflict)
+	_, err = b.CreateManager(t.Context(), api.CreateRequest{UID: first.Manager.UID}, user)
+	wantCode(t, err, pilot.Conflict)
+	_, err = b.CreateSession(t.Context(), api.CreateRequest{UID: "s"}, user)
+	wantCode(t, err, pilot.Conflict)
+	for _, bad := range []api.CreateRequest{
+		{UID: "a.b"}, {Session: "a b"}, {UID: "*"}, {Session: ">"}, {Labels: map[string]string{"": "x"}},
+	} {
+		_, err = b.CreateManager(t.Context(), bad, user)
+		wantCode(t, err, pilot.Invalid)
+	}
+}
+
+func TestCreateInOneNewSessionAtOnce(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	rs := []replica{open(t, log), open(t, log), open(t, log)}
+	errs := make(chan error)
+	const n = 30
+	for i := range n {
+		go func() {
+			_, err := rs[i%3].CreateManager(t.Context(), api.CreateRequest{Session: "shared"}, user)
+			errs <- err
+		}()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	eventually(t, "all replicas have all managers", func() bool {
+		return len(managersOf(t, rs[0], "shared")) == n && len(managersOf(t, rs[2], "shared")) == n
+	})
+}
+
+func TestCounts(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	submit(t, m, of, job("a"), job("b"), job("c"))
+	mustMove(t, log, of, "a", pilot.Claimed, pilot.Activated, pilot.CancelAsked)
+	mustMove(t, log, of, "b", pilot.Claimed, pilot.CancelAsked)
+	eventually(t, "counted", func() bool {
+		a, err := m.GetManager(t.Context(), api.OwnerRequest{UID: of}, user)
+		return err == nil && a.Manager.Pilots["CANCELING"] == 2 && a.Manager.Pilots["PENDING_LAUNCH"] == 1
+	})
+	s, err := m.GetSession(t.Context(), api.OwnerRequest{UID: "default"}, user)
+	if err != nil || s.Session.Pilots["CANCELING"] != 2 {
+		t.Fatalf("the session counts %v, %v", s.Session.Pilots, err)
+	}
+	_, err = m.ListSessions(t.Context(), api.OwnersRequest{State: "HALF"}, user)
+	wantCode(t, err, pilot.Invalid)
+	some, err := m.ListSessions(t.Context(), api.OwnersRequest{State: events.StateOpen}, user)
+	if err != nil || len(some.Sessions) != 1 {
+		t.Fatalf("open sessions: %+v, %v", some, err)
+	}
+}

@@ -1,0 +1,240 @@
+package manager_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/manager"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func pilotsOf(t testing.TB, m replica, of pilot.UID) []pilot.UID {
+	t.Helper()
+	a, err := m.List(t.Context(), api.ListRequest{Manager: of}, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uidsOf(a.Pilots)
+}
+
+func TestSubmitNamesEveryFaultAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	submit(t, m, of, job("taken"))
+	bad := []pilot.Description{job("a"), job("taken"), {}, job("a"), job("x.y"), job("e"), job("f")}
+	bad[4].Cores = -1
+	bad[5].Resource = "no.where"
+	bad[6].AccessSchema = "carrier-pigeon"
+	_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: bad}, user)
+	wantCode(t, err, pilot.Invalid)
+	want := []string{
+		"item 1: uid", "item 2: resource", "item 2: runtime", "item 2: cores", "item 3: uid", "item 4: uid",
+		"item 4: cores", "item 5: resource: Resource key 'no.where' is not known", "item 6: access_schema",
+	}
+	text := err.Error()
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("no %q in %s", w, text)
+		}
+	}
+	if n := len(pilot.FaultsOf(err)); n != len(want) {
+		t.Errorf("%d faults, want %d: %s", n, len(want), text)
+	}
+	if got := pilotsOf(t, m, of); !slices.Equal(got, []pilot.UID{"taken"}) {
+		t.Fatalf("written all the same: %v", got)
+	}
+}
+
+func TestSubmitRefusesLists(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	large := jobs(100)
+	for i := range large {
+		large[i].Arguments = []string{strings.Repeat("x", 20<<10)}
+	}
+	for name, c := range map[string]struct {
+		r    api.SubmitRequest
+		code pilot.Code
+	}{
+		"none":        {api.SubmitRequest{Manager: of}, pilot.Invalid},
+		"too many":    {api.SubmitRequest{Manager: of, Pilots: jobs(api.MaxItems + 1)}, pilot.Invalid},
+		"too large":   {api.SubmitRequest{Manager: of, Pilots: large}, pilot.Invalid},
+		"long key":    {api.SubmitRequest{Manager: of, Pilots: jobs(1), IdempotencyKey: strings.Repeat("k", 257)}, pilot.Invalid},
+		"no manager":  {api.SubmitRequest{Manager: "nobody", Pilots: jobs(1)}, pilot.NotFound},
+		"bad manager": {api.SubmitRequest{Manager: ">.*", Pilots: jobs(1)}, pilot.NotFound},
+	} {
+		_, err := m.Submit(t.Context(), c.r, user)
+		if pilot.CodeOf(err) != c.code {
+			t.Errorf("%s: %v, want code %s", name, err, c.code)
+		}
+	}
+	if got := pilotsOf(t, m, of); len(got) != 0 {
+		t.Fatalf("written all the same: %v", got)
+	}
+}
+
+func TestSubmitNormalises(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	d := job("")
+	d.Resource = "localhost"
+	p := submit(t, m, of, d)[0]
+	got := p.Description
+	if got.UID != p.UID || !strings.HasPrefix(p.UID, "pilot-") || !pilot.ValidToken(p.UID) || got.JobName != p.UID ||
+		got.Resource != "local.localhost" || p.Resource != "local.localhost" || got.AccessSchema != "local" {
+		t.Fatalf("kept as %+v", p)
+	}
+}
+
+func TestSubmitWholeLists(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	ds := jobs(api.MaxItems)
+	for i := range ds {
+		ds[i].UID = fmt.Sprintf("p-%d", i)
+	}
+	got := submit(t, m, of, ds...)
+	for i := range got {
+		if got[i].UID != ds[i].UID {
+			t.Fatalf("item %d is %s, want %s", i, got[i].UID, ds[i].UID)
+		}
+	}
+}
+
+func TestSubmitAgain(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	a, b := open(t, log), open(t, log)
+	of := newManager(t, a)
+	r := api.SubmitRequest{Manager: of, Pilots: jobs(3), IdempotencyKey: "k"}
+	first, err := a.Submit(t.Context(), r, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := manager.Call{MinSeq: first.Seq}
+	again, err := b.Submit(t.Context(), r, after)
+	if err != nil || !slices.Equal(uidsOf(again.Pilots), uidsOf(first.Pilots)) {
+		t.Fatalf("asked again: %v, %v, want %v", uidsOf(again.Pilots), err, uidsOf(first.Pilots))
+	}
+	for name, ds := range map[string][]pilot.Description{
+		"shorter": jobs(2), "longer": jobs(4), "different": {job(""), {UID: "", Resource: "localhost", Nodes: 1, Runtime: 1}, job("")},
+	} {
+		_, err := b.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: ds, IdempotencyKey: "k"}, after)
+		if pilot.CodeOf(err) != pilot.Conflict {
+			t.Errorf("%s: %v, want a conflict", name, err)
+		}
+	}
+	if _, err := a.CloseManager(t.Context(), api.CloseRequest{UID: of}, user); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Submit(t.Context(), r, user); err != nil {
+		t.Fatalf("what was submitted before the close is refused when asked again: %v", err)
+	}
+	_, err = a.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(1)}, user)
+	wantCode(t, err, pilot.Closed)
+}
+
+func TestSubmitSameKeyEverywhereAtOnce(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	rs := []replica{open(t, log), open(t, log), open(t, log)}
+	of := newManager(t, rs[0])
+	eventually(t, "all know the manager", func() bool {
+		return len(managersOf(t, rs[1], "")) == 1 && len(managersOf(t, rs[2], "")) == 1
+	})
+	type result struct {
+		uids []pilot.UID
+		err  error
+	}
+	results := make(chan result)
+	for i := range 30 {
+		go func() {
+			a, err := rs[i%3].Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(5), IdempotencyKey: "k"}, user)
+			results <- result{uidsOf(a.Pilots), err}
+		}()
+	}
+	first := <-results
+	for range 29 {
+		if r := <-results; r.err != nil || !slices.Equal(r.uids, first.uids) {
+			t.Errorf("got %v, %v, want %v", r.uids, r.err, first.uids)
+		}
+	}
+	if got := pilotsOf(t, rs[0], of); len(got) != 5 {
+		t.Fatalf("%d pilots, want 5", len(got))
+	}
+}
+
+func TestSubmitSameNameEverywhereAtOnce(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	a, b := open(t, log), open(t, log)
+	of := newManager(t, a)
+	_, err := b.GetManager(t.Context(), api.OwnerRequest{UID: of}, manager.Call{MinSeq: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make(chan error)
+	for i := range 20 {
+		go func() {
+			_, err := []replica{a, b}[i%2].Submit(context.Background(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{job("mine")}}, user)
+			errs <- err
+		}()
+	}
+	won := 0
+	for range 20 {
+		switch err := <-errs; {
+		case err == nil:
+			won++
+		case pilot.CodeOf(err) != pilot.Invalid:
+			t.Errorf("a loser gets %v", err)
+		}
+	}
+	if won != 1 {
+		t.Fatalf("%d won, want 1", won)
+	}
+}
+
+func TestSubmitThroughTrouble(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 7} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			log := bustest.NewMemory()
+			lost, refused := 1, 1
+			log.Faults.LoseAck = func(e *events.Event) bool {
+				lost--
+				return e.Kind == events.Submit && lost >= -2
+			}
+			log.Faults.Refuse = func(e *events.Event) error {
+				if refused--; e.Kind == events.Submit && refused >= -3 {
+					return pilot.Errorf(pilot.Unavailable, "as ordered")
+				}
+				return nil
+			}
+			m := open(t, log)
+			of := newManager(t, m)
+			r := api.SubmitRequest{Manager: of, Pilots: jobs(n), IdempotencyKey: "k"}
+			for try := 0; ; try++ {
+				a, err := m.Submit(t.Context(), r, user)
+				if err == nil {
+					if len(a.Pilots) != n || try == 0 {
+						t.Fatalf("%d pilots after %d troubles", len(a.Pilots), try)
+					}
+					break
+				}
+				if c := pilot.CodeOf(err); c != pilot.Timeout && c != pilot.Unavailable {
+					t.Fatalf("trouble shows as %v", err)
+				}
+			}
+			if got := pilotsOf(t, m, of); len(got) != n {
+				t.Fatalf("%d pilots, want %d", len(got), n)
+			}
+		})
+	}
+}

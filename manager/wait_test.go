@@ -1,0 +1,208 @@
+package manager_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func within(d time.Duration) *api.Duration { return new(api.Duration(d)) }
+
+func TestWaitEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	empty := newManager(t, m)
+	submit(t, m, of, job("done"), job("failed"), job("left"), job("new"))
+	mustMove(t, log, of, "done", pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone)
+	mustMove(t, log, of, "failed", pilot.Claimed, pilot.JobFailed)
+	mustMove(t, log, of, "left", pilot.Claimed, pilot.Activated, pilot.CancelAsked)
+	left := api.WaitRequest{Manager: of, UIDs: []pilot.UID{"left"}, States: []pilot.State{pilot.Canceling}}
+	if _, err := m.Wait(t.Context(), left, user); err != nil { // until all of it is folded
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		r        api.WaitRequest
+		timedOut bool
+		reached  []bool
+	}{
+		"no pilots there":     {api.WaitRequest{Manager: empty}, false, nil},
+		"no pilots asked":     {api.WaitRequest{Manager: of, UIDs: []pilot.UID{}}, false, nil},
+		"finals":              {api.WaitRequest{Manager: of, UIDs: []pilot.UID{"done", "failed"}}, false, []bool{true, true}},
+		"ACTIVE, then DONE":   {api.WaitRequest{Manager: of, UIDs: []pilot.UID{"done"}, States: []pilot.State{pilot.Active}}, false, []bool{true}},
+		"ACTIVE, but FAILED":  {api.WaitRequest{Manager: of, UIDs: []pilot.UID{"failed"}, States: []pilot.State{pilot.Active}}, false, []bool{false}},
+		"ACTIVE, left since":  {api.WaitRequest{Manager: of, UIDs: []pilot.UID{"left"}, States: []pilot.State{pilot.Active}}, false, []bool{true}},
+		"a look, not there":   {api.WaitRequest{Manager: of, UIDs: []pilot.UID{"new"}, Timeout: within(0)}, true, []bool{false}},
+		"a look, of two":      {api.WaitRequest{Manager: of, UIDs: []pilot.UID{"new", "done"}, Timeout: within(0)}, true, []bool{false, true}},
+		"the same one, twice": {api.WaitRequest{Manager: of, UIDs: []pilot.UID{"done", "done"}}, false, []bool{true, true}},
+	} {
+		a, err := m.Wait(t.Context(), c.r, user)
+		if err != nil || a.TimedOut != c.timedOut || len(a.Pilots) != len(c.reached) {
+			t.Errorf("%s: %+v, %v", name, a, err)
+			continue
+		}
+		for i, want := range c.reached {
+			if a.Pilots[i].Reached != want {
+				t.Errorf("%s: pilot %d: %+v, want %v", name, i, a.Pilots[i], want)
+			}
+		}
+	}
+}
+
+func TestWaitRefuses(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	submit(t, m, of, job("known"))
+	_, err := m.Wait(t.Context(), api.WaitRequest{Manager: of, UIDs: []pilot.UID{"12", "known", "13"}}, user)
+	wantCode(t, err, pilot.NotFound)
+	if text := err.Error(); !strings.Contains(text, "12") || !strings.Contains(text, "13") || len(pilot.FaultsOf(err)) != 2 {
+		t.Errorf("not all unknown ones are named: %s", text)
+	}
+	for name, c := range map[string]struct {
+		r    api.WaitRequest
+		code pilot.Code
+	}{
+		"manager":  {api.WaitRequest{Manager: "nobody"}, pilot.NotFound},
+		"negative": {api.WaitRequest{Manager: of, Timeout: within(-1)}, pilot.Invalid},
+		"too long": {api.WaitRequest{Manager: of, Timeout: within(time.Hour)}, pilot.Invalid},
+		"NEW":      {api.WaitRequest{Manager: of, States: []pilot.State{pilot.Unborn}}, pilot.Invalid},
+	} {
+		_, err := m.Wait(t.Context(), c.r, user)
+		if pilot.CodeOf(err) != c.code {
+			t.Errorf("%s: %v, want code %s", name, err, c.code)
+		}
+	}
+}
+
+// bubble runs f with a replica inside a bubble of fake time.
+func bubble(t *testing.T, f func(t *testing.T, log *bustest.Memory, m replica, of pilot.UID)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		log := bustest.NewMemory()
+		m := start(t, t.Context(), log)
+		f(t, log, m, newManager(t, m))
+		m.stop()
+	})
+}
+
+func TestWaitHasADeadline(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, _ *bustest.Memory, m replica, of pilot.UID) {
+		submit(t, m, of, job("a"))
+		for given, want := range map[*api.Duration]time.Duration{
+			nil: 30 * time.Second, within(5 * time.Second): 5 * time.Second, within(10 * time.Minute): 10 * time.Minute,
+		} {
+			began := time.Now()
+			a, err := m.Wait(t.Context(), api.WaitRequest{Manager: of, Timeout: given}, user)
+			if err != nil || !a.TimedOut || a.Pilots[0].State != pilot.PendingLaunch || time.Since(began) != want {
+				t.Errorf("after %v: %+v, %v, want it after %v", time.Since(began), a, err, want)
+			}
+		}
+	})
+}
+
+func TestWaitHearsOfItAtOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, log *bustest.Memory, m replica, of pilot.UID) {
+		submit(t, m, of, job("a"), job("b"))
+		began := time.Now()
+		answers := make(chan api.WaitAnswer)
+		go func() {
+			a, _ := m.Wait(t.Context(), api.WaitRequest{Manager: of, States: []pilot.State{pilot.Active}}, user)
+			answers <- a
+		}()
+		time.Sleep(time.Second)
+		mustMove(t, log, of, "a", pilot.Claimed, pilot.Activated, pilot.JobFailed) // ACTIVE, and left again
+		synctest.Wait()
+		select {
+		case a := <-answers:
+			t.Fatalf("answered too early: %+v", a)
+		default:
+		}
+		time.Sleep(time.Second)
+		mustMove(t, log, of, "b", pilot.Claimed, pilot.JobFailed) // never ACTIVE
+		a := <-answers
+		if time.Since(began) != 2*time.Second || a.TimedOut || !a.Pilots[0].Reached || a.Pilots[1].Reached {
+			t.Fatalf("after %v: %+v", time.Since(began), a)
+		}
+	})
+}
+
+func TestWaitOfWhoLeavesLeavesNothing(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, _ *bustest.Memory, m replica, of pilot.UID) {
+		submit(t, m, of, job("a"))
+		ctx, leave := context.WithCancel(t.Context())
+		errs := make(chan error)
+		go func() {
+			_, err := m.Wait(ctx, api.WaitRequest{Manager: of}, user)
+			errs <- err
+		}()
+		synctest.Wait()
+		if n := m.Waiting(t.Context()); n != 1 {
+			t.Errorf("%d pilots are waited for, want 1", n)
+		}
+		leave()
+		if err := <-errs; !errors.Is(err, context.Canceled) {
+			t.Errorf("who left gets %v", err)
+		}
+		if n := m.Waiting(t.Context()); n != 0 {
+			t.Errorf("%d pilots are still waited for", n)
+		}
+	})
+}
+
+func TestMinimumPositionIsNotWaitedForForEver(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, _ *bustest.Memory, m replica, of pilot.UID) {
+		far := user
+		far.MinSeq = 1 << 60
+		began := time.Now()
+		_, err := m.GetManager(t.Context(), api.OwnerRequest{UID: of}, far)
+		wantCode(t, err, pilot.Unavailable)
+		if d := time.Since(began); d <= 0 || d > 10*time.Second {
+			t.Errorf("answered after %v", d)
+		}
+		if n := m.Later(t.Context()); n != 0 {
+			t.Errorf("%d are still there that wait for a position", n)
+		}
+	})
+}
+
+func TestManyWaiters(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, log *bustest.Memory, m replica, of pilot.UID) {
+		const pilots, each = 100, 50
+		ds := make([]pilot.Description, pilots)
+		for i := range ds {
+			ds[i] = job(fmt.Sprintf("p%d", i))
+		}
+		submit(t, m, of, ds...)
+		answers := make(chan api.WaitAnswer, pilots*each)
+		for i := range pilots * each {
+			go func() {
+				a, _ := m.Wait(t.Context(), api.WaitRequest{Manager: of, UIDs: []pilot.UID{ds[i%pilots].UID, ds[(i+1)%pilots].UID}}, user)
+				answers <- a
+			}()
+		}
+		synctest.Wait()
+		for i := range ds {
+			mustMove(t, log, of, ds[i].UID, pilot.CancelAsked)
+		}
+		for range pilots * each {
+			if a := <-answers; a.TimedOut || len(a.Pilots) != 2 || !a.Pilots[0].Reached || !a.Pilots[1].Reached {
+				t.Fatalf("answered %+v", a)
+			}
+		}
+		if n := m.Waiting(t.Context()); n != 0 {
+			t.Errorf("%d pilots are still waited for", n)
+		}
+	})
+}

@@ -176,7 +176,7 @@ func (r *run) sweep(p *payload) {
 
 func (r *run) strays() []proc.Identity {
 	if !r.Alone {
-		return proc.Left(proc.Scan(TokenVariable), proc.Identity{PID: -1}, r.Token)
+		return proc.Left(proc.Scan(TokenVariable), proc.Identity{}, r.Token)
 	}
 	return proc.Living(proc.Descendants(os.Getpid()))
 }

@@ -19,13 +19,6 @@ func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	status, err := s.poll(&h)
-	if err != nil {
-		return err
-	}
-	if status.Phase != adaptor.Ended && status.Phase != adaptor.Vanished {
-		return pilot.Errorf(pilot.Conflict, "the job is %s", status.Phase)
-	}
 	places := s.locate(h.Key)
 	sandbox := h.Sandbox
 	if sandbox == "" {
@@ -34,6 +27,13 @@ func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
 	parent := filepath.Dir(sandbox)
 	if !slices.Contains(places, sandbox) || filepath.Base(sandbox) != h.Key.Pilot || filepath.Base(parent) != h.Key.Manager {
 		return pilot.Errorf(pilot.Invalid, "%s is not the sandbox of %s", sandbox, h.Key.Pilot)
+	}
+	status, err := s.poll(&h)
+	if err != nil {
+		return err
+	}
+	if status.Phase != adaptor.Ended && status.Phase != adaptor.Vanished {
+		return pilot.Errorf(pilot.Conflict, "the job is %s", status.Phase)
 	}
 	if err := remove(filepath.Dir(parent), h.Key); err != nil {
 		return err

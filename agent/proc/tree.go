@@ -89,18 +89,21 @@ func Scan(variable string) []Entry {
 }
 
 // Left picks what a process left behind: what is in the session it leads or
-// led, and what carries the tag; not the process itself.
+// led in this boot, and what carries the tag; not the process itself.
 func Left(all []Entry, leader Identity, tag string) []Identity {
 	boot, err := Boot()
 	if err != nil {
 		return nil
 	}
-	var found []Identity
+	if leader.Boot != boot {
+		leader.PID = -1
+	}
 	for _, e := range all {
 		if e.PID == leader.PID && e.Start != leader.Start {
 			leader.PID = -1 // the pid is another's, so nobody of the old session lives
 		}
 	}
+	var found []Identity
 	for _, e := range all {
 		inSession := e.Session == leader.PID && e.Start >= leader.Start
 		if e.PID != leader.PID && (inSession || tag != "" && e.Tag == tag) {

@@ -1,0 +1,238 @@
+package fork_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/agent"
+	"github.com/flightlog/flightlog/agent/proc"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// dyingLauncher submits a spec in another process, which is then killed.
+func (b *bench) dyingLauncher(spec *adaptor.Spec) {
+	b.Helper()
+	will, err := json.Marshal(lastWill{b.root, spec})
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), asAgent+"="+b.socket, asLauncher+"="+string(will))
+	cmd.Stderr = os.Stderr
+	err = cmd.Run()
+	if cmd.ProcessState == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		b.Fatalf("the launcher was to be killed: %v", err)
+	}
+}
+
+func (b *bench) find(spec *adaptor.Spec) adaptor.Handle {
+	b.Helper()
+	s := b.open()
+	p, ok, err := s.Find(b.Context(), spec.Key, spec.Attempt)
+	if err != nil || !ok {
+		b.Fatalf("find %s: %v %v", spec.Key.Pilot, ok, err)
+	}
+	return adaptor.Handle{Key: spec.Key, Attempt: spec.Attempt, Job: p.Job, Sandbox: p.Sandbox}
+}
+
+func TestExitIsKnownThoughTheLauncherWasKilled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	spec := b.spec("orphan", 1, "sleep 0.3; echo out; echo err >&2; exit 7")
+	b.dyingLauncher(spec)
+	job := b.find(spec)
+	out := b.ended(b.open(), job)
+	if out.Code != pilot.PayloadFailed || out.ExitCode == nil || *out.ExitCode != 7 || out.Stdout != "out\n" || out.Stderr != "err\n" {
+		t.Fatalf("%+v", out)
+	}
+	if n := b.ran("orphan"); n != 1 {
+		t.Fatalf("ran %d times", n)
+	}
+}
+
+func TestAdoptedJobsAreCanceledAndTheirEndIsTold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	spec := b.spec("orphan", 1, "exec sleep 1000")
+	b.dyingLauncher(spec)
+	b.until("the payload", func() bool { return b.ran("orphan") == 1 })
+	s := b.open()
+	p, ok, err := s.Find(t.Context(), spec.Key, 1)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	b.tellToStop("orphan")
+	job := adaptor.Handle{Key: spec.Key, Attempt: 1, Job: p.Job, Sandbox: p.Sandbox}
+	if err := s.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
+		t.Fatal(err)
+	}
+	if key := <-s.Ended(); key != spec.Key {
+		t.Fatalf("told of %+v", key)
+	}
+	if out := b.ended(s, job); out.Code != pilot.CanceledByAgent || out.Signal != int(syscall.SIGTERM) {
+		t.Fatalf("%+v", out)
+	}
+	if out, ok := b.outcome("orphan"); !ok || out.Kind != api.OutcomeCanceled {
+		t.Fatalf("the agent reported %v %+v", ok, out)
+	}
+}
+
+// A payload with everything that gets away: a child in the group, one in a
+// session of its own, one there with an empty environment, all deaf to TERM.
+const clinging = `
+deaf='trap "" TERM; echo $$ >> $PIDS; while :; do sleep 1; done'
+export PIDS=$PWD/pids
+sh -c "$deaf" &
+setsid sh -c "$deaf" &
+( setsid env -i PIDS=$PIDS PATH=$PATH sh -c "$deaf" & )
+while [ "$(wc -l < pids 2>/dev/null || echo 0)" -lt 3 ]; do sleep 0.02; done
+echo ready > ready
+exec sleep 1000`
+
+// cling submits that payload and gives its processes.
+func (b *bench) cling(s *systemUnderTest, uid string) (adaptor.Handle, []proc.Identity) {
+	b.Helper()
+	job := b.submit(s, b.spec(uid, 1, clinging))
+	b.until("the payload's children", func() bool {
+		_, err := os.Stat(filepath.Join(job.Sandbox, "ready"))
+		return err == nil
+	})
+	text, err := os.ReadFile(filepath.Join(job.Sandbox, "pids"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var all []proc.Identity
+	for field := range strings.FieldsSeq(string(text)) {
+		pid, _ := strconv.Atoi(field)
+		id, err := proc.Of(pid)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = proc.Kill(id) })
+		all = append(all, id)
+	}
+	return job, all
+}
+
+func (b *bench) allDead(all []proc.Identity) {
+	b.Helper()
+	for i, id := range all {
+		b.until("process "+strconv.Itoa(i)+"'s death", func() bool {
+			return len(proc.Living([]int{id.PID})) == 0 || !slices.Contains(proc.Living([]int{id.PID}), id)
+		})
+	}
+}
+
+func TestCancelLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.open()
+	job, all := b.cling(s, "clinging")
+	b.tellToStop("clinging")
+	if err := s.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.ended(s, job); out.Kind != api.OutcomeCanceled {
+		t.Fatalf("%+v", out)
+	}
+	b.allDead(all)
+}
+
+func TestForceLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.open()
+	job, all := b.cling(s, "clinging")
+	if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.ended(s, job); out.Code != pilot.KilledAfterGrace {
+		t.Fatalf("%+v", out)
+	}
+	b.allDead(all)
+}
+
+func TestAKilledAgentTakesItsPayloadAlong(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.open()
+	job, all := b.cling(s, "clinging")
+	started, err := agent.MarksOf(job.Sandbox, 1).Started()
+	if err != nil || started == nil {
+		t.Fatal(started, err)
+	}
+	if err := proc.Kill(started.Identity); err != nil {
+		t.Fatal(err)
+	}
+	if key := <-s.Ended(); key != job.Key {
+		t.Fatalf("told of %+v", key)
+	}
+	if out := b.ended(s, job); out.Kind != api.OutcomeFailed || out.Code != pilot.AgentLost {
+		t.Fatalf("%+v", out)
+	}
+	b.allDead(all[:2]) // the third has neither token nor session: only its agent knew it
+}
+
+// rewrite changes a mark of a job, as if another process or boot had left it.
+func rewrite(t *testing.T, job adaptor.Handle, change func(*proc.Identity)) {
+	t.Helper()
+	marks := agent.MarksOf(job.Sandbox, job.Attempt)
+	started, err := marks.Started()
+	if err != nil || started == nil {
+		t.Fatal(started, err)
+	}
+	change(&started.Identity)
+	if err := marks.Replace("started", started); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAReusedPidIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.open()
+	real := b.submit(s, b.spec("victim", 1, "exec sleep 1000"))
+	b.until("the payload", func() bool { return b.ran("victim") == 1 })
+	for name, change := range map[string]func(*proc.Identity){
+		"agent_lost": func(id *proc.Identity) { id.Start-- },
+		"lost":       func(id *proc.Identity) { id.Boot = "an earlier boot" },
+	} {
+		forged := b.submit(s, b.spec(name, 1, "exit 0"))
+		b.ended(s, forged)
+		if err := os.Remove(filepath.Join(agent.MarksOf(forged.Sandbox, 1).Dir, "exit")); err != nil {
+			t.Fatal(err)
+		}
+		victim, err := agent.MarksOf(real.Sandbox, 1).Started()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rewrite(t, forged, func(id *proc.Identity) {
+			*id = victim.Identity
+			change(id)
+		})
+		if err := s.Cancel(t.Context(), forged, adaptor.Stop{}); err != nil {
+			t.Fatal(err)
+		}
+		if out := b.ended(s, forged); string(out.Code) != name {
+			t.Errorf("%s: %+v", name, out)
+		}
+		if err := s.Cancel(t.Context(), forged, adaptor.Stop{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.poll(s, real); got.Phase != adaptor.Running {
+			t.Fatalf("%s: the process that has the pid now was hit: %+v", name, got)
+		}
+	}
+	if err := s.Cancel(t.Context(), real, adaptor.Stop{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/flightlog/flightlog/api"
+)
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":       {"", ""},
+		"short":       {"hello", "hello"},
+		"exact":       {strings.Repeat("x", TailBytes), strings.Repeat("x", TailBytes)},
+		"long":        {"first" + strings.Repeat("x", TailBytes), strings.Repeat("x", TailBytes)},
+		"cut rune":    {strings.Repeat("€", TailBytes), strings.Repeat("€", TailBytes/3)},
+		"binary":      {"a\xff\xfeb", "a\uFFFDb"},
+		"starts amid": {"\x80a", "\uFFFDa"},
+		"blown up":    {strings.Repeat("\xffa", TailBytes), strings.Repeat("\uFFFDa", TailBytes/4)},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := Tail(dir, "f"); got != c.want {
+			t.Errorf("%s: %d bytes %.20q, want %d %.20q", name, len(got), got, len(c.want), c.want)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pipe", "link", "nothing", "."} {
+		if got := Tail(dir, name); got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func FuzzClip(f *testing.F) {
+	f.Add([]byte("a\xffb"), true)
+	f.Add([]byte(strings.Repeat("\xff", 9000)), false)
+	f.Fuzz(func(t *testing.T, b []byte, cut bool) {
+		if s := clip(b, cut); !utf8.ValidString(s) || len(s) > TailBytes {
+			t.Fatalf("%d bytes, valid %v", len(s), utf8.ValidString(s))
+		}
+	})
+}
+
+func TestScrub(t *testing.T) {
+	t.Parallel()
+	kept := Scrub([]string{
+		"PATH=/bin", "HOME=/h", "NATS_URL=x", "NATS_CREDS=x", "PILOT_UID=x", "FLIGHTLOG_STATE=x", "GITHUB_TOKEN=x",
+		"db_password=x", "AWS_SECRET_ACCESS_KEY=x", "KEYBOARD=x", "malformed",
+	})
+	if got := strings.Join(kept, " "); got != "PATH=/bin HOME=/h KEYBOARD=x malformed" {
+		t.Fatal(got)
+	}
+}
+
+func TestLookPath(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, mode := range map[string]os.FileMode{"tool": 0o700, "text": 0o600} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ name, path, want, fault string }{
+		{"tool", "/nowhere:" + dir, dir + "/tool", ""},
+		{"./tool", "", dir + "/tool", ""},
+		{dir + "/tool", "", dir + "/tool", ""},
+		{"tool", ".", "", "not in PATH"},
+		{"tool", "", "", "not in PATH"},
+		{"text", dir, "", "permission denied"},
+		{"./", dir, "", "is a directory"},
+	} {
+		got, err := lookPath(c.name, []string{"PATH=" + c.path}, dir)
+		if err == nil && got != c.want || c.fault == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%+v: %q %v", c, got, err)
+		}
+	}
+}
+
+func TestDeadlineByOurClock(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	r := &run{Assignment: Assignment{Runtime: api.Duration(time.Hour)}}
+	for name, c := range map[string]struct {
+		active, begun time.Duration // against now, by the launcher's clock and by ours
+		want          time.Duration
+	}{
+		"at once":                   {0, 0, time.Hour},
+		"granted ten minutes ago":   {-10 * time.Minute, -20 * time.Minute, 50 * time.Minute},
+		"a launcher's clock behind": {-5 * time.Hour, -time.Minute, 59 * time.Minute},
+		"a launcher's clock ahead":  {5 * time.Hour, -time.Minute, time.Hour},
+	} {
+		reply := api.AgentReply{ActiveAt: now.Add(c.active), Deadline: now.Add(c.active + time.Hour)}
+		got := r.until(reply, now.Add(c.begun)).Sub(now)
+		if got < c.want-time.Minute/2 || got > c.want+time.Minute/2 {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestTheLogIsBounded(t *testing.T) {
+	t.Parallel()
+	m := Marks{t.TempDir()}
+	log, done := openLog(m)
+	for range 300 {
+		log.Info(strings.Repeat("x", 8<<10))
+	}
+	done()
+	if info, err := os.Stat(filepath.Join(m.Dir, LogFile)); err != nil || info.Size() > logLimit || info.Size() < logLimit/2 {
+		t.Fatal(info, err)
+	}
+}

@@ -53,6 +53,25 @@ func ConfigFromEnv(getenv func(string) string) Config {
 	}
 }
 
+// Env gives the environment that ConfigFromEnv reads this configuration from:
+// what a child process needs to reach the same bus.
+func (c Config) Env() []string {
+	if c.InProcess != nil {
+		c.URL, c.Context = c.InProcess.URL(), ""
+	}
+	var env []string
+	for _, v := range []struct{ name, value string }{
+		{"NATS_URL", c.URL}, {"NATS_CONTEXT", c.Context}, {"NATS_CREDS", c.Creds}, {"NATS_NKEY", c.NKey},
+		{"NATS_USER", c.User}, {"NATS_PASSWORD", c.Password}, {"NATS_TOKEN", c.Token},
+		{"NATS_CERT", c.Cert}, {"NATS_KEY", c.Key}, {"NATS_CA", c.CA}, {"NATS_INBOX_PREFIX", c.InboxPrefix},
+	} {
+		if v.value != "" {
+			env = append(env, v.name+"="+v.value)
+		}
+	}
+	return env
+}
+
 // Conn is a connection to the bus. All methods may be called at the same time.
 type Conn struct {
 	nc     *nats.Conn

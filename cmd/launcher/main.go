@@ -1,0 +1,91 @@
+// Command launcher launches the pilots of one resource and looks after them,
+// for many machines; on a single one 'flightlog up' holds it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/service"
+)
+
+// findBus is how long the bus is looked for before the command gives up.
+const findBus = 30 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "launcher:", err)
+		os.Exit(1)
+	}
+}
+
+// flags are what the command line says.
+type flags struct {
+	bus   bus.Config
+	agent string
+	level string
+	opts  service.LauncherOptions
+}
+
+func command() *cobra.Command {
+	f := flags{bus: bus.ConfigFromEnv(os.Getenv)}
+	c := &cobra.Command{
+		Use:   "launcher",
+		Short: "Launch the pilots of a resource until SIGTERM",
+		Long: "launcher takes submitted pilots from NATS, launches them, and looks after them. Start as many\n" +
+			"as you like for a resource. One that stops leaves its pilots running; when it starts again,\n" +
+			"or when its lease has run out and another one is there, they are looked after again.",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
+	}
+	set := c.Flags()
+	service.BusFlags(set, &f.bus)
+	set.StringVar(&f.opts.Resource, "resource", "local.localhost", "resource it serves")
+	set.StringVar(&f.opts.State, "state", service.StateDir(os.Getenv), "`directory` for what it keeps on this host")
+	set.StringVar(&f.opts.Sandboxes, "sandboxes", "", "`directory` of sandboxes (default <state>/sandbox)")
+	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: agent beside this one)")
+	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
+	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
+	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+func (f *flags) run(ctx context.Context) error {
+	logger, err := service.Logger(f.level, term.IsTerminal(int(os.Stderr.Fd())))
+	if err != nil {
+		return err
+	}
+	if f.agent == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		f.agent = filepath.Join(filepath.Dir(self), "agent")
+	}
+	f.opts.Agent, f.opts.Bus, f.opts.Logger = []string{f.agent}, f.bus, logger
+	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
+	f.bus.Name, f.bus.Logger = "flightlog launcher", logger
+	find, stop := context.WithTimeout(ctx, findBus)
+	defer stop()
+	conn, err := bus.Connect(find, f.bus)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return service.Launcher(ctx, conn, f.opts)
+}

@@ -1,0 +1,29 @@
+package service
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/flightlog/flightlog/bus"
+)
+
+// BusFlags are the flags, of every command that needs the bus, that say where
+// it is. What cfg holds already, usually from the environment, is their default
+// and is not shown in help texts.
+func BusFlags(set *pflag.FlagSet, cfg *bus.Config) {
+	for _, f := range []struct {
+		field       *string
+		name, usage string
+	}{
+		{&cfg.URL, "url", "NATS servers, comma-separated (NATS_URL; default " + bus.DefaultURL + ")"},
+		{&cfg.Context, "context", "context of the nats command line (NATS_CONTEXT)"},
+		{&cfg.Creds, "creds", "credentials `file` (NATS_CREDS)"},
+		{&cfg.NKey, "nkey", "nkey seed `file` (NATS_NKEY)"},
+		{&cfg.User, "user", "user; the password comes from NATS_PASSWORD (NATS_USER)"},
+		{&cfg.Cert, "tlscert", "client certificate `file` (NATS_CERT)"},
+		{&cfg.Key, "tlskey", "client key `file` (NATS_KEY)"},
+		{&cfg.CA, "tlsca", "certificate `file` to check servers against (NATS_CA)"},
+	} {
+		set.StringVar(f.field, f.name, *f.field, f.usage)
+		set.Lookup(f.name).DefValue = ""
+	}
+}

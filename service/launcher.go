@@ -1,0 +1,113 @@
+package service
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/fork"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// LauncherOptions are the wishes for a launcher.
+type LauncherOptions struct {
+	Resource  string      // that it serves; required
+	State     string      // directory it keeps its name in, on this host; required
+	Sandboxes string      // directory of the sandboxes that have no other; empty: <State>/sandbox
+	Agent     []string    // command line of the agent; required
+	Bus       bus.Config  // how agents reach the bus
+	Spare     int         // agents kept warm; 0: 2, negative: none
+	Replicas  int         // of the leases, if this is the first launcher; 0: 1
+	Logger    *zap.Logger // nil: silent
+	Ready     func()      // called once it launches; may be nil
+}
+
+// leaseTTL is how long a launcher that died is waited for before its pilots
+// are adopted. It is the same for all launchers of one bus.
+const leaseTTL = 10 * time.Second
+
+// Launcher runs a launcher of one resource over a connection until ctx ends;
+// then it leaves its pilots running and gives nil. Any other end is an error:
+// the caller may start anew. The log must exist.
+func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return &pilot.Error{Code: pilot.Internal, Op: "launcher", Err: err}
+	}
+	name, err := takeName(o.State, host)
+	if err != nil {
+		return err
+	}
+	defer name.release()
+	if o.Sandboxes == "" {
+		o.Sandboxes = filepath.Join(o.State, "sandbox")
+	}
+	system, err := fork.New(fork.Config{
+		Agent: o.Agent, Env: append(os.Environ(), o.Bus.Env()...), Root: o.Sandboxes, Spare: o.Spare, Logger: o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer system.Close()
+	l, err := o.open(ctx, conn, name.id, host, system)
+	if err != nil {
+		return err
+	}
+	return o.run(ctx, conn, l)
+}
+
+func (o *LauncherOptions) open(
+	ctx context.Context, conn *bus.Conn, id, host string, system adaptor.Adaptor,
+) (*launcher.Launcher, error) {
+	log, err := conn.Log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inbox, err := conn.Inbox(ctx, o.Resource, bus.InboxConfig{})
+	if err != nil {
+		return nil, err
+	}
+	leases, err := conn.Leases(ctx, leaseTTL, o.Replicas)
+	if err != nil {
+		return nil, err
+	}
+	return launcher.New(launcher.Config{
+		Resource: o.Resource, ID: id, Host: host, Log: log, Inbox: inbox, Leases: leases,
+		Systems: map[string]adaptor.Adaptor{"fork": system}, Logger: o.Logger,
+	})
+}
+
+// run runs the launcher, and answers agents while it does.
+func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 2)
+	go func() { ended <- l.Run(ctx) }()
+	go func() { ended <- conn.ServeAgents(ctx, o.Resource, l.Answer) }()
+	go func() {
+		select {
+		case <-l.Ready():
+			if o.Ready != nil {
+				o.Ready()
+			}
+		case <-ctx.Done():
+		}
+	}()
+	err := <-ended
+	leaving := ctx.Err() != nil
+	stop()
+	<-ended
+	if leaving {
+		return nil
+	}
+	return err
+}

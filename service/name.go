@@ -1,0 +1,71 @@
+package service
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// name is a launcher's name. It belongs to a host and a directory, so that a
+// launcher that starts again, however it ended, finds its old one free and owns
+// its pilots at once; several at a time get different ones.
+type name struct {
+	id   string
+	lock *os.File
+}
+
+// maxLaunchers is how many launchers may share one directory.
+const maxLaunchers = 1000
+
+// takeName takes the first free name; the kernel frees it when the process ends.
+func takeName(dir, host string) (*name, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(dir, "launchers"), 0o700)
+	}
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "launcher name", Err: err}
+	}
+	sum := sha256.Sum256([]byte(dir))
+	base := token(host, 40) + "-" + hex.EncodeToString(sum[:2])
+	for slot := range maxLaunchers {
+		f, err := os.OpenFile(filepath.Join(dir, "launchers", fmt.Sprint(slot)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, &pilot.Error{Code: pilot.Invalid, Op: "launcher name", Err: err}
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return &name{id: fmt.Sprintf("%s-%d", base, slot), lock: f}, nil
+		}
+		f.Close() //nolint:errcheck // nothing was written
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, &pilot.Error{Code: pilot.Internal, Op: "launcher name", Err: err}
+		}
+	}
+	return nil, pilot.Errorf(pilot.Unavailable, "all %d launcher names of %s are taken", maxLaunchers, dir)
+}
+
+func (n *name) release() { n.lock.Close() } //nolint:errcheck // nothing was written
+
+// token makes a host name a token of a subject.
+func token(host string, most int) string {
+	host, _, _ = strings.Cut(host, ".")
+	clean := strings.Map(func(r rune) rune {
+		if pilot.ValidToken(string(r)) {
+			return r
+		}
+		return '-'
+	}, host)
+	if clean == "" {
+		clean = "host"
+	}
+	return clean[:min(len(clean), most)]
+}

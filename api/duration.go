@@ -17,11 +17,14 @@ func (d Duration) MarshalJSON() ([]byte, error) {
 	return json.Marshal(pilot.FormatDuration(time.Duration(d)))
 }
 
-// UnmarshalJSON reads either form.
+// UnmarshalJSON reads either form; null leaves d as it is.
 func (d *Duration) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	var seconds float64
 	if json.Unmarshal(b, &seconds) == nil {
-		if math.Abs(seconds) > math.MaxInt64/1e9 {
+		if math.Abs(seconds) >= math.MaxInt64/1e9 {
 			return pilot.Errorf(pilot.Invalid, "%v seconds is no duration", seconds)
 		}
 		*d = Duration(seconds * float64(time.Second))
@@ -33,7 +36,7 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
-		return pilot.Errorf(pilot.Invalid, "%q is not a duration; write 30s, 5m or 1h30m", text)
+		return pilot.Errorf(pilot.Invalid, "%.64q is not a duration; write 30s, 5m or 1h30m", text)
 	}
 	*d = Duration(parsed)
 	return nil

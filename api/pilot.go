@@ -90,7 +90,7 @@ func PilotOf(p *projection.Pilot) Pilot {
 	if p.Job.Known() {
 		out.Job = &Job{p.Job.ID, p.Job.Cluster, p.Job.URL, p.Job.Host, p.Note.Phase, p.Note.Native}
 	}
-	if c := p.Status.Cancel; c != nil {
+	if c := p.Cancel; c != nil {
 		out.Cancel = &Cancel{c.By, c.Reason, c.Force, Duration(c.Grace), c.At}
 	}
 	return out

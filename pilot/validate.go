@@ -17,7 +17,10 @@ func (d *Description) Validate(index int) []Fault {
 	if d.UID != "" && !ValidToken(d.UID) {
 		v.add("uid", TokenRule)
 	}
-	v.resource(d.Resource)
+	if d.Resource == "" {
+		v.missing("resource")
+	}
+	v.text("resource", d.Resource)
 	switch {
 	case d.Runtime == 0:
 		v.missing("runtime")
@@ -50,18 +53,6 @@ func (v *validator) add(field, format string, args ...any) {
 // missing says it in RADICAL-Pilot's words (v0.35, pilot_manager.py).
 func (v *validator) missing(field string) {
 	v.add(field, "does not define mandatory attribute '%s'", field)
-}
-
-// resource checks the form: <site>.<host>, or one token, an alias.
-func (v *validator) resource(label string) {
-	if label == "" {
-		v.missing("resource")
-		return
-	}
-	site, host, dotted := strings.Cut(label, ".")
-	if !ValidToken(site) || dotted && !ValidToken(host) {
-		v.add("resource", "must be <site>.<host>; each %s", TokenRule)
-	}
 }
 
 func (v *validator) size(d *Description) {

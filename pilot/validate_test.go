@@ -35,18 +35,16 @@ func TestValidateFindsEveryFault(t *testing.T) {
 		}},
 		"all wrong": {func(d *pilot.Description) {
 			*d = pilot.Description{
-				UID: "a.b", Resource: "a.b.c", Runtime: -1, Cores: -1, Nodes: 1, GPUs: pilot.MaxCount + 1, Memory: -1,
+				UID: "a.b", Resource: "a\x00", Runtime: -1, Cores: -1, Nodes: 1, GPUs: pilot.MaxCount + 1, Memory: -1,
 				AccessSchema: "\xff", Queue: "a\nb", Project: strings.Repeat("p", pilot.MaxText+1), JobName: "\x1b[2J", Sandbox: "\x00",
 			}
 		}, []string{
-			"uid: must be 1 to 64", "resource: must be <site>.<host>", "runtime: must be positive", "nodes: not both",
+			"uid: must be 1 to 64", "resource: control character", "runtime: must be positive", "nodes: not both",
 			"cores: must be between 1", "gpus: must be between 0", "memory: must not be negative", "access_schema: not UTF-8",
 			"queue: control character", "project: 4097 bytes", "job_name: control character", "sandbox: control character",
 		}},
-		"resource of blanks": {func(d *pilot.Description) { d.Resource = "a b.c" }, []string{"resource: must be <site>.<host>"}},
-		"resource half":      {func(d *pilot.Description) { d.Resource = "local." }, []string{"resource: must be <site>.<host>"}},
-		"arguments of none":  {func(d *pilot.Description) { d.Arguments = []string{"x"} }, []string{"arguments: need an 'executable'"}},
-		"blank executable":   {func(d *pilot.Description) { d.Executable = " " }, []string{"executable: is blank"}},
+		"arguments of none": {func(d *pilot.Description) { d.Arguments = []string{"x"} }, []string{"arguments: need an 'executable'"}},
+		"blank executable":  {func(d *pilot.Description) { d.Executable = " " }, []string{"executable: is blank"}},
 		"NUL and bytes": {func(d *pilot.Description) {
 			d.Executable, d.Arguments = "a\x00", []string{"ok", "\xff"}
 			d.Environment = map[string]string{"A": "\x00", "1B": "", "": ""}

@@ -50,14 +50,14 @@ func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
 	}
 	e, ok := c.entries[label]
 	if !ok {
-		return nil, pilot.Errorf(pilot.NotFound, "Resource key '%s' is not known; known are %s", label, strings.Join(c.Labels(), ", "))
+		return nil, pilot.Errorf(pilot.NotFound, "Resource key '%.150s' is not known; known are %s", label, strings.Join(c.Labels(), ", "))
 	}
 	if schema == "" {
 		schema = e.DefaultSchema
 	}
 	endpoints, ok := e.Schemas[schema]
 	if !ok {
-		return nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s; known are %s",
+		return nil, pilot.Errorf(pilot.NotFound, "schema %.150s unknown for resource %s; known are %s",
 			schema, label, strings.Join(slices.Sorted(maps.Keys(e.Schemas)), ", "))
 	}
 	cfg := e.Config

@@ -61,10 +61,11 @@ func (a *app) root() *cobra.Command {
 		c.GroupID = "pilots"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{a.managers(), a.sessions(), a.version()} {
+	for _, c := range []*cobra.Command{a.up(), a.managers(), a.sessions(), a.version()} {
 		c.GroupID = "service"
 		root.AddCommand(c)
 	}
+	root.AddCommand(a.agentProcess())
 	return root
 }
 

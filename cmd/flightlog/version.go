@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,14 @@ func buildInfo() build {
 		}
 	}
 	return b
+}
+
+// semver is the version without its v, as NATS micro services have it.
+func semver() string {
+	if v := buildInfo().Version; v != "devel" {
+		return strings.TrimPrefix(v, "v")
+	}
+	return "0.0.0"
 }
 
 func (a *app) version() *cobra.Command {

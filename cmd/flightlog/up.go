@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service"
+)
+
+// upFlags are what the command line of up says.
+type upFlags struct {
+	store  string
+	listen string
+	sync   string
+	level  string
+}
+
+func (a *app) up() *cobra.Command {
+	var u upFlags
+	c := &cobra.Command{
+		Use: "up", Args: cobra.NoArgs,
+		Short: "Run everything in this process: message bus, manager, launcher",
+		Long: "Run the message bus with its log in a directory, a manager, and a launcher for\n" +
+			"local.localhost, until SIGTERM or an interrupt. Pilots keep running when it stops, and are\n" +
+			"taken up again when it is started with the same store.\n\n" +
+			"One line on stdout, 'ready: URL', says that it answers; the log goes to stderr.",
+		Example: "  flightlog up\n  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0",
+		RunE: func(c *cobra.Command, _ []string) error {
+			a.begun = true
+			return a.runUp(c.Context(), u)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+a.defaultStore()+")")
+	f.StringVar(&u.listen, "listen", bus.DefaultListen, "`host:port` for clients; port 0: any free one")
+	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
+	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+// defaultStore is where the XDG base directory specification wants what a
+// program must keep: $XDG_STATE_HOME, else ~/.local/state.
+func (a *app) defaultStore() string {
+	state := a.getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) { // as the specification says of relative ones
+		state = filepath.Join(or(a.getenv("HOME"), "."), ".local", "state")
+	}
+	return filepath.Join(state, "flightlog")
+}
+
+func (a *app) runUp(ctx context.Context, u upFlags) error {
+	if err := private(u.listen); err != nil {
+		return err
+	}
+	log, err := a.logger(u.level)
+	if err != nil {
+		return err
+	}
+	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
+	dir, err := filepath.Abs(or(u.store, a.defaultStore()))
+	if err != nil {
+		return err
+	}
+	server, err := bus.Embed(ctx, bus.ServerConfig{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
+	if err != nil {
+		return err
+	}
+	defer server.Shutdown()
+	conn, err := bus.Connect(ctx, bus.Config{InProcess: server, Name: "flightlog up", Logger: log.Named("bus")})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.Ensure(ctx, bus.StreamConfig{}); err != nil {
+		return err
+	}
+	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
+	err = a.parts(ctx, conn, server.URL(), dir, log)
+	if ctx.Err() != nil {
+		log.Info("stopped; pilots keep running")
+	}
+	return err
+}
+
+// parts runs the manager and the launcher until ctx ends or one of them fails.
+func (a *app) parts(ctx context.Context, conn *bus.Conn, url, dir string, log *zap.Logger) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error {
+		return service.Manager(ctx, conn, service.ManagerOptions{
+			Version: semver(), Logger: log.Named("manager"),
+			Ready: func() { fmt.Fprintf(a.stdout, "ready: %s\n", url) },
+		})
+	})
+	return all.Wait()
+}
+
+// private refuses addresses that others can reach: the embedded bus asks nobody
+// who he is, and who may submit runs programs as the user of up.
+func private(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return misused("--listen %q is not host:port", listen)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return &pilot.Error{Code: pilot.Denied, Message: fmt.Sprintf(
+		"--listen %s: whoever can reach it could run programs as you, for 'up' has no access control; "+
+			"listen on 127.0.0.1, or run a NATS server with credentials and the parts by themselves", listen)}
+}
+
+// logger logs for people on a terminal, and in JSON elsewhere.
+func (a *app) logger(name string) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(name)
+	if err != nil {
+		return nil, misused("--log-level takes debug, info, warn or error, not %q", name)
+	}
+	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	if _, isTerminal := terminal(a.stderr); isTerminal {
+		cfg := zap.NewDevelopmentEncoderConfig()
+		cfg.EncodeLevel = zapcore.CapitalColorLevelEncoder
+		if a.getenv("NO_COLOR") != "" || a.color == "never" {
+			cfg.EncodeLevel = zapcore.CapitalLevelEncoder
+		}
+		cfg.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+		cfg.CallerKey = zapcore.OmitKey
+		encoder = zapcore.NewConsoleEncoder(cfg)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(a.stderr)), level)), nil
+}
+
+// agentCommand is how launchers start agents: the agent beside this binary, or
+// this binary as one.
+func agentCommand() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	beside := filepath.Join(filepath.Dir(self), "agent")
+	if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		return []string{beside}, nil
+	}
+	return []string{self, "agent"}, nil
+}

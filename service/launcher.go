@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -52,7 +54,7 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		o.Sandboxes = filepath.Join(o.State, "sandbox")
 	}
 	system, err := fork.New(fork.Config{
-		Agent: o.Agent, Env: append(os.Environ(), o.Bus.Env()...), Root: o.Sandboxes, Spare: o.Spare, Logger: o.Logger,
+		Agent: o.Agent, Env: agentEnv(os.Environ(), o.Bus), Root: o.Sandboxes, Spare: o.Spare, Logger: o.Logger,
 	})
 	if err != nil {
 		return err
@@ -63,6 +65,13 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	return o.run(ctx, conn, l)
+}
+
+// agentEnv is this process's environment with the agents' own way to the bus.
+// Of a name that is there twice, Go's os.Getenv sees the first one only.
+func agentEnv(environ []string, cfg bus.Config) []string {
+	kept := slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NATS_") })
+	return append(kept, cfg.Env()...)
 }
 
 func (o *LauncherOptions) open(

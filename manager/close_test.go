@@ -1,0 +1,201 @@
+package manager_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func stateOf(t testing.TB, m replica, of pilot.UID) events.OwnerState {
+	t.Helper()
+	a, err := m.GetManager(t.Context(), api.OwnerRequest{UID: of}, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Manager.State
+}
+
+func TestCloseKeepsThePilots(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	submit(t, m, of, job("a"))
+	for range 2 { // closing again changes nothing
+		a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Reason: "tidy"}, user)
+		if err != nil || a.Manager.State != events.StateClosed || len(a.Canceling) != 0 || a.Canceling == nil || a.Manager.Reason != "tidy" {
+			t.Fatalf("%+v, %v", a, err)
+		}
+	}
+	got, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+	if err != nil || got.Pilots[0].State != pilot.PendingLaunch {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	_, err = m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(1)}, user)
+	wantCode(t, err, pilot.Closed)
+
+	a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, user)
+	if err != nil || !slices.Equal(a.Canceling, []pilot.UID{"a"}) || a.Manager.Pilots["CANCELED"] != 1 {
+		t.Fatalf("closed once more, to terminate: %+v, %v", a, err)
+	}
+	_, err = m.CloseManager(t.Context(), api.CloseRequest{UID: "nobody"}, user)
+	wantCode(t, err, pilot.NotFound)
+}
+
+func TestCloseEndsWhatNobodyClaimed(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	submit(t, m, of, job("a"), job("b"))
+	a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, user)
+	if err != nil || a.Manager.State != events.StateClosed || a.Manager.Pilots["CANCELED"] != 2 ||
+		!slices.Equal(a.Canceling, []pilot.UID{"a", "b"}) || a.Manager.ClosedAt == nil {
+		t.Fatalf("%+v, %v", a, err)
+	}
+}
+
+func TestCloseIsOverWithTheLastPilot(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	m := start(t, t.Context(), log)
+	other := open(t, log)
+	of := newManager(t, m)
+	submit(t, m, of, job("a"), job("b"))
+	mustMove(t, log, of, "a", pilot.Claimed)
+	a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, user)
+	if err != nil || a.Manager.State != events.StateClosing || a.Manager.Pilots["CANCELING"] != 1 || a.Manager.Pilots["CANCELED"] != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	_, err = m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(1)}, user)
+	wantCode(t, err, pilot.Closed)
+	m.stop() // who began is gone
+	mustMove(t, log, of, "a", pilot.JobCanceled)
+	eventually(t, "the other replica ends it", func() bool { return stateOf(t, other, of) == events.StateClosed })
+}
+
+// TestCloseGoesOnWhereItStopped: whatever a replica had got to when it died, of
+// the appends that closing a session needs, the others bring it to an end; and
+// what was born meanwhile ends too.
+func TestCloseGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	for allowed := range 8 {
+		synctest.Test(t, func(t *testing.T) {
+			log := bustest.NewMemory()
+			dying, other := start(t, t.Context(), log), start(t, t.Context(), log)
+			of := map[pilot.UID]pilot.UID{"a": newManager(t, dying), "b": newManager(t, dying)}
+			for uid, in := range of {
+				submit(t, dying, in, job(uid))
+				mustMove(t, log, in, uid, pilot.Claimed)
+			}
+			synctest.Wait()
+			ctx, die := context.WithCancel(t.Context())
+			left := allowed
+			log.Faults.Refuse = func(e *events.Event) error {
+				if e.Actor != "ada" {
+					return nil
+				}
+				if left--; left < 0 {
+					die()
+					return pilot.Errorf(pilot.Unavailable, "dead")
+				}
+				return nil
+			}
+			_, err := dying.CloseSession(ctx, api.CloseRequest{UID: "default", Terminate: true}, user)
+			dying.stop()
+			die()
+			log.Faults.Refuse = nil
+			if allowed == 0 {
+				wantCode(t, err, pilot.Unavailable)
+				other.stop()
+				return
+			}
+			born := born(t, log, of["a"])
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			for uid, in := range of {
+				mustMove(t, log, in, uid, pilot.JobCanceled)
+			}
+			time.Sleep(10 * time.Second)
+			s, err := other.GetSession(t.Context(), api.OwnerRequest{UID: "default"}, user)
+			if err != nil || s.Session.State != events.StateClosed || s.Session.Pilots["CANCELED"] != 3 {
+				t.Errorf("after %d appends: %+v, %v (%s)", allowed, s, err, born)
+			}
+			for _, in := range of {
+				if st := stateOf(t, other, in); st != events.StateClosed {
+					t.Errorf("after %d appends: manager is %s", allowed, st)
+				}
+			}
+			other.stop()
+		})
+	}
+}
+
+// born writes a birth as a replica would that does not know of the close yet.
+func born(t testing.TB, log *bustest.Memory, of pilot.UID) pilot.UID {
+	t.Helper()
+	d := job("late")
+	_, err := log.Append(context.Background(), &events.Event{
+		ID: "late", Class: events.Command, Kind: events.Submit, Birth: &events.Birth{Description: d},
+		Key: pilot.Key{Resource: d.Resource, Manager: of, Pilot: d.UID},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.UID
+}
+
+func TestCloseASession(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	m := open(t, log)
+	of, empty := newManager(t, m), newManager(t, m)
+	submit(t, m, of, job("a"))
+	mustMove(t, log, of, "a", pilot.Claimed, pilot.Activated)
+	a, err := m.CloseSession(t.Context(), api.CloseRequest{UID: "default"}, user)
+	if err != nil || a.Session.State != events.StateClosed || a.Session.Pilots["ACTIVE"] != 1 || len(a.Canceling) != 0 {
+		t.Fatalf("closed: %+v, %v", a, err)
+	}
+	if stateOf(t, m, of) != events.StateClosed || stateOf(t, m, empty) != events.StateClosed {
+		t.Fatal("its managers are not closed")
+	}
+	_, err = m.CreateManager(t.Context(), api.CreateRequest{}, user)
+	wantCode(t, err, pilot.Closed)
+	a, err = m.CloseSession(t.Context(), api.CloseRequest{UID: "default", Terminate: true}, user)
+	if err != nil || !slices.Equal(a.Canceling, []pilot.UID{"a"}) || a.Session.Pilots["CANCELING"] != 1 {
+		t.Fatalf("closed once more, to terminate: %+v, %v", a, err)
+	}
+	_, err = m.CloseSession(t.Context(), api.CloseRequest{UID: "nobody"}, user)
+	wantCode(t, err, pilot.NotFound)
+}
+
+func TestCloseEverywhereAtOnce(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	rs := []replica{open(t, log), open(t, log), open(t, log)}
+	of := newManager(t, rs[0])
+	got := submit(t, rs[0], of, jobs(200)...)
+	errs := make(chan error)
+	for i := range 9 {
+		go func() {
+			c := user
+			c.MinSeq = got[199].Seq
+			_, err := rs[i%3].CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, c)
+			errs <- err
+		}()
+	}
+	for range 9 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, p := range got {
+		if n := count(log, of, p.UID, "canceled"); n != 1 {
+			t.Fatalf("%s was canceled %d times", p.UID, n)
+		}
+	}
+	eventually(t, "closed", func() bool { return stateOf(t, rs[2], of) == events.StateClosed })
+}

@@ -1,0 +1,246 @@
+package manager_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/manager"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+)
+
+func TestListInPages(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	ds := make([]pilot.Description, 25)
+	for i := range ds {
+		ds[i] = job(fmt.Sprintf("p%02d", i))
+		ds[i].Labels = map[string]string{"odd": fmt.Sprint(i % 2)}
+	}
+	submit(t, m, of, ds...)
+	submit(t, m, newManager(t, m), job("elsewhere"))
+	mustMove(t, log, of, "p03", pilot.CancelAsked)
+	eventually(t, "folded", func() bool {
+		a, err := m.List(t.Context(), api.ListRequest{Manager: of, States: []pilot.State{pilot.Canceled}}, user)
+		return err == nil && len(a.Pilots) == 1
+	})
+	for name, c := range map[string]struct {
+		r    api.ListRequest
+		want int
+	}{
+		"all":      {api.ListRequest{}, 26},
+		"manager":  {api.ListRequest{Manager: of}, 25},
+		"labels":   {api.ListRequest{Labels: map[string]string{"odd": "1"}}, 12},
+		"live":     {api.ListRequest{Live: true, Manager: of}, 24},
+		"states":   {api.ListRequest{States: []pilot.State{pilot.PendingLaunch}}, 25},
+		"resource": {api.ListRequest{Resource: "localhost"}, 26},
+		"nowhere":  {api.ListRequest{Resource: "no.where"}, 0},
+	} {
+		var got []pilot.UID
+		c.r.Limit = 4
+		for {
+			a, err := m.List(t.Context(), c.r, user)
+			if err != nil || len(a.Pilots) > 4 {
+				t.Fatalf("%s: %d pilots, %v", name, len(a.Pilots), err)
+			}
+			got = append(got, uidsOf(a.Pilots)...)
+			if c.r.After = a.Next; a.Next == "" {
+				break
+			}
+		}
+		if len(got) != c.want || !slices.IsSorted(got[:max(0, len(got)-1)]) {
+			t.Errorf("%s: %v, want %d", name, got, c.want)
+		}
+	}
+	for _, bad := range []api.ListRequest{{After: "x"}, {Limit: -1}, {States: []pilot.State{pilot.Unborn}}} {
+		_, err := m.List(t.Context(), bad, user)
+		wantCode(t, err, pilot.Invalid)
+	}
+	_, err := m.List(t.Context(), api.ListRequest{Manager: "nobody"}, user)
+	wantCode(t, err, pilot.NotFound)
+}
+
+// TestAnswersFitIntoOneMessage: pilots as large as they can be are given in
+// shorter pages, and a get of too many is refused.
+func TestAnswersFitIntoOneMessage(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	large := job("")
+	large.Arguments = []string{strings.Repeat("\"", pilot.MaxArgBytes/2)}
+	for range 8 {
+		submit(t, m, of, large)
+	}
+	seen := 0
+	for r := (api.ListRequest{Manager: of}); ; {
+		a, err := m.List(t.Context(), r, user)
+		if err != nil || len(a.Pilots) == 0 {
+			t.Fatalf("%d pilots, %v", len(a.Pilots), err)
+		}
+		b, err := json.Marshal(a)
+		if err != nil || len(b) > bus.MaxMessage {
+			t.Fatalf("a page is %d bytes, %v", len(b), err)
+		}
+		seen += len(a.Pilots)
+		if r.After = a.Next; a.Next == "" {
+			break
+		}
+	}
+	if seen != 8 {
+		t.Fatalf("%d pilots listed, want 8", seen)
+	}
+	_, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+	wantCode(t, err, pilot.Invalid)
+}
+
+func TestGetAsItWas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := bustest.NewMemory()
+		m := start(t, t.Context(), log)
+		of := newManager(t, m)
+		before := time.Now()
+		time.Sleep(time.Minute)
+		submit(t, m, of, job("a"))
+		pending := time.Now()
+		time.Sleep(time.Minute)
+		mustMove(t, log, of, "a", pilot.Claimed, pilot.Activated)
+		active := time.Now()
+		time.Sleep(time.Minute)
+		mustMove(t, log, of, "a", pilot.JobDone)
+		for at, want := range map[time.Time]pilot.State{pending: pilot.PendingLaunch, active: pilot.Active, time.Now(): pilot.Done} {
+			a, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}, At: &at}, user)
+			if err != nil || a.Pilots[0].State != want {
+				t.Errorf("at %v: %+v, %v, want %s", at, a, err, want)
+			}
+		}
+		_, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}, At: &before}, user)
+		wantCode(t, err, pilot.NotFound)
+		_, err = m.Get(t.Context(), api.GetRequest{Manager: of, At: new(time.Now().Add(time.Hour))}, user)
+		wantCode(t, err, pilot.Invalid)
+		m.stop()
+	})
+}
+
+func TestHistoryAndLogs(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	submit(t, m, of, job("a"))
+	mustMove(t, log, of, "a", pilot.Claimed, pilot.Queued, pilot.Activated)
+	note := events.Event{
+		ID: "n", Class: events.Remark, Kind: events.Logged, Remark: &events.Note{Text: "all is well"},
+		Key: pilot.Key{Resource: "local.localhost", Manager: of, Pilot: "a"},
+	}
+	seq, err := log.Append(t.Context(), &note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Cancel(t.Context(), api.CancelRequest{Manager: of, Reason: "enough"}, manager.Call{Actor: "ada", MinSeq: seq}); err != nil {
+		t.Fatal(err)
+	}
+	mustMove(t, log, of, "a", pilot.JobCanceled)
+	h, err := m.History(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, e := range h.Events {
+		kinds = append(kinds, string(e.Kind))
+	}
+	want := "submit launching pending_active active log canceling cancel canceled"
+	if got := strings.Join(kinds, " "); got != want {
+		t.Errorf("history is %s, want %s", got, want)
+	}
+	rest, err := m.History(t.Context(), api.PilotRequest{Manager: of, UID: "a", After: h.Events[5].Seq}, user)
+	if err != nil || len(rest.Events) != 2 {
+		t.Errorf("behind the sixth: %+v, %v", rest, err)
+	}
+	l, err := m.Logs(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, line := range l.Lines {
+		if line.Time.IsZero() {
+			t.Errorf("no time: %+v", line)
+		}
+		lines = append(lines, line.Message)
+	}
+	text := strings.Join(lines, "\n")
+	for _, w := range []string{"submitted by ada", "LAUNCHING: attempt", "all is well", "CANCELING by ada because: enough", "CANCELED: as_the_test_wants"} {
+		if !strings.Contains(text, w) {
+			t.Errorf("no %q in\n%s", w, text)
+		}
+	}
+	_, err = m.Logs(t.Context(), api.PilotRequest{Manager: of, UID: "b"}, user)
+	wantCode(t, err, pilot.NotFound)
+}
+
+func TestRunStopsAtALaterVersion(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	m := start(t, t.Context(), log) // which ends by itself, see below
+	of := newManager(t, m)
+	submit(t, m, of, job("a"))
+	subject := "pilots.evt.local.localhost." + of + ".a"
+	log.Put(subject, []byte("these bytes are no event"))
+	eventually(t, "the pilot shows it", func() bool {
+		a, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+		return err == nil && a.Pilots[0].Degraded != ""
+	})
+
+	known, err := resource.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Put(subject, []byte("\x83\xa1v\x63\xa2id\xa1x\xa1k\xa4done")) // {v: 99, id: x, k: done}
+	late, err := manager.New(manager.Config{Log: log, Resources: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, late.Run(t.Context()), pilot.Unsupported)
+	_, err = late.ListSessions(t.Context(), api.OwnersRequest{}, user)
+	wantCode(t, err, pilot.Unavailable)
+}
+
+func TestEndpointsAnswerWithAPosition(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	submit(t, m, of, job("a"))
+	requests := map[string]string{
+		"session.create": `{"uid":"s"}`, "session.get": `{"uid":"s"}`, "session.list": `{}`, "session.close": `{"uid":"s"}`,
+		"manager.create": `{}`, "manager.get": `{"uid":"M"}`, "manager.list": `{}`,
+		"pilot.submit": `{"manager":"M","pilots":[{"resource":"localhost","cores":1,"runtime":5}]}`,
+		"pilot.get":    `{"manager":"M"}`, "pilot.list": `{"manager":"M"}`, "pilot.wait": `{"manager":"M","timeout":0}`,
+		"pilot.history": `{"manager":"M","uid":"a"}`, "pilot.logs": `{"manager":"M","uid":"a"}`,
+		"pilot.cancel": `{"manager":"M"}`, "manager.close": `{"uid":"M"}`,
+	}
+	all := m.Endpoints()
+	if len(all) != len(requests) {
+		t.Fatalf("%d endpoints, want %d", len(all), len(requests))
+	}
+	slices.SortStableFunc(all, func(a, b manager.Endpoint) int { // those that close come last
+		return cmp.Compare(strings.Index(a.Name, "close"), strings.Index(b.Name, "close"))
+	})
+	for _, e := range all {
+		decode := func(into any) error {
+			return json.Unmarshal([]byte(strings.ReplaceAll(requests[e.Name], "M", of)), into)
+		}
+		if _, seq, err := e.Handle(t.Context(), user, decode); err != nil || seq == 0 {
+			t.Errorf("%s: position %d, %v", e.Name, seq, err)
+		}
+		bad := func(any) error { return pilot.Errorf(pilot.Invalid, "no") }
+		if _, _, err := e.Handle(t.Context(), user, bad); pilot.CodeOf(err) != pilot.Invalid {
+			t.Errorf("%s: a request that does not decode gives %v", e.Name, err)
+		}
+	}
+}

@@ -19,16 +19,22 @@ const (
 	lastPause  = 2 * time.Second
 )
 
-// patience is how long one attempt waits for its answer. A replica that was
-// killed with the request in hand never answers; another one will.
-const patience = 5 * time.Second
+// A replica that was killed with a request in hand never answers; another one
+// will. So no attempt waits for ever.
+const (
+	// patience is how long one attempt waits for its answer.
+	patience = 5 * time.Second
+	// slice is how long the service is asked to wait for pilots in one go. It
+	// answers earlier when there is something to say.
+	slice = 10 * time.Second
+)
 
 // call asks an endpoint and gives its answer. It asks again while the service
 // is unavailable or silent, until ctx ends.
 func call[Answer any](ctx context.Context, c *Client, endpoint string, ask any) (Answer, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	return callWithin[Answer](ctx, c, patience, endpoint, ask)
+	return callWithin[Answer](ctx, c, c.patience, endpoint, ask)
 }
 
 // callWithin is call for requests whose answer may take longer than patience.

@@ -15,9 +15,12 @@ import (
 type Client struct {
 	conn    *bus.Conn
 	owned   bool
-	timeout time.Duration
+	timeout time.Duration // of calls whose context has no deadline
 	log     *zap.Logger
-	seen    atomic.Uint64 // highest log position any answer showed
+
+	patience, slice time.Duration // see the constants
+
+	seen atomic.Uint64 // highest log position any answer showed
 
 	mu       sync.Mutex // guards what is below
 	closed   bool
@@ -31,7 +34,7 @@ type Client struct {
 func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
 	s := defaults(url, opts)
 	c := &Client{
-		conn: s.conn, timeout: s.timeout, log: s.log,
+		conn: s.conn, timeout: s.timeout, log: s.log, patience: patience, slice: slice,
 		handlers: map[*registration]struct{}{},
 	}
 	if c.conn != nil {

@@ -30,11 +30,6 @@ func (r *WaitResult) Reached() bool {
 	return !slices.ContainsFunc(r.Pilots, func(w api.Waited) bool { return !w.Reached })
 }
 
-// slice is how long the service is asked to wait in one go. It answers earlier
-// when there is something to say; the limit is for replicas that die, for one
-// that was killed never answers.
-const slice = 20 * time.Second
-
 // Wait waits until every one of the pilots has reached one of the states or has
 // ended. Waiting for no pilots is over at once. Code not_found names all that
 // are unknown.
@@ -84,12 +79,12 @@ var errWaited = pilot.Errorf(pilot.Timeout, "the time to wait is over")
 func (m *Manager) waitChunk(ctx context.Context, states []pilot.State, uids []pilot.UID) (api.WaitAnswer, error) {
 	ask := api.WaitRequest{Manager: m.uid, UIDs: uids, States: states}
 	for {
-		left := slice
+		left := m.c.slice
 		if end, ok := ctx.Deadline(); ok {
-			left = min(slice, time.Until(end))
+			left = min(left, time.Until(end))
 		}
 		ask.Timeout = new(api.Duration(max(0, left)))
-		answer, err := callWithin[api.WaitAnswer](ctx, m.c, left+patience, "pilot.wait", ask)
+		answer, err := callWithin[api.WaitAnswer](ctx, m.c, left+m.c.patience, "pilot.wait", ask)
 		switch {
 		case context.Cause(ctx) == errWaited: //nolint:errorlint // our own value
 			return m.standing(ctx, ask)

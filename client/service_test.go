@@ -1,0 +1,344 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service"
+)
+
+// replica runs a manager with its own connection. kill cuts the connection, as
+// the death of its process would.
+func replica(t *testing.T, url string) (kill func()) {
+	t.Helper()
+	conn := connect(t, url)
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		ended <- service.Manager(ctx, conn, service.ManagerOptions{Name: t.Name(), Ready: func() { close(ready) }})
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- err
+		t.Fatal(err)
+	}
+	return conn.NATS().Close
+}
+
+// served is a log with replicas that answer for it.
+func served(t *testing.T, replicas int) (c *client.Client, h *hand, kills []func()) {
+	t.Helper()
+	server := bustest.JetStream(t)
+	conn := connect(t, server.URL())
+	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	for range replicas {
+		kills = append(kills, replica(t, server.URL()))
+	}
+	return dial(t, server.URL()), byHand(t, conn), kills
+}
+
+func dial(t *testing.T, url string) *client.Client {
+	t.Helper()
+	c, err := client.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func newManager(t *testing.T, c *client.Client) *client.Manager {
+	t.Helper()
+	m, err := c.CreateManager(t.Context(), client.ManagerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func submit(t *testing.T, m *client.Manager, n int) []*client.Pilot {
+	t.Helper()
+	got, err := m.Submit(t.Context(), many(n)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func many(n int) []pilot.Description {
+	descs := make([]pilot.Description, n)
+	for i := range descs {
+		descs[i] = describe("")
+		descs[i].Labels = map[string]string{"i": fmt.Sprint(i)}
+	}
+	return descs
+}
+
+func at(p *client.Pilot) pilot.Key { return key(p.Manager().UID(), p.UID()) }
+
+func TestSessionsAndManagersAreFoundAgain(t *testing.T) {
+	t.Parallel()
+	c, _, _ := served(t, 1)
+	s, err := c.CreateSession(t.Context(), client.SessionOptions{Labels: map[string]string{"run": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.CreateManager(t.Context(), client.ManagerOptions{UID: "mine"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	submit(t, m, 2)
+
+	again, err := c.Session(t.Context(), s.UID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := again.Managers(t.Context())
+	if err != nil || len(all) != 1 || all[0].UID != "mine" {
+		t.Fatalf("got %v, %v", all, err)
+	}
+	m, err = c.Manager(t.Context(), "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := m.Info(t.Context())
+	if err != nil || info.Pilots[pilot.PendingLaunch.String()] != 2 {
+		t.Errorf("got %+v, %v; want two pilots", info, err)
+	}
+	if _, err := c.Manager(t.Context(), "yours"); pilot.CodeOf(err) != pilot.NotFound {
+		t.Errorf("unknown manager: %v", err)
+	}
+	if _, err := c.CreateManager(t.Context(), client.ManagerOptions{UID: "mine"}); pilot.CodeOf(err) != pilot.Conflict {
+		t.Errorf("manager twice: %v", err)
+	}
+	gone, err := again.Close(t.Context(), client.CloseOptions{Terminate: true})
+	if err != nil || len(gone) != 2 {
+		t.Errorf("close: %v, %v", gone, err)
+	}
+	if _, err := m.Submit(t.Context(), describe("")); pilot.CodeOf(err) != pilot.Closed {
+		t.Errorf("submit after close: %v", err)
+	}
+}
+
+func TestSubmitIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	c, _, _ := served(t, 1)
+	m := newManager(t, c)
+	bad := many(4)
+	bad[2].Cores, bad[3].Resource = 0, "no.where"
+	_, err := m.Submit(t.Context(), bad...)
+	faults := pilot.FaultsOf(err)
+	if pilot.CodeOf(err) != pilot.Invalid || len(faults) != 2 || faults[0].Index != 2 || faults[1].Index != 3 {
+		t.Errorf("got %v, want faults of items 2 and 3", err)
+	}
+	for p, err := range m.List(t.Context(), client.ListOptions{}) {
+		t.Errorf("there is %v, %v", p, err)
+	}
+	if _, err := m.Submit(t.Context()); pilot.CodeOf(err) != pilot.Invalid {
+		t.Errorf("nothing to submit: %v", err)
+	}
+}
+
+func TestLongListsAreCutAndKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	c, _, _ := served(t, 1)
+	m := newManager(t, c)
+	descs := many(api.MaxItems + 200)
+	o := client.SubmitOptions{IdempotencyKey: "k"}
+	got, err := m.SubmitWith(t.Context(), o, descs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := m.SubmitWith(t.Context(), o, descs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for p, err := range m.List(t.Context(), client.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.UID != got[i].UID() || p.UID != again[i].UID() || p.Description.Labels["i"] != fmt.Sprint(i) {
+			t.Fatalf("pilot %d is %s %v, want %s, again %s", i, p.UID, p.Description.Labels, got[i].UID(), again[i].UID())
+		}
+		i++
+	}
+	if i != len(descs) {
+		t.Errorf("%d pilots of %d", i, len(descs))
+	}
+}
+
+func TestAListThatIsRefusedHalfwayTellsHowFarItGot(t *testing.T) {
+	t.Parallel()
+	c, _, _ := served(t, 1)
+	m := newManager(t, c)
+	if _, err := m.Submit(t.Context(), describe("taken")); err != nil {
+		t.Fatal(err)
+	}
+	descs := many(api.MaxItems + 10)
+	descs[api.MaxItems+3].UID = "taken"
+	got, err := m.Submit(t.Context(), descs...)
+	var partial *client.PartialError
+	if !errors.As(err, &partial) || partial.Accepted != api.MaxItems || partial.Unknown != 0 || len(got) != api.MaxItems {
+		t.Fatalf("%d handles, %v", len(got), err)
+	}
+	if faults := pilot.FaultsOf(err); len(faults) != 1 || faults[0].Index != api.MaxItems+3 {
+		t.Errorf("faults %v", faults)
+	}
+
+	descs[api.MaxItems+3].UID, descs[api.MaxItems+4].Cores = "", 0
+	if got, err := m.Submit(t.Context(), descs...); len(got) > 0 || pilot.CodeOf(err) != pilot.Invalid {
+		t.Errorf("a fault that was there to see: %d pilots, %v", len(got), err)
+	}
+}
+
+func TestWaitTellsReachedFromEnded(t *testing.T) {
+	t.Parallel()
+	c, h, _ := served(t, 1)
+	m := newManager(t, c)
+	ps := submit(t, m, 3)
+	h.move(at(ps[0]), pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone)
+	h.move(at(ps[1]), pilot.Claimed, pilot.JobFailed)
+	active := client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: 50 * time.Millisecond}
+
+	if w, err := ps[0].Wait(t.Context(), active); err != nil || !w.Reached || w.State != pilot.Done {
+		t.Errorf("left again: %+v, %v", w, err)
+	}
+	if w, err := ps[1].Wait(t.Context(), active); err != nil || w.Reached || w.State != pilot.Failed {
+		t.Errorf("ended otherwise: %+v, %v", w, err)
+	}
+	got, err := m.WaitAll(t.Context(), active)
+	if err != nil || !got.TimedOut || got.Reached() || len(got.Pilots) != 3 {
+		t.Errorf("deadline: %+v, %v", got, err)
+	}
+	if got, err := m.Wait(t.Context(), active); err != nil || len(got.Pilots) != 0 || got.TimedOut {
+		t.Errorf("none: %+v, %v", got, err)
+	}
+	if _, err := m.Wait(t.Context(), active, "nobody"); pilot.CodeOf(err) != pilot.NotFound {
+		t.Errorf("unknown: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := m.WaitAll(ctx, client.WaitOptions{}); pilot.CodeOf(err) != pilot.Timeout {
+		t.Errorf("end of the context: %v", err)
+	}
+}
+
+func TestWaitOutlivesTheReplicaThatWasAsked(t *testing.T) {
+	t.Parallel()
+	c, h, kills := served(t, 1)
+	c.Hurry()
+	p := submit(t, newManager(t, c), 1)[0]
+	done := make(chan error, 1)
+	go func() {
+		w, err := p.Wait(t.Context(), client.WaitOptions{})
+		if err == nil && w.State != pilot.Canceled {
+			err = fmt.Errorf("ended %s", w.State)
+		}
+		done <- err
+	}()
+	kills[0]()
+	replica(t, c.Bus().NATS().ConnectedUrl())
+	h.move(at(p), pilot.CancelAsked)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAClientReadsItsWritesOnAnyReplica(t *testing.T) {
+	t.Parallel()
+	c, _, _ := served(t, 3)
+	m := newManager(t, c)
+	for range 50 {
+		p := submit(t, m, 1)[0]
+		if _, err := p.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestCallsWaitForTheService(t *testing.T) {
+	t.Parallel()
+	server := bustest.JetStream(t)
+	if err := connect(t, server.URL()).Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, server.URL())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := c.Managers(ctx, client.Owners{}); pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("nobody serves: %v", err)
+	}
+	made := make(chan error, 1)
+	go func() {
+		_, err := c.CreateManager(t.Context(), client.ManagerOptions{UID: "m"})
+		made <- err
+	}()
+	replica(t, server.URL())
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCancelHistoryLogsAndThePast(t *testing.T) {
+	t.Parallel()
+	c, h, _ := served(t, 1)
+	m := newManager(t, c)
+	ps := submit(t, m, 3)
+	h.move(at(ps[0]), pilot.Claimed)
+	before := time.Now()
+	if err := ps[1].Cancel(t.Context(), client.CancelOptions{Reason: "not needed"}); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := m.Cancel(t.Context(), client.CancelOptions{}); err != nil || len(gone) != 0 {
+		t.Errorf("nobody: %v, %v", gone, err)
+	}
+	if gone, err := m.CancelAll(t.Context(), client.CancelOptions{Force: true}); err != nil || len(gone) != 3 {
+		t.Errorf("all: %v, %v", gone, err)
+	}
+	want := []pilot.State{pilot.Canceling, pilot.Canceled, pilot.Canceled}
+	got, err := m.Get(t.Context(), ps[0].UID(), ps[1].UID(), ps[2].UID())
+	if err != nil || len(got) != 3 {
+		t.Fatal(got, err)
+	}
+	for i, p := range got {
+		if p.State != want[i] {
+			t.Errorf("pilot %d is %s, want %s", i, p.State, want[i])
+		}
+	}
+	past, err := ps[1].Get(t.Context())
+	if err != nil || past.Cancel == nil || past.Cancel.Reason != "not needed" {
+		t.Errorf("%+v, %v", past, err)
+	}
+	if then, err := ps[1].GetAt(t.Context(), before); err != nil || then.State != pilot.PendingLaunch {
+		t.Errorf("the past: %s, %v", then.State, err)
+	}
+	history, err := ps[1].History(t.Context(), 0)
+	kinds := []events.Kind{}
+	for _, e := range history {
+		kinds = append(kinds, e.Kind)
+	}
+	if err != nil || !slices.Equal(kinds, []events.Kind{"submit", "canceled"}) {
+		t.Errorf("history: %v, %v", kinds, err)
+	}
+	if logs, err := ps[1].Logs(t.Context()); err != nil || len(logs.Lines) == 0 {
+		t.Errorf("logs: %v, %v", logs, err)
+	}
+}

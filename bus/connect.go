@@ -32,6 +32,7 @@ type Config struct {
 
 	Name        string // shown by the server; empty: "flightlog"
 	InboxPrefix string // where answers come to; empty: "_INBOX"
+	Actor       string // who asks, told with every Call; may be empty
 
 	InProcess *Server     // connect to this one without a socket; URL and Context are ignored
 	Logger    *zap.Logger // nil: silent
@@ -77,7 +78,9 @@ type Conn struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	log    *zap.Logger
+	actor  string
 	since  atomic.Int64  // when it was last connected, Unix ns
+	epoch  atomic.Int64  // of the last answer
 	closed chan struct{} // closed once nc is
 
 	mu      sync.Mutex
@@ -96,7 +99,7 @@ const (
 // Code unavailable: nobody answered before ctx ended; denied: the credentials
 // are refused; invalid: the configuration is wrong.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
-	c := &Conn{log: cfg.Logger, closed: make(chan struct{}), waiting: map[*func()]struct{}{}}
+	c := &Conn{log: cfg.Logger, actor: cfg.Actor, closed: make(chan struct{}), waiting: map[*func()]struct{}{}}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}

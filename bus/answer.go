@@ -1,0 +1,100 @@
+package bus
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// httpLike are the numbers of the codes in the header of micro services, for
+// tools that expect HTTP's; the code itself is in the body.
+var httpLike = map[pilot.Code]string{
+	pilot.Invalid: "400", pilot.Denied: "403", pilot.NotFound: "404", pilot.Conflict: "409", pilot.Closed: "410",
+	pilot.Internal: "500", pilot.Unsupported: "501", pilot.Unavailable: "503", pilot.Timeout: "504",
+}
+
+// answering makes messages of answers and errors.
+func answering(enc encoding, answer any, seq uint64) (*nats.Msg, error) {
+	data, err := json.Marshal(answer)
+	if err == nil {
+		data, err = enc.fromJSON(data)
+	}
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Internal, Op: "encode the answer", Err: err}
+	}
+	h := nats.Header{headerContent: {string(enc)}}
+	if seq > 0 {
+		h[api.HeaderSeq] = []string{strconv.FormatUint(seq, 10)}
+	}
+	return &nats.Msg{Header: h, Data: data}, nil
+}
+
+// refusing makes a message of an error. Of a defect of ours it tells no more
+// than that: what it was is for the log.
+func refusing(enc encoding, err error) *nats.Msg {
+	body := api.ErrorBody{Code: pilot.CodeOf(err), Message: "internal error", Faults: pilot.FaultsOf(err)}
+	var e *pilot.Error
+	if body.Code != pilot.Internal && errors.As(err, &e) {
+		if body.Message = e.Message; body.Message == "" && len(e.Faults) == 0 {
+			body.Message = err.Error()
+		}
+	}
+	m, failed := answering(enc, api.ErrorAnswer{Error: body}, 0)
+	if failed != nil {
+		m = &nats.Msg{Header: nats.Header{}}
+	}
+	number := httpLike[body.Code]
+	if number == "" {
+		number = "500"
+	}
+	m.Header[micro.ErrorCodeHeader] = []string{number}
+	m.Header[micro.ErrorHeader] = []string{oneLine(string(body.Code) + ": " + (&pilot.Error{
+		Code: body.Code, Message: body.Message, Faults: body.Faults,
+	}).Error())}
+	return m
+}
+
+// oneLine makes a header's value of a text.
+func oneLine(text string) string {
+	const most = 300 // bytes; the whole is in the body
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text), "")
+}
+
+// answered reads an answer, or the error that came instead of one.
+func answered(m *nats.Msg, out any) (seq uint64, err error) {
+	if m.Header.Get(micro.ErrorCodeHeader) != "" {
+		var body api.ErrorAnswer
+		if err := json.Unmarshal(m.Data, &body); err != nil || body.Error.Code == "" {
+			return 0, pilot.Errorf(pilot.Internal, "the service answers with an error that is not ours: %.300q",
+				m.Header.Get(micro.ErrorHeader))
+		}
+		return 0, &pilot.Error{Code: body.Error.Code, Message: body.Error.Message, Faults: body.Error.Faults}
+	}
+	if text := m.Header.Get(api.HeaderSeq); text != "" {
+		if seq, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return 0, &pilot.Error{Code: pilot.Internal, Op: "read the answer", Err: err}
+		}
+	}
+	if out == nil {
+		return seq, nil
+	}
+	if err := json.Unmarshal(m.Data, out); err != nil {
+		return 0, &pilot.Error{Code: pilot.Internal, Op: "read the answer", Err: err}
+	}
+	return seq, nil
+}

@@ -1,0 +1,62 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Call asks an endpoint once and reads its answer into out, which may be nil;
+// seq is the position that the answer reflects. minSeq, if not 0, is the
+// position that it must at least reflect. An error of the service comes as the
+// service's *pilot.Error. Code unavailable: no replica serves, and nothing
+// happened; timeout: ctx or the connection ended before the answer came.
+func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out any) (seq uint64, err error) {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return 0, invalid("call "+endpoint, err)
+	}
+	m := &nats.Msg{Subject: group + "." + endpoint, Data: data, Header: nats.Header{headerContent: {string(inJSON)}}}
+	if minSeq > 0 {
+		m.Header[api.HeaderMinSeq] = []string{strconv.FormatUint(minSeq, 10)}
+		if epoch := c.Epoch(); epoch != 0 {
+			m.Header[api.HeaderEpoch] = []string{strconv.FormatInt(epoch, 10)}
+		}
+	}
+	if c.actor != "" {
+		m.Header[HeaderActor] = []string{oneLine(c.actor)}
+	}
+	answer, err := c.ask(ctx, m)
+	if err != nil {
+		return 0, fault("call "+endpoint, err)
+	}
+	if epoch, err := strconv.ParseInt(answer.Header.Get(api.HeaderEpoch), 10, 64); err == nil {
+		c.epoch.Store(epoch)
+	}
+	return answered(answer, out)
+}
+
+// Epoch is that of the log that the last answer to a Call told of; 0: none
+// yet. Positions of another epoch must not be given to Call.
+func (c *Conn) Epoch() int64 { return c.epoch.Load() }
+
+// ask waits for an answer, but no longer than the connection lives that it
+// would come by.
+func (c *Conn) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	asking, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer c.onReconnect(func() { cancel(errLost) })()
+	answer, err := c.nc.RequestMsgWithContext(asking, m)
+	if err != nil && context.Cause(asking) == errLost { //nolint:errorlint // our own value, never wrapped
+		return nil, errLost
+	}
+	return answer, err
+}
+
+// errLost: the connection was replaced while an answer was due.
+var errLost = pilot.Errorf(pilot.Timeout, "the connection broke before the answer came")

@@ -1,0 +1,166 @@
+package bus
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// maxFaults are listed of one request; more help nobody.
+const maxFaults = 100
+
+// locate finds which fields of a JSON value do not fit a struct, having failed
+// with cause as a whole: encoding/json stops at the first and does not always
+// name it.
+func locate(data []byte, into any, cause error) []pilot.Fault {
+	var l locator
+	l.walk(reflect.TypeOf(into), data, 0, "")
+	if len(l.faults) == 0 {
+		l.add(0, "", cause.Error())
+	}
+	return l.faults
+}
+
+type locator struct{ faults []pilot.Fault }
+
+func (l *locator) add(index int, field, reason string) {
+	if len(l.faults) < maxFaults {
+		l.faults = append(l.faults, pilot.Fault{Index: index, Field: field, Reason: reason})
+	}
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
+// walk descends to the values that do not fit t.
+func (l *locator) walk(t reflect.Type, raw []byte, index int, field string) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(reflect.New(t).Interface())
+	if err == nil || len(l.faults) >= maxFaults {
+		return
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch opaque := reflect.PointerTo(t).Implements(unmarshaler); {
+	case t.Kind() == reflect.Struct && !opaque:
+		l.fields(t, raw, index, field, err)
+	case t.Kind() == reflect.Slice && !opaque:
+		l.items(t, raw, index, field, err)
+	case t.Kind() == reflect.Map && !opaque:
+		l.entries(t, raw, index, field, err)
+	default:
+		l.add(index, field, reason(err))
+	}
+}
+
+func (l *locator) fields(t reflect.Type, raw []byte, index int, field string, err error) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil {
+		l.add(index, field, reason(err))
+		return
+	}
+	for _, name := range sortedNames(object) {
+		if f, ok := fieldOf(t, name); ok {
+			l.walk(f.Type, object[name], index, join(field, name))
+		} else {
+			l.add(index, join(field, fmt.Sprintf("%.64s", name)), "is not known")
+		}
+	}
+}
+
+// items numbers the items of a request's list by the fault's index; those of
+// lists further down are part of the field's name.
+func (l *locator) items(t reflect.Type, raw []byte, index int, field string, err error) {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		l.add(index, field, reason(err))
+		return
+	}
+	for i, item := range list {
+		if t.Elem().Kind() == reflect.Struct && !strings.Contains(field, ".") {
+			l.walk(t.Elem(), item, i, "")
+		} else {
+			l.walk(t.Elem(), item, index, fmt.Sprintf("%s[%d]", field, i))
+		}
+	}
+}
+
+func (l *locator) entries(t reflect.Type, raw []byte, index int, field string, err error) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil {
+		l.add(index, field, reason(err))
+		return
+	}
+	for _, name := range sortedNames(object) {
+		l.walk(t.Elem(), object[name], index, join(field, fmt.Sprintf("%.64s", name)))
+	}
+}
+
+// fieldOf finds a field as encoding/json does: by its tag, whatever the case.
+func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if tag == "" {
+			tag = f.Name
+		}
+		if f.IsExported() && tag != "-" && strings.EqualFold(tag, name) {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+func reason(err error) string {
+	var wrong *json.UnmarshalTypeError
+	var ours *pilot.Error
+	switch {
+	case errors.As(err, &ours):
+		return ours.Error()
+	case errors.As(err, &wrong):
+		return fmt.Sprintf("is a %s, must be %s", wrong.Value, wanted(wrong.Type))
+	default:
+		return err.Error()
+	}
+}
+
+// wanted says in JSON's words what a type takes.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	default:
+		return "a whole number within bounds"
+	}
+}
+
+func join(field, name string) string {
+	if field == "" {
+		return name
+	}
+	return field + "." + name
+}
+
+func sortedNames(object map[string]json.RawMessage) []string {
+	names := make([]string, 0, len(object))
+	for name := range object {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

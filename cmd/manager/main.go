@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
+	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/service"
@@ -52,14 +52,7 @@ func command() *cobra.Command {
 	}
 	host, _ := os.Hostname() // without a name it is called manager
 	set := c.Flags()
-	set.StringVar(&f.bus.URL, "url", f.bus.URL, "NATS servers, comma-separated (NATS_URL; default "+bus.DefaultURL+")")
-	set.StringVar(&f.bus.Context, "context", f.bus.Context, "context of the nats command line (NATS_CONTEXT)")
-	set.StringVar(&f.bus.Creds, "creds", f.bus.Creds, "credentials `file` (NATS_CREDS)")
-	set.StringVar(&f.bus.NKey, "nkey", f.bus.NKey, "nkey seed `file` (NATS_NKEY)")
-	set.StringVar(&f.bus.User, "user", f.bus.User, "user; the password comes from NATS_PASSWORD (NATS_USER)")
-	set.StringVar(&f.bus.Cert, "tlscert", f.bus.Cert, "client certificate `file` (NATS_CERT)")
-	set.StringVar(&f.bus.Key, "tlskey", f.bus.Key, "client key `file` (NATS_KEY)")
-	set.StringVar(&f.bus.CA, "tlsca", f.bus.CA, "certificates servers are checked against (NATS_CA)")
+	service.BusFlags(set, &f.bus)
 	set.BoolVar(&f.ensure, "ensure", true, "create the log if it is missing, and check it if not")
 	set.IntVar(&f.stream.Replicas, "replicas", 0, "replicas of a new log; 0: 1, or what an existing one has")
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
@@ -68,17 +61,10 @@ func command() *cobra.Command {
 }
 
 func (f *flags) run(ctx context.Context) error {
-	level, err := zap.ParseAtomicLevel(f.level)
+	logger, err := service.Logger(f.level, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
-	cfg := zap.NewProductionConfig()
-	cfg.Level = level
-	logger, err := cfg.Build()
-	if err != nil {
-		return err
-	}
-	defer logger.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
 	f.bus.Name, f.bus.Logger = "flightlog manager "+f.name, logger
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()

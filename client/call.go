@@ -58,11 +58,11 @@ func attempt[Answer any](ctx context.Context, c *Client, each time.Duration, end
 	var answer Answer
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
-	seq, err := c.conn.Call(ctx, endpoint, c.seen.Load(), ask, &answer)
+	seq, err := c.conn.Call(ctx, endpoint, c.seen.least(c.conn.Epoch()), ask, &answer)
 	if err != nil {
 		return answer, err
 	}
-	c.saw(seq)
+	c.seen.saw(c.conn.Epoch(), seq)
 	return answer, nil
 }
 
@@ -83,16 +83,6 @@ func ended(ctx context.Context, endpoint string, last error) error {
 		return &pilot.Error{Code: pilot.Timeout, Op: endpoint, Err: context.Cause(ctx)}
 	}
 	return &pilot.Error{Code: code, Op: endpoint, Message: last.Error(), Err: errors.Join(context.Cause(ctx), last)}
-}
-
-// saw keeps the highest position, so that no later answer is older.
-func (c *Client) saw(seq uint64) {
-	for {
-		was := c.seen.Load()
-		if seq <= was || c.seen.CompareAndSwap(was, seq) {
-			return
-		}
-	}
 }
 
 // sleep waits, and says whether it was not ctx that ended it.

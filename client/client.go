@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,7 +19,7 @@ type Client struct {
 
 	patience, slice time.Duration // see the constants
 
-	seen atomic.Uint64 // highest log position any answer showed
+	seen seen
 
 	mu       sync.Mutex // guards what is below
 	closed   bool

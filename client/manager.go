@@ -128,7 +128,7 @@ func (m *Manager) Cancel(ctx context.Context, o CancelOptions, uids ...pilot.UID
 	return all, nil
 }
 
-// CancelAll cancels all pilots of the manager.
+// CancelAll cancels all pilots of the manager that have not ended.
 func (m *Manager) CancelAll(ctx context.Context, o CancelOptions) ([]api.Canceled, error) {
 	return m.cancel(ctx, o, nil)
 }

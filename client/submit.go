@@ -118,10 +118,11 @@ func partKey(key string, part int) string {
 
 // A request and its answer must fit in a message of the bus, 1 MB unless its
 // owner changed it. An answer holds each description again with what is known
-// of the pilot, for which pilotBytes is ample.
+// of the pilot; the manager counts about pilotBytes for that, and refuses more
+// than partBytes.
 const (
 	partBytes  = 900 << 10
-	pilotBytes = 512
+	pilotBytes = 700
 )
 
 // cut divides a list into parts that fit in one request each; an empty list is

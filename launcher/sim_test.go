@@ -39,6 +39,7 @@ type plot struct {
 	faults  []adaptortest.Fault // by the number of a call to the batch system
 	refuse  []bool              // by the number of an append
 	lose    []bool
+	blind   bool // Find may overlook a job: only the fence keeps a second one from running
 	strikes []strike
 }
 
@@ -68,6 +69,7 @@ func story(rt *rapid.T) *plot {
 		}), 0, 30).Draw(rt, "faults"),
 		refuse: rapid.SliceOfN(rapid.Bool(), 0, 20).Draw(rt, "refuse"),
 		lose:   rapid.SliceOfN(rapid.Bool(), 0, 40).Draw(rt, "lose"),
+		blind:  rapid.Bool().Draw(rt, "blind"),
 	}
 	for range rapid.IntRange(1, 6).Draw(rt, "pilots") {
 		a := actor{
@@ -101,11 +103,15 @@ func (s *plot) play(t *testing.T) string {
 	f := newFleet(t, adaptortest.Config{
 		Settle: 5 * time.Second,
 		Script: func(sp *adaptor.Spec) adaptortest.Script { return scripts[sp.Key.Pilot] },
-		Fault: func(adaptortest.Call) adaptortest.Fault {
-			if n := int(calls.Add(1)); n <= len(s.faults) {
-				return s.faults[n-1]
+		Fault: func(c adaptortest.Call) adaptortest.Fault {
+			n := int(calls.Add(1))
+			switch {
+			case s.blind && c.Op == adaptortest.Find && n%2 == 0:
+				return adaptortest.Forget
+			case n > len(s.faults) || c.Op == adaptortest.Find && s.faults[n-1] == adaptortest.Forget:
+				return adaptortest.None
 			}
-			return adaptortest.None
+			return s.faults[n-1]
 		},
 	})
 	f.log.Faults.Refuse = func(e *events.Event) error {
@@ -177,6 +183,9 @@ func (s *plot) judge(f *fleet, keys []pilot.Key) string {
 	for i, k := range keys {
 		if wrong := s.pilots[i].judge(f, f.get(k)); wrong != "" {
 			return fmt.Sprintf("%s: %s; history %v", k.Pilot, wrong, f.kinds(k))
+		}
+		if jobs := f.batch.Jobs(k); jobs > 1 && !s.blind {
+			return fmt.Sprintf("%s: %d jobs were made; history %v", k.Pilot, jobs, f.kinds(k))
 		}
 	}
 	return ""

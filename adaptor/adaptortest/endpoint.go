@@ -40,7 +40,10 @@ func (e *Endpoint) Find(ctx context.Context, key pilot.Key, attempt int) (adapto
 	if err := ctx.Err(); err != nil {
 		return adaptor.Placed{}, false, err
 	}
-	if _, err := e.memory.begin(Find, key, attempt); err != nil {
+	switch fault, err := e.memory.begin(Find, key, attempt); {
+	case fault == Forget:
+		return adaptor.Placed{}, false, nil
+	case err != nil:
 		return adaptor.Placed{}, false, err
 	}
 	e.memory.mu.Lock()

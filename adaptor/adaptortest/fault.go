@@ -40,7 +40,7 @@ const (
 	LoseAnswer  Fault = "lose_answer"  // the job is made, the caller learns nothing: class unknown
 	LoseRequest Fault = "lose_request" // no job is made, the caller learns nothing: class unknown
 	Fail        Fault = "fail"         // Find, Poll, Cancel: an error that says nothing
-	Forget      Fault = "forget"       // Poll: the job is reported as vanished, though it is there
+	Forget      Fault = "forget"       // Poll, Find: the system says that there is no such job, though it is there
 )
 
 var classes = map[Fault]adaptor.Class{

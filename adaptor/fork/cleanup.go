@@ -28,6 +28,9 @@ func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
 	if !slices.Contains(places, sandbox) || filepath.Base(sandbox) != h.Key.Pilot || filepath.Base(parent) != h.Key.Manager {
 		return pilot.Errorf(pilot.Invalid, "%s is not the sandbox of %s", sandbox, h.Key.Pilot)
 	}
+	if _, err := os.Lstat(sandbox); errors.Is(err, fs.ErrNotExist) {
+		return gone(os.Remove(s.linkName(h.Key)))
+	}
 	status, err := s.poll(&h)
 	if err != nil {
 		return err
@@ -39,10 +42,7 @@ func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
 		return err
 	}
 	_ = os.Remove(parent) // other pilots of the manager keep it
-	if err := os.Remove(s.linkName(h.Key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return gone(os.Remove(s.linkName(h.Key)))
 }
 
 // remove removes <manager>/<pilot> below base if it bears our marks.

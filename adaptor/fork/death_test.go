@@ -91,10 +91,11 @@ func TestAdoptedJobsAreCanceledAndTheirEndIsTold(t *testing.T) {
 const clinging = `
 deaf='trap "" TERM; echo $$ >> $PIDS; while :; do sleep 1; done'
 export PIDS=$PWD/pids
-sh -c "$deaf" &
-setsid sh -c "$deaf" &
-( setsid env -i PIDS=$PIDS PATH=$PATH sh -c "$deaf" & )
-while [ "$(wc -l < pids 2>/dev/null || echo 0)" -lt 3 ]; do sleep 0.02; done
+touch pids
+more() { while [ "$(wc -l < pids)" -lt $1 ]; do sleep 0.02; done; }
+sh -c "$deaf" & more 1
+setsid sh -c "$deaf" & more 2
+( setsid env -i PIDS=$PIDS PATH=$PATH sh -c "$deaf" & ) ; more 3
 echo ready > ready
 exec sleep 1000`
 

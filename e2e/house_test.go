@@ -1,0 +1,295 @@
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// serverDir makes the test binary a NATS server for the directory it names:
+// one more process that can be killed.
+const serverDir = "FLIGHTLOG_E2E_SERVER"
+
+// bin is where the binaries under test are.
+var bin string
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serverDir); dir != "" {
+		serve(dir, os.Getenv("FLIGHTLOG_E2E_LISTEN"))
+		return
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "flightlog-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	build := exec.Command("go", "build", "-o", bin+"/", "../cmd/...")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// serve is a NATS server until it is killed.
+func serve(dir, listen string) {
+	s, err := bus.Embed(context.Background(), bus.ServerConfig{Store: dir, Listen: listen})
+	if err == nil {
+		var conn *bus.Conn
+		if conn, err = bus.Connect(context.Background(), bus.Config{URL: s.URL()}); err == nil {
+			err = conn.Ensure(context.Background(), bus.StreamConfig{})
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+	fmt.Println("ready:")
+	select {}
+}
+
+// house is a service of several processes over one directory.
+type house struct {
+	t      *testing.T
+	dir    string
+	listen string
+	env    []string
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := l.Addr().String()
+	l.Close()
+	h := &house{t: t, dir: t.TempDir(), listen: listen}
+	h.env = append(os.Environ(), "NATS_URL=nats://"+listen, "XDG_STATE_HOME="+h.dir, "NO_COLOR=1")
+	t.Cleanup(h.sweep)
+	return h
+}
+
+// sweep kills what a failed test has left of its pilots.
+func (h *house) sweep() {
+	for _, pid := range h.processes() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// processes are those, agents and payloads, whose environment names this house's directory.
+func (h *house) processes() []int {
+	var pids []int
+	entries, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, path := range entries {
+		environ, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(environ), "PILOT_SANDBOX="+h.dir) {
+			continue
+		}
+		var pid int
+		if _, err := fmt.Sscanf(path, "/proc/%d/environ", &pid); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// process is one that can be killed and started again.
+type process struct {
+	h    *house
+	name string
+	args []string
+	env  []string
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+}
+
+func (h *house) server() *process {
+	p := &process{h: h, name: os.Args[0], env: []string{
+		serverDir + "=" + filepath.Join(h.dir, "store"), "FLIGHTLOG_E2E_LISTEN=" + h.listen,
+	}}
+	p.start()
+	return p
+}
+
+func (h *house) process(name string, args ...string) *process {
+	p := &process{h: h, name: filepath.Join(bin, name), args: args}
+	p.start()
+	return p
+}
+
+func (h *house) up(args ...string) *process {
+	return h.process("flightlog", append([]string{"up", "--store", filepath.Join(h.dir, "store"), "--listen", h.listen}, args...)...)
+}
+
+// start starts the process and waits until it says that it is ready.
+func (p *process) start() {
+	p.h.t.Helper()
+	cmd := exec.Command(p.name, p.args...)
+	cmd.Env = append(append([]string{}, p.h.env...), p.env...)
+	r, w, err := os.Pipe()
+	if err != nil {
+		p.h.t.Fatal(err)
+	}
+	log, err := os.OpenFile(filepath.Join(p.h.dir, filepath.Base(p.name)+".log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		p.h.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		p.h.t.Fatal(err)
+	}
+	w.Close()
+	p.mu.Lock()
+	p.cmd = cmd
+	p.mu.Unlock()
+	p.h.t.Cleanup(p.kill)
+	ready := make(chan bool, 1)
+	go func() {
+		defer r.Close()
+		told := false
+		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			if !told && strings.Contains(lines.Text(), "ready") {
+				told = true
+				ready <- true
+			}
+			fmt.Fprintln(log, lines.Text())
+		}
+		if !told {
+			ready <- false
+		}
+	}()
+	if !<-ready {
+		p.h.t.Errorf("%s %v ended before it was ready; see its last words:\n%s", p.name, p.args, p.h.tail(log.Name()))
+	}
+}
+
+func (h *house) tail(path string) string {
+	b, _ := os.ReadFile(path)
+	return string(b[max(0, len(b)-2000):])
+}
+
+// kill is kill -9; a process that has ended is left alone.
+func (p *process) kill() { p.end(syscall.SIGKILL) }
+
+// term is a clean stop.
+func (p *process) term() { p.end(syscall.SIGTERM) }
+
+func (p *process) signal(s os.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		_ = p.cmd.Process.Signal(s)
+	}
+}
+
+func (p *process) end(s os.Signal) {
+	p.mu.Lock()
+	cmd := p.cmd
+	p.cmd = nil
+	p.mu.Unlock()
+	if cmd != nil {
+		_ = cmd.Process.Signal(s)
+		_ = cmd.Wait()
+	}
+}
+
+// client connects to the house.
+func (h *house) client() *client.Client {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
+	defer cancel()
+	c, err := client.Connect(ctx, "nats://"+h.listen, client.WithTimeout(time.Minute))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(c.Close)
+	return c
+}
+
+func (h *house) manager(c *client.Client) *client.Manager {
+	h.t.Helper()
+	m, err := c.CreateManager(h.t.Context(), client.ManagerOptions{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return m
+}
+
+// cli runs a command of the binary and gives what it prints.
+func (h *house) cli(args ...string) (stdout string, code int) {
+	h.t.Helper()
+	cmd := exec.Command(filepath.Join(bin, "flightlog"), args...)
+	cmd.Env = h.env
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil && cmd.ProcessState == nil {
+		h.t.Fatal(err)
+	}
+	if code = cmd.ProcessState.ExitCode(); code != 0 {
+		h.t.Logf("flightlog %s: exit %d: %s", strings.Join(args, " "), code, stderr.String())
+	}
+	return string(out), code
+}
+
+// local describes a pilot on this machine.
+func local(executable string, args ...string) pilot.Description {
+	return pilot.Description{
+		Resource: "local.localhost", Runtime: pilot.Runtime(10 * time.Minute), Cores: 1,
+		Executable: executable, Arguments: args,
+	}
+}
+
+// shell describes a pilot that runs a script.
+func shell(script string) pilot.Description { return local("sh", "-c", script) }
+
+func submit(t *testing.T, m *client.Manager, descs ...pilot.Description) []*client.Pilot {
+	t.Helper()
+	ps, err := m.Submit(t.Context(), descs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ps
+}
+
+// await waits until all pilots of the manager have got to one of the states.
+func await(t *testing.T, m *client.Manager, states ...pilot.State) []api.Waited {
+	t.Helper()
+	r, err := m.WaitAll(t.Context(), client.WaitOptions{States: states, Timeout: 5 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.TimedOut {
+		t.Fatalf("after five minutes: %+v", r.Pilots)
+	}
+	return r.Pilots
+}

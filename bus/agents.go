@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
@@ -52,7 +53,12 @@ func (c *Conn) ServeAgents(ctx context.Context, resource string, handle AgentHan
 	sub.SetClosedHandler(func(string) { close(drained) })
 	<-ctx.Done()
 	if sub.Drain() == nil {
-		<-drained // no callback comes any more
+		t := time.NewTimer(drainTimeout)
+		defer t.Stop()
+		select {
+		case <-drained: // no callback comes any more
+		case <-t.C:
+		}
 	}
 	running.Wait()
 	return nil
@@ -69,7 +75,10 @@ func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler
 	key, verb, err := parseAgentSubject(m.Subject)
 	var request api.AgentRequest
 	if err == nil {
-		err = (&Request{Data: m.Data}).Decode(&request)
+		// Fields of a later version are tolerated: agents live long.
+		if err = json.Unmarshal(m.Data, &request); err != nil {
+			err = pilot.Errorf(pilot.Invalid, "the request does not decode: %w", err)
+		}
 	}
 	var reply api.AgentReply
 	if err == nil {

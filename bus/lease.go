@@ -57,6 +57,16 @@ func (c *Conn) Leases(ctx context.Context, ttl time.Duration, replicas int) (*Le
 	return &Leases{conn: c, ttl: ttl, opened: time.Now()}, nil
 }
 
+// CheckLease says, with code invalid, what is wrong with the name of a lease.
+func CheckLease(id string) error {
+	for part := range strings.SplitSeq(id, ".") {
+		if !pilot.ValidToken(part) {
+			return pilot.Errorf(pilot.Invalid, "lease %.80q: each part between dots %s", id, pilot.TokenRule)
+		}
+	}
+	return nil
+}
+
 // tenancy is what a lease says of its holder.
 type tenancy struct {
 	About string `json:"about"`
@@ -69,7 +79,7 @@ type tenancy struct {
 // lost it. Code conflict: somebody else holds it, or has taken it over.
 func (l *Leases) Hold(ctx context.Context, id, about string) error {
 	h := holding{leases: l, id: id, me: tenancy{about, nuid.Next()}}
-	if err := h.check(); err != nil {
+	if err := CheckLease(id); err != nil {
 		return err
 	}
 	tick := time.NewTicker(l.ttl / 3)
@@ -94,15 +104,6 @@ type holding struct {
 	id     string
 	me     tenancy
 	seq    uint64 // of our last refresh; 0: not ours
-}
-
-func (h *holding) check() error {
-	for part := range strings.SplitSeq(h.id, ".") {
-		if !pilot.ValidToken(part) {
-			return pilot.Errorf(pilot.Invalid, "lease %.80q: each part between dots %s", h.id, pilot.TokenRule)
-		}
-	}
-	return nil
 }
 
 // refresh writes the lease anew, or takes it.
@@ -155,6 +156,9 @@ func (h *holding) write(ctx context.Context, seq uint64, header nats.Header) err
 // Alive says whether somebody holds the lease. Code unavailable: it is too
 // early to tell, for while we, or the bus, were away nobody could refresh it.
 func (l *Leases) Alive(ctx context.Context, id string) (bool, error) {
+	if err := CheckLease(id); err != nil {
+		return false, err
+	}
 	now, _, err := l.look(ctx, id)
 	if err != nil || now != nil {
 		return now != nil, err

@@ -42,13 +42,13 @@ func newReceiving(i *Inbox, stop context.CancelCauseFunc) *receiving {
 
 // pull asks for commands as long as there is room for them.
 func (r *receiving) pull(ctx context.Context) {
-	for ctx.Err() == nil {
+	for wait := newBackoff(tryFirst, tryMost); ctx.Err() == nil; {
 		cons, err := r.inbox.open(ctx)
 		if err != nil {
 			r.stop(err)
 			return
 		}
-		for wait := newBackoff(tryFirst, tryMost); err == nil; {
+		for err == nil {
 			room := r.reserve(ctx)
 			if room == 0 {
 				return
@@ -58,10 +58,11 @@ func (r *receiving) pull(ctx context.Context) {
 			for range room - got {
 				<-r.slots
 			}
-			if got == 0 && err != nil && !wait.pause(ctx) {
-				return
+			if got > 0 {
+				wait.n = 0
 			}
 		}
+		wait.pause(ctx)
 		r.inbox.log.conn.log.Debug("inbox opens again", zap.String("resource", r.inbox.resource), zap.Error(err))
 	}
 }

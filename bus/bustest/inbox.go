@@ -171,7 +171,7 @@ func (i *MemoryInbox) deliver(q *queue, h *handed) (*events.Delivery, time.Durat
 		Event: entry.Event, Count: count,
 		Done: func() error { return i.settle(h, count, func() { q.drop(h) }) },
 		Again: func(after time.Duration) error {
-			return i.settle(h, count, func() { h.holder, h.from = nil, time.Now().Add(after) })
+			return i.settle(h, count, func() { h.from = time.Now().Add(after) })
 		},
 	}, 0, nil
 }
@@ -192,6 +192,7 @@ func (i *MemoryInbox) settle(h *handed, count int, do func()) error {
 		return pilot.Errorf(pilot.Conflict, "command %d is no longer held here", h.seq)
 	}
 	i.held--
+	h.holder = nil
 	do()
 	i.log.wake()
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -40,6 +41,9 @@ func (l *MemoryLeases) Kill() {
 
 // Hold is bus.Leases's.
 func (l *MemoryLeases) Hold(ctx context.Context, id, about string) error {
+	if err := bus.CheckLease(id); err != nil {
+		return err
+	}
 	l.log.mu.Lock()
 	mine, err := l.take(id, about)
 	for err == nil && ctx.Err() == nil {
@@ -86,6 +90,9 @@ func (l *MemoryLeases) lost(id string, mine *lease) error {
 
 // Alive is bus.Leases's.
 func (l *MemoryLeases) Alive(_ context.Context, id string) (bool, error) {
+	if err := bus.CheckLease(id); err != nil {
+		return false, err
+	}
 	l.log.mu.Lock()
 	defer l.log.mu.Unlock()
 	return l.log.leases[id].alive(), nil

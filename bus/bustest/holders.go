@@ -1,0 +1,159 @@
+package bustest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Leases are leases as launchers know them.
+type Leases interface {
+	Hold(ctx context.Context, id, about string) error
+	Alive(ctx context.Context, id string) (bool, error)
+}
+
+// LeaseRig is the processes that share leases.
+type LeaseRig struct {
+	// Join gives a new process's leases, and what kills that process.
+	Join func(ttl time.Duration) (l Leases, kill func())
+}
+
+// TestLeases checks the contract of leases; open gives new ones.
+func TestLeases(t *testing.T, open func(t *testing.T) LeaseRig) {
+	t.Helper()
+	for name, check := range map[string]func(t *testing.T, r LeaseRig){
+		"a lease has one holder":                   oneHolder,
+		"a released lease is free":                 released,
+		"a holder of the same name takes over":     takesOver,
+		"a dead holder's lease runs out":           runsOut,
+		"a lease lives for as long as it is held":  livesOn,
+		"a name that cannot be a subject is wrong": badName,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check(t, open(t))
+		})
+	}
+}
+
+// leaseTime is short, and yet above what a busy machine takes for a refresh.
+const leaseTime = 3 * time.Second
+
+func oneHolder(t *testing.T, r LeaseRig) {
+	a, _ := r.Join(leaseTime)
+	b, _ := r.Join(leaseTime)
+	hold(t, a, "x", "a")
+	wantCode(t, b.Hold(t.Context(), "x", "b"), pilot.Conflict)
+	hold(t, b, "y", "b")
+}
+
+func released(t *testing.T, r LeaseRig) {
+	a, _ := r.Join(leaseTime)
+	b, _ := r.Join(leaseTime)
+	for range 3 {
+		release, _ := hold(t, a, "x", "a")
+		release()
+		release, _ = hold(t, b, "x", "b")
+		release()
+	}
+}
+
+func takesOver(t *testing.T, r LeaseRig) {
+	a, _ := r.Join(leaseTime)
+	b, _ := r.Join(leaseTime)
+	_, lost := hold(t, a, "x", "host")
+	held := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { held <- b.Hold(ctx, "x", "host") }()
+	select {
+	case err := <-lost:
+		wantCode(t, err, pilot.Conflict)
+	case <-patience(t).Done():
+		t.Fatal("the first holder noticed nothing")
+	}
+	if alive, err := b.Alive(t.Context(), "x"); !alive || err != nil {
+		t.Errorf("alive is %v, %v", alive, err)
+	}
+	cancel()
+	settled(t, <-held)
+}
+
+func runsOut(t *testing.T, r LeaseRig) {
+	a, kill := r.Join(leaseTime)
+	b, _ := r.Join(leaseTime)
+	_, ended := hold(t, a, "x", "a")
+	kill()
+	<-ended
+	await(t, func() bool {
+		alive, err := b.Alive(t.Context(), "x")
+		if err != nil && pilot.CodeOf(err) != pilot.Unavailable {
+			t.Fatal(err)
+		}
+		return err == nil && !alive
+	})
+	hold(t, b, "x", "b")
+}
+
+func livesOn(t *testing.T, r LeaseRig) {
+	a, _ := r.Join(leaseTime)
+	b, _ := r.Join(leaseTime)
+	hold(t, a, "x", "a")
+	for end := time.Now().Add(2 * leaseTime); time.Now().Before(end); {
+		if alive, err := b.Alive(t.Context(), "x"); !alive || err != nil {
+			t.Fatalf("alive is %v, %v while it is held", alive, err)
+		}
+		time.Sleep(leaseTime / 30) // paces the questions, proves nothing
+	}
+}
+
+func badName(t *testing.T, r LeaseRig) {
+	a, _ := r.Join(leaseTime)
+	for _, id := range []string{"", "*", "a b", "a..b", ">"} {
+		wantCode(t, a.Hold(t.Context(), id, "a"), pilot.Invalid)
+		_, err := a.Alive(t.Context(), id)
+		wantCode(t, err, pilot.Invalid)
+	}
+}
+
+// hold holds until release is called or the test ends; ended gives Hold's
+// result if that is an error.
+func hold(t *testing.T, l Leases, id, about string) (release func(), ended <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	result, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(result)
+		if err := l.Hold(ctx, id, about); err != nil {
+			failed <- err
+		}
+	}()
+	release = func() {
+		cancel()
+		<-result
+	}
+	t.Cleanup(release)
+	await(t, func() bool {
+		if len(failed) > 0 {
+			t.Fatal(<-failed)
+		}
+		alive, err := l.Alive(t.Context(), id)
+		return err == nil && alive
+	})
+	return release, failed
+}
+
+// await asks until it is so.
+func await(t *testing.T, so func() bool) {
+	t.Helper()
+	ctx := patience(t)
+	for !so() {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal(errors.New("it did not become so within a minute"))
+		}
+	}
+}

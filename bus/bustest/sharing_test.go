@@ -1,0 +1,97 @@
+package bustest_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func TestMemorySharesLikeTheBus(t *testing.T) {
+	t.Parallel()
+	t.Run("inbox", func(t *testing.T) {
+		bustest.TestInbox(t, func(*testing.T) bustest.QueueRig {
+			m := bustest.NewMemory()
+			return bustest.QueueRig{
+				Rig: bustest.Rig{Log: m, Put: func(subject string, payload []byte) { m.Put(subject, payload) }},
+				Join: func(cfg bus.InboxConfig) (bustest.Queue, func()) {
+					i := m.Inbox("local.localhost", cfg)
+					return i, i.Kill
+				},
+			}
+		})
+	})
+	t.Run("leases", func(t *testing.T) {
+		bustest.TestLeases(t, func(*testing.T) bustest.LeaseRig {
+			m := bustest.NewMemory()
+			return bustest.LeaseRig{Join: func(ttl time.Duration) (bustest.Leases, func()) {
+				l := m.Leases(ttl)
+				return l, l.Kill
+			}}
+		})
+	})
+}
+
+func TestServersShare(t *testing.T) {
+	t.Parallel()
+	t.Run("inbox", func(t *testing.T) {
+		bustest.TestInbox(t, func(t *testing.T) bustest.QueueRig {
+			s := bustest.JetStream(t)
+			rig := rigOf(t, bustest.Connect(t, s), 1)
+			return bustest.QueueRig{Rig: rig, Join: func(cfg bus.InboxConfig) (bustest.Queue, func()) {
+				c := bustest.Connect(t, s)
+				i, err := c.Inbox(t.Context(), "local.localhost", cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return i, c.NATS().Close
+			}}
+		})
+	})
+	t.Run("leases", func(t *testing.T) {
+		bustest.TestLeases(t, func(t *testing.T) bustest.LeaseRig {
+			s := bustest.JetStream(t)
+			return bustest.LeaseRig{Join: func(ttl time.Duration) (bustest.Leases, func()) {
+				c := bustest.Connect(t, s)
+				l, err := c.Leases(t.Context(), ttl, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l, c.NATS().Close
+			}}
+		})
+	})
+}
+
+// In a bubble a dead process's command comes again when its time is over, and
+// not a moment earlier.
+func TestMemoryLivesByTheBubblesClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := bustest.NewMemory()
+		k := pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: "p"}
+		if _, err := m.Append(t.Context(), &events.Event{
+			ID: "b", Class: events.Command, Key: k, Kind: events.Submit, Birth: &events.Birth{},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		first := m.Inbox(k.Resource, bus.InboxConfig{AckWait: time.Hour})
+		for _, err := range first.Receive(t.Context()) {
+			if err != nil {
+				break
+			}
+			first.Kill()
+		}
+		died := time.Now()
+		for d, err := range m.Inbox(k.Resource, bus.InboxConfig{}).Receive(t.Context()) {
+			if err != nil || d.Count != 2 || time.Since(died) != time.Hour {
+				t.Errorf("it came for the %d. time after %s, %v", d.Count, time.Since(died), err)
+			}
+			break
+		}
+	})
+}

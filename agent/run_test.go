@@ -103,11 +103,13 @@ func TestEndsByItself(t *testing.T) {
 		"in its sandbox, with nothing on stdin": {nil, `test "$PWD" = "$PILOT_SANDBOX" && test "$(pwd)" = "$PWD" && ! read -r x`, api.Outcome{Kind: api.OutcomeDone, Code: pilot.PayloadFinished}, 0},
 		"not begun: unknown": {
 			func(a *agent.Assignment) { a.Executable = "no-such-thing" }, "",
-			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "find no-such-thing: not in PATH"}, -1,
+			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "find no-such-thing: not in PATH"},
+			-1,
 		},
 		"not begun: not executable": {
 			func(a *agent.Assignment) { a.Executable = "/etc/passwd" }, "",
-			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "exec /etc/passwd: permission denied"}, -1,
+			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "exec /etc/passwd: permission denied"},
+			-1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,11 +35,11 @@ func (d *desk) answer(_ context.Context, key pilot.Key, verb api.Verb, req api.A
 	return api.AgentReply{Stop: d.stop[key] && verb != api.Finish, Grace: api.Duration(time.Second)}, nil
 }
 
-func spec(uid string, attempt int, executable string, arguments ...string) *adaptor.Spec {
+func spec(uid string, attempt int, executable string) *adaptor.Spec {
 	return &adaptor.Spec{
 		Key: pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: uid}, Attempt: attempt, Secret: "s",
 		Description: pilot.Description{
-			Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: executable, Arguments: arguments,
+			Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: executable,
 		},
 	}
 }

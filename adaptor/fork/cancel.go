@@ -28,7 +28,7 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 		return err
 	}
 	if j.host != "" && j.host != s.host {
-		return pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", j.host, s.host)
+		return elsewhereError(j.host, s.host)
 	}
 	if stop.Force {
 		return s.kill(ctx, j)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/agent/proc"
 	"github.com/flightlog/flightlog/api"
@@ -100,7 +101,7 @@ echo ready > ready
 exec sleep 1000`
 
 // cling submits that payload and gives its processes.
-func (b *bench) cling(s *systemUnderTest, uid string) (adaptor.Handle, []proc.Identity) {
+func (b *bench) cling(s *fork.System, uid string) (adaptor.Handle, []proc.Identity) {
 	b.Helper()
 	job := b.submit(s, b.spec(uid, 1, clinging))
 	b.until("the payload's children", func() bool {
@@ -201,7 +202,7 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	s := b.open()
-	real := b.submit(s, b.spec("victim", 1, "exec sleep 1000"))
+	living := b.submit(s, b.spec("victim", 1, "exec sleep 1000"))
 	b.until("the payload", func() bool { return b.ran("victim") == 1 })
 	for name, change := range map[string]func(*proc.Identity){
 		"agent_lost": func(id *proc.Identity) { id.Start-- },
@@ -212,7 +213,7 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 		if err := os.Remove(filepath.Join(agent.MarksOf(forged.Sandbox, 1).Dir, "exit")); err != nil {
 			t.Fatal(err)
 		}
-		victim, err := agent.MarksOf(real.Sandbox, 1).Started()
+		victim, err := agent.MarksOf(living.Sandbox, 1).Started()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,11 +230,11 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 		if err := s.Cancel(t.Context(), forged, adaptor.Stop{Force: true}); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.poll(s, real); got.Phase != adaptor.Running {
+		if got := b.poll(s, living); got.Phase != adaptor.Running {
 			t.Fatalf("%s: the process that has the pid now was hit: %+v", name, got)
 		}
 	}
-	if err := s.Cancel(t.Context(), real, adaptor.Stop{Force: true}); err != nil {
+	if err := s.Cancel(t.Context(), living, adaptor.Stop{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -39,7 +39,7 @@ func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, atte
 		return adaptor.Placed{}, false, err
 	}
 	if r.Host != s.host {
-		return adaptor.Placed{}, false, pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", r.Host, s.host)
+		return adaptor.Placed{}, false, elsewhereError(r.Host, s.host)
 	}
 	begun, err := s.begun(ctx, marks, &r)
 	if err != nil || !begun {

@@ -125,7 +125,7 @@ type desk struct {
 
 func newDesk(tb testing.TB) *desk {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "desk") // t.TempDir's name may be too long for a socket
+	dir, err := os.MkdirTemp("", "desk") //nolint:usetesting // TempDir's name may be too long for a socket
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
 	case err != nil:
 		return adaptor.Status{}, err
 	case j.host != "" && j.host != s.host:
-		return adaptor.Status{}, pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", j.host, s.host)
+		return adaptor.Status{}, elsewhereError(j.host, s.host)
 	case j.Boot != boot:
 		return j.lost(pilot.Lost, "the machine was started anew since")
 	}
@@ -103,18 +103,37 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 	return s.recall(h, j)
 }
 
-// recall takes the identity from the native id: the sandbox may be gone, and
-// the process not. A process that is not there proves nothing then.
+// recall takes the identity from the native id where the marks are gone. An
+// earlier boot is proof of an end; a process of this one that is not there is
+// none, for nobody knows how it ended.
 func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
-	pid, start, _ := strings.Cut(h.Job.ID, ".")
-	var errs [2]error
-	j.PID, errs[0] = strconv.Atoi(pid)
-	j.Start, errs[1] = strconv.ParseUint(start, 10, 64)
-	j.Boot = h.Job.Boot
-	if errors.Join(errs[:]...) != nil || j.host != s.host || !living(j.Identity) {
+	if j.host != "" && j.host != s.host {
+		return nil, elsewhereError(j.host, s.host)
+	}
+	boot, err := proc.Boot()
+	if err != nil {
+		return nil, err
+	}
+	id, ok := identity(&h.Job)
+	if !ok || id.Boot == boot && !living(id) {
 		return nil, nil //nolint:nilnil // no job is an answer
 	}
+	j.Identity = id
 	return j, nil
+}
+
+// identity reads a native id.
+func identity(j *pilot.Job) (proc.Identity, bool) {
+	pid, start, _ := strings.Cut(j.ID, ".")
+	id := proc.Identity{Boot: j.Boot}
+	var errs [2]error
+	id.PID, errs[0] = strconv.Atoi(pid)
+	id.Start, errs[1] = strconv.ParseUint(start, 10, 64)
+	return id, errors.Join(errs[:]...) == nil && j.Boot != ""
+}
+
+func elsewhereError(theirs, ours string) error {
+	return pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", theirs, ours)
 }
 
 // left is the status by the exit mark; nil when there is none.
@@ -138,11 +157,12 @@ func (j *job) lost(code pilot.CauseCode, why string) (adaptor.Status, error) {
 func (j *job) end(out api.Outcome) (adaptor.Status, error) {
 	out.EndedAt = time.Now().UTC()
 	out.Stdout, out.Stderr = agent.Tail(j.sandbox, agent.StdoutFile), agent.Tail(j.sandbox, agent.StderrFile)
-	if err := j.marks.End(out); err != nil {
-		return adaptor.Status{Phase: adaptor.Ended, Native: "gone", Reason: err.Error(), Outcome: &out}, nil
+	unwritten := j.marks.End(out)
+	if unwritten == nil {
+		status, err := j.left() // another one may have been first
+		return *status, err
 	}
-	status, err := j.left() // another one may have been first
-	return *status, err
+	return adaptor.Status{Phase: adaptor.Ended, Native: "gone", Reason: unwritten.Error(), Outcome: &out}, nil
 }
 
 func isGone(err error) bool { return errors.Is(err, proc.ErrGone) }

@@ -111,18 +111,18 @@ func expand(dir string) string {
 }
 
 func directory(what, dir string) (string, error) {
-	real, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", pilot.Errorf(pilot.Invalid, "%s %q does not exist", what, dir)
 	}
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(resolved)
 	if err == nil && !info.IsDir() {
 		err = pilot.Errorf(pilot.Invalid, "%s %q is not a directory", what, dir)
 	}
-	return real, err
+	return resolved, err
 }
 
 // link makes a sandbox outside Root known to Find.

@@ -136,8 +136,8 @@ func classify(err error) error {
 	return &adaptor.Error{Class: class, Err: err}
 }
 
-func is(err error, any ...error) bool {
-	for _, target := range any {
+func is(err error, targets ...error) bool {
+	for _, target := range targets {
 		if errors.Is(err, target) {
 			return true
 		}

@@ -18,11 +18,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-type systemUnderTest = fork.System
-
 func class(err error) adaptor.Class {
-	var e *adaptor.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*adaptor.Error](err); ok {
 		return e.Class
 	}
 	return ""
@@ -307,4 +304,33 @@ func TestJobsHoldNoThreads(t *testing.T) {
 		t.Fatalf("%d threads for %d jobs", len(threads), jobs)
 	}
 	t.Logf("%d threads for %d jobs", len(threads), jobs)
+}
+
+func TestJobsOfOtherHostsAndBoots(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.open()
+	boot, err := proc.Boot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := b.spec("p", 1, "").Key
+	for name, c := range map[string]struct {
+		job  pilot.Job
+		want adaptor.Phase
+	}{
+		"another host, without marks here": {pilot.Job{ID: "4000000.1", Host: "far-away", Boot: boot}, adaptor.Unknown},
+		"an earlier boot, marks gone":      {pilot.Job{ID: "4000000.1", Host: host, Boot: "earlier"}, adaptor.Ended},
+		"this boot, marks gone":            {pilot.Job{ID: "4000000.1", Host: host, Boot: boot}, adaptor.Vanished},
+		"not of this system":               {pilot.Job{ID: "slurm-7", Host: host, Boot: boot}, adaptor.Vanished},
+	} {
+		got := b.poll(s, adaptor.Handle{Key: key, Attempt: 1, Job: c.job})
+		if got.Phase != c.want || c.want == adaptor.Ended && got.Outcome.Code != pilot.Lost {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 }

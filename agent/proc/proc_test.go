@@ -16,10 +16,9 @@ import (
 )
 
 // start runs a shell script in a session of its own and gives its first line.
-func start(t *testing.T, script string, env ...string) (*exec.Cmd, string) {
+func start(t *testing.T, script string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", script)
-	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -20,7 +20,7 @@ func Children(pid int) []int {
 		if err != nil {
 			continue // that thread ended
 		}
-		for _, field := range bytes.Fields(b) {
+		for field := range bytes.FieldsSeq(b) {
 			if child, err := strconv.Atoi(string(field)); err == nil {
 				all = append(all, child)
 			}

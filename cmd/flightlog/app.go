@@ -14,6 +14,7 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service"
 )
 
 // app is one run of the command line.
@@ -71,21 +72,11 @@ func (a *app) root() *cobra.Command {
 
 func (a *app) globals(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVar(&a.bus.URL, "url", a.bus.URL, "NATS servers, comma-separated (NATS_URL; default "+bus.DefaultURL+")")
-	f.StringVar(&a.bus.Context, "context", a.bus.Context, "context of the nats command line (NATS_CONTEXT)")
-	f.StringVar(&a.bus.Creds, "creds", a.bus.Creds, "credentials `file` (NATS_CREDS)")
-	f.StringVar(&a.bus.NKey, "nkey", a.bus.NKey, "nkey seed `file` (NATS_NKEY)")
-	f.StringVar(&a.bus.User, "user", a.bus.User, "user; the password comes from NATS_PASSWORD (NATS_USER)")
-	f.StringVar(&a.bus.Cert, "tlscert", a.bus.Cert, "client certificate `file` (NATS_CERT)")
-	f.StringVar(&a.bus.Key, "tlskey", a.bus.Key, "client key `file` (NATS_KEY)")
-	f.StringVar(&a.bus.CA, "tlsca", a.bus.CA, "certificate `file` to check servers against (NATS_CA)")
+	service.BusFlags(f, &a.bus)
 	f.DurationVar(&a.patience, "request-timeout", 10*time.Second, "how long the service may take to answer")
 	f.StringVarP(&a.output, "output", "o", or(a.getenv("FLIGHTLOG_OUTPUT"), outTable), "table, json, yaml or quiet (FLIGHTLOG_OUTPUT)")
 	f.BoolVar(&a.noHeader, "no-header", false, "tables without their first line")
 	f.StringVar(&a.color, "color", "auto", "auto, always or never (NO_COLOR)")
-	for _, name := range []string{"url", "context", "creds", "nkey", "user", "tlscert", "tlskey", "tlsca"} {
-		f.Lookup(name).DefValue = "" // what the environment holds is not for the help text
-	}
 	must(root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{outTable, outJSON, outYAML, outQuiet}, cobra.ShellCompDirectiveNoFileComp)))
 }

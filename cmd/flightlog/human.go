@@ -83,6 +83,8 @@ func remark(p *api.Pilot) string {
 		return "degraded: " + p.Degraded
 	case p.State == pilot.Canceled && p.Cancel != nil && p.Cancel.Reason != "":
 		return fmt.Sprintf("%q", p.Cancel.Reason)
+	case p.State == pilot.Done && p.Cause != nil && p.Cause.Code == pilot.PayloadFinished:
+		return p.Health
 	case p.Cause != nil:
 		return causeText(p.Cause)
 	case p.Cancel != nil && p.Cancel.Reason != "":
@@ -98,6 +100,15 @@ func causeText(c *api.Cause) string {
 		text += fmt.Sprintf(" (exit code %d)", *c.ExitCode)
 	}
 	return oneLine(text)
+}
+
+// clip cuts a text that is longer than n letters.
+func clip(s string, n int) string {
+	letters := []rune(oneLine(s))
+	if len(letters) <= n {
+		return string(letters)
+	}
+	return string(letters[:n-1]) + "…"
 }
 
 // oneLine keeps foreign words from breaking a table or driving a terminal.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flightlog/flightlog/bus"
@@ -41,33 +40,24 @@ func (a *app) up() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+a.defaultStore()+")")
+	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+service.StateDir(a.getenv)+")")
 	f.StringVar(&u.listen, "listen", bus.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
 
-// defaultStore is where the XDG base directory specification wants what a
-// program must keep: $XDG_STATE_HOME, else ~/.local/state.
-func (a *app) defaultStore() string {
-	state := a.getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) { // as the specification says of relative ones
-		state = filepath.Join(or(a.getenv("HOME"), "."), ".local", "state")
-	}
-	return filepath.Join(state, "flightlog")
-}
-
 func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err := private(u.listen); err != nil {
 		return err
 	}
-	log, err := a.logger(u.level)
+	_, isTerminal := terminal(a.stderr)
+	log, err := service.Logger(u.level, isTerminal)
 	if err != nil {
-		return err
+		return misused("%v", err)
 	}
 	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
-	dir, err := filepath.Abs(or(u.store, a.defaultStore()))
+	dir, err := filepath.Abs(or(u.store, service.StateDir(a.getenv)))
 	if err != nil {
 		return err
 	}
@@ -94,15 +84,39 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 
 // parts runs the manager and the launcher until ctx ends or one of them fails.
 func (a *app) parts(ctx context.Context, conn *bus.Conn, url, dir string, log *zap.Logger) error {
+	agents, err := agentCommand()
+	if err != nil {
+		return err
+	}
 	all, ctx := errgroup.WithContext(ctx)
+	asked, launches := make(chan struct{}), make(chan struct{})
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: semver(), Logger: log.Named("manager"),
-			Ready: func() { fmt.Fprintf(a.stdout, "ready: %s\n", url) },
+			Version: semver(), Logger: log.Named("manager"), Ready: func() { close(asked) },
 		})
+	})
+	all.Go(func() error {
+		return service.Launcher(ctx, conn, service.LauncherOptions{
+			Resource: localResource, State: dir, Agent: agents, Bus: bus.Config{URL: url},
+			Logger: log.Named("launcher"), Ready: func() { close(launches) },
+		})
+	})
+	all.Go(func() error {
+		for _, ready := range []chan struct{}{asked, launches} {
+			select {
+			case <-ready:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		_, err := fmt.Fprintf(a.stdout, "ready: %s\n", url)
+		return err
 	})
 	return all.Wait()
 }
+
+// localResource is this machine in the built-in catalogue.
+const localResource = "local.localhost"
 
 // private refuses addresses that others can reach: the embedded bus asks nobody
 // who he is, and who may submit runs programs as the user of up.
@@ -117,26 +131,6 @@ func private(listen string) error {
 	return &pilot.Error{Code: pilot.Denied, Message: fmt.Sprintf(
 		"--listen %s: whoever can reach it could run programs as you, for 'up' has no access control; "+
 			"listen on 127.0.0.1, or run a NATS server with credentials and the parts by themselves", listen)}
-}
-
-// logger logs for people on a terminal, and in JSON elsewhere.
-func (a *app) logger(name string) (*zap.Logger, error) {
-	level, err := zapcore.ParseLevel(name)
-	if err != nil {
-		return nil, misused("--log-level takes debug, info, warn or error, not %q", name)
-	}
-	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
-	if _, isTerminal := terminal(a.stderr); isTerminal {
-		cfg := zap.NewDevelopmentEncoderConfig()
-		cfg.EncodeLevel = zapcore.CapitalColorLevelEncoder
-		if a.getenv("NO_COLOR") != "" || a.color == "never" {
-			cfg.EncodeLevel = zapcore.CapitalLevelEncoder
-		}
-		cfg.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
-		cfg.CallerKey = zapcore.OmitKey
-		encoder = zapcore.NewConsoleEncoder(cfg)
-	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(a.stderr)), level)), nil
 }
 
 // agentCommand is how launchers start agents: the agent beside this binary, or

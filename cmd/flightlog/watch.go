@@ -169,7 +169,7 @@ func what(ch *client.Change) string {
 	case x.State == pilot.Launching:
 		return x.Launcher
 	case ch.Kind == events.Submit:
-		return command(&x.Description)
+		return clip(command(&x.Description), 60)
 	default:
 		return remark(x)
 	}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// TestMain lets launchers start this test binary as an agent.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// started runs up until stop is called, which waits for its end and gives the
+// exit code.
+func started(t *testing.T, store string) (env []string, stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	var log bytes.Buffer
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, world{
+			args:   []string{"up", "--store", store, "--listen", "127.0.0.1:0", "--sync", "2m", "--log-level", "warn"},
+			stdout: in, stderr: &log, getenv: os.Getenv,
+		})
+		in.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "ready: ")
+	if err != nil || !ok {
+		cancel()
+		t.Fatalf("up said %q, %v, code %d, log %s", line, err, <-code, log.String())
+	}
+	stopped := false
+	stop = func() int {
+		stopped = true
+		cancel()
+		return <-code
+	}
+	t.Cleanup(func() {
+		if !stopped {
+			stop()
+		}
+	})
+	return []string{"NATS_URL", url, "FLIGHTLOG_MANAGER", "m", "FLIGHTLOG_OUTPUT", outJSON}, stop
+}
+
+// well runs a command line that must end with 0, and reads its value.
+func well[T any](t *testing.T, env []string, args ...string) T {
+	t.Helper()
+	return ends[T](t, 0, env, args...)
+}
+
+func ends[T any](t *testing.T, code int, env []string, args ...string) T {
+	t.Helper()
+	got := do(t, "", env, args...)
+	var value T
+	dec := json.NewDecoder(strings.NewReader(got.stdout))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&value); err != nil || dec.More() || got.code != code {
+		t.Fatalf("%v: %v, code %d instead of %d, stdout %s, stderr %s", args, err, got.code, code, got.stdout, got.stderr)
+	}
+	return value
+}
+
+func TestEverythingOnThisMachine(t *testing.T) {
+	t.Parallel()
+	env, _ := started(t, t.TempDir())
+	t.Cleanup(func() { do(t, "", env, "cancel", "--all", "--force", "--wait") })
+	well[api.Manager](t, env, "manager", "create", "--uid", "m", "--label", "run=1")
+	small := words("-r local.localhost -c 1 -t 5m")
+
+	t.Run("a payload that ends well", func(t *testing.T) {
+		got := well[waited](t, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "good", "--", "echo", "hello")...)
+		if len(got.Pilots) != 1 || got.Pilots[0].State != pilot.Done {
+			t.Errorf("got %+v", got)
+		}
+		if p := well[api.Pilot](t, env, "get", "good"); p.Cause.Code != pilot.PayloadFinished || p.SubmittedBy == "" {
+			t.Errorf("got %+v", p)
+		}
+		if got := do(t, "", env, "logs", "good", "-o", "quiet"); got.stdout != "hello\n" {
+			t.Errorf("logs: %+v", got)
+		}
+		if all := well[[]api.Event](t, env, "history", "m/good"); all[0].Kind != "submit" || all[len(all)-1].Kind != "done" {
+			t.Errorf("history: %+v", all)
+		}
+	})
+	t.Run("a payload that fails", func(t *testing.T) {
+		got := ends[waited](t, exitOtherwise, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "bad", "sh", "-c", "exit 7")...)
+		if got.Pilots[0].State != pilot.Failed || got.Pilots[0].Reached {
+			t.Errorf("got %+v", got)
+		}
+		well[waited](t, env, "wait", "bad", "--state", "final")
+		if got := do(t, "", env, "list", "--state", "failed", "-o", "table"); !strings.Contains(got.stdout, "exit code 7") {
+			t.Errorf("list: %s", got.stdout)
+		}
+	})
+	t.Run("one that is canceled", func(t *testing.T) {
+		well[[]api.Pilot](t, env, append(append([]string{"submit"}, small...), "--uid", "long", "sleep", "600")...)
+		well[waited](t, env, "wait", "long", "-s", "ACTIVE")
+		if got := ends[waited](t, exitDeadline, env, "wait", "long", "--timeout", "10ms"); !got.TimedOut {
+			t.Errorf("got %+v", got)
+		}
+		if all := well[[]api.Pilot](t, env, "list"); len(all) != 1 || all[0].UID != "long" {
+			t.Errorf("live: %+v", all)
+		}
+		well[waited](t, env, "cancel", "long", "--reason", "enough", "--wait")
+		if p := well[api.Pilot](t, env, "get", "long"); p.State != pilot.Canceled || p.Cancel.Reason != "enough" {
+			t.Errorf("got %+v", p)
+		}
+		if all := well[[]api.Pilot](t, env, "get", "--at", "0s", "long", "good"); len(all) != 2 {
+			t.Errorf("the past: %+v", all)
+		}
+	})
+	t.Run("bad input", func(t *testing.T) {
+		got := ends[api.ErrorAnswer](t, exitError, env, "submit", "-r", "no.where", "-c", "1", "-t", "1")
+		if got.Error.Code != pilot.Invalid || len(got.Error.Faults) != 1 || got.Error.Faults[0].Field != "resource" {
+			t.Errorf("got %+v", got)
+		}
+		if got := ends[api.ErrorAnswer](t, exitError, env, "wait", "nobody"); got.Error.Code != pilot.NotFound {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("closing", func(t *testing.T) {
+		well[map[string]any](t, env, "manager", "close", "m")
+		if got := well[api.Manager](t, env, "manager", "get", "m"); got.State != "CLOSED" || got.Pilots["DONE"] != 1 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestWatchGoesOnBehindALineItPrinted(t *testing.T) {
+	t.Parallel()
+	env, _ := started(t, t.TempDir())
+	well[api.Manager](t, env, "manager", "create", "--uid", "m")
+	well[waited](t, env, words("submit --wait -r local.localhost -c 1 -t 5 --uid p true")...)
+	all := watched(t, env, 5, "--from-beginning")
+	if last := all[4]; last.Kind != "done" || last.From != "ACTIVE" || last.Pilot.State != pilot.Done {
+		t.Errorf("the end: %+v", last)
+	}
+	from, err := json.Marshal(all[2].Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch, err := json.Marshal(all[2].Epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rest := watched(t, env, 2, "--from-seq", string(from), "--epoch", string(epoch)); rest[0].Seq != all[3].Seq {
+		t.Errorf("got %+v after %+v", rest, all[2])
+	}
+	if got := do(t, "", env, "watch", "--from-seq", string(from), "--epoch", "1"); got.code != exitError {
+		t.Errorf("another log: %+v", got)
+	}
+}
+
+// watched gives the first n lines of a watch, then interrupts it.
+func watched(t *testing.T, env []string, n int, args ...string) []changeValue {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, world{
+			args: append([]string{"watch"}, args...), stdout: in, stderr: io.Discard,
+			getenv: func(name string) string {
+				for i := 0; i < len(env); i += 2 {
+					if env[i] == name {
+						return env[i+1]
+					}
+				}
+				return ""
+			},
+		})
+	}()
+	all := make([]changeValue, n)
+	dec := json.NewDecoder(out)
+	for i := range all {
+		if err := dec.Decode(&all[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	out.Close()
+	if c := <-code; c != 0 {
+		t.Errorf("interrupted watch ends with %d", c)
+	}
+	return all
+}
+
+// The service is stopped and started again while a payload runs: the payload
+// runs on, and its end is known afterwards.
+func TestPilotsOutliveTheService(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	env, stop := started(t, store)
+	flag := filepath.Join(t.TempDir(), "flag")
+	well[api.Manager](t, env, "manager", "create", "--uid", "m")
+	well[[]api.Pilot](t, env, append(words("submit -r local.localhost -c 1 -t 5 --uid p -- sh -c"),
+		"until [ -e "+flag+" ]; do sleep 0.05; done; echo survived")...)
+	well[waited](t, env, "wait", "p", "-s", "ACTIVE")
+	if code := stop(); code != 0 {
+		t.Errorf("up ends with %d", code)
+	}
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env, _ = started(t, store)
+	well[waited](t, env, "wait", "p", "--timeout", "30s")
+	if got := do(t, "", env, "logs", "p", "-o", "quiet"); got.stdout != "survived\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestUpRefusesWhatItCannotAnswerFor(t *testing.T) {
+	t.Parallel()
+	for address, code := range map[string]int{"0.0.0.0:4222": exitError, ":4222": exitError, "example.com:1": exitError, "here": exitUsage} {
+		got := do(t, "", nil, "up", "--store", t.TempDir(), "--listen", address)
+		if got.code != code || !strings.Contains(got.stderr, "--listen") {
+			t.Errorf("%s: %+v", address, got)
+		}
+	}
+	store := t.TempDir()
+	started(t, store)
+	if got := do(t, "", nil, "up", "--store", store, "--listen", "127.0.0.1:0"); got.code != exitError || !strings.Contains(got.stderr, "conflict") {
+		t.Errorf("a store that is taken: %+v", got)
+	}
+}

@@ -2,6 +2,8 @@ package client
 
 import (
 	"os"
+	"os/user"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,7 +32,22 @@ func defaults(url string, opts []Option) settings {
 	if url != "" {
 		s.bus.URL = url
 	}
+	if s.bus.Actor == "" {
+		s.bus.Actor = whoami()
+	}
 	return s
+}
+
+// whoami is user@host, as far as both are known.
+func whoami() string {
+	var parts []string
+	if u, err := user.Current(); err == nil {
+		parts = append(parts, u.Username)
+	}
+	if host, err := os.Hostname(); err == nil {
+		parts = append(parts, host)
+	}
+	return strings.Join(parts, "@")
 }
 
 // WithBus replaces the settings of the connection, which otherwise come from
@@ -40,6 +57,10 @@ func WithBus(cfg bus.Config) Option { return func(s *settings) { s.bus = cfg } }
 // WithConn uses a connection that is already there and stays its owner's:
 // Close leaves it open.
 func WithConn(conn *bus.Conn) Option { return func(s *settings) { s.conn = conn } }
+
+// WithActor says who asks, for the history of pilots; user@host without this
+// option. It proves nothing.
+func WithActor(name string) Option { return func(s *settings) { s.bus.Actor = name } }
 
 // WithTimeout sets the deadline of calls whose context has none; 30 s without
 // this option.

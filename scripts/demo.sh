@@ -47,28 +47,18 @@ show 'manager create --uid demo'
 flightlog manager create --uid demo
 
 say 'Every change of state from here on is shown as it happens:'
-show 'watch &'
-flightlog watch &
+show 'watch --from-beginning &'
+flightlog watch --from-beginning &
 watch=$!
 
-# primes FROM TO: a payload that computes for a moment.
-primes='
-	n=0
-	for ((i = $0; i < $1; i++)); do
-		for ((d = 2; d * d <= i; d++)); do ((i % d)) || continue 2; done
-		n=$((n + 1)) last=$i
-	done
-	echo "$n primes from $0 to $1, the last is $last"'
-
-say 'Four pilots count primes; a fifth would sleep for an hour.'
-show "submit --resource local.localhost --cores 1 --runtime 5m bash -c '…count primes…' 2 3000"
+say 'Four pilots look for primes, a fifth would sleep for an hour.'
+show "submit --resource local.localhost --cores 1 --runtime 5m sh -c 'seq 1 200000 | factor | …'"
+show 'submit --resource local.localhost --cores 1 --runtime 2h sleep 3600'
 pilots=()
-for ((k = 0; k < 4; k++)); do
-	((k > 0)) || from=2
-	pilots+=("$(flightlog submit -r local.localhost -c 1 -t 5m --uid "primes-$k" -- bash -c "$primes" "$from" $((from + 3000)))")
-	from=$((from + 3000))
+for k in 0 1 2 3; do
+	primes="seq $((k * 200000 + 1)) $(((k + 1) * 200000)) | factor | awk 'NF == 2 { n++; last = \$2 } END { print n, \"primes, the last is\", last }'"
+	pilots+=("$(flightlog submit -r local.localhost -c 1 -t 5m --uid "primes-$k" sh -c "$primes")")
 done
-show 'submit --resource local.localhost --cores 1 --runtime 2h --uid sleeper sleep 3600'
 flightlog submit -r local.localhost -c 1 -t 2h --uid sleeper sleep 3600 >/dev/null
 flightlog wait "${pilots[@]}" >/dev/null
 flightlog wait --state ACTIVE sleeper >/dev/null

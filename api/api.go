@@ -48,6 +48,8 @@ type OwnerRequest struct {
 type OwnersRequest struct {
 	Session pilot.UID         `json:"session,omitempty"`
 	State   events.OwnerState `json:"state,omitempty"`
+	Limit   int               `json:"limit,omitempty"` // 0: 1000, which is also the most
+	After   string            `json:"after,omitempty"` // Next of the page before
 }
 
 // CloseRequest asks manager.close or session.close.
@@ -66,6 +68,7 @@ type ManagerAnswer struct {
 // ManagersAnswer answers manager.list.
 type ManagersAnswer struct {
 	Managers []Manager `json:"managers"`
+	Next     string    `json:"next,omitempty"` // empty: that was the last page
 	Seq      uint64    `json:"seq"`
 }
 
@@ -78,6 +81,7 @@ type SessionAnswer struct {
 // SessionsAnswer answers session.list.
 type SessionsAnswer struct {
 	Sessions []Manager `json:"sessions"`
+	Next     string    `json:"next,omitempty"` // empty: that was the last page
 	Seq      uint64    `json:"seq"`
 }
 

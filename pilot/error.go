@@ -3,6 +3,7 @@ package pilot
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -100,10 +101,22 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
-// FaultsOf gives the faults of the first Error in the chain.
+// MaxFaults is the most that FaultsOf gives: a request of a megabyte can have
+// more faults than an answer of a megabyte can name.
+const MaxFaults = 500
+
+// FaultsOf gives the faults of the first Error in the chain. Where there are
+// more than MaxFaults, the last one says how many are left out.
 func FaultsOf(err error) []Fault {
-	if e, ok := errors.AsType[*Error](err); ok {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return nil
+	case len(e.Faults) <= MaxFaults:
 		return e.Faults
 	}
-	return nil
+	shown := slices.Clone(e.Faults[:MaxFaults])
+	more := len(e.Faults) - MaxFaults + 1
+	shown[MaxFaults-1] = Fault{Index: e.Faults[MaxFaults-1].Index, Reason: fmt.Sprintf("and %d more faults", more)}
+	return shown
 }

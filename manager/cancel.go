@@ -38,7 +38,8 @@ func (m *Manager) Cancel(ctx context.Context, r api.CancelRequest, c Call) (api.
 	}
 	ctx, stop := bounded(ctx)
 	defer stop()
-	uids, seq, err := r.UIDs, uint64(0), error(nil)
+	uids := r.UIDs
+	var seq uint64
 	if uids == nil {
 		uids, seq, err = m.cancelAll(ctx, r.Manager, wish, c)
 	} else {

@@ -189,7 +189,7 @@ func raceOnce(t *rapid.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	a, b := start(t, ctx, log), start(t, ctx, log)
+	a, b := start(ctx, t, log), start(ctx, t, log)
 	of := newManager(t, a)
 	p := submit(t, a, of, job("p"))[0]
 	log.Faults.LoseAck = func(e *events.Event) bool { return e.Actor == "ada" && losses[appends%len(losses)] == 0 }

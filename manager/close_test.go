@@ -61,7 +61,7 @@ func TestCloseEndsWhatNobodyClaimed(t *testing.T) {
 func TestCloseIsOverWithTheLastPilot(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	m := start(t, t.Context(), log)
+	m := start(t.Context(), t, log)
 	other := open(t, log)
 	of := newManager(t, m)
 	submit(t, m, of, job("a"), job("b"))
@@ -85,7 +85,7 @@ func TestCloseGoesOnWhereItStopped(t *testing.T) {
 	for allowed := range 8 {
 		synctest.Test(t, func(t *testing.T) {
 			log := bustest.NewMemory()
-			dying, other := start(t, t.Context(), log), start(t, t.Context(), log)
+			dying, other := start(t.Context(), t, log), start(t.Context(), t, log)
 			of := map[pilot.UID]pilot.UID{"a": newManager(t, dying), "b": newManager(t, dying)}
 			for uid, in := range of {
 				submit(t, dying, in, job(uid))

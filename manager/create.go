@@ -65,7 +65,7 @@ func checkCreate(r *api.CreateRequest) error {
 		faults = append(faults, pilot.Fault{Field: "idempotency_key", Reason: "is longer than 256 bytes"})
 	}
 	if faults != nil {
-		return &pilot.Error{Code: pilot.Invalid, Faults: faults}
+		return refuse(pilot.Invalid, "", faults)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type replica struct {
 }
 
 // start runs a replica over a log and waits until it has caught up.
-func start(t tb, ctx context.Context, log manager.Log) replica {
+func start(ctx context.Context, t tb, log manager.Log) replica {
 	t.Helper()
 	known, err := resource.Builtin()
 	if err != nil {
@@ -60,7 +60,7 @@ func start(t tb, ctx context.Context, log manager.Log) replica {
 // open starts a replica for the length of a test.
 func open(t testing.TB, log manager.Log) replica {
 	t.Helper()
-	r := start(t, t.Context(), log)
+	r := start(t.Context(), t, log)
 	t.Cleanup(r.stop)
 	return r
 }

@@ -19,7 +19,7 @@ func TestOverJetStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := start(t, t.Context(), log)
+	a := start(t.Context(), t, log)
 	of := newManager(t, a)
 	r := api.SubmitRequest{Manager: of, Pilots: jobs(100), IdempotencyKey: "k"}
 	made, err := a.Submit(t.Context(), r, user)

@@ -34,7 +34,7 @@ func newOrder(r *api.SubmitRequest, known *resource.Catalogue) (*order, error) {
 	case len(r.Pilots) == 0:
 		return nil, fault("pilots", "is empty: there is nothing to submit")
 	case len(r.Pilots) > api.MaxItems:
-		return nil, &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{tooMany("pilots", len(r.Pilots), api.MaxItems)}}
+		return nil, refuse(pilot.Invalid, "", []pilot.Fault{tooMany("pilots", len(r.Pilots), api.MaxItems)})
 	case len(r.IdempotencyKey) > maxKey:
 		return nil, fault("idempotency_key", "is %d bytes long, %d are allowed", len(r.IdempotencyKey), maxKey)
 	}
@@ -156,7 +156,7 @@ func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
 	}
 	switch {
 	case len(faults) > 0:
-		return nil, &pilot.Error{Code: pilot.Invalid, Faults: faults}
+		return nil, refuse(pilot.Invalid, "", faults)
 	case differs:
 		return nil, errOthers
 	case len(mine) > 0 && len(mine) < len(o.births):
@@ -172,8 +172,4 @@ func same(a, b *pilot.Description) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && string(x) == string(y)
-}
-
-func fault(field, format string, args ...any) error {
-	return &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Field: field, Reason: fmt.Sprintf(format, args...)}}}
 }

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"slices"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
@@ -19,9 +20,10 @@ func (m *Manager) GetSession(ctx context.Context, r api.OwnerRequest, c Call) (a
 	return current(ctx, m, c, func(w *world) (api.SessionAnswer, error) { return w.sessionAnswer(r.UID) })
 }
 
-// ListManagers answers the managers of a session, or all, in order of creation.
+// ListManagers answers one page of the managers of a session, or of all, in
+// order of creation.
 func (m *Manager) ListManagers(ctx context.Context, r api.OwnersRequest, c Call) (api.ManagersAnswer, error) {
-	if err := checkOwnerState(r.State); err != nil {
+	if err := checkOwners(&r); err != nil {
 		return api.ManagersAnswer{}, err
 	}
 	return current(ctx, m, c, func(w *world) (api.ManagersAnswer, error) {
@@ -30,39 +32,62 @@ func (m *Manager) ListManagers(ctx context.Context, r api.OwnersRequest, c Call)
 				return api.ManagersAnswer{}, err
 			}
 		}
-		return api.ManagersAnswer{Managers: inState(w.view.Managers(r.Session), r.State), Seq: w.applied}, nil
+		page, next, err := ownerPage(w.view.Managers(r.Session), &r)
+		return api.ManagersAnswer{Managers: page, Next: next, Seq: w.applied}, err
 	})
 }
 
-// ListSessions answers all sessions in order of creation.
+// ListSessions answers one page of all sessions in order of creation.
 func (m *Manager) ListSessions(ctx context.Context, r api.OwnersRequest, c Call) (api.SessionsAnswer, error) {
-	if err := checkOwnerState(r.State); err != nil {
+	if err := checkOwners(&r); err != nil {
 		return api.SessionsAnswer{}, err
 	}
 	if r.Session != "" {
 		return api.SessionsAnswer{}, fault("session", "is for managers: a session is in none")
 	}
 	return current(ctx, m, c, func(w *world) (api.SessionsAnswer, error) {
-		return api.SessionsAnswer{Sessions: inState(w.view.Sessions(), r.State), Seq: w.applied}, nil
+		page, next, err := ownerPage(w.view.Sessions(), &r)
+		return api.SessionsAnswer{Sessions: page, Next: next, Seq: w.applied}, err
 	})
 }
 
-func checkOwnerState(s events.OwnerState) error {
-	switch s {
+func checkOwners(r *api.OwnersRequest) error {
+	if r.Limit < 0 {
+		return fault("limit", "must not be negative")
+	}
+	switch r.State {
 	case "", events.StateOpen, events.StateClosing, events.StateClosed:
 		return nil
 	}
-	return fault("state", "%.40q is none of OPEN, CLOSING, CLOSED", s)
+	return fault("state", "%.40q is none of OPEN, CLOSING, CLOSED", r.State)
 }
 
-func inState(all []projection.Owner, s events.OwnerState) []api.Manager {
-	shown := make([]api.Manager, 0, len(all))
-	for i := range all {
-		if s == "" || all[i].State == s {
-			shown = append(shown, show(&all[i]))
+// ownerPage gives those of all that match, from the one behind r.After on, and
+// the uid of the last one if there are more.
+func ownerPage(all []projection.Owner, r *api.OwnersRequest) (page []api.Manager, next string, err error) {
+	if r.After != "" {
+		at := slices.IndexFunc(all, func(o projection.Owner) bool { return o.UID == r.After })
+		if at < 0 {
+			return nil, "", fault("after", "is not what an answer gave as next")
 		}
+		all = all[at+1:]
 	}
-	return shown
+	limit := r.Limit
+	if limit == 0 || limit > api.MaxItems {
+		limit = api.MaxItems
+	}
+	page, size := []api.Manager{}, 0
+	for i := range all {
+		if r.State != "" && all[i].State != r.State {
+			continue
+		}
+		size += 300 + texts(all[i].Labels) + text(all[i].Reason)
+		if len(page) == limit || size > maxAnswer && len(page) > 0 {
+			return page, page[len(page)-1].UID, nil
+		}
+		page = append(page, show(&all[i]))
+	}
+	return page, "", nil
 }
 
 // show is an owner as users see it, without counts.

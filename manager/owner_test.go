@@ -82,7 +82,7 @@ func TestReplicasShowTheSame(t *testing.T) {
 func TestReconnectAfterTheReplicaDied(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	a := start(t, t.Context(), log)
+	a := start(t.Context(), t, log)
 	of := newManager(t, a)
 	made := submit(t, a, of, job("first"), job("second"))
 	a.stop()
@@ -173,4 +173,33 @@ func TestCounts(t *testing.T) {
 	if err != nil || len(some.Sessions) != 1 {
 		t.Fatalf("open sessions: %+v, %v", some, err)
 	}
+}
+
+func TestOwnersInPages(t *testing.T) {
+	t.Parallel()
+	m := open(t, bustest.NewMemory())
+	var made []pilot.UID
+	for range 10 {
+		made = append(made, newManager(t, m))
+	}
+	slices.Sort(made)
+	var got []pilot.UID
+	for r := (api.OwnersRequest{Limit: 3}); ; {
+		a, err := m.ListManagers(t.Context(), r, user)
+		if err != nil || len(a.Managers) > 3 {
+			t.Fatalf("%d managers, %v", len(a.Managers), err)
+		}
+		for _, of := range a.Managers {
+			got = append(got, of.UID)
+		}
+		if r.After = a.Next; a.Next == "" {
+			break
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, made) {
+		t.Fatalf("listed %v, want %v", got, made)
+	}
+	_, err := m.ListManagers(t.Context(), api.OwnersRequest{After: "nobody"}, user)
+	wantCode(t, err, pilot.Invalid)
 }

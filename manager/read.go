@@ -2,7 +2,6 @@ package manager
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -16,9 +15,7 @@ import (
 // one answer; with a time, as they were then.
 func (m *Manager) Get(ctx context.Context, r api.GetRequest, c Call) (api.PilotsAnswer, error) {
 	if len(r.UIDs) > api.MaxItems {
-		return api.PilotsAnswer{}, &pilot.Error{
-			Code: pilot.Invalid, Faults: []pilot.Fault{tooMany("uids", len(r.UIDs), api.MaxItems)},
-		}
+		return api.PilotsAnswer{}, refuse(pilot.Invalid, "", []pilot.Fault{tooMany("uids", len(r.UIDs), api.MaxItems)})
 	}
 	if r.At != nil {
 		return m.getAt(ctx, &r, c)
@@ -43,9 +40,7 @@ func (m *Manager) Get(ctx context.Context, r api.GetRequest, c Call) (api.Pilots
 // getAt folds what the log held at that time.
 func (m *Manager) getAt(ctx context.Context, r *api.GetRequest, c Call) (api.PilotsAnswer, error) {
 	if r.At.After(time.Now()) {
-		return api.PilotsAnswer{}, &pilot.Error{
-			Code: pilot.Invalid, Faults: []pilot.Fault{{Field: "at", Reason: "is in the future"}},
-		}
+		return api.PilotsAnswer{}, fault("at", "is in the future")
 	}
 	_, err := current(ctx, m, c, func(w *world) (projection.Owner, error) { return w.manager(r.Manager) })
 	if err != nil {
@@ -146,7 +141,7 @@ func pageTerms(r *api.ListRequest) (after uint64, limit int, err error) {
 		faults = append(faults, pilot.Fault{Field: "limit", Reason: "must not be negative"})
 	}
 	if faults != nil {
-		return 0, 0, &pilot.Error{Code: pilot.Invalid, Faults: faults}
+		return 0, 0, refuse(pilot.Invalid, "", faults)
 	}
 	if r.Limit == 0 || r.Limit > api.MaxItems {
 		return after, api.MaxItems, nil
@@ -171,10 +166,6 @@ func stateFaults(states []pilot.State) []pilot.Fault {
 		}
 	}
 	return faults
-}
-
-func tooMany(field string, n, limit int) pilot.Fault {
-	return pilot.Fault{Field: field, Reason: fmt.Sprintf("has %d entries, %d are allowed", n, limit)}
 }
 
 // History answers what the log holds of a pilot behind a position, in its

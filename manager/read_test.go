@@ -3,6 +3,7 @@ package manager_test
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func TestGetAsItWas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := bustest.NewMemory()
-		m := start(t, t.Context(), log)
+		m := start(t.Context(), t, log)
 		of := newManager(t, m)
 		before := time.Now()
 		time.Sleep(time.Minute)
@@ -188,7 +189,7 @@ func TestHistoryAndLogs(t *testing.T) {
 func TestRunStopsAtALaterVersion(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	m := start(t, t.Context(), log) // which ends by itself, see below
+	m := start(t.Context(), t, log) // which ends by itself, see below
 	of := newManager(t, m)
 	submit(t, m, of, job("a"))
 	subject := "pilots.evt.local.localhost." + of + ".a"
@@ -241,6 +242,52 @@ func TestEndpointsAnswerWithAPosition(t *testing.T) {
 		bad := func(any) error { return pilot.Errorf(pilot.Invalid, "no") }
 		if _, _, err := e.Handle(t.Context(), user, bad); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%s: a request that does not decode gives %v", e.Name, err)
+		}
+	}
+}
+
+// TestRefusalsFitIntoOneMessage: whatever nonsense a request holds.
+func TestRefusalsFitIntoOneMessage(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	junk := strings.Repeat("\x01\"<", 300)
+	bad := make([]pilot.Description, api.MaxItems)
+	for i := range bad {
+		bad[i] = pilot.Description{
+			UID: junk, Resource: junk, Cores: -1, Environment: map[string]string{junk: "\x00"}, Labels: map[string]string{"": ""},
+		}
+	}
+	names := make([]pilot.UID, 7000)
+	for i := range names {
+		names[i] = junk
+	}
+	for name, ask := range map[string]func() error{
+		"submit": func() error {
+			_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: bad[:100]}, user)
+			return err
+		},
+		"wait": func() error {
+			_, err := m.Wait(t.Context(), api.WaitRequest{Manager: of, UIDs: names}, user)
+			return err
+		},
+		"states": func() error {
+			_, err := m.List(t.Context(), api.ListRequest{States: make([]pilot.State, 50_000)}, user)
+			return err
+		},
+		"manager": func() error {
+			_, err := m.GetManager(t.Context(), api.OwnerRequest{UID: strings.Repeat(junk, 1000)}, user)
+			return err
+		},
+	} {
+		err := ask()
+		var e *pilot.Error
+		if !errors.As(err, &e) || e.Code != pilot.Invalid && e.Code != pilot.NotFound {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		b, err := json.Marshal(api.ErrorAnswer{Error: api.ErrorBody{Code: e.Code, Message: e.Message, Faults: e.Faults}})
+		if err != nil || len(b) > bus.MaxMessage {
+			t.Errorf("%s: the refusal is %d bytes, %v", name, len(b), err)
 		}
 	}
 }

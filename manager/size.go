@@ -63,11 +63,3 @@ func heft(p *api.Pilot) int {
 	}
 	return n
 }
-
-// clip is a name that a stranger sent, short enough to be repeated.
-func clip(s string) string {
-	if len(s) > pilot.MaxToken {
-		return s[:pilot.MaxToken] + "…"
-	}
-	return s
-}

@@ -74,7 +74,7 @@ func waitTerms(r *api.WaitRequest) ([]pilot.State, time.Duration, error) {
 		faults = append(faults, tooMany("uids", len(r.UIDs), maxNames))
 	}
 	if faults != nil {
-		return nil, 0, &pilot.Error{Code: pilot.Invalid, Faults: faults}
+		return nil, 0, refuse(pilot.Invalid, "", faults)
 	}
 	if len(r.States) == 0 {
 		return pilot.Finals(), timeout, nil

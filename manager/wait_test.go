@@ -86,7 +86,7 @@ func bubble(t *testing.T, f func(t *testing.T, log *bustest.Memory, m replica, o
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		log := bustest.NewMemory()
-		m := start(t, t.Context(), log)
+		m := start(t.Context(), t, log)
 		f(t, log, m, newManager(t, m))
 		m.stop()
 	})

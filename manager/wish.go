@@ -29,7 +29,7 @@ func newWish(r *api.CancelRequest, c Call) (*wish, error) {
 		faults = append(faults, pilot.Fault{Field: "grace", Reason: "must be between 0s and 24h"})
 	}
 	if faults != nil {
-		return nil, &pilot.Error{Code: pilot.Invalid, Faults: faults}
+		return nil, refuse(pilot.Invalid, "", faults)
 	}
 	return &wish{by: c.actor(), reason: r.Reason, force: r.Force, grace: (*time.Duration)(r.Grace), at: now()}, nil
 }
@@ -40,7 +40,7 @@ func (w *wish) events(ps []projection.Pilot) []*events.Event {
 	var es []*events.Event
 	for i := range ps {
 		p := &ps[i]
-		cancel, more := w.merge(p.Status.Cancel)
+		cancel, more := w.merge(p.Cancel)
 		if !more {
 			continue
 		}

@@ -121,7 +121,7 @@ func pick(v *projection.View, manager pilot.UID, uids []pilot.UID) ([]projection
 		found = append(found, p)
 	}
 	if faults != nil {
-		return nil, &pilot.Error{Code: pilot.NotFound, Message: "not known to manager " + clip(manager), Faults: faults}
+		return nil, refuse(pilot.NotFound, "not known to manager "+clip(manager), faults)
 	}
 	return found, nil
 }

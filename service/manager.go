@@ -34,7 +34,7 @@ func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
 	go func() { ended <- m.Run(life) }()
 	leave := func() {
 		end()
-		<-ended
+		<-ended //nolint:errcheck // it ends because it was told to
 	}
 	select {
 	case <-m.Ready():

@@ -3,9 +3,10 @@ package bus
 import (
 	"cmp"
 	"errors"
+	"io"
 	"net"
+	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -85,8 +86,9 @@ func newJetStream(nc *nats.Conn, s natscontext.Settings) (jetstream.JetStream, e
 
 // unreachable tells a server that may answer later from a wrong configuration.
 func unreachable(err error) bool {
-	var network net.Error
+	var dial *net.OpError
+	var name *net.DNSError
 	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) ||
-		errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &network) ||
-		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, net.ErrClosed)
+		errors.As(err, &dial) || errors.As(err, &name) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe)
 }

@@ -48,12 +48,20 @@ func (l *locator) walk(t reflect.Type, raw []byte, index int, field string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	switch opaque := reflect.PointerTo(t).Implements(unmarshaler); {
-	case t.Kind() == reflect.Struct && !opaque:
+	var ours *pilot.Error
+	known := errors.As(err, &ours) && reflect.PointerTo(t).Implements(unmarshaler)
+	switch {
+	case known && len(ours.Faults) > 0: // the type has found them itself
+		for _, f := range ours.Faults {
+			l.add(f.Index, join(field, f.Field), f.Reason)
+		}
+	case known:
+		l.add(index, field, ours.Error())
+	case t.Kind() == reflect.Struct:
 		l.fields(t, raw, index, field, err)
-	case t.Kind() == reflect.Slice && !opaque:
+	case t.Kind() == reflect.Slice:
 		l.items(t, raw, index, field, err)
-	case t.Kind() == reflect.Map && !opaque:
+	case t.Kind() == reflect.Map:
 		l.entries(t, raw, index, field, err)
 	default:
 		l.add(index, field, reason(err))
@@ -120,14 +128,26 @@ func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
 
 func reason(err error) string {
 	var wrong *json.UnmarshalTypeError
-	var ours *pilot.Error
-	switch {
-	case errors.As(err, &ours):
-		return ours.Error()
-	case errors.As(err, &wrong):
-		return fmt.Sprintf("is a %s, must be %s", wrong.Value, wanted(wrong.Type))
-	default:
+	if !errors.As(err, &wrong) {
 		return err.Error()
+	}
+	return fmt.Sprintf("is %s, must be %s", found(wrong.Value), wanted(wrong.Type))
+}
+
+// found says what a value is; what encoding/json calls "number 1.5" is one.
+func found(value string) string {
+	kind, text, _ := strings.Cut(value, " ")
+	switch {
+	case text != "":
+		return text
+	case kind == "array":
+		return "a list"
+	case kind == "object":
+		return "an object"
+	case kind == "bool":
+		return "true or false"
+	default:
+		return "a " + kind
 	}
 }
 
@@ -150,8 +170,8 @@ func wanted(t reflect.Type) string {
 }
 
 func join(field, name string) string {
-	if field == "" {
-		return name
+	if field == "" || name == "" {
+		return field + name
 	}
 	return field + "." + name
 }

@@ -1,0 +1,152 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+func TestAStoreHasOneServer(t *testing.T) {
+	t.Parallel()
+	cfg := bus.ServerConfig{Store: filepath.Join(t.TempDir(), "new", "store"), Listen: "127.0.0.1:0"}
+	s, err := bus.Embed(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = bus.Embed(t.Context(), cfg)
+	if pilot.CodeOf(err) != pilot.Conflict || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("a second server on the store: %v", err)
+	}
+	s.Shutdown()
+	s, err = bus.Embed(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("after the first is gone: %v", err)
+	}
+	s.Shutdown()
+}
+
+func TestEmbedSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	first := bustest.JetStream(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		cfg  bus.ServerConfig
+		want pilot.Code
+	}{
+		"no store":       {bus.ServerConfig{}, pilot.Invalid},
+		"store is file":  {bus.ServerConfig{Store: file, Listen: "127.0.0.1:0"}, pilot.Invalid},
+		"address taken":  {bus.ServerConfig{Store: t.TempDir(), Listen: strings.TrimPrefix(first.URL(), "nats://")}, pilot.Conflict},
+		"no port":        {bus.ServerConfig{Store: t.TempDir(), Listen: "localhost"}, pilot.Invalid},
+		"port too large": {bus.ServerConfig{Store: t.TempDir(), Listen: "localhost:70000"}, pilot.Invalid},
+		"bad sync":       {bus.ServerConfig{Store: t.TempDir(), Listen: "127.0.0.1:0", Sync: "often"}, pilot.Invalid},
+	} {
+		if s, err := bus.Embed(t.Context(), c.cfg); pilot.CodeOf(err) != c.want {
+			t.Errorf("%s: got %v, want code %s", name, err, c.want)
+			if s != nil {
+				s.Shutdown()
+			}
+		}
+	}
+}
+
+func TestEnsureTellsDifferences(t *testing.T) {
+	t.Parallel()
+	c := bustest.Ready(t)
+	for range 2 {
+		if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+			t.Fatalf("again: %v", err)
+		}
+	}
+	js, err := jetstream.New(c.NATS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(t.Context(), "PILOTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := s.CachedInfo().Config
+	changed.MaxAge, changed.AllowAtomicPublish = time.Hour, false
+	if _, err := js.UpdateStream(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Ensure(t.Context(), bus.StreamConfig{})
+	if pilot.CodeOf(err) != pilot.Unsupported || !strings.Contains(err.Error(), "age limit is 1h0m0s, must be 0s") ||
+		!strings.Contains(err.Error(), "atomic batches is false, must be true") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestConnectGivesUpWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := bus.Connect(ctx, bus.Config{URL: "nats://127.0.0.1:1"}); pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("nobody there: got %v", err)
+	}
+	for name, cfg := range map[string]bus.Config{
+		"no such nkey":    {NKey: "/nonexistent"},
+		"no such context": {Context: "/nonexistent.json"},
+		"no such CA":      {CA: "/nonexistent", URL: "tls://127.0.0.1:1"},
+	} {
+		if _, err := bus.Connect(t.Context(), cfg); pilot.CodeOf(err) != pilot.Invalid {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestConnectTakesContextsAndSkipsSockets(t *testing.T) {
+	t.Parallel()
+	s := bustest.JetStream(t)
+	file := filepath.Join(t.TempDir(), "here.json")
+	if err := os.WriteFile(file, []byte(`{"url":"`+s.URL()+`","inbox_prefix":"_INBOX_me"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.json")
+	if err := os.WriteFile(wrong, []byte(`{"url":"nats://127.0.0.1:1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, cfg := range map[string]bus.Config{
+		"context":          {Context: file},
+		"url over context": {Context: wrong, URL: s.URL()},
+		"in process":       {InProcess: s, URL: "nats://127.0.0.1:1"},
+		"environment": bus.ConfigFromEnv(func(name string) string {
+			return map[string]string{"NATS_URL": s.URL(), "NATS_INBOX_PREFIX": "_INBOX_you"}[name]
+		}),
+	} {
+		c, err := bus.Connect(t.Context(), cfg)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.Close()
+		if _, err := c.Log(t.Context()); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: after Close: %v", name, err)
+		}
+	}
+}
+
+func TestThereIsNoLogBeforeEnsure(t *testing.T) {
+	t.Parallel()
+	c := bustest.Connect(t, bustest.JetStream(t))
+	if _, err := c.Log(t.Context()); pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,276 @@
+package bus_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// serve serves one endpoint, "thing.do", and gives a second connection to ask by.
+func serve(t *testing.T, limit int, handle func(ctx context.Context, r bus.Request) (any, uint64, error)) (*bus.Conn, func()) {
+	t.Helper()
+	s := bustest.JetStream(t)
+	stop, err := bustest.Connect(t, s).Serve(t.Context(), bus.Service{
+		Name: "pilots", Version: "1.2.3", Epoch: 42,
+		Endpoints: []bus.Endpoint{{Name: "thing.do", Limit: limit, Handle: handle}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	c, err := bus.Connect(t.Context(), bus.Config{URL: s.URL(), Actor: "me"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, stop
+}
+
+func TestCallCarriesRequestAndAnswer(t *testing.T) {
+	t.Parallel()
+	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+		var in api.OwnerRequest
+		if err := r.Decode(&in); err != nil {
+			return nil, 0, err
+		}
+		return map[string]any{"uid": in.UID, "actor": r.Actor, "min": r.MinSeq, "epoch": r.Epoch}, 9, nil
+	})
+	for _, epoch := range []int64{0, 42} { // the second request knows the epoch of the first answer
+		var out struct {
+			UID   string
+			Actor string
+			Min   uint64
+			Epoch int64
+		}
+		seq, err := c.Call(t.Context(), "thing.do", 7, api.OwnerRequest{UID: "m"}, &out)
+		if err != nil || seq != 9 || out.UID != "m" || out.Actor != "me" || out.Min != 7 || out.Epoch != epoch {
+			t.Errorf("got %+v at %d, %v", out, seq, err)
+		}
+	}
+}
+
+func TestErrorsCrossTheWire(t *testing.T) {
+	t.Parallel()
+	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+		switch {
+		case strings.Contains(string(r.Data), "panic"):
+			panic("a defect\nof two lines")
+		case strings.Contains(string(r.Data), "secret"):
+			return nil, 0, errors.New("the password is 1234")
+		case strings.Contains(string(r.Data), "large"):
+			return strings.Repeat("x", 2<<20), 0, nil
+		default:
+			return nil, 0, &pilot.Error{Code: pilot.Invalid, Message: "two\nlines", Faults: []pilot.Fault{{Index: 2, Field: "cores", Reason: "bad"}}}
+		}
+	})
+	_, err := c.Call(t.Context(), "thing.do", 0, "bad", nil)
+	if f := pilot.FaultsOf(err); pilot.CodeOf(err) != pilot.Invalid || len(f) != 1 || f[0].Index != 2 || f[0].Field != "cores" {
+		t.Errorf("got %v with faults %+v", err, f)
+	}
+	for _, ask := range []string{"panic", "secret"} {
+		_, err := c.Call(t.Context(), "thing.do", 0, ask, nil)
+		if pilot.CodeOf(err) != pilot.Internal || strings.Contains(err.Error(), "1234") || strings.Contains(err.Error(), "defect") {
+			t.Errorf("%s: got %v", ask, err)
+		}
+	}
+	_, err = c.Call(t.Context(), "thing.do", 0, "large", nil)
+	if pilot.CodeOf(err) != pilot.Invalid {
+		t.Errorf("a large answer: got %v", err)
+	}
+	_, err = c.Call(t.Context(), "thing.unknown", 0, nil, nil)
+	if pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("an endpoint that nobody serves: got %v", err)
+	}
+}
+
+func TestAnswersComeInTheRequestsEncoding(t *testing.T) {
+	t.Parallel()
+	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+		var in api.OwnerRequest
+		err := r.Decode(&in)
+		return map[string]any{"n": 5, "uid": in.UID}, 3, err
+	})
+	packed, err := msgpack.Marshal(map[string]any{"uid": "m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := c.NATS().Request("pilots.api.thing.do", packed, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct {
+		N   int    `msgpack:"n"`
+		UID string `msgpack:"uid"`
+	}
+	if err := msgpack.Unmarshal(m.Data, &out); err != nil || out.N != 5 || out.UID != "m" ||
+		m.Header.Get("Content-Type") != "application/msgpack" || m.Header.Get(api.HeaderSeq) != "3" || m.Header.Get(api.HeaderEpoch) != "42" {
+		t.Errorf("got %q with %v: %+v, %v", m.Data, m.Header, out, err)
+	}
+	m, err = c.NATS().Request("pilots.api.thing.do", []byte(`{"uid":1}`), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body api.ErrorAnswer
+	if err := json.Unmarshal(m.Data, &body); err != nil || body.Error.Code != pilot.Invalid || len(body.Error.Faults) != 1 ||
+		m.Header.Get("Nats-Service-Error-Code") != "400" || m.Header.Get("Nats-Service-Error") == "" {
+		t.Errorf("got %q with %v: %v", m.Data, m.Header, err)
+	}
+}
+
+func TestMoreThanTheLimitAreRefused(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}, 2), make(chan struct{})
+	c, _ := serve(t, 2, func(context.Context, bus.Request) (any, uint64, error) {
+		entered <- struct{}{}
+		<-leave
+		return "done", 0, nil
+	})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if _, err := c.Call(t.Context(), "thing.do", 0, nil, nil); err != nil {
+				t.Error(err)
+			}
+		})
+		<-entered // both run at once
+	}
+	_, err := c.Call(t.Context(), "thing.do", 0, nil, nil)
+	if pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("the third got %v", err)
+	}
+	close(leave)
+	wg.Wait()
+}
+
+func TestStopAnswersWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	var began, ended atomic.Int32
+	entered, leave := make(chan struct{}, 10), make(chan struct{})
+	c, stop := serve(t, 0, func(context.Context, bus.Request) (any, uint64, error) {
+		began.Add(1)
+		entered <- struct{}{}
+		<-leave
+		ended.Add(1)
+		return "done", 0, nil
+	})
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if _, err := c.Call(t.Context(), "thing.do", 0, nil, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 10 {
+		<-entered
+	}
+	time.AfterFunc(50*time.Millisecond, func() { close(leave) })
+	stop()
+	if began.Load() != ended.Load() {
+		t.Errorf("%d began, %d had ended when stop returned", began.Load(), ended.Load())
+	}
+	wg.Wait()
+	if _, err := c.Call(t.Context(), "thing.do", 0, nil, nil); pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("after stop: got %v", err)
+	}
+}
+
+func TestReplicasShareAndShowThemselves(t *testing.T) {
+	t.Parallel()
+	s := bustest.JetStream(t)
+	var served [2]atomic.Int32
+	for i := range served {
+		stop, err := bustest.Connect(t, s).Serve(t.Context(), bus.Service{
+			Name: "pilots", Version: "0.1.0", Endpoints: []bus.Endpoint{{
+				Name: "thing.do", Handle: func(context.Context, bus.Request) (any, uint64, error) {
+					served[i].Add(1)
+					return nil, 0, nil
+				},
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(stop)
+	}
+	c := bustest.Connect(t, s)
+	for range 100 {
+		if _, err := c.Call(t.Context(), "thing.do", 0, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b := served[0].Load(), served[1].Load(); a+b != 100 || a == 0 || b == 0 {
+		t.Errorf("the replicas served %d and %d of 100", a, b)
+	}
+	m, err := c.NATS().Request("$SRV.INFO.pilots", nil, time.Minute)
+	if err != nil || !strings.Contains(string(m.Data), `"subject":"pilots.api.thing.do"`) || !strings.Contains(string(m.Data), `"thing-do"`) {
+		t.Errorf("the service says of itself %s, %v", m.Data, err)
+	}
+}
+
+func TestAgentsReachALauncher(t *testing.T) {
+	t.Parallel()
+	s := bustest.JetStream(t)
+	c := bustest.Connect(t, s)
+	k := pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: "p"}
+	if _, err := c.AskLauncher(t.Context(), k, api.Beat, api.AgentRequest{}); pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("with no launcher: got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	launcher := bustest.Connect(t, s)
+	go func() {
+		ended <- launcher.ServeAgents(ctx, k.Resource,
+			func(_ context.Context, key pilot.Key, verb api.Verb, r api.AgentRequest) (api.AgentReply, error) {
+				switch verb {
+				case api.Activate:
+					return api.AgentReply{Refused: fmt.Sprint(key, r.Attempt, r.Secret)}, nil
+				case api.Finish:
+					return api.AgentReply{}, pilot.Errorf(pilot.Conflict, "not yours")
+				default:
+					panic("a defect")
+				}
+			})
+	}()
+	var reply api.AgentReply
+	for err := error(pilot.Errorf(pilot.Unavailable, "")); pilot.CodeOf(err) == pilot.Unavailable; {
+		reply, err = c.AskLauncher(t.Context(), k, api.Activate, api.AgentRequest{Attempt: 3, Secret: "s"})
+	}
+	if want := fmt.Sprint(k, 3, "s"); reply.Refused != want {
+		t.Errorf("got %q, want %q", reply.Refused, want)
+	}
+	if _, err := c.AskLauncher(t.Context(), k, api.Finish, api.AgentRequest{}); pilot.CodeOf(err) != pilot.Conflict {
+		t.Errorf("an error came as %v", err)
+	}
+	if _, err := c.AskLauncher(t.Context(), k, api.Beat, api.AgentRequest{}); pilot.CodeOf(err) != pilot.Internal {
+		t.Errorf("a panic came as %v", err)
+	}
+	if _, err := c.AskLauncher(t.Context(), pilot.Key{Resource: "a"}, api.Beat, api.AgentRequest{}); pilot.CodeOf(err) != pilot.Invalid {
+		t.Errorf("a bad key came as %v", err)
+	}
+	m, err := c.NATS().Request("pilots.agent.local.localhost.m.p.activate", []byte("nonsense"), time.Minute)
+	if err != nil || m.Header.Get("Nats-Service-Error-Code") != "400" {
+		t.Errorf("nonsense: got %v, %v", m, err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := c.NATS().Request("pilots.agent.local.localhost.m.p.beat", nil, time.Minute); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("after the end: got %v", err)
+	}
+}

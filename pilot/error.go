@@ -3,7 +3,6 @@ package pilot
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -101,22 +100,10 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
-// MaxFaults is the most that FaultsOf gives: a request of a megabyte can have
-// more faults than an answer of a megabyte can name.
-const MaxFaults = 500
-
-// FaultsOf gives the faults of the first Error in the chain. Where there are
-// more than MaxFaults, the last one says how many are left out.
+// FaultsOf gives the faults of the first Error in the chain.
 func FaultsOf(err error) []Fault {
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok:
-		return nil
-	case len(e.Faults) <= MaxFaults:
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Faults
 	}
-	shown := slices.Clone(e.Faults[:MaxFaults])
-	more := len(e.Faults) - MaxFaults + 1
-	shown[MaxFaults-1] = Fault{Index: e.Faults[MaxFaults-1].Index, Reason: fmt.Sprintf("and %d more faults", more)}
-	return shown
+	return nil
 }

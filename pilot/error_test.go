@@ -44,11 +44,6 @@ func TestCodeAndFaultsAreFoundInTheChain(t *testing.T) {
 	if pilot.CodeOf(nil) != "" || pilot.CodeOf(io.EOF) != pilot.Internal || pilot.FaultsOf(io.EOF) != nil {
 		t.Error("a plain error has a code or faults of its own")
 	}
-	many := &pilot.Error{Code: pilot.Invalid, Faults: make([]pilot.Fault, pilot.MaxFaults+5)}
-	cut := pilot.FaultsOf(many)
-	if len(cut) != pilot.MaxFaults || cut[pilot.MaxFaults-1].Reason != "and 6 more faults" || many.Faults[pilot.MaxFaults-1].Reason != "" {
-		t.Errorf("of many, %d are given, the last is %v", len(cut), cut[len(cut)-1])
-	}
 	err := pilot.Errorf(pilot.Unavailable, "asking: %w", io.EOF)
 	if !errors.Is(err, io.EOF) || err.Error() != "asking: EOF" {
 		t.Errorf("Errorf lost its cause: %v", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -29,22 +30,35 @@ func (s *System) wantSpares() {
 	}
 }
 
-// refill keeps the warm agents' number up until Close.
+// calm is how long nothing was submitted when warm agents are started. While
+// jobs come in, starting their own agents is what the machine has to do: a
+// warm one saves a job the wait, and nobody the work.
+const calm = 20 * time.Millisecond
+
+// refill brings the warm agents' number up whenever it is calm, until Close.
 func (s *System) refill() {
+	quiet := time.NewTimer(0)
+	defer quiet.Stop()
 	for {
 		select {
 		case <-s.stopped.Done():
 			return
 		case <-s.refills:
+			quiet.Reset(calm)
+		case <-quiet.C:
+			s.fill()
 		}
-		for len(s.spares) < cap(s.spares) && s.stopped.Err() == nil {
-			c, err := s.spawn()
-			if err != nil {
-				s.config.Logger.Warn("no warm agent", zap.Error(err))
-				break
-			}
-			s.spares <- c // room: nobody else sends
+	}
+}
+
+func (s *System) fill() {
+	for len(s.spares) < cap(s.spares) && s.stopped.Err() == nil && len(s.refills) == 0 {
+		c, err := s.spawn()
+		if err != nil {
+			s.config.Logger.Warn("no warm agent", zap.Error(err))
+			return
 		}
+		s.spares <- c // room: nobody else sends
 	}
 }
 

@@ -71,7 +71,6 @@ func New(config Config) (*System, error) {
 	}
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.owned.Go(s.refill)
-	s.wantSpares()
 	return s, nil
 }
 

@@ -4,6 +4,7 @@ GO           ?= go
 LINT_VERSION := 2.15.0
 LINTER       ?= .tools/golangci-lint-$(LINT_VERSION)
 FUZZ         ?= 200000x
+SEEDS        ?= 10000
 PKGS         ?= ./...
 STORE        ?= .store
 LISTEN       ?= 127.0.0.1:4222
@@ -43,8 +44,8 @@ fuzz: ## Every fuzz target, FUZZ=200000x runs of each
 	  $(GO) test -list '^Fuzz' $$p | { grep '^Fuzz' || true; } | while read -r f; do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done || exit 1; done
 
-sim: ## The fleet in simulated time, many seeds
-	$(GO) test -race -run Sim ./e2e -rapid.checks=10000
+sim: ## The fleet in simulated time, SEEDS=10000 histories
+	$(GO) test -race -run Sim -timeout 60m ./launcher -rapid.checks=$(SEEDS)
 
 e2e: ## A real server, everything killed and restarted
 	$(GO) test -race -run E2E -count=1 ./e2e

@@ -13,3 +13,9 @@ func (m *Manager) Later(ctx context.Context) int {
 	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return len(w.later), nil })
 	return n
 }
+
+// Places is the number of pilots that all waits together wait for.
+func (m *Manager) Places(ctx context.Context) int {
+	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return w.places, nil })
+	return n
+}

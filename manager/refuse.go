@@ -25,26 +25,20 @@ func clip(s string) string {
 	return strconv.QuoteToASCII(s[:min(len(s), 20)])
 }
 
-// Bounds of a refusal: it must fit into an answer whatever the request was.
-const (
-	maxFaults = 1500
-	maxFault  = 200 // bytes of one reason, where there are many
-)
+// maxFault is the most bytes of one reason where all faults together are too
+// long for an answer; how many are told is bounded by pilot.FaultsOf.
+const maxFault = 200
 
-// refuse makes an error of faults. Many of them are told in short, and of too
-// many only the first.
+// refuse makes an error of faults that fits into an answer, whatever the
+// request was.
 func refuse(code pilot.Code, message string, faults []pilot.Fault) error {
 	size := 0
 	for i := range faults {
 		size += 60 + text(faults[i].Field) + text(faults[i].Reason)
 	}
-	if size > maxAnswer {
-		if more := len(faults) - maxFaults; more > 0 {
-			faults = faults[:maxFaults]
-			message = strings.TrimSpace(fmt.Sprintf("%s (and %d faults more)", message, more))
-		}
+	if size > maxAnswer/2 {
 		for i := range faults {
-			faults[i].Field, faults[i].Reason = short(faults[i].Field, 64), short(faults[i].Reason, maxFault)
+			faults[i].Field, faults[i].Reason = short(faults[i].Field, pilot.MaxToken), short(faults[i].Reason, maxFault)
 		}
 	}
 	return &pilot.Error{Code: code, Message: message, Faults: faults}
@@ -55,7 +49,7 @@ func short(s string, most int) string {
 	if len(s) > most {
 		s = s[:most]
 	}
-	if n := len(s) + 2; text(s) <= 2*n && utf8.ValidString(s) {
+	if text(s) <= 2*len(s)+2 && utf8.ValidString(s) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {

@@ -14,7 +14,12 @@ import (
 const (
 	defaultWait = 30 * time.Second
 	maxWait     = 10 * time.Minute
+	// maxPlaces bounds what all waits together hold, one place for each pilot
+	// of each wait: about 100 MB.
+	maxPlaces = 1 << 20
 )
+
+var errCrowded = pilot.Errorf(pilot.Unavailable, "too many pilots are waited for here already")
 
 // Wait answers once every pilot has reached one of the states, or has ended, or
 // the time is over. A state counts even if it was left again. Code not_found
@@ -31,8 +36,8 @@ func (m *Manager) Wait(ctx context.Context, r api.WaitRequest, c Call) (api.Wait
 		if err != nil {
 			return api.WaitAnswer{}, err
 		}
-		world.enrol(w, ps, timeout > 0)
-		return world.standing(w), nil
+		err = world.enrol(w, ps, timeout > 0)
+		return world.standing(w), err
 	})
 	if err != nil || !answer.TimedOut || timeout == 0 {
 		return answer, err
@@ -115,8 +120,11 @@ func (w *waiter) over(st *pilot.Status) (over, reached bool) {
 }
 
 // enrol fills in the waiter and, if it stays, finds it a place with each pilot
-// it has to wait for.
-func (w *world) enrol(n *waiter, ps []projection.Pilot, stays bool) {
+// it has to wait for. Code unavailable: there is no room.
+func (w *world) enrol(n *waiter, ps []projection.Pilot, stays bool) error {
+	if stays && w.places+len(ps) > maxPlaces {
+		return errCrowded
+	}
 	n.uids = make([]pilot.UID, len(ps))
 	for i := range ps {
 		n.uids[i] = ps[i].Pilot
@@ -130,8 +138,10 @@ func (w *world) enrol(n *waiter, ps []projection.Pilot, stays bool) {
 		if _, twice := w.waits[at][n]; !twice {
 			w.waits[at][n] = struct{}{}
 			n.left++
+			w.places++
 		}
 	}
+	return nil
 }
 
 // moved answers those who have waited for just that.
@@ -153,7 +163,11 @@ func (w *world) moved(at place) {
 }
 
 func (w *world) leave(n *waiter, at place) {
+	if _, here := w.waits[at][n]; !here {
+		return
+	}
 	delete(w.waits[at], n)
+	w.places--
 	if len(w.waits[at]) == 0 {
 		delete(w.waits, at)
 	}

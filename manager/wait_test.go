@@ -201,8 +201,8 @@ func TestManyWaiters(t *testing.T) {
 				t.Fatalf("answered %+v", a)
 			}
 		}
-		if n := m.Waiting(t.Context()); n != 0 {
-			t.Errorf("%d pilots are still waited for", n)
+		if n, places := m.Waiting(t.Context()), m.Places(t.Context()); n != 0 || places != 0 {
+			t.Errorf("%d pilots are still waited for, in %d places", n, places)
 		}
 	})
 }

@@ -15,6 +15,7 @@ type world struct {
 	applied uint64             // all of the log up to here is folded, once caught up
 	later   []*later           // by seq
 	waits   map[place]waiters  // who waits for a pilot
+	places  int                // in all of waits
 	ending  map[owner]struct{} // what may still need finishing; see finish.go
 	wake    func()             // has the finisher look at ending
 }

@@ -1,0 +1,94 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service"
+)
+
+// BenchmarkSubmit is one submit after the other from a client's side, in turns
+// with the least that could do the same: a bare request to a micro service that
+// echoes, and a bare publish of as many bytes under compare-and-set.
+func BenchmarkSubmit(b *testing.B) {
+	server := bustest.JetStream(b)
+	user, far := bustest.Connect(b, server), bustest.Connect(b, server)
+	if err := user.Ensure(b.Context(), bus.StreamConfig{}); err != nil {
+		b.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(b.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- service.Manager(ctx, far, service.ManagerOptions{Ready: func() { close(ready) }})
+	}()
+	<-ready
+	bare := leastOf(b, user.NATS(), far.NATS())
+	var of api.ManagerAnswer
+	if _, err := user.Call(b.Context(), "manager.create", 0, api.CreateRequest{}, &of); err != nil {
+		b.Fatal(err)
+	}
+	d := pilot.Description{Resource: "localhost", Cores: 1, Runtime: pilot.Runtime(time.Minute), Executable: "/bin/true"}
+	var least, whole time.Duration
+	n, seq := 0, uint64(0)
+	for b.Loop() {
+		t0 := time.Now()
+		bare(n)
+		t1 := time.Now()
+		var a api.PilotsAnswer
+		var err error
+		seq, err = user.Call(b.Context(), "pilot.submit", seq, api.SubmitRequest{Manager: of.Manager.UID, Pilots: []pilot.Description{d}}, &a)
+		if err != nil {
+			b.Fatal(err)
+		}
+		least, whole = least+t1.Sub(t0), whole+time.Since(t1)
+		n++
+	}
+	b.ReportMetric(float64(whole.Microseconds())/float64(n), "µs/submit")
+	b.ReportMetric(float64(least.Microseconds())/float64(n), "µs/least")
+	b.ReportMetric(float64(whole)/float64(least), "times")
+	leave()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
+}
+
+// leastOf gives what one submit is compared with.
+func leastOf(b *testing.B, user, far *nats.Conn) func(n int) {
+	b.Helper()
+	svc, err := micro.AddService(far, micro.Config{Name: "echo", Version: "0.0.0"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	echo := micro.HandlerFunc(func(r micro.Request) { _ = r.Respond(r.Data()) })
+	if err := svc.AddEndpoint("echo", echo, micro.WithEndpointSubject("echo")); err != nil {
+		b.Fatal(err)
+	}
+	js, err := jetstream.New(far)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cfg := jetstream.StreamConfig{Name: "BARE", Subjects: []string{"bare.>"}, Storage: jetstream.FileStorage}
+	if _, err := js.CreateStream(b.Context(), cfg); err != nil {
+		b.Fatal(err)
+	}
+	body := make([]byte, 500) // about a birth
+	return func(n int) {
+		if _, err := user.RequestWithContext(b.Context(), "echo", body); err != nil {
+			b.Fatal(err)
+		}
+		subject := fmt.Sprintf("bare.%d", n)
+		if _, err := js.Publish(b.Context(), subject, body, jetstream.WithExpectLastSequencePerSubject(0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -285,7 +285,7 @@ func TestRefusalsFitIntoOneMessage(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		b, err := json.Marshal(api.ErrorAnswer{Error: api.ErrorBody{Code: e.Code, Message: e.Message, Faults: pilot.FaultsOf(err)}})
+		b, err := json.Marshal(api.ErrorAnswer{Error: api.ErrorBody{Code: e.Code, Message: e.Message, Faults: e.Faults}})
 		if err != nil || len(b) > bus.MaxMessage {
 			t.Errorf("%s: the refusal is %d bytes, %v", name, len(b), err)
 		}

@@ -25,21 +25,30 @@ func clip(s string) string {
 	return strconv.QuoteToASCII(s[:min(len(s), 20)])
 }
 
-// maxFault is the most bytes of one reason where all faults together are too
-// long for an answer; how many are told is bounded by pilot.FaultsOf.
-const maxFault = 200
+// Bounds of the faults of one refusal, where all together are too long for an
+// answer.
+const (
+	maxFaults = 1500
+	maxFault  = 200 // bytes of one reason
+)
 
 // refuse makes an error of faults that fits into an answer, whatever the
-// request was.
+// request was: of too much, each fault is cut, and of too many the first are
+// told.
 func refuse(code pilot.Code, message string, faults []pilot.Fault) error {
 	size := 0
 	for i := range faults {
 		size += 60 + text(faults[i].Field) + text(faults[i].Reason)
 	}
-	if size > maxAnswer/2 {
-		for i := range faults {
-			faults[i].Field, faults[i].Reason = short(faults[i].Field, pilot.MaxToken), short(faults[i].Reason, maxFault)
-		}
+	if size <= maxAnswer {
+		return &pilot.Error{Code: code, Message: message, Faults: faults}
+	}
+	if more := len(faults) - maxFaults; more > 0 {
+		faults = faults[:maxFaults]
+		message = strings.TrimSpace(fmt.Sprintf("%s (and %d faults more)", message, more))
+	}
+	for i := range faults {
+		faults[i].Field, faults[i].Reason = short(faults[i].Field, pilot.MaxToken), short(faults[i].Reason, maxFault)
 	}
 	return &pilot.Error{Code: code, Message: message, Faults: faults}
 }

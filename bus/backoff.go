@@ -40,31 +40,3 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
-
-// Pace of what is tried again.
-const (
-	tryFirst = 10 * time.Millisecond
-	tryMost  = time.Second
-	askTime  = 3 * time.Second // for one answer to a question
-)
-
-// persist asks, again while there may be an answer later, until ctx ends. Each
-// try has its own deadline: a question that was lost with its server gets no
-// answer at all.
-func persist(ctx context.Context, op string, ask func(ctx context.Context) error) error {
-	for wait := newBackoff(tryFirst, tryMost); ; {
-		err := fault(op, within(ctx, askTime, ask))
-		if err == nil {
-			return nil
-		}
-		if !again(err) || !wait.pause(ctx) {
-			return err
-		}
-	}
-}
-
-func within(ctx context.Context, d time.Duration, do func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	return do(ctx)
-}

@@ -66,7 +66,7 @@ func (i *Inbox) open(ctx context.Context) (cons jetstream.Consumer, err error) {
 		AckPolicy:     jetstream.AckExplicitPolicy, AckWait: i.cfg.AckWait,
 		MaxDeliver: -1, MaxAckPending: fleetLimit,
 	}
-	err = persist(ctx, "open the inbox of "+i.resource, func(ctx context.Context) (err error) {
+	err = i.log.conn.persist(ctx, "open the inbox of "+i.resource, func(ctx context.Context) (err error) {
 		cons, err = i.log.conn.js.CreateOrUpdateConsumer(ctx, stream, cfg)
 		return err
 	})

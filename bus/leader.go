@@ -30,7 +30,7 @@ func (c *Conn) leader(ctx context.Context, stream string, q lookup) (m *nats.Msg
 	if err != nil {
 		return nil, nil, err
 	}
-	err = persist(ctx, "read the log", func(ctx context.Context) (err error) {
+	err = c.persist(ctx, "read the log", func(ctx context.Context) (err error) {
 		m, s, err = c.lookup(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
 		return err
 	})

@@ -31,7 +31,7 @@ const leaseBucket = "PILOTS_LEASES"
 // All users of one bus must give the same ttl: code unsupported if they do not.
 // replicas is for the first of them; 0: 1.
 func (c *Conn) Leases(ctx context.Context, ttl time.Duration, replicas int) (*Leases, error) {
-	err := persist(ctx, "open the leases", func(ctx context.Context) error {
+	err := c.persist(ctx, "open the leases", func(ctx context.Context) error {
 		kv, err := c.js.KeyValue(ctx, leaseBucket)
 		if errors.Is(err, jetstream.ErrBucketNotFound) {
 			kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -85,7 +85,7 @@ func (l *Leases) Hold(ctx context.Context, id, about string) error {
 	tick := time.NewTicker(l.ttl / 3)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		err := persist(ctx, "hold "+id, h.refresh)
+		err := l.conn.persist(ctx, "hold "+id, h.refresh)
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (l *Leases) Hold(ctx context.Context, id, about string) error {
 		case <-ctx.Done():
 		}
 	}
-	_ = within(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
+	_ = l.conn.within(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
 	return nil
 }
 

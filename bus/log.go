@@ -43,7 +43,7 @@ func (c *Conn) Log(ctx context.Context) (*Log, error) {
 // answer is missing.
 func (c *Conn) streamInfo(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	var info *jetstream.StreamInfo
-	err := persist(ctx, "look at the log", func(ctx context.Context) error {
+	err := c.persist(ctx, "look at the log", func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, stream)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return &pilot.Error{Code: pilot.NotFound, Op: "look at the log", Err: err}
@@ -91,22 +91,26 @@ func (l *Log) AppendBatch(ctx context.Context, es []*events.Event) (uint64, erro
 }
 
 // publish sends the events once.
-func (a *appending) publish(ctx context.Context) (*jetstream.PubAck, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	js := a.log.conn.js
-	if len(a.es) == 1 {
-		return js.PublishMsg(ctx, message(&a.es[0]), jetstream.WithRetryAttempts(0))
-	}
-	ms := make([]*nats.Msg, len(a.es))
-	for i := range a.es {
-		ms[i] = message(&a.es[i])
-	}
-	ack, err := jetstreamext.PublishMsgBatch(ctx, js, ms)
-	if err != nil {
-		return nil, err
-	}
-	return &jetstream.PubAck{Stream: ack.Stream, Sequence: ack.Sequence}, nil
+func (a *appending) publish(ctx context.Context) (ack *jetstream.PubAck, err error) {
+	conn := a.log.conn
+	err = conn.within(ctx, storeTime, func(ctx context.Context) (err error) {
+		if len(a.es) == 1 {
+			ack, err = conn.js.PublishMsg(ctx, message(&a.es[0]), jetstream.WithRetryAttempts(0))
+			return err
+		}
+		ms := make([]*nats.Msg, len(a.es))
+		for i := range a.es {
+			ms[i] = message(&a.es[i])
+		}
+		// An answer to the first message would come sooner with bad news, and
+		// cost a round trip when there is none.
+		last, err := jetstreamext.PublishMsgBatch(ctx, conn.js, ms, jetstreamext.BatchFlowControl{AckFirst: false})
+		if err == nil {
+			ack = &jetstream.PubAck{Stream: last.Stream, Sequence: last.Sequence}
+		}
+		return err
+	})
+	return ack, err
 }
 
 func message(e *Sealed) *nats.Msg {

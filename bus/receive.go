@@ -152,7 +152,7 @@ func (r *receiving) putAside(ctx context.Context, m jetstream.Msg, entry *events
 		zap.String("reason", entry.Broken))
 	if entry.Pilot != "" {
 		note := PoisonNote(entry, time.Now())
-		err := within(ctx, storeTime, func(ctx context.Context) error {
+		err := r.inbox.log.conn.within(ctx, storeTime, func(ctx context.Context) error {
 			_, err := r.inbox.log.Append(ctx, &note)
 			return err
 		})

@@ -54,7 +54,7 @@ func shape(cfg StreamConfig) jetstream.StreamConfig {
 func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
 	want := shape(cfg)
 	var have jetstream.StreamConfig
-	err := persist(ctx, "ensure the log", func(ctx context.Context) error {
+	err := c.persist(ctx, "ensure the log", func(ctx context.Context) error {
 		s, err := c.js.CreateStream(ctx, want)
 		if errorCode(err) == errStreamInUse {
 			s, err = c.js.Stream(ctx, stream)

@@ -218,7 +218,7 @@ func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
 		}
 	}
 	var cons jetstream.Consumer
-	err := persist(ctx, "tail", func(ctx context.Context) (err error) {
+	err := t.log.conn.persist(ctx, "tail", func(ctx context.Context) (err error) {
 		cons, err = t.log.conn.js.CreateConsumer(ctx, stream, cfg)
 		return err
 	})

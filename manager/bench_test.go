@@ -164,3 +164,25 @@ func BenchmarkReady(b *testing.B) {
 	}
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/start")
 }
+
+// BenchmarkCancel: 1000 pilots that a launcher has claimed, by one call.
+func BenchmarkCancel(b *testing.B) {
+	log := durable(b)
+	m := open(b, log)
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		of := newManager(b, m)
+		got := submit(b, m, of, jobs(api.MaxItems)...)
+		for i := range got {
+			mustMove(b, log, of, got[i].UID, pilot.Claimed)
+		}
+		b.StartTimer()
+		a, err := m.Cancel(b.Context(), api.CancelRequest{Manager: of}, user)
+		if err != nil || len(a.Pilots) != api.MaxItems || a.Pilots[0].State != pilot.Canceling {
+			b.Fatalf("%d canceled, %v", len(a.Pilots), err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(n), "ms/1000")
+}

@@ -36,7 +36,6 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 	beat := time.NewTimer(jitter(time.Duration(r.Beat)))
 	defer beat.Stop()
 	replies := make(chan api.AgentReply, 1) // 1: one beat at a time, which nobody may be waiting for
-	r.reap(p)
 	for {
 		select {
 		case e := <-p.ended:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -13,10 +12,10 @@ import (
 // /proc/PID/task/*/children, which kernels without CONFIG_PROC_CHILDREN lack:
 // then there are none.
 func Children(pid int) []int {
-	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children") // the pattern is well formed
+	tasks := "/proc/" + strconv.Itoa(pid) + "/task"
 	var all []int
-	for _, list := range lists {
-		b, err := os.ReadFile(list)
+	for _, thread := range names(tasks) {
+		b, err := os.ReadFile(tasks + "/" + thread + "/children")
 		if err != nil {
 			continue // that thread ended
 		}
@@ -131,18 +130,23 @@ func tag(pid int, variable string) string {
 
 // each calls f with every process of this user but this one.
 func each(f func(pid int)) {
-	d, err := os.Open("/proc")
-	if err != nil {
-		return
-	}
-	defer func() { _ = d.Close() }()
-	names, _ := d.Readdirnames(-1) // what was listed before an error counts
-	for _, name := range names {
+	for _, name := range names("/proc") {
 		pid, err := strconv.Atoi(name)
 		if err == nil && pid > 1 && pid != os.Getpid() && owned(name) {
 			f(pid)
 		}
 	}
+}
+
+// names lists a directory of /proc; what was listed before an error counts.
+func names(dir string) []string {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = d.Close() }()
+	all, _ := d.Readdirnames(-1)
+	return all
 }
 
 func owned(name string) bool {

@@ -3,6 +3,7 @@ package manager_test
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,17 +86,11 @@ func TestCloseGoesOnWhereItStopped(t *testing.T) {
 	for allowed := range 8 {
 		synctest.Test(t, func(t *testing.T) {
 			log := bustest.NewMemory()
-			dying, other := start(t.Context(), t, log), start(t.Context(), t, log)
-			of := map[pilot.UID]pilot.UID{"a": newManager(t, dying), "b": newManager(t, dying)}
-			for uid, in := range of {
-				submit(t, dying, in, job(uid))
-				mustMove(t, log, in, uid, pilot.Claimed)
-			}
-			synctest.Wait()
 			ctx, die := context.WithCancel(t.Context())
+			var armed atomic.Bool
 			left := allowed
 			log.Faults.Refuse = func(e *events.Event) error {
-				if e.Actor != "ada" {
+				if !armed.Load() || e.Actor != "ada" {
 					return nil
 				}
 				if left--; left < 0 {
@@ -104,10 +99,17 @@ func TestCloseGoesOnWhereItStopped(t *testing.T) {
 				}
 				return nil
 			}
+			dying, other := start(t.Context(), t, log), start(t.Context(), t, log)
+			of := map[pilot.UID]pilot.UID{"a": newManager(t, dying), "b": newManager(t, dying)}
+			for uid, in := range of {
+				submit(t, dying, in, job(uid))
+				mustMove(t, log, in, uid, pilot.Claimed)
+			}
+			synctest.Wait()
+			armed.Store(true)
 			_, err := dying.CloseSession(ctx, api.CloseRequest{UID: "default", Terminate: true}, user)
 			dying.stop()
 			die()
-			log.Faults.Refuse = nil
 			if allowed == 0 {
 				wantCode(t, err, pilot.Unavailable)
 				other.stop()

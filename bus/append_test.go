@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/events"
@@ -227,5 +229,35 @@ func birth(uid string) *events.Event {
 		ID: "b-" + uid, Class: events.Command, Kind: events.Submit,
 		Key:   pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: uid},
 		Birth: &events.Birth{Description: pilot.Description{UID: uid, Cores: 1}},
+	}
+}
+
+func TestATailEndsWithItsLog(t *testing.T) {
+	t.Parallel()
+	c := bustest.Ready(t)
+	l, err := c.Log(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(c.NATS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range l.Tail(t.Context(), events.Span{}) {
+		if err != nil {
+			if pilot.CodeOf(err) != pilot.Conflict {
+				t.Errorf("got %v", err)
+			}
+			break
+		}
+		if !e.Mark {
+			t.Fatalf("got %+v", e)
+		}
+		if err := js.DeleteStream(t.Context(), "PILOTS"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

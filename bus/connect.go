@@ -56,15 +56,24 @@ func ConfigFromEnv(getenv func(string) string) Config {
 
 // Env gives the environment that ConfigFromEnv reads this configuration from:
 // what a child process needs to reach the same bus.
-func (c Config) Env() []string {
-	if c.InProcess != nil {
-		c.URL, c.Context = c.InProcess.URL(), ""
+func (cfg *Config) Env() []string {
+	url, named := cfg.URL, cfg.Context
+	if cfg.InProcess != nil {
+		url, named = cfg.InProcess.URL(), ""
 	}
 	var env []string
 	for _, v := range []struct{ name, value string }{
-		{"NATS_URL", c.URL}, {"NATS_CONTEXT", c.Context}, {"NATS_CREDS", c.Creds}, {"NATS_NKEY", c.NKey},
-		{"NATS_USER", c.User}, {"NATS_PASSWORD", c.Password}, {"NATS_TOKEN", c.Token},
-		{"NATS_CERT", c.Cert}, {"NATS_KEY", c.Key}, {"NATS_CA", c.CA}, {"NATS_INBOX_PREFIX", c.InboxPrefix},
+		{"NATS_URL", url},
+		{"NATS_CONTEXT", named},
+		{"NATS_CREDS", cfg.Creds},
+		{"NATS_NKEY", cfg.NKey},
+		{"NATS_USER", cfg.User},
+		{"NATS_PASSWORD", cfg.Password},
+		{"NATS_TOKEN", cfg.Token},
+		{"NATS_CERT", cfg.Cert},
+		{"NATS_KEY", cfg.Key},
+		{"NATS_CA", cfg.CA},
+		{"NATS_INBOX_PREFIX", cfg.InboxPrefix},
 	} {
 		if v.value != "" {
 			env = append(env, v.name+"="+v.value)

@@ -113,8 +113,7 @@ func (l *locator) entries(t reflect.Type, raw []byte, index int, field string, e
 
 // fieldOf finds a field as encoding/json does: by its tag, whatever the case.
 func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if tag == "" {
 			tag = f.Name

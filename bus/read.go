@@ -86,7 +86,7 @@ func (l *Log) bulk(ctx context.Context, subject string, from uint64) ([]events.E
 	messages, err := jetstreamext.GetBatch(ctx, l.conn.js, stream, page,
 		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
 	if err != nil {
-		return nil, nil //nolint:nilerr // the leader is asked next and tells what is wrong
+		return nil, nil // the leader is asked next and tells what is wrong
 	}
 	part, err := collect(messages)
 	if pilot.CodeOf(err) == pilot.Unsupported {

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -43,19 +42,26 @@ func (a *appending) once(ctx context.Context) (uint64, error) {
 		return a.refused(ctx, err)
 	case errTooLarge, errBatchTooLong:
 		return 0, invalid("append", err)
+	default:
+		return 0, a.unanswered(ctx, err)
 	}
+}
+
+// unanswered judges a try that the stream did not answer.
+func (a *appending) unanswered(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
-		return 0, invalid("append", err)
+		return invalid("append", err)
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining):
-		return 0, a.gaveUp(ctx, err)
-	case notSent(err), errors.Is(err, jetstream.ErrNoStreamResponse):
-		return 0, errors.Join(errAgain, err)
-	case codeOf(err) == pilot.Unavailable && ctx.Err() == nil:
-		return 0, errors.Join(errAgain, err)
+		return a.gaveUp(ctx, err)
+	case codeOf(err) == pilot.Unavailable && ctx.Err() == nil && !errors.Is(err, context.Canceled):
+		return errors.Join(errAgain, err)
+	case errorCode(err) != 0: // the stream refuses what it will always refuse
+		return &pilot.Error{Code: pilot.Internal, Op: "append", Err: err}
+	default:
+		a.unknown = true
+		return errors.Join(errAgain, err)
 	}
-	a.unknown = true
-	return 0, errors.Join(errAgain, err)
 }
 
 // gaveUp is the error of an append whose time is over.

@@ -16,7 +16,7 @@ import (
 // Tail yields the log as span says, waiting for more until ctx ends: the last
 // thing it yields is an error, the cause of ctx or what broke it. Code
 // unsupported: a later version wrote what comes next; invalid: the span begins
-// behind the end of the log. An entry is yielded again by no tail; a consumer
+// behind the end of the log; conflict: the log was replaced by another one. An entry is yielded again by no tail; a consumer
 // may take its time, nothing is lost meanwhile.
 func (l *Log) Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error] {
 	return func(yield func(events.Entry, error) bool) {
@@ -219,10 +219,25 @@ func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	}
 	var cons jetstream.Consumer
 	err := t.log.conn.persist(ctx, "tail", func(ctx context.Context) (err error) {
-		cons, err = t.log.conn.js.CreateConsumer(ctx, stream, cfg)
-		return err
+		if cons, err = t.log.conn.js.CreateConsumer(ctx, stream, cfg); err != nil {
+			return err
+		}
+		return t.sameLog(ctx)
 	})
 	return cons, cause(ctx, err)
+}
+
+// sameLog says whether the log is still the one that was opened: in one that
+// was made anew, after a loss or from a copy, our position means nothing.
+func (t *tailing) sameLog(ctx context.Context) error {
+	s, err := t.log.conn.js.Stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if epoch := s.CachedInfo().Created.UnixMilli(); epoch != t.log.epoch {
+		return pilot.Errorf(pilot.Conflict, "tail: the log of epoch %d was replaced by one of epoch %d: open it anew", t.log.epoch, epoch)
+	}
+	return nil
 }
 
 // pace waits a moment before the next consumer; the reason is for the log.

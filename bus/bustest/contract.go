@@ -233,7 +233,7 @@ func lastReads(t *testing.T, r Rig) {
 }
 
 func presentAt(t *testing.T, r Rig) {
-	m := owner("m")
+	m := owner()
 	must(r.Log.Append(t.Context(), m))(t)
 	var want []string
 	for i := range 400 { // more than one read can name

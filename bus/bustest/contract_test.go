@@ -43,17 +43,17 @@ func TestClusterKeepsTheContract(t *testing.T) {
 		t.Cleanup(turn.Unlock)
 		c := bustest.Connect(t, servers...)
 		rig := rigOf(t, c, 3)
-		t.Cleanup(func() { forget(t, c) })
+		t.Cleanup(func() { forget(t, c, "PILOTS") })
 		return rig
 	})
 }
 
-// forget removes the log, and waits until all servers have.
-func forget(t *testing.T, c *bus.Conn) {
+// forget removes a stream.
+func forget(t *testing.T, c *bus.Conn, stream string) {
 	t.Helper()
 	js, err := jetstream.New(c.NATS())
 	if err == nil {
-		err = js.DeleteStream(context.WithoutCancel(t.Context()), "PILOTS")
+		err = js.DeleteStream(context.WithoutCancel(t.Context()), stream)
 	}
 	if err != nil {
 		t.Error(err)

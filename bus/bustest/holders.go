@@ -86,7 +86,7 @@ func runsOut(t *testing.T, r LeaseRig) {
 	b, _ := r.Join(leaseTime)
 	_, ended := hold(t, a, "x", "a")
 	kill()
-	<-ended
+	wantCode(t, <-ended, pilot.Unavailable)
 	await(t, func() bool {
 		alive, err := b.Alive(t.Context(), "x")
 		if err != nil && pilot.CodeOf(err) != pilot.Unavailable {

@@ -41,9 +41,10 @@ func note(k pilot.Key, id string) *events.Event {
 	}
 }
 
-func owner(uid pilot.UID) *events.Event {
+// owner is the creation of manager "m".
+func owner() *events.Event {
 	return &events.Event{
-		ID: "owner-" + uid, Class: events.OfManager, Key: pilot.Key{Manager: uid}, Kind: events.Created,
+		ID: "owner", Class: events.OfManager, Key: pilot.Key{Manager: "m"}, Kind: events.Created,
 		Owner: &events.Owner{Session: "s", State: events.StateOpen},
 	}
 }

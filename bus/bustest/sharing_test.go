@@ -1,6 +1,7 @@
 package bustest_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,34 +37,55 @@ func TestMemorySharesLikeTheBus(t *testing.T) {
 	})
 }
 
-func TestServersShare(t *testing.T) {
+func TestOneServerShares(t *testing.T) {
 	t.Parallel()
-	t.Run("inbox", func(t *testing.T) {
-		bustest.TestInbox(t, func(t *testing.T) bustest.QueueRig {
-			s := bustest.JetStream(t)
-			rig := rigOf(t, bustest.Connect(t, s), 1)
-			return bustest.QueueRig{Rig: rig, Join: func(cfg bus.InboxConfig) (bustest.Queue, func()) {
-				c := bustest.Connect(t, s)
-				i, err := c.Inbox(t.Context(), "local.localhost", cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return i, c.NATS().Close
-			}}
-		})
+	shares(t, 1, func(t *testing.T) []*bus.Server { return []*bus.Server{bustest.JetStream(t)} })
+}
+
+func TestAClusterShares(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three servers and their elections")
+	}
+	t.Parallel()
+	servers := bustest.Cluster(t, 3)
+	var turn sync.Mutex
+	shares(t, 3, func(t *testing.T) []*bus.Server {
+		turn.Lock()
+		t.Cleanup(turn.Unlock)
+		return servers
 	})
-	t.Run("leases", func(t *testing.T) {
-		bustest.TestLeases(t, func(t *testing.T) bustest.LeaseRig {
-			s := bustest.JetStream(t)
-			return bustest.LeaseRig{Join: func(ttl time.Duration) (bustest.Leases, func()) {
-				c := bustest.Connect(t, s)
-				l, err := c.Leases(t.Context(), ttl, 1)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return l, c.NATS().Close
-			}}
-		})
+}
+
+// shares checks inboxes and leases on servers that hold nothing yet, or
+// nothing any more: a test forgets what it made.
+func shares(t *testing.T, replicas int, servers func(t *testing.T) []*bus.Server) {
+	t.Helper()
+	bustest.TestInbox(t, func(t *testing.T) bustest.QueueRig {
+		on := servers(t)
+		c := bustest.Connect(t, on...)
+		rig := rigOf(t, c, replicas)
+		t.Cleanup(func() { forget(t, c, "PILOTS") })
+		return bustest.QueueRig{Rig: rig, Join: func(cfg bus.InboxConfig) (bustest.Queue, func()) {
+			c := bustest.Connect(t, on...)
+			i, err := c.Inbox(t.Context(), "local.localhost", cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return i, c.NATS().Close
+		}}
+	})
+	bustest.TestLeases(t, func(t *testing.T) bustest.LeaseRig {
+		on := servers(t)
+		c := bustest.Connect(t, on...)
+		t.Cleanup(func() { forget(t, c, "KV_PILOTS_LEASES") })
+		return bustest.LeaseRig{Join: func(ttl time.Duration) (bustest.Leases, func()) {
+			c := bustest.Connect(t, on...)
+			l, err := c.Leases(t.Context(), ttl, replicas)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l, c.NATS().Close
+		}}
 	})
 }
 

@@ -90,7 +90,7 @@ func fromPast(t *testing.T, r Rig) {
 
 func narrowed(t *testing.T, r Rig) {
 	mine, other := key("p"), pilot.Key{Resource: "other.host", Manager: "x", Pilot: "p"}
-	must(r.Log.Append(t.Context(), owner("m")))(t)
+	must(r.Log.Append(t.Context(), owner()))(t)
 	must(r.Log.Append(t.Context(), born(mine)))(t)
 	must(r.Log.Append(t.Context(), born(other)))(t)
 	must(r.Log.Append(t.Context(), &events.Event{
@@ -98,8 +98,8 @@ func narrowed(t *testing.T, r Rig) {
 	}))(t)
 	for span, want := range map[events.Span][]string{
 		{Resource: "other.host"}:                         {born(other).ID, "mark at 4"},
-		{Manager: "m"}:                                   {owner("m").ID, born(mine).ID, "mark at 4"},
-		{Manager: "m", Past: true}:                       {owner("m").ID, born(mine).ID, "mark at 4"},
+		{Manager: "m"}:                                   {owner().ID, born(mine).ID, "mark at 4"},
+		{Manager: "m", Past: true}:                       {owner().ID, born(mine).ID, "mark at 4"},
 		{Manager: "m", After: 1}:                         {born(mine).ID, "mark at 4"},
 		{Resource: "local.localhost", Manager: "nobody"}: {"mark at 4"},
 	} {

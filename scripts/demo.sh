@@ -31,8 +31,10 @@ trap 'exit 130' INT TERM
 
 say 'Everything in one process: message bus, manager, launcher'
 show "up --store $dir/store --listen 127.0.0.1:0 &"
+set -m # a process group of its own: an interrupt must not stop it before its pilots are ended
 "$bin" up --store "$dir/store" --listen 127.0.0.1:0 >"$dir/ready" 2>"$dir/log" &
 up=$!
+set +m
 for ((i = 0; i < 200; i++)); do
 	grep -q '^ready: ' "$dir/ready" && break
 	kill -0 "$up" 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
@@ -48,15 +50,15 @@ flightlog manager create --uid demo
 
 say 'Every change of state from here on is shown as it happens:'
 show 'watch --from-beginning &'
-flightlog watch --from-beginning &
+"$bin" watch --from-beginning & # not the function: kill is to end the command, not a shell around it
 watch=$!
 
 say 'Four pilots look for primes, a fifth would sleep for an hour.'
-show "submit --resource local.localhost --cores 1 --runtime 5m sh -c 'seq 1 200000 | factor | …'"
+show "submit --resource local.localhost --cores 1 --runtime 5m sh -c 'seq 1 1000000 | factor | …'"
 show 'submit --resource local.localhost --cores 1 --runtime 2h sleep 3600'
 pilots=()
 for k in 0 1 2 3; do
-	primes="seq $((k * 200000 + 1)) $(((k + 1) * 200000)) | factor | awk 'NF == 2 { n++; last = \$2 } END { print n, \"primes, the last is\", last }'"
+	primes="seq $((k * 1000000 + 1)) $(((k + 1) * 1000000)) | factor | awk 'NF == 2 { n++; last = \$2 } END { print n, \"primes, the last is\", last }'"
 	pilots+=("$(flightlog submit -r local.localhost -c 1 -t 5m --uid "primes-$k" sh -c "$primes")")
 done
 flightlog submit -r local.localhost -c 1 -t 2h --uid sleeper sleep 3600 >/dev/null

@@ -15,6 +15,9 @@ import (
 // seldom to load a slow terminal.
 const redraw = 200 * time.Millisecond
 
+// wipe empties the line of a terminal and goes to its beginning.
+const wipe = "\r\x1b[K"
+
 // progress shows on a terminal where pilots stand, in one line on stderr, until
 // stop is called, which wipes it. Elsewhere it does nothing.
 func (a *app) progress(ctx context.Context, c *client.Client, groups []group) (stop func()) {
@@ -74,6 +77,7 @@ type board struct {
 func (b *board) run(ctx context.Context, w io.Writer, moves <-chan client.Change) {
 	tick := time.NewTicker(redraw)
 	defer tick.Stop()
+	drawn := false
 	for {
 		select {
 		case ch, ok := <-moves:
@@ -83,9 +87,12 @@ func (b *board) run(ctx context.Context, w io.Writer, moves <-chan client.Change
 			}
 			b.move(ch)
 		case <-tick.C:
-			fmt.Fprintf(w, "\r\x1b[K%s", b.line(time.Now()))
+			drawn = true
+			fmt.Fprint(w, wipe, b.line(time.Now()))
 		case <-ctx.Done():
-			fmt.Fprint(w, "\r\x1b[K")
+			if drawn {
+				fmt.Fprint(w, wipe)
+			}
 			return
 		}
 	}

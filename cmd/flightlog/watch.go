@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -153,7 +154,7 @@ func (p *page) change(ch *client.Change) {
 	if colored := p.state(ch.Pilot.State); colored != ch.Pilot.State.String() {
 		state = colored + fmt.Sprintf("%*s", 14-len(ch.Pilot.State.String()), "")
 	}
-	p.line(changeFormat, at, ch.Pilot.UID, state, oneLine(what(ch)))
+	p.line("%s", strings.TrimRight(fmt.Sprintf(changeFormat, at, ch.Pilot.UID, state, oneLine(what(ch))), " "))
 }
 
 // what says in words what a change brought.

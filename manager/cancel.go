@@ -134,12 +134,12 @@ func (m *Manager) cancelHerd(ctx context.Context, ps []projection.Pilot, wish *w
 	if err := m.yield(ctx, try, es...); err != nil {
 		return 0, err
 	}
-	ps, err = look(ctx, m, 0, func(w *world) ([]projection.Pilot, error) { return w.again(ps), nil })
+	fresh, err := look(ctx, m, 0, func(w *world) ([]projection.Pilot, error) { return w.again(ps), nil })
 	if err != nil {
 		return 0, err
 	}
 	var last uint64
-	for part := range slices.Chunk(ps, (len(ps)+3)/4) {
+	for part := range slices.Chunk(fresh, (len(fresh)+3)/4) {
 		seq, err := m.cancelHerd(ctx, part, wish, try+1)
 		if err != nil {
 			return 0, err

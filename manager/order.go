@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/oklog/ulid/v2"
@@ -137,7 +138,7 @@ var (
 // carried out before; an error says why it cannot be; neither: go ahead.
 func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
 	mine := make([]projection.Pilot, 0, len(o.births))
-	faults, differs := o.faults, false
+	faults, differs := slices.Clip(o.faults), false
 	for i := range o.births {
 		b := &o.births[i]
 		p, ok := v.Get(o.manager, b.Description.UID)

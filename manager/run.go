@@ -104,7 +104,8 @@ func gaveUp(ctx context.Context) error {
 }
 
 // look has the owner run f once the log is folded up to seq, and gives what f
-// gives: copies only. f must not block.
+// gives: copies only. f must not block. It may run after look has returned an
+// error, so what it uses must not be changed then.
 func look[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -39,8 +39,12 @@ func (m *Manager) Wait(ctx context.Context, r api.WaitRequest, c Call) (api.Wait
 		err = world.enrol(w, ps, timeout > 0)
 		return world.standing(w), err
 	})
-	if err != nil || !answer.TimedOut || timeout == 0 {
-		return answer, err
+	if err != nil {
+		m.dismiss(ctx, w) // the owner may have come to it after ctx had ended
+		return api.WaitAnswer{}, err
+	}
+	if !answer.TimedOut || timeout == 0 {
+		return answer, nil
 	}
 	return m.await(ctx, w, timeout)
 }
@@ -55,7 +59,7 @@ func (m *Manager) await(ctx context.Context, w *waiter, timeout time.Duration) (
 	case <-m.ended:
 		return api.WaitAnswer{}, errStopped
 	case <-ctx.Done():
-		_ = m.tell(context.WithoutCancel(ctx), func(world *world) { world.dismiss(w) }) // refused only if all is over
+		m.dismiss(ctx, w)
 		return api.WaitAnswer{}, gaveUp(ctx)
 	case <-deadline.C:
 		return look(ctx, m, 0, func(world *world) (api.WaitAnswer, error) {
@@ -63,6 +67,11 @@ func (m *Manager) await(ctx context.Context, w *waiter, timeout time.Duration) (
 			return world.standing(w), nil
 		})
 	}
+}
+
+// dismiss has the owner forget a waiter, also when ctx has ended.
+func (m *Manager) dismiss(ctx context.Context, w *waiter) {
+	_ = m.tell(context.WithoutCancel(ctx), func(world *world) { world.dismiss(w) }) // refused only if all is over
 }
 
 func waitTerms(r *api.WaitRequest) ([]pilot.State, time.Duration, error) {

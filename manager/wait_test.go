@@ -159,6 +159,24 @@ func TestWaitOfWhoLeavesLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestWaitGivenUpEarlyLeavesNothing: also when ctx has ended before the wait
+// has begun.
+func TestWaitGivenUpEarlyLeavesNothing(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	submit(t, m, of, job("a"))
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for range 1000 {
+		if _, err := m.Wait(gone, api.WaitRequest{Manager: of}, user); !errors.Is(err, context.Canceled) {
+			t.Fatalf("who left gets %v", err)
+		}
+	}
+	if n := m.Places(t.Context()); n != 0 {
+		t.Errorf("%d pilots are still waited for", n)
+	}
+}
+
 func TestMinimumPositionIsNotWaitedForForEver(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, _ *bustest.Memory, m replica, of pilot.UID) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -49,12 +51,7 @@ func (x *descriptionFlags) register(f *pflag.FlagSet) {
 }
 
 func (x *descriptionFlags) given(f *pflag.FlagSet) bool {
-	for _, name := range descriptionNames {
-		if f.Changed(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(descriptionNames, f.Changed)
 }
 
 // apply sets in d what was given on the command line.
@@ -112,9 +109,7 @@ func environment(base map[string]string, pairs []string) (map[string]string, err
 func merged(base, more map[string]string) map[string]string {
 	all := map[string]string{}
 	for _, m := range []map[string]string{base, more} {
-		for name, value := range m {
-			all[name] = value
-		}
+		maps.Copy(all, m)
 	}
 	return all
 }

@@ -127,6 +127,11 @@ func (p *page) state(s pilot.State) string {
 	return text.Colors{c}.EscapeSeq() + s.String() + text.Reset.EscapeSeq()
 }
 
+// tell writes a line to stderr; where that fails there is nobody to tell it.
+func (a *app) tell(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...)
+}
+
 // complain tells what went wrong: one line for each fault, on stderr, and with
 // -o json or yaml the error as the command's value, unless it has printed one.
 func (a *app) complain(err error) {
@@ -140,13 +145,13 @@ func (a *app) complain(err error) {
 	}
 	faults := pilot.FaultsOf(err)
 	for _, f := range faults {
-		fmt.Fprintf(a.stderr, "flightlog: %s: %s\n", code, f)
+		a.tell("flightlog: %s: %s", code, f)
 	}
 	if len(faults) == 0 {
-		fmt.Fprintf(a.stderr, "flightlog: %s: %s\n", code, message)
+		a.tell("flightlog: %s: %s", code, message)
 	}
 	if !a.begun || errors.Is(err, errUsage) {
-		fmt.Fprintln(a.stderr, "Run 'flightlog --help', or any command with --help, for how to use it.")
+		a.tell("Run 'flightlog --help', or any command with --help, for how to use it.")
 	}
 	if a.printed || a.output != outJSON && a.output != outYAML {
 		return

@@ -88,10 +88,10 @@ func (b *board) run(ctx context.Context, w io.Writer, moves <-chan client.Change
 			b.move(ch)
 		case <-tick.C:
 			drawn = true
-			fmt.Fprint(w, wipe, b.line(time.Now()))
+			_, _ = fmt.Fprint(w, wipe, b.line(time.Now()))
 		case <-ctx.Done():
 			if drawn {
-				fmt.Fprint(w, wipe)
+				_, _ = fmt.Fprint(w, wipe)
 			}
 			return
 		}

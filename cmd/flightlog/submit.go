@@ -67,7 +67,8 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 		uids[i] = p.UID()
 	}
 	waits := s.waits || s.cancelOnExit
-	if len(uids) > 0 && !(waits && err == nil && a.structured()) {
+	later := waits && err == nil && a.structured() // the one value is where they end
+	if len(uids) > 0 && !later {
 		if shown := a.printSubmitted(ctx, m, uids); err == nil {
 			err = shown
 		}
@@ -153,7 +154,7 @@ func readFile(stdin io.Reader, name string) ([]byte, error) {
 		if err != nil {
 			return nil, misused("%v", err)
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))

@@ -57,8 +57,8 @@ const (
 	// markWait is how long a tail waits for a message before it asks whether
 	// there is any before the mark.
 	markWait = 500 * time.Millisecond
-	// alive is how often a silent server must say that it is there.
-	aliveEvery = 5 * time.Second
+	// aliveEvery is how often a silent server must say that it is there.
+	aliveEvery = 2 * time.Second
 )
 
 // begin finds the end of the log.

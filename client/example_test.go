@@ -1,0 +1,194 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service"
+)
+
+// up runs a bus and a manager, and gives a connected client. Nobody launches:
+// the examples are about the client, and their pilots are canceled.
+func up() (c *client.Client, down func()) {
+	dir, err := os.MkdirTemp("", "flightlog-example")
+	check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	server, err := bus.Embed(ctx, bus.ServerConfig{Store: dir, Listen: "127.0.0.1:0", Sync: "2m"})
+	check(err)
+	conn, err := bus.Connect(ctx, bus.Config{InProcess: server})
+	check(err)
+	check(conn.Ensure(ctx, bus.StreamConfig{}))
+	ended := make(chan error, 1)
+	go func() { ended <- service.Manager(ctx, conn, service.ManagerOptions{}) }()
+	c, err = client.Connect(ctx, server.URL(), client.WithActor("example"))
+	check(err)
+	return c, func() {
+		c.Close()
+		cancel()
+		check(<-ended)
+		conn.Close()
+		server.Shutdown()
+		check(os.RemoveAll(dir))
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+var small = pilot.Description{
+	Resource: "local.localhost", Cores: 1, Runtime: pilot.Runtime(10 * time.Minute), Executable: "hostname",
+}
+
+func named(uid pilot.UID) pilot.Description {
+	d := small
+	d.UID = uid
+	return d
+}
+
+func ExampleManager_Submit() {
+	c, down := up()
+	defer down()
+	ctx := context.Background()
+
+	m, err := c.CreateManager(ctx, client.ManagerOptions{})
+	check(err)
+	pilots, err := m.Submit(ctx, named("first"), named("second"))
+	check(err)
+	for _, p := range pilots {
+		got, err := p.Get(ctx)
+		check(err)
+		fmt.Println(got.UID, got.State)
+	}
+
+	wrong := small
+	wrong.Cores = 0
+	_, err = m.Submit(ctx, small, wrong)
+	fmt.Println(pilot.CodeOf(err), pilot.FaultsOf(err))
+	// Output:
+	// first PENDING_LAUNCH
+	// second PENDING_LAUNCH
+	// invalid [item 1: cores: does not define mandatory attribute 'cores' (or 'nodes')]
+}
+
+// Reconnecting is nothing special: whoever knows a uid goes on.
+func ExampleClient_Manager() {
+	c, down := up()
+	defer down()
+	ctx := context.Background()
+
+	m, err := c.CreateManager(ctx, client.ManagerOptions{UID: "nightly"})
+	check(err)
+	_, err = m.Submit(ctx, named("p"))
+	check(err)
+
+	again, err := c.Manager(ctx, "nightly")
+	check(err)
+	for p, err := range again.List(ctx, client.ListOptions{Live: true}) {
+		check(err)
+		fmt.Println(p.UID, p.State)
+	}
+	_, err = c.Manager(ctx, "hourly")
+	fmt.Println(pilot.CodeOf(err))
+	// Output:
+	// p PENDING_LAUNCH
+	// not_found
+}
+
+func ExamplePilot_Wait() {
+	c, down := up()
+	defer down()
+	ctx := context.Background()
+
+	m, err := c.CreateManager(ctx, client.ManagerOptions{})
+	check(err)
+	pilots, err := m.Submit(ctx, small)
+	check(err)
+	check(pilots[0].Cancel(ctx, client.CancelOptions{Reason: "changed my mind"}))
+	w, err := pilots[0].Wait(ctx, client.WaitOptions{States: []pilot.State{pilot.Active}})
+	check(err)
+	fmt.Println("ended as", w.State, "without ever being ACTIVE:", !w.Reached)
+	// Output:
+	// ended as CANCELED without ever being ACTIVE: true
+}
+
+// A watch that was left goes on behind the last change it has shown.
+func ExampleManager_Watch() {
+	c, down := up()
+	defer down()
+	ctx := context.Background()
+
+	m, err := c.CreateManager(ctx, client.ManagerOptions{})
+	check(err)
+	pilots, err := m.Submit(ctx, named("p"))
+	check(err)
+	var last client.Change
+	for ch, err := range m.Watch(ctx, client.WatchOptions{}) {
+		check(err)
+		fmt.Println(ch.Pilot.UID, "is", ch.Pilot.State)
+		last = ch
+		break
+	}
+	check(pilots[0].Cancel(ctx, client.CancelOptions{}))
+	for ch, err := range m.Watch(ctx, client.WatchOptions{After: last.Seq, Epoch: last.Epoch}) {
+		check(err)
+		fmt.Println(ch.Pilot.UID, "went from", ch.From, "to", ch.Pilot.State)
+		break
+	}
+	// Output:
+	// p is PENDING_LAUNCH
+	// p went from PENDING_LAUNCH to CANCELED
+}
+
+func ExampleManager_OnState() {
+	c, down := up()
+	defer down()
+	ctx := context.Background()
+
+	m, err := c.CreateManager(ctx, client.ManagerOptions{})
+	check(err)
+	states := make(chan pilot.State)
+	unregister, err := m.OnState(ctx, func(_ context.Context, ch client.Change) error {
+		states <- ch.Pilot.State
+		return nil
+	}, client.HandlerOptions{Replay: client.ReplayNone})
+	check(err)
+	defer unregister()
+	pilots, err := m.Submit(ctx, small)
+	check(err)
+	fmt.Println(<-states)
+	check(pilots[0].Cancel(ctx, client.CancelOptions{}))
+	fmt.Println(<-states)
+	// Output:
+	// PENDING_LAUNCH
+	// CANCELED
+}
+
+func ExampleManager_Close() {
+	c, down := up()
+	defer down()
+	ctx := context.Background()
+
+	m, err := c.CreateManager(ctx, client.ManagerOptions{})
+	check(err)
+	_, err = m.Submit(ctx, named("a"), named("b"))
+	check(err)
+	gone, err := m.Close(ctx, client.CloseOptions{Terminate: true, Reason: "the run is over"})
+	check(err)
+	slices.Sort(gone)
+	fmt.Println(gone)
+	_, err = m.Submit(ctx, small)
+	fmt.Println(pilot.CodeOf(err))
+	// Output:
+	// [a b]
+	// closed
+}

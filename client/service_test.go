@@ -342,3 +342,20 @@ func TestCancelHistoryLogsAndThePast(t *testing.T) {
 		t.Errorf("logs: %v, %v", logs, err)
 	}
 }
+
+func TestListsOfManagersComeWhole(t *testing.T) {
+	t.Parallel()
+	c, h, _ := served(t, 1)
+	const n = api.MaxItems + 5 // more than a page
+	for i := range n {
+		h.append(&events.Event{
+			ID: fmt.Sprint(i), Class: events.OfManager, Key: pilot.Key{Manager: fmt.Sprintf("m-%d", i)}, Kind: events.Created,
+			Owner: &events.Owner{Session: "s", State: events.StateOpen},
+		})
+	}
+	newManager(t, c) // so that the answer below reflects all of them
+	all, err := c.Managers(t.Context(), client.Owners{})
+	if err != nil || len(all) != n+1 {
+		t.Errorf("%d managers of %d, %v", len(all), n+1, err)
+	}
+}

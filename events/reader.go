@@ -181,10 +181,10 @@ func (r *reader) fields(field func(key string)) {
 
 // skip passes over a value of any type.
 func (r *reader) skip() {
-	f := frame{rest: []byte(r.rest)}
+	f := frame[string]{rest: r.rest}
 	if !f.value(maxDepth) {
 		r.fail()
 		return
 	}
-	r.rest = r.rest[len(r.rest)-len(f.rest):]
+	r.rest = f.rest
 }

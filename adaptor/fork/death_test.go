@@ -19,10 +19,10 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// dyingLauncher submits a spec in another process, which is then killed.
-func (b *bench) dyingLauncher(spec *adaptor.Spec) {
+// dyingLauncher submits specs in another process, which is then killed.
+func (b *bench) dyingLauncher(specs ...*adaptor.Spec) {
 	b.Helper()
-	will, err := json.Marshal(lastWill{b.root, spec})
+	will, err := json.Marshal(lastWill{b.root, specs})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,8 +2,8 @@ package events_test
 
 import (
 	"reflect"
-	"strconv"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 

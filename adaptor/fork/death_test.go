@@ -210,7 +210,7 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 	} {
 		forged := b.submit(s, b.spec(name, 1, "exit 0"))
 		b.ended(s, forged)
-		if err := os.Remove(filepath.Join(agent.MarksOf(forged.Sandbox, 1).Dir, "exit")); err != nil {
+		if err := os.Remove(agent.MarksOf(forged.Sandbox, 1).Path("exit")); err != nil {
 			t.Fatal(err)
 		}
 		victim, err := agent.MarksOf(living.Sandbox, 1).Started()

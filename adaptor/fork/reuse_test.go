@@ -88,7 +88,7 @@ func TestManyPilotsFewProcesses(t *testing.T) {
 
 // A payload that says all it can see of the process that started it.
 const confession = `env; echo; pwd; umask; ulimit -n; grep -E 'Sig(Blk|Ign|Cgt)|NoNewPrivs' /proc/self/status
-for f in /proc/$$/fd/*; do readlink $f; done; ls .flightlog/*`
+for f in /proc/$$/fd/*; do readlink $f; done; ls .flightlog`
 
 func TestNothingPassesFromPilotToPilot(t *testing.T) {
 	t.Parallel()
@@ -170,8 +170,8 @@ func TestAnAgentThatIsNotSpotlessLeaves(t *testing.T) {
 		"its payload was stopped": {script: "exec sleep 1000", end: func(b *bench, s *fork.System, job adaptor.Handle) {
 			b.tellToStop(job.Key.Pilot)
 		}},
-		"somebody else wrote the exit mark":       {script: `echo '{}' > .flightlog/1/exit; exit 0`},
-		"somebody was about to signal":            {script: `touch .flightlog/1/stop; exit 0`},
+		"somebody else wrote the exit mark":       {script: `echo '{}' > .flightlog/1.exit; exit 0`},
+		"somebody was about to signal":            {script: `touch .flightlog/1.stop; exit 0`},
 		"no payload could be started":             {script: "-"},
 		"no exit mark could be written, and more": {script: "rm -r .flightlog; exit 0"},
 	} {

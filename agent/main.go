@@ -51,7 +51,7 @@ func Main(ctx context.Context, stdin io.Reader, stdout io.Writer, c Config) erro
 	in := newInbox(stdin)
 	for range servedLimit {
 		if _, err := io.WriteString(stdout, Idle); err != nil {
-			return nil //nolint:nilerr // who started us has gone
+			return nil // who started us has gone
 		}
 		a, err := in.next(ctx)
 		if a == nil || err != nil {

@@ -164,7 +164,7 @@ func (r *reader) dictionary() map[string]string {
 	if n == 0 || n > uint64(len(r.rest)) {
 		return nil
 	}
-	all := make(map[string]string, n)
+	all := map[string]string{} // grows as read: keys may repeat
 	for ; n > 0 && !r.bad; n-- {
 		key := r.text()
 		all[key] = r.text()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
@@ -45,7 +46,7 @@ func (v *View) born(e *events.Event) bool {
 	}
 	p.Birth, p.Born, p.SubmittedAt, p.Actor = v.shared(e.Birth), e.Seq, e.At, e.Actor
 	if p.Seq == 0 {
-		p.ChangedAt = e.At
+		p.ChangedAt = when(e)
 	}
 	m := v.managerOf(e.Manager)
 	v.order = insert(v.order, p)
@@ -104,7 +105,7 @@ func (v *View) changed(e *events.Event) bool {
 		p.Degraded = fmt.Sprintf("message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
 		return false
 	}
-	p.Status, p.ChangedAt = *e.Status, e.At
+	p.Status, p.ChangedAt = *e.Status, when(e)
 	if p.Born != 0 {
 		v.recount(p, was)
 	}
@@ -156,4 +157,12 @@ func (o *Owner) follow(e *events.Event) bool {
 	}
 	o.Owner, o.Seq = *e.Owner, e.Seq
 	return true
+}
+
+// when is the log's time of an event, or, of one that was just appended, its writer's.
+func when(e *events.Event) time.Time {
+	if e.Time.IsZero() {
+		return e.At
+	}
+	return e.Time
 }

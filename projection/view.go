@@ -16,7 +16,7 @@ type Pilot struct {
 	SubmittedAt time.Time
 	Actor       string // who submitted it
 	pilot.Status
-	ChangedAt time.Time   // when it last changed, by the clock of who changed it
+	ChangedAt time.Time   // when its last change was stored
 	Seq       uint64      // last position on its own subject: what the next change must expect
 	Note      events.Note // the last observation
 	NoteSeq   uint64

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -93,10 +94,14 @@ func TestErrorsAreTheOneValueOfStructuredOutput(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil {
 		t.Fatalf("%v in %q", err, got.stdout)
 	}
-	if n := len(answer.Error.Faults); n != 2 || answer.Error.Faults[0].Index != 1 {
-		t.Errorf("got %+v, want faults of items 1 and 2", answer.Error)
+	var places []string
+	for _, f := range answer.Error.Faults {
+		places = append(places, fmt.Sprint(f.Index, f.Field))
 	}
-	if n := strings.Count(got.stderr, "flightlog: invalid: item"); n != 2 || got.code != exitError {
+	if got, want := strings.Join(places, " "), "0runtime 0cores 1cpus 1resource 1runtime 1cores 2runtime 2resource 2cores"; got != want {
+		t.Errorf("faults of %s; want %s", got, want)
+	}
+	if n := strings.Count(got.stderr, "flightlog: invalid: item"); n != len(places) || got.code != exitError {
 		t.Errorf("code %d, %q", got.code, got.stderr)
 	}
 }

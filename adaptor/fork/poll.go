@@ -110,7 +110,7 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 // another job: unless it is known to be at this one, or something of this job
 // lives, it is not touched.
 func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
-	if j.host != "" && j.host != s.host {
+	if j.host != "" && j.host != s.machine {
 		return nil, elsewhereError(j.host, s.machine)
 	}
 	boot, err := proc.Boot()

@@ -7,7 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
 )
 
 // done is what one command line did.
@@ -71,6 +75,11 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		"submit -m m --memory lots":         "--memory: ",
 		"submit -m m -e NOVALUE":            `--env: "NOVALUE" is not NAME=VALUE`,
 		"submit -m m -f /does/not/exist":    "no such file",
+		"submit -m m -f /":                  "/ is a directory",
+		"up --sync foo":                     "--sync takes always or a duration",
+		"up --sync 0s":                      "--sync takes always or a duration",
+		"up --listen localhost:99999":       "a port is a number",
+		"up --listen localhost:x":           "a port is a number",
 		"manager frob":                      `unknown command "frob"`,
 		"manager get":                       "accepts 1 arg",
 		"manager list --state HALF":         "--state takes OPEN, CLOSING or CLOSED",
@@ -130,5 +139,43 @@ func TestSecretsOfTheEnvironmentAreNotInTheHelp(t *testing.T) {
 	got := do(t, "", []string{"NATS_URL", "nats://user:secret@host", "NATS_USER", "secret"}, "list", "--help")
 	if got.code != 0 || strings.Contains(got.stdout, "secret") {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestASubmissionAcceptedInPartSaysHowFarItGot(t *testing.T) {
+	t.Parallel()
+	err := &client.PartialError{
+		Accepted: 1, Total: 3, Key: "k7",
+		Err: &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Index: 1, Field: "resource", Reason: "is away"}}},
+	}
+	var out, errs bytes.Buffer
+	a := &app{
+		world: world{stdout: &out, stderr: &errs, getenv: getenv(nil)},
+		begun: true, output: outJSON, items: 3, accepted: []pilot.UID{"p"},
+	}
+	a.complain(err)
+	if want := "flightlog: invalid: 1 of 3 pilots were submitted (idempotency key k7)\n" +
+		"flightlog: invalid: item 1: resource: is away\n"; errs.String() != want {
+		t.Errorf("got %q, want %q", errs.String(), want)
+	}
+	var got partAnswer
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got.Accepted) != 1 || len(got.Error.Faults) != 1 {
+		t.Errorf("%v in %s", err, out.String())
+	}
+}
+
+func TestFaultsOfASingleRequestHaveNoItem(t *testing.T) {
+	t.Parallel()
+	got := do(t, "", nil, words("submit -m m -c 1 -t 1 true")...)
+	if want := "flightlog: invalid: resource: does not define mandatory attribute 'resource'\n"; got.stderr != want {
+		t.Errorf("got %q, want %q", got.stderr, want)
+	}
+}
+
+func TestALostConnectionIsToldInWords(t *testing.T) {
+	t.Parallel()
+	err := &pilot.Error{Code: pilot.Unavailable, Err: nats.ErrReconnectBufExceeded}
+	if got := new(app).message(err); got != "not connected to the service" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"sigs.k8s.io/yaml"
 
-	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -130,32 +128,4 @@ func (p *page) state(s pilot.State) string {
 // tell writes a line to stderr; where that fails there is nobody to tell it.
 func (a *app) tell(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...)
-}
-
-// complain tells what went wrong: one line for each fault, on stderr, and with
-// -o json or yaml the error as the command's value, unless it has printed one.
-func (a *app) complain(err error) {
-	code, message := pilot.CodeOf(err), err.Error()
-	var e *pilot.Error
-	if errors.As(err, &e) && errors.Is(err, errUsage) {
-		message = e.Error()
-	}
-	if !a.begun {
-		code = pilot.Invalid
-	}
-	faults := pilot.FaultsOf(err)
-	for _, f := range faults {
-		a.tell("flightlog: %s: %s", code, f)
-	}
-	if len(faults) == 0 {
-		a.tell("flightlog: %s: %s", code, message)
-	}
-	if !a.begun || errors.Is(err, errUsage) {
-		a.tell("Run 'flightlog --help', or any command with --help, for how to use it.")
-	}
-	if a.printed || a.output != outJSON && a.output != outYAML {
-		return
-	}
-	body := api.ErrorBody{Code: code, Message: message, Faults: faults}
-	_ = a.print(result{value: api.ErrorAnswer{Error: body}})
 }

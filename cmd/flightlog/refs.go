@@ -58,6 +58,7 @@ func (a *app) groups(ctx context.Context, c *client.Client, args []string) ([]gr
 	if err != nil {
 		return nil, err
 	}
+	a.items = len(args)
 	groups := make([]group, len(all))
 	for i, n := range all {
 		m, err := c.Manager(ctx, n.manager)

@@ -41,6 +41,7 @@ func (a *app) submit() *cobra.Command {
 		return a.submitAll(ctx, cl, &s, descs)
 	}, a.managerNamed, func(args []string) (err error) {
 		descs, err = s.descriptions(a.stdin, c, args)
+		a.items = s.items
 		return err
 	}, s.wait.check)
 	a.managerFlag(c)
@@ -71,8 +72,9 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 	for i, p := range got {
 		uids[i] = p.UID()
 	}
+	a.accepted = uids
 	waits := s.waits || s.cancelOnExit
-	later := waits && err == nil && a.structured() // the one value is where they end
+	later := a.structured() && (waits || err != nil) // the one value is where they end, or the error
 	if len(uids) > 0 && !later {
 		if shown := a.printSubmitted(ctx, m, uids); err == nil {
 			err = shown

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -100,6 +101,40 @@ func (p *page) table(header []string, rows [][]string) {
 	if len(rows) > 0 || p.header {
 		p.line("%s", t.Render())
 	}
+}
+
+// lastColumn is how much of a last column that is longer should be seen.
+const lastColumn = 40
+
+// narrowed leaves columns out, one after the other, until the table fits into
+// the terminal with what most matters of its last column.
+func (p *page) narrowed(header []string, rows [][]string, spare ...string) ([]string, [][]string) {
+	for _, name := range spare {
+		at := slices.Index(header, name)
+		if p.width == 0 || at < 0 || widthOf(header, rows) <= p.width {
+			break
+		}
+		header = slices.Delete(header, at, at+1)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], at, at+1)
+		}
+	}
+	return header, rows
+}
+
+func widthOf(header []string, rows [][]string) int {
+	sum := 2 * (len(header) - 1)
+	for i := range header {
+		widest := text.StringWidthWithoutEscSequences(header[i])
+		for _, r := range rows {
+			widest = max(widest, text.StringWidthWithoutEscSequences(r[i]))
+		}
+		if i == len(header)-1 {
+			widest = min(widest, lastColumn)
+		}
+		sum += widest
+	}
+	return sum
 }
 
 func row(cells []string) table.Row {

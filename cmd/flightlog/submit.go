@@ -53,7 +53,7 @@ func (a *app) submit() *cobra.Command {
 	f.StringVar(&s.key, "idempotency-key", "", "submitted again under the same `key`: the same pilots")
 	f.BoolVar(&s.waits, "wait", false, "wait for the end, with the exit codes of 'flightlog wait'")
 	f.BoolVar(&s.cancelOnExit, "cancel-on-exit", false, "with --wait, which it implies: cancel the pilots when interrupted")
-	f.DurationVar(&s.wait.timeout, "timeout", 0, "with --wait: how long; 0: for ever")
+	f.Var(&s.wait.timeout, "timeout", "with --wait: "+limitUsage)
 	must(c.MarkFlagFilename("file", "json", "yaml", "yml"))
 	return c
 }
@@ -83,7 +83,7 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 	if err != nil || !waits {
 		return err
 	}
-	s.wait.silent = !a.structured()
+	s.wait.silent, s.wait.explain = !a.structured(), true
 	err = a.await(ctx, cl, []group{{m, uids}}, &s.wait)
 	if ctx.Err() != nil && s.cancelOnExit {
 		return a.cancelLeft(ctx, m, uids)

@@ -192,6 +192,16 @@ func TestWatchGoesOnBehindALineItPrinted(t *testing.T) {
 	if rest := watched(t, env, 2, "--from-seq", string(from), "--epoch", string(epoch)); rest[0].Seq != all[3].Seq {
 		t.Errorf("got %+v after %+v", rest, all[2])
 	}
+	last, err := json.Marshal(all[4].Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := do(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", string(epoch)); got.code != 0 || got.stdout != "" {
+		t.Errorf("behind the end: %+v", got)
+	}
+	if got := do(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", "1"); got.code != exitError {
+		t.Errorf("behind the end of another log: %+v", got)
+	}
 	for _, how := range []string{"", "--from-now", "--from-beginning", "--all", "--from-seq 1", "--from-seq 1000"} {
 		got := do(t, "", env, append([]string{"watch", "p", "-o", "quiet"}, words(how)...)...)
 		if lines := strings.Count(got.stdout, "p\n"); got.code != 0 || (lines == 0) != (how == "--from-now" || how == "--from-seq 1000") {

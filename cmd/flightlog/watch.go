@@ -75,13 +75,23 @@ func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, 
 			return o, false, err
 		}
 		o.Manager, o.Pilot = p.Manager().UID(), p.UID()
-		over = now.State.Final() && o.Epoch == 0 && (w.fromNow || o.After >= now.Seq)
+		if now.State.Final() && (w.fromNow || o.After >= now.Seq) {
+			over = o.Epoch == 0 || o.Epoch == epochOf(ctx, cl, o)
+		}
 	} else if a.manager != "" {
 		if _, err := cl.Manager(ctx, a.manager); err != nil {
 			return o, false, err
 		}
 	}
 	return o, over, nil
+}
+
+// epochOf is the epoch of the log that a pilot is in now; 0: not known.
+func epochOf(ctx context.Context, cl *client.Client, o client.WatchOptions) int64 {
+	for ch := range cl.Watch(ctx, client.WatchOptions{Manager: o.Manager, Pilot: o.Pilot}) {
+		return ch.Epoch
+	}
+	return 0
 }
 
 // follow prints changes until it is interrupted, or the one pilot it is about

@@ -177,7 +177,7 @@ func TestE2EBadInput(t *testing.T) {
 		"unknown resource": {"pilot.submit", `{"manager":"m","pilots":[{"resource":"x.y","cores":1,"runtime":1}]}`, pilot.Invalid, []string{"x.y"}},
 		"unknown manager":  {"pilot.submit", `{"manager":"nobody","pilots":[` + good + `]}`, pilot.NotFound, []string{"nobody"}},
 		"closed manager":   {"pilot.submit", `{"manager":"shut","pilots":[` + good + `]}`, pilot.Closed, []string{"shut"}},
-		"duplicate uid":    {"pilot.submit", `{"manager":"m","pilots":[{"uid":"there","resource":"local.localhost","cores":2,"runtime":1}]}`, pilot.Invalid, []string{"uid", "taken"}},
+		"duplicate uid":    {"pilot.submit", `{"manager":"m","pilots":[{"uid":"there","resource":"local.localhost","cores":2,"runtime":1}]}`, pilot.Conflict, []string{"uid", "taken"}},
 		"wait for unknown": {"pilot.wait", `{"manager":"m","uids":["there","ghost1","ghost2"]}`, pilot.NotFound, []string{"ghost1", "ghost2"}},
 		"unknown state":    {"pilot.wait", `{"manager":"m","states":["FLYING"]}`, pilot.Invalid, []string{"FLYING"}},
 		"hostile names":    {"pilot.get", `{"manager":"m.>","uids":["*"]}`, pilot.NotFound, nil},

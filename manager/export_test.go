@@ -19,3 +19,9 @@ func (m *Manager) Places(ctx context.Context) int {
 	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return w.places, nil })
 	return n
 }
+
+// Panic has the owner run what panics.
+func (m *Manager) Panic(ctx context.Context) error {
+	_, err := look(ctx, m, 0, func(*world) (int, error) { panic("as the test wants") })
+	return err
+}

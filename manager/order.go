@@ -135,16 +135,21 @@ var (
 )
 
 // match compares the order with what is there. The pilots are given if it was
-// carried out before; an error says why it cannot be; neither: go ahead.
+// carried out before; an error says why it cannot be, with code conflict where
+// nothing is wrong but that uids are taken; neither: go ahead.
 func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
 	mine := make([]projection.Pilot, 0, len(o.births))
 	faults, differs := slices.Clip(o.faults), false
+	code := pilot.Conflict
+	if len(o.faults) > 0 {
+		code = pilot.Invalid
+	}
 	for i := range o.births {
 		b := &o.births[i]
 		p, ok := v.Get(o.manager, b.Description.UID)
 		switch {
 		case !ok:
-		case o.key != "" && p.Birth.Key == o.key:
+		case o.key != "" && p.Birth != nil && p.Birth.Key == o.key: // nil: the birth does not decode
 			mine = append(mine, p)
 			differs = differs || !same(&p.Birth.Description, &b.Description)
 		default:
@@ -157,7 +162,7 @@ func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
 	}
 	switch {
 	case len(faults) > 0:
-		return nil, refuse(pilot.Invalid, "", faults)
+		return nil, refuse(code, "", faults)
 	case differs:
 		return nil, errOthers
 	case len(mine) > 0 && len(mine) < len(o.births):

@@ -2,6 +2,8 @@ package manager
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"go.uber.org/zap"
@@ -36,7 +38,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		case e := <-entries:
 			m.fold(w, &e)
 		case ask := <-m.asks:
-			ask(w)
+			m.serve(w, ask)
 		case err := <-broken:
 			return err
 		}
@@ -90,6 +92,21 @@ func (m *Manager) tell(ctx context.Context, f func(*world)) error {
 	}
 }
 
+// serve runs f. A panic of f is a line in the log; who waits for what f gives
+// asks by look, which answers all the same.
+func (m *Manager) serve(w *world, f func(*world)) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.logger.Error("panic of the owner", zap.Error(panicked(p)))
+		}
+	}()
+	f(w)
+}
+
+func panicked(p any) error {
+	return &pilot.Error{Code: pilot.Internal, Op: "look at the pilots", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+}
+
 var (
 	errStopped  = pilot.Errorf(pilot.Unavailable, "this replica has stopped")
 	errCatching = pilot.Errorf(pilot.Unavailable, "this replica is catching up with the log")
@@ -106,7 +123,7 @@ func gaveUp(ctx context.Context) error {
 
 // look has the owner run f once the log is folded up to seq, and gives what f
 // gives: copies only. f must not block. It may run after look has returned an
-// error, so what it uses must not be changed then.
+// error, so what it uses must not be changed then. Where f panics, code internal.
 func look[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -120,8 +137,15 @@ func look[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T,
 	}
 	out := make(chan result, 1) // the owner never waits for us
 	l := &later{seq: seq, run: func(w *world) {
-		value, err := f(w)
-		out <- result{value, err}
+		r := result{}
+		defer func() {
+			if p := recover(); p != nil {
+				r = result{err: panicked(p)}
+				m.logger.Error("panic of the owner", zap.Error(r.err))
+			}
+			out <- r
+		}()
+		r.value, r.err = f(w)
 	}}
 	if err := m.tell(ctx, func(w *world) { w.at(l) }); err != nil {
 		return none, err

@@ -191,7 +191,7 @@ func TestSubmitSameNameEverywhereAtOnce(t *testing.T) {
 		switch err := <-errs; {
 		case err == nil:
 			won++
-		case pilot.CodeOf(err) != pilot.Invalid:
+		case pilot.CodeOf(err) != pilot.Conflict:
 			t.Errorf("a loser gets %v", err)
 		}
 	}
@@ -236,5 +236,37 @@ func TestSubmitThroughTrouble(t *testing.T) {
 				t.Fatalf("%d pilots, want %d", len(got), n)
 			}
 		})
+	}
+}
+
+func TestABrokenBirthTakesItsUID(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	seq := log.Put("pilots.cmd.local.localhost."+of+".bad.submit", []byte("garbage"))
+	for _, key := range []string{"", "again"} {
+		_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{job("bad")}, IdempotencyKey: key},
+			manager.Call{MinSeq: seq})
+		wantCode(t, err, pilot.Conflict)
+	}
+	if a, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user); err != nil || len(a.Pilots) != 1 || a.Pilots[0].Degraded == "" {
+		t.Errorf("got %+v, %v", a, err)
+	}
+}
+
+func TestAPanicCostsItsCallOnly(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	wantCode(t, m.Panic(t.Context()), pilot.Internal)
+	submit(t, m, of, job("a"))
+}
+
+func TestTakenUIDsAreAConflict(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	submit(t, m, of, job("taken"))
+	_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{job("a"), job("taken")}}, user)
+	wantCode(t, err, pilot.Conflict)
+	if f := pilot.FaultsOf(err); len(f) != 1 || f[0].Index != 1 || f[0].Field != "uid" {
+		t.Errorf("got %+v", f)
 	}
 }

@@ -132,6 +132,9 @@ func move(ctx context.Context, log manager.Log, of, uid pilot.UID, k pilot.Kind)
 			if s.State.Final() {
 				s.Cause = &pilot.Cause{Code: "as_the_test_wants"}
 			}
+			if k == pilot.CancelAsked {
+				s.Cancel = &pilot.Cancel{By: "the test"}
+			}
 		})
 		if !ok {
 			return from.State, false, nil

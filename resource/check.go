@@ -16,9 +16,6 @@ import (
 // not changed.
 func (c *Config) Check(index int, d *pilot.Description) (pilot.Description, []string, []pilot.Fault) {
 	k := checker{Config: c, index: index, d: *d}
-	if err := c.Supported(); err != nil {
-		k.add("access_schema", "%s", err)
-	}
 	k.defaults()
 	k.mandatory()
 	k.runtime()
@@ -26,6 +23,9 @@ func (c *Config) Check(index int, d *pilot.Description) (pilot.Description, []st
 	full, faults := c.Expand(index, &k.d)
 	k.faults = append(k.faults, faults...)
 	if len(faults) == 0 {
+		if err := full.Supported(); err != nil {
+			k.add("access_schema", "%s", err)
+		}
 		k.workdir(full)
 		k.sandbox(full)
 	}

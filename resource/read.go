@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
@@ -56,13 +56,18 @@ func (d *document) faultAt(path, format string, args ...any) Fault {
 	return Fault{File: d.file, Line: d.lines.of(path), Key: shown(path), Reason: fmt.Sprintf(format, args...)}
 }
 
-// shown bounds a stranger's text and keeps it on one line.
+// shown bounds a stranger's text and keeps it on one line; what is neither long
+// nor unprintable is shown as it is.
 func shown(s string) string {
-	quoted := strconv.Quote(fmt.Sprintf("%.150s", s))
-	if inner := quoted[1 : len(quoted)-1]; inner != s {
-		return strings.ToValidUTF8(inner, "�")
+	if short := fmt.Sprintf("%.150s", s); short != s {
+		s = short + "…"
 	}
-	return s
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 // read gives the value of a file, as JSON or, by its ending, as YAML.

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -150,7 +151,7 @@ func kindOf(v any) string {
 	case nil:
 		return "null"
 	case string:
-		return "the string " + strconv.Quote(shown(v))
+		return "the string " + strconv.Quote(fmt.Sprintf("%.150s", v))
 	case json.Number:
 		return "the number " + shown(v.String())
 	case bool:

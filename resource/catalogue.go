@@ -168,6 +168,7 @@ func follow(label string, o object, schema string) (string, object, error) {
 		return "", nil, pilot.Errorf(pilot.Invalid, "resource %s has no default_schema; known are %s", label, some(known))
 	}
 	schemas, _ := o["schemas"].(object)
+	asked := schema
 	for range maxHops {
 		switch to := schemas[schema].(type) {
 		case object:
@@ -181,7 +182,7 @@ func follow(label string, o object, schema string) (string, object, error) {
 			return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s; known are %s", shown(schema), label, some(known))
 		}
 	}
-	return "", nil, pilot.Errorf(pilot.Invalid, "schema %s of resource %s is a name for itself", shown(schema), label)
+	return "", nil, pilot.Errorf(pilot.Invalid, "schema %s of resource %s is a name for itself", shown(asked), label)
 }
 
 // unknown names what is known, resources of the same site first.

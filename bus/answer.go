@@ -3,6 +3,7 @@ package bus
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -42,7 +43,11 @@ func refusing(enc encoding, err error) *nats.Msg {
 	body := api.ErrorBody{Code: pilot.CodeOf(err), Message: "internal error", Faults: pilot.FaultsOf(err)}
 	var e *pilot.Error
 	if body.Code != pilot.Internal && errors.As(err, &e) {
-		if body.Message = e.Message; body.Message == "" && len(e.Faults) == 0 {
+		switch body.Message = e.Message; {
+		case body.Message != "":
+		case len(e.Faults) > 0:
+			body.Message = fmt.Sprintf("faults in the request: %d", len(e.Faults))
+		default:
 			body.Message = err.Error()
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -27,7 +28,7 @@ type lossy struct {
 	lost     atomic.Int32
 }
 
-func newLossy(t *testing.T, s *bus.Server) *lossy {
+func newLossy(t *testing.T, s *embedded.Server) *lossy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

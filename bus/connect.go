@@ -34,8 +34,14 @@ type Config struct {
 	InboxPrefix string // where answers come to; empty: "_INBOX"
 	Actor       string // who asks, told with every Call; may be empty
 
-	InProcess *Server     // connect to this one without a socket; URL and Context are ignored
+	InProcess InProcess   // connect to this one without a socket; URL and Context are ignored
 	Logger    *zap.Logger // nil: silent
+}
+
+// InProcess is a server in this process, such as an embedded.Server.
+type InProcess interface {
+	nats.InProcessConnProvider
+	URL() string // for those in other processes
 }
 
 // DefaultURL is where a server is looked for when nobody says where it is.

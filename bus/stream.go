@@ -23,6 +23,8 @@ const (
 	MaxMessage = 1 << 20
 	// headerRoom is what the embedded server allows on top for headers.
 	headerRoom = 64 << 10
+	// MaxPayload is what a server must let through.
+	MaxPayload = MaxMessage + headerRoom
 	// fuse is the most messages of one subject: a runaway writer is refused
 	// before it can fill the disk. A pilot that is tried again every ten
 	// minutes for a month stays below it.
@@ -38,7 +40,7 @@ func shape(cfg StreamConfig) jetstream.StreamConfig {
 		Name: stream, Description: "flightlog: commands and events of all pilots", Subjects: trees(),
 		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Compression: jetstream.S2Compression,
 		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: fuse,
-		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: MaxMessage + headerRoom,
+		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: MaxPayload,
 		Duplicates: Dedup, AllowDirect: true, AllowAtomicPublish: true, DenyPurge: true,
 		Replicas: max(cfg.Replicas, 1),
 	}

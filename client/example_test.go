@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
@@ -20,7 +21,7 @@ func up() (c *client.Client, down func()) {
 	dir, err := os.MkdirTemp("", "flightlog-example")
 	check(err)
 	ctx, cancel := context.WithCancel(context.Background())
-	server, err := bus.Embed(ctx, bus.ServerConfig{Store: dir, Listen: "127.0.0.1:0", Sync: "2m"})
+	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: "127.0.0.1:0", Sync: "2m"})
 	check(err)
 	conn, err := bus.Connect(ctx, bus.Config{InProcess: server})
 	check(err)

@@ -46,8 +46,11 @@ func (c *Client) Manager(ctx context.Context, uid pilot.UID) (*Manager, error) {
 
 // Managers gives the managers there are, in order of creation.
 func (c *Client) Managers(ctx context.Context, o Owners) ([]api.Manager, error) {
-	answer, err := call[api.ManagersAnswer](ctx, c, "manager.list", api.OwnersRequest{Session: o.Session, State: o.State})
-	return answer.Managers, err
+	return pages(func(after string) ([]api.Manager, string, error) {
+		answer, err := call[api.ManagersAnswer](ctx, c, "manager.list",
+			api.OwnersRequest{Session: o.Session, State: o.State, After: after})
+		return answer.Managers, answer.Next, err
+	})
 }
 
 // UID is the manager's name.

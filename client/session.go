@@ -53,8 +53,26 @@ func (c *Client) Session(ctx context.Context, uid pilot.UID) (*Session, error) {
 
 // Sessions gives the sessions there are, in order of creation.
 func (c *Client) Sessions(ctx context.Context, o Owners) ([]api.Manager, error) {
-	answer, err := call[api.SessionsAnswer](ctx, c, "session.list", api.OwnersRequest{State: o.State})
-	return answer.Sessions, err
+	return pages(func(after string) ([]api.Manager, string, error) {
+		answer, err := call[api.SessionsAnswer](ctx, c, "session.list", api.OwnersRequest{State: o.State, After: after})
+		return answer.Sessions, answer.Next, err
+	})
+}
+
+// pages gives all that is on the pages that ask gets one by one.
+func pages[T any](ask func(after string) (page []T, next string, err error)) ([]T, error) {
+	var all []T
+	for after := ""; ; {
+		page, next, err := ask(after)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all, nil
+		}
+		after = next
+	}
 }
 
 // UID is the session's name.

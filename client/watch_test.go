@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -172,9 +173,9 @@ func TestWatchGoesOnOverAServerRestart(t *testing.T) {
 }
 
 // embed starts a server whose port may still be in the hands of the one before.
-func embed(t *testing.T, store, listen string) *bus.Server {
+func embed(t *testing.T, store, listen string) *embedded.Server {
 	t.Helper()
-	s, err := bus.Embed(t.Context(), bus.ServerConfig{Store: store, Listen: listen, Sync: "2m"})
+	s, err := embedded.Start(t.Context(), embedded.Config{Store: store, Listen: listen, Sync: "2m"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
@@ -31,7 +32,7 @@ type single struct {
 func newSingle(b *testing.B, launches bool) *single {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	server, err := bus.Embed(ctx, bus.ServerConfig{Store: b.TempDir(), Listen: "127.0.0.1:0"})
+	server, err := embedded.Start(ctx, embedded.Config{Store: b.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -174,7 +175,7 @@ func BenchmarkActive(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer sub.Unsubscribe() //nolint:errcheck // the connection is closed next
+	defer sub.Unsubscribe()
 	var ours, limit time.Duration
 	for b.Loop() {
 		limit += timed(func() {

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -54,7 +54,7 @@ func run(m *testing.M) int {
 
 // serve is a NATS server until it is killed.
 func serve(dir, listen string) {
-	s, err := bus.Embed(context.Background(), bus.ServerConfig{Store: dir, Listen: listen})
+	s, err := embedded.Start(context.Background(), embedded.Config{Store: dir, Listen: listen})
 	if err == nil {
 		var conn *bus.Conn
 		if conn, err = bus.Connect(context.Background(), bus.Config{URL: s.URL()}); err == nil {
@@ -143,8 +143,9 @@ func (h *house) process(name string, args ...string) *process {
 	return p
 }
 
-func (h *house) up(args ...string) *process {
-	return h.process("flightlog", append([]string{"up", "--store", filepath.Join(h.dir, "store"), "--listen", h.listen}, args...)...)
+// up is everything in one process.
+func (h *house) up() *process {
+	return h.process("flightlog", "up", "--store", filepath.Join(h.dir, "store"), "--listen", h.listen)
 }
 
 // start starts the process and waits until it says that it is ready.
@@ -281,15 +282,14 @@ func submit(t *testing.T, m *client.Manager, descs ...pilot.Description) []*clie
 	return ps
 }
 
-// await waits until all pilots of the manager have got to one of the states.
-func await(t *testing.T, m *client.Manager, states ...pilot.State) []api.Waited {
+// await waits until all pilots of the manager have ended.
+func await(t *testing.T, m *client.Manager) {
 	t.Helper()
-	r, err := m.WaitAll(t.Context(), client.WaitOptions{States: states, Timeout: 5 * time.Minute})
+	r, err := m.WaitAll(t.Context(), client.WaitOptions{Timeout: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.TimedOut {
 		t.Fatalf("after five minutes: %+v", r.Pilots)
 	}
-	return r.Pilots
 }

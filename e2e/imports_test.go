@@ -133,3 +133,16 @@ func TestOnlyTheBusKnowsNATS(t *testing.T) {
 		}
 	}
 }
+
+// TestAgentsCarryNoServer keeps the start of a pilot cheap: a NATS server in
+// the agent's binary costs a quarter of it.
+func TestAgentsCarryNoServer(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		for _, to := range p.Deps {
+			if p.ImportPath == module+"cmd/agent" && strings.HasPrefix(to, "github.com/nats-io/nats-server/") {
+				t.Errorf("%s depends on %s", p.ImportPath, to)
+			}
+		}
+	}
+}

@@ -162,7 +162,8 @@ func TestE2EBadInput(t *testing.T) {
 	}{
 		"third item is wrong": {
 			"pilot.submit", `{"manager":"m","pilots":[` + good + `,` + good + `,{"resource":"no.where","runtime":"1:30","memory":"lots"}]}`,
-			pilot.Invalid, []string{`"index":2`, "cores", "runtime", "memory", "ambiguous"},
+			pilot.Invalid,
+			[]string{`"index":2`, "cores", "runtime", "memory", "ambiguous"},
 		},
 		"every item is wrong": {
 			"pilot.submit", `{"manager":"m","pilots":[{},{"resource":"no.where","runtime":1,"cores":-1}]}`, pilot.Invalid,

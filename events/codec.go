@@ -66,26 +66,34 @@ func unmarshal(b []byte) (*wire, error) {
 		return nil, pilot.Errorf(pilot.Invalid, "event is not a msgpack map")
 	}
 	var w wire
-	err := msgpack.Unmarshal(b, &w)
-	if err != nil {
+	r := reader{rest: string(b)}
+	r.wire(&w)
+	if r.bad {
 		// A later version may have given a key another type. All have "v".
-		var only struct {
-			V uint64 `msgpack:"v"`
-		}
-		if msgpack.Unmarshal(b, &only) == nil {
-			w.V = only.V
-		}
+		w.V = versionOf(b)
 	}
 	switch {
 	case w.V > Version:
 		return nil, pilot.Errorf(pilot.Unsupported,
 			"event is of version %d, this build reads up to %d: upgrade this part first", w.V, Version)
-	case err != nil:
-		return nil, &pilot.Error{Code: pilot.Invalid, Op: "decode event", Err: err}
+	case r.bad:
+		return nil, pilot.Errorf(pilot.Invalid, "event has a field of another type than it must have")
 	case w.V == 0 || w.Kind == "":
 		return nil, pilot.Errorf(pilot.Invalid, "event has no version or kind")
 	}
 	return &w, nil
+}
+
+func versionOf(b []byte) (version uint64) {
+	r := reader{rest: string(b)}
+	r.fields(func(key string) {
+		if key == "v" {
+			version = uint64(r.integer())
+			return
+		}
+		r.skip()
+	})
+	return version
 }
 
 func (e *Event) decodeChange(w *wire) (err error) {

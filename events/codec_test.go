@@ -101,7 +101,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"no kind":             {events.Change, m{"v": 1}, pilot.Invalid, "version or kind"},
 		"nil":                 {events.Change, nil, pilot.Invalid, "not a msgpack map"},
 		"array":               {events.Change, []any{1, "id", "k", 0, "", "", "", nil, nil, nil, nil}, pilot.Invalid, "not a msgpack map"},
-		"wrong type":          {events.Change, m{"v": 1, "k": "active", "s": "ACTIVE"}, pilot.Invalid, "decode event"},
+		"wrong type":          {events.Change, m{"v": 1, "k": "active", "s": "ACTIVE"}, pilot.Invalid, "another type"},
 		"no status":           {events.Change, m{"v": 1, "k": "active", "f": "LAUNCHING"}, pilot.Invalid, "no body"},
 		"no birth":            {events.Command, m{"v": 1, "k": "submit"}, pilot.Invalid, "no body"},
 		"no owner":            {events.OfManager, m{"v": 1, "k": "created"}, pilot.Invalid, "no body"},

@@ -15,10 +15,10 @@ func (l *Launcher) fold(e events.Entry) {
 	case e.Mark:
 		l.caughtUp = true
 		close(l.ready)
-		l.logger.Info("launcher ready", zap.Uint64("seq", e.Seq), zap.Int("live", len(l.tracks)))
 		for _, t := range l.tracks {
 			l.look(t)
 		}
+		l.logger.Info("launcher ready", zap.Uint64("seq", e.Seq), zap.Int("live", len(l.tracks)))
 		return
 	case e.Broken != "":
 		l.view.ApplyBroken(&e.Event, e.Broken)

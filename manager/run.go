@@ -72,7 +72,8 @@ func (m *Manager) fold(w *world, e *events.Entry) {
 		w.view.ApplyBroken(&e.Event, e.Broken)
 		m.logger.Warn("message does not decode", zap.Uint64("seq", e.Seq), zap.String("pilot", e.Pilot), zap.String("err", e.Broken))
 	default:
-		w.apply(&e.Event)
+		w.follow(&e.Event)
+		return
 	}
 	w.reach(e.Seq)
 }

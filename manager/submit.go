@@ -55,14 +55,14 @@ func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.Pilot
 		return a, es, err
 	}
 	m.logger.Info("pilots submitted", zap.String("manager", o.manager), zap.Int("pilots", len(es)), zap.Uint64("seq", seq))
-	after, err := written(ctx, m, seq, func(w *world) (standing, error) {
-		ps, err := w.pilots(o.manager, o.uids())
-		return standing{ps, w.applied}, err
+	ps, err := written(ctx, m, 0, func(w *world) ([]projection.Pilot, error) {
+		w.readAhead(es, seq)
+		return w.pilots(o.manager, o.uids())
 	})
 	if err != nil {
 		return a, nil, err
 	}
-	a, err = answerPilots(after.pilots, after.seq)
+	a, err = answerPilots(ps, seq)
 	return a, nil, err
 }
 

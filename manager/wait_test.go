@@ -11,6 +11,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -223,4 +224,29 @@ func TestManyWaiters(t *testing.T) {
 			t.Errorf("%d pilots are still waited for, in %d places", n, places)
 		}
 	})
+}
+
+// TestWaitAnswersWithThePositionThatEndedIt: a client that asks another replica
+// for that position must not see an older state.
+func TestWaitAnswersWithThePositionThatEndedIt(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	submit(t, m, of, job("p"))
+	answer := make(chan api.WaitAnswer, 1)
+	go func() {
+		a, err := m.Wait(t.Context(), api.WaitRequest{Manager: of, States: []pilot.State{pilot.Launching}}, user)
+		if err != nil {
+			t.Error(err)
+		}
+		answer <- a
+	}()
+	eventually(t, "the wait stands", func() bool { return m.Waiting(t.Context()) == 1 })
+	mustMove(t, log, of, "p", pilot.Claimed)
+	e, ok, err := log.Last(t.Context(), events.Event{Class: events.Change, Key: pilot.Key{Resource: "local.localhost", Manager: of, Pilot: "p"}})
+	if err != nil || !ok {
+		t.Fatal(err)
+	}
+	if a := <-answer; a.Seq < e.Seq {
+		t.Errorf("answered with position %d what happened at %d", a.Seq, e.Seq)
+	}
 }

@@ -40,6 +40,22 @@ func newWorld(wake func()) *world {
 	}
 }
 
+// follow folds the next event of the log.
+func (w *world) follow(e *events.Event) {
+	w.applied = max(w.applied, e.Seq) // before anybody is answered with it
+	w.apply(e)
+	w.release()
+}
+
+// readAhead folds events that were just stored in one piece and end at
+// position last, so that their writer need not wait for the tail to bring them.
+func (w *world) readAhead(es []*events.Event, last uint64) {
+	for i, e := range es {
+		e.Seq = last - uint64(len(es)-1-i)
+		w.apply(e)
+	}
+}
+
 // apply folds one event and looks who has waited for it.
 func (w *world) apply(e *events.Event) {
 	if !w.view.Apply(e) {
@@ -62,6 +78,11 @@ func (w *world) apply(e *events.Event) {
 // reach notes that everything up to seq is folded.
 func (w *world) reach(seq uint64) {
 	w.applied = max(w.applied, seq)
+	w.release()
+}
+
+// release runs what has waited for this position.
+func (w *world) release() {
 	for len(w.later) > 0 && w.later[0].seq <= w.applied {
 		l := w.later[0]
 		w.later = slices.Delete(w.later, 0, 1)

@@ -36,6 +36,15 @@ var stateNames = [numStates]string{
 // stoppingExact tells Stopping from Canceling in the log.
 const stoppingExact = "CANCELING_ACTIVE"
 
+// stateOf is the state of each name in the log.
+var stateOf = func() map[string]State {
+	of := map[string]State{}
+	for s := range numStates {
+		of[s.Exact()] = s
+	}
+	return of
+}()
+
 // States are all that users see, in order.
 func States() []State {
 	return []State{PendingLaunch, Launching, PendingActive, Active, Canceling, Done, Canceled, Failed}
@@ -96,14 +105,12 @@ var aliases = map[string]State{
 // ParseState reads a state's name as users write it, whatever the case, and
 // the spellings of RADICAL-Pilot ("PendingLaunch", "PMGR_ACTIVE").
 func ParseState(name string) (State, error) {
-	up := strings.ToUpper(strings.TrimSpace(name))
-	for s := range numStates {
-		if up == stateNames[s] {
-			return s, nil
-		}
+	if s, ok := stateOf[name]; ok { // as the log has it: no copy is made
+		return s, nil
 	}
-	if up == stoppingExact {
-		return Stopping, nil
+	up := strings.ToUpper(strings.TrimSpace(name))
+	if s, ok := stateOf[up]; ok {
+		return s, nil
 	}
 	if s, ok := aliases[up]; ok {
 		return s, nil

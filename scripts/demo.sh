@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bin=$PWD/bin/flightlog
+bin=${FLIGHTLOG_BIN:-$PWD/bin}/flightlog # tests have their own
 dir=$(mktemp -d "${TMPDIR:-/tmp}/flightlog-demo.XXXXXX")
 up='' watch=''
 export FLIGHTLOG_MANAGER=demo

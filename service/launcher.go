@@ -114,7 +114,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 	err := <-ended
 	leaving := ctx.Err() != nil
 	stop()
-	<-ended
+	<-ended //nolint:errcheck // it ended because it was told to
 	if leaving {
 		return nil
 	}

@@ -4,15 +4,15 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/embedded"
 )
 
 // Restartable is a server that keeps its store and address over restarts.
 type Restartable struct {
 	t   testing.TB
-	cfg bus.ServerConfig
+	cfg embedded.Config
 	mu  sync.Mutex
-	now *bus.Server // nil: stopped
+	now *embedded.Server // nil: stopped
 }
 
 // NewRestartable starts a server for this test.
@@ -25,7 +25,7 @@ func NewRestartable(t testing.TB) *Restartable {
 }
 
 // Server is the one that runs.
-func (r *Restartable) Server() *bus.Server {
+func (r *Restartable) Server() *embedded.Server {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now
@@ -38,7 +38,7 @@ func (r *Restartable) Start() {
 	if r.now != nil {
 		return
 	}
-	s, err := bus.Embed(r.t.Context(), r.cfg)
+	s, err := embedded.Start(r.t.Context(), r.cfg)
 	if err != nil {
 		r.t.Errorf("restart: %v", err)
 		return

@@ -8,24 +8,25 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/embedded"
 )
 
 // JetStream starts a server with its own store and port for this test. It is
 // as safe against kill -9 as any, but not against a power failure.
-func JetStream(t testing.TB) *bus.Server {
+func JetStream(t testing.TB) *embedded.Server {
 	t.Helper()
 	return embed(t, config(t))
 }
 
 // config is that of a server on a free port.
-func config(t testing.TB) bus.ServerConfig {
+func config(t testing.TB) embedded.Config {
 	t.Helper()
-	return bus.ServerConfig{Store: t.TempDir(), Listen: freePort(t), Sync: "2m"}
+	return embedded.Config{Store: t.TempDir(), Listen: freePort(t), Sync: "2m"}
 }
 
-func embed(t testing.TB, cfg bus.ServerConfig) *bus.Server {
+func embed(t testing.TB, cfg embedded.Config) *embedded.Server {
 	t.Helper()
-	s, err := bus.Embed(t.Context(), cfg)
+	s, err := embedded.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func embed(t testing.TB, cfg bus.ServerConfig) *bus.Server {
 }
 
 // Connect connects to a server for the length of this test.
-func Connect(t testing.TB, servers ...*bus.Server) *bus.Conn {
+func Connect(t testing.TB, servers ...*embedded.Server) *bus.Conn {
 	t.Helper()
 	urls := make([]string, len(servers))
 	for i, s := range servers {
@@ -59,21 +60,21 @@ func Ready(t testing.TB) *bus.Conn {
 }
 
 // Cluster starts n servers that form a cluster, for this test.
-func Cluster(t testing.TB, n int) []*bus.Server {
+func Cluster(t testing.TB, n int) []*embedded.Server {
 	t.Helper()
-	configs := make([]bus.ServerConfig, n)
+	configs := make([]embedded.Config, n)
 	routes := make([]string, n)
 	for i := range configs {
 		configs[i] = config(t)
-		configs[i].Cluster = &bus.Cluster{Name: fmt.Sprintf("n%d", i), Listen: freePort(t)}
+		configs[i].Cluster = &embedded.Cluster{Name: fmt.Sprintf("n%d", i), Listen: freePort(t)}
 		routes[i] = "nats://" + configs[i].Cluster.Listen
 	}
-	servers := make([]*bus.Server, n)
+	servers := make([]*embedded.Server, n)
 	var wg sync.WaitGroup
 	for i := range configs { // together: one by one they wait seconds for each other
 		configs[i].Cluster.Routes = routes
 		wg.Go(func() {
-			s, err := bus.Embed(t.Context(), configs[i])
+			s, err := embedded.Start(t.Context(), configs[i])
 			if err != nil {
 				t.Error(err)
 				return

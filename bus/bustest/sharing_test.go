@@ -8,6 +8,7 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -39,7 +40,7 @@ func TestMemorySharesLikeTheBus(t *testing.T) {
 
 func TestOneServerShares(t *testing.T) {
 	t.Parallel()
-	shares(t, 1, func(t *testing.T) []*bus.Server { return []*bus.Server{bustest.JetStream(t)} })
+	shares(t, 1, func(t *testing.T) []*embedded.Server { return []*embedded.Server{bustest.JetStream(t)} })
 }
 
 func TestAClusterShares(t *testing.T) {
@@ -49,7 +50,7 @@ func TestAClusterShares(t *testing.T) {
 	t.Parallel()
 	servers := bustest.Cluster(t, 3)
 	var turn sync.Mutex
-	shares(t, 3, func(t *testing.T) []*bus.Server {
+	shares(t, 3, func(t *testing.T) []*embedded.Server {
 		turn.Lock()
 		t.Cleanup(turn.Unlock)
 		return servers
@@ -58,7 +59,7 @@ func TestAClusterShares(t *testing.T) {
 
 // shares checks inboxes and leases on servers that hold nothing yet, or
 // nothing any more: a test forgets what it made.
-func shares(t *testing.T, replicas int, servers func(t *testing.T) []*bus.Server) {
+func shares(t *testing.T, replicas int, servers func(t *testing.T) []*embedded.Server) {
 	t.Helper()
 	bustest.TestInbox(t, func(t *testing.T) bustest.QueueRig {
 		on := servers(t)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
@@ -22,14 +21,21 @@ func do(t *testing.T, stdin string, env []string, args ...string) done {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), world{
 		args: args, stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs,
-		getenv: func(name string) string {
-			if i := slices.Index(env, name); i >= 0 && i%2 == 0 {
-				return env[i+1]
-			}
-			return ""
-		},
+		getenv: getenv(env),
 	})
 	return done{code, out.String(), errs.String()}
+}
+
+// getenv reads an environment of names and values in turns; the last one counts.
+func getenv(env []string) func(string) string {
+	return func(name string) (value string) {
+		for i := 0; i+1 < len(env); i += 2 {
+			if env[i] == name {
+				value = env[i+1]
+			}
+		}
+		return value
+	}
 }
 
 func words(line string) []string { return strings.Fields(line) }

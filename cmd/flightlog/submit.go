@@ -61,7 +61,11 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 	if err != nil {
 		return err
 	}
-	got, err := m.SubmitWith(ctx, client.SubmitOptions{IdempotencyKey: s.key}, descs...)
+	submitting := ctx
+	if s.cancelOnExit { // an interrupt now must not leave it open which pilots to cancel
+		submitting = context.WithoutCancel(ctx)
+	}
+	got, err := m.SubmitWith(submitting, client.SubmitOptions{IdempotencyKey: s.key}, descs...)
 	uids := make([]pilot.UID, len(got))
 	for i, p := range got {
 		uids[i] = p.UID()

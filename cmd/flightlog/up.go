@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
 )
@@ -41,7 +42,7 @@ func (a *app) up() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+service.StateDir(a.getenv)+")")
-	f.StringVar(&u.listen, "listen", bus.DefaultListen, "`host:port` for clients; port 0: any free one")
+	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
 	return c
@@ -61,7 +62,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err != nil {
 		return err
 	}
-	server, err := bus.Embed(ctx, bus.ServerConfig{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
+	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
 	if err != nil {
 		return err
 	}

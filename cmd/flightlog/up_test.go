@@ -125,6 +125,25 @@ func TestEverythingOnThisMachine(t *testing.T) {
 			t.Errorf("the past: %+v", all)
 		}
 	})
+	t.Run("one whose submitter is interrupted", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		out, in := io.Pipe()
+		code := make(chan int, 1)
+		go func() {
+			code <- run(ctx, world{
+				args:   append(append([]string{"submit", "--cancel-on-exit"}, small...), "--uid", "tied", "sleep", "600"),
+				stdout: in, stderr: io.Discard, getenv: getenv(append(env, "FLIGHTLOG_OUTPUT", outTable)),
+			})
+		}()
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "tied\n" {
+			t.Errorf("submit said %q, %v", line, err)
+		}
+		cancel()
+		if c := <-code; c != exitInterrupted {
+			t.Errorf("submit ended with %d", c)
+		}
+		well[waited](t, env, "wait", "tied", "-s", "CANCELED", "--timeout", "30s")
+	})
 	t.Run("bad input", func(t *testing.T) {
 		got := ends[api.ErrorAnswer](t, exitError, env, "submit", "-r", "no.where", "-c", "1", "-t", "1")
 		if got.Error.Code != pilot.Invalid || len(got.Error.Faults) != 1 || got.Error.Faults[0].Field != "resource" {
@@ -176,14 +195,7 @@ func watched(t *testing.T, env []string, n int, args ...string) []changeValue {
 	go func() {
 		code <- run(ctx, world{
 			args: append([]string{"watch"}, args...), stdout: in, stderr: io.Discard,
-			getenv: func(name string) string {
-				for i := 0; i < len(env); i += 2 {
-					if env[i] == name {
-						return env[i+1]
-					}
-				}
-				return ""
-			},
+			getenv: getenv(env),
 		})
 	}()
 	all := make([]changeValue, n)

@@ -1,4 +1,7 @@
-package bus
+// Package embedded runs a NATS server with JetStream inside this process: the
+// bus of a single machine, and of tests. It is apart from package bus so that
+// who only uses a bus, agents above all, does not carry a server.
+package embedded
 
 import (
 	"cmp"
@@ -12,16 +15,17 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/zap"
 
+	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// ServerConfig says how to run a server inside this process.
-type ServerConfig struct {
+// Config says how to run a server inside this process.
+type Config struct {
 	Store    string      // directory of the log; made if it is missing
 	Listen   string      // host:port; empty: 127.0.0.1:4222; port 0 or -1: any free one
 	Sync     string      // "always" (or empty): on disk before it is acknowledged; else how long that may take, e.g. "1s"
 	MaxStore int64       // bytes of disk; 0: three quarters of what is free
-	Logger   *zap.Logger // nil: only what stops the start is told, in Embed's error
+	Logger   *zap.Logger // nil: only what stops the start is told, in Start's error
 	Cluster  *Cluster    // nil: a server alone
 }
 
@@ -41,10 +45,10 @@ type Server struct {
 	lock *storeLock
 }
 
-// Embed starts a server and returns once it takes connections. The store is
+// Start starts a server and returns once it takes connections. The store is
 // locked for this process. Code conflict: another process has the store or the
 // listen address; unavailable: ctx ended before it was ready.
-func Embed(ctx context.Context, cfg ServerConfig) (*Server, error) {
+func Start(ctx context.Context, cfg Config) (*Server, error) {
 	opts, err := cfg.options()
 	if err != nil {
 		return nil, err
@@ -56,7 +60,7 @@ func Embed(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := start(ctx, opts, cfg.Logger)
+	s, err := run(ctx, opts, cfg.Logger)
 	if err != nil {
 		lock.unlock()
 		return nil, err
@@ -65,7 +69,7 @@ func Embed(ctx context.Context, cfg ServerConfig) (*Server, error) {
 }
 
 // options are the configuration in the server's terms.
-func (cfg *ServerConfig) options() (*server.Options, error) {
+func (cfg *Config) options() (*server.Options, error) {
 	if cfg.Store == "" {
 		return nil, pilot.Errorf(pilot.Invalid, "embed: no directory for the store")
 	}
@@ -75,7 +79,7 @@ func (cfg *ServerConfig) options() (*server.Options, error) {
 	}
 	opts := &server.Options{
 		Host: host, Port: port, JetStream: true, StoreDir: cfg.Store, JetStreamMaxStore: cfg.MaxStore,
-		NoSigs: true, MaxPayload: MaxMessage + headerRoom, DisableJetStreamBanner: true,
+		NoSigs: true, MaxPayload: bus.MaxPayload, DisableJetStreamBanner: true,
 	}
 	if sync := cmp.Or(cfg.Sync, "always"); sync == "always" {
 		opts.SyncAlways = true
@@ -117,8 +121,8 @@ func splitListen(listen string) (host string, port int, err error) {
 	return cmp.Or(host, "0.0.0.0"), port, nil
 }
 
-// start runs the server until it takes connections, or says why it does not.
-func start(ctx context.Context, opts *server.Options, log *zap.Logger) (*server.Server, error) {
+// run runs the server until it takes connections, or says why it does not.
+func run(ctx context.Context, opts *server.Options, log *zap.Logger) (*server.Server, error) {
 	if err := probe(ctx, opts); err != nil {
 		return nil, err
 	}
@@ -173,4 +177,11 @@ func (s *Server) Shutdown() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
 	s.lock.unlock()
+}
+
+// InProcessConn gives a connection without a socket (nats.InProcessConnProvider).
+func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.InProcessConn() }
+
+func invalid(op string, err error) error {
+	return &pilot.Error{Code: pilot.Invalid, Op: op, Err: err}
 }

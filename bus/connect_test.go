@@ -3,7 +3,6 @@ package bus_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,52 +15,6 @@ import (
 	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
-
-func TestAStoreHasOneServer(t *testing.T) {
-	t.Parallel()
-	cfg := bus.ServerConfig{Store: filepath.Join(t.TempDir(), "new", "store"), Listen: "127.0.0.1:0"}
-	s, err := bus.Embed(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = bus.Embed(t.Context(), cfg)
-	if pilot.CodeOf(err) != pilot.Conflict || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
-		t.Errorf("a second server on the store: %v", err)
-	}
-	s.Shutdown()
-	s, err = bus.Embed(t.Context(), cfg)
-	if err != nil {
-		t.Fatalf("after the first is gone: %v", err)
-	}
-	s.Shutdown()
-}
-
-func TestEmbedSaysWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	first := bustest.JetStream(t)
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		cfg  bus.ServerConfig
-		want pilot.Code
-	}{
-		"no store":       {bus.ServerConfig{}, pilot.Invalid},
-		"store is file":  {bus.ServerConfig{Store: file, Listen: "127.0.0.1:0"}, pilot.Invalid},
-		"address taken":  {bus.ServerConfig{Store: t.TempDir(), Listen: strings.TrimPrefix(first.URL(), "nats://")}, pilot.Conflict},
-		"no port":        {bus.ServerConfig{Store: t.TempDir(), Listen: "localhost"}, pilot.Invalid},
-		"port too large": {bus.ServerConfig{Store: t.TempDir(), Listen: "localhost:70000"}, pilot.Invalid},
-		"bad sync":       {bus.ServerConfig{Store: t.TempDir(), Listen: "127.0.0.1:0", Sync: "often"}, pilot.Invalid},
-	} {
-		if s, err := bus.Embed(t.Context(), c.cfg); pilot.CodeOf(err) != c.want {
-			t.Errorf("%s: got %v, want code %s", name, err, c.want)
-			if s != nil {
-				s.Shutdown()
-			}
-		}
-	}
-}
 
 func TestEnsureTellsDifferences(t *testing.T) {
 	t.Parallel()

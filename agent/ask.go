@@ -29,7 +29,7 @@ const (
 func (r *run) ask(ctx context.Context, verb api.Verb, req api.AgentRequest, timeout time.Duration) (api.AgentReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req.Attempt, req.Secret, req.Instance = r.Attempt, r.Secret, r.Instance
+	req.Attempt, req.Secret, req.Instance = r.Attempt, r.Secret, r.instance
 	return r.Gateway.Ask(ctx, r.Key(), verb, req)
 }
 
@@ -94,7 +94,7 @@ func (r *run) report(ctx context.Context, out api.Outcome) error {
 		switch {
 		case err == nil && reply.Refused != "":
 			r.log.Warn("end not wanted", zap.String("reason", reply.Refused))
-			return nil
+			return &pilot.Error{Code: pilot.Denied, Op: "finish", Message: reply.Refused}
 		case err == nil:
 			return nil
 		case time.Since(begun) > patience:

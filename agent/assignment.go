@@ -22,9 +22,9 @@ type Assignment struct {
 	Manager  pilot.UID `json:"manager"`
 	Pilot    pilot.UID `json:"pilot"`
 	Attempt  int       `json:"attempt"`
-	Token    string    `json:"token"`  // names the attempt inside the batch system
-	Secret   string    `json:"secret"` // the ticket of the attempt
-	Instance string    `json:"instance,omitempty"`
+	Token    string    `json:"token"`            // names the attempt inside the batch system
+	Secret   string    `json:"secret"`           // the ticket of the attempt
+	Serial   int       `json:"serial,omitempty"` // of the assignment among those of its process
 
 	Executable  string            `json:"executable,omitempty"` // empty: hold the allocation
 	Arguments   []string          `json:"arguments,omitempty"`

@@ -17,29 +17,44 @@ const LogFile = "agent.log"
 const logLimit = 1 << 20
 
 // openLog gives a logger into the attempt's directory, silent where that
-// cannot be written; the func closes it.
+// cannot be written; the func closes it. The file is made with its first line,
+// which most agents never write.
 func openLog(m Marks) (*zap.Logger, func()) {
-	f, err := os.OpenFile(filepath.Join(m.Dir, LogFile),
-		os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return zap.NewNop(), func() {}
-	}
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(config), zapcore.Lock(&bounded{File: f, left: logLimit}), zap.InfoLevel)
-	return zap.New(core), func() { _ = f.Close() }
+	f := &logFile{path: filepath.Join(m.Dir, LogFile), left: logLimit}
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(config), zapcore.Lock(f), zap.InfoLevel)
+	return zap.New(core), f.close
 }
 
-// bounded is a file that takes so many bytes and drops the rest.
-type bounded struct {
-	*os.File
+// logFile takes so many bytes and drops the rest.
+type logFile struct {
+	path string
 	left int
+	file *os.File // nil before the first line
 }
 
-// Write drops what is beyond the limit without an error.
-func (b *bounded) Write(line []byte) (int, error) {
-	if b.left -= len(line); b.left < 0 {
+// Write drops what is beyond the limit, or cannot be written, without an error.
+func (l *logFile) Write(line []byte) (int, error) {
+	if l.left -= len(line); l.left < 0 {
 		return len(line), nil
 	}
-	return b.File.Write(line)
+	if l.file == nil {
+		f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
+		if err != nil {
+			l.left = 0
+			return len(line), nil //nolint:nilerr // a log that cannot be written is none
+		}
+		l.file = f
+	}
+	return l.file.Write(line)
+}
+
+// Sync has nothing to do: the log is for people, who come later.
+func (l *logFile) Sync() error { return nil }
+
+func (l *logFile) close() {
+	if l.file != nil {
+		_ = l.file.Close()
+	}
 }

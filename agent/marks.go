@@ -21,7 +21,8 @@ import (
 const MarksDir = ".flightlog"
 
 // Marks are the files of one attempt: facts that outlive every process. Each
-// appears whole or not at all.
+// appears whole or not at all; an empty one, of who died as it wrote, counts as
+// none, but nobody can take its place.
 type Marks struct {
 	Dir string
 }
@@ -34,6 +35,7 @@ func MarksOf(sandbox string, attempt int) Marks {
 // Started is the mark of the one agent that may run the attempt.
 type Started struct {
 	proc.Identity
+	Serial   int       `json:"serial,omitempty"` // see Assignment
 	Token    string    `json:"token"`
 	Instance string    `json:"instance"`
 	At       time.Time `json:"at"`
@@ -42,11 +44,12 @@ type Started struct {
 const (
 	startedMark = "started"
 	exitMark    = "exit"
+	stopMark    = "stop"
 )
 
 // Begin leaves the mark of an agent; code conflict when another one has.
 func (m Marks) Begin(s Started) error {
-	err := m.Once(startedMark, s)
+	err := m.once(startedMark, s)
 	if errors.Is(err, fs.ErrExist) {
 		return &pilot.Error{Code: pilot.Conflict, Op: "begin", Message: "another agent has this attempt", Err: err}
 	}
@@ -64,6 +67,24 @@ func (m Marks) End(out api.Outcome) error {
 	return nil
 }
 
+// Stop leaves the word that somebody is about to signal the attempt's agent,
+// and says whether that is right: not once there is an exit mark. The agent
+// leaves that one first and then looks for this one, and takes no other
+// assignment if it is there. So the signal hits no other attempt, whoever is
+// slow. Where this word cannot be left the agent cannot leave its own, and then
+// takes no other assignment either; that goes for an exit mark not to be read.
+func (m Marks) Stop() bool {
+	_ = m.create(stopMark, nil)
+	out, _ := m.Exit()
+	return out == nil
+}
+
+// Stopped says whether somebody may have signalled the attempt's agent.
+func (m Marks) Stopped() bool {
+	_, err := os.Lstat(filepath.Join(m.Dir, stopMark))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Exit reads the outcome; nil when there is none.
 func (m Marks) Exit() (*api.Outcome, error) { return read[api.Outcome](m, exitMark) }
 
@@ -75,6 +96,29 @@ func (m Marks) Once(name string, v any) error {
 // Replace writes v as JSON to a file that may exist.
 func (m Marks) Replace(name string, v any) error {
 	return m.write(name, v, os.Rename)
+}
+
+// once is Once for a mark of one page at most, which is written at one stroke:
+// only who dies between making and writing it leaves an empty one.
+func (m Marks) once(name string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return m.create(name, append(b, '\n'))
+}
+
+// create makes a file that must not exist (fs.ErrExist).
+func (m Marks) create(name string, content []byte) error {
+	f, err := os.OpenFile(filepath.Join(m.Dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name()) // it is nobody else's
+	}
+	return err
 }
 
 func (m Marks) write(name string, v any, publish func(from, to string) error) error {
@@ -110,6 +154,9 @@ func (m Marks) Read(name string, v any) (bool, error) {
 	b, err := io.ReadAll(io.LimitReader(f, markLimit))
 	if err != nil {
 		return false, err
+	}
+	if len(b) == 0 {
+		return false, nil
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return false, fmt.Errorf("mark %s: %w", name, err)

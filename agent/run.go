@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -35,6 +36,7 @@ type run struct {
 	Config
 	Assignment
 	marks    Marks
+	instance string // of this process and assignment
 	log      *zap.Logger
 	deadline time.Time        // by our clock
 	orphans  <-chan os.Signal // SIGCHLD, if we are alone
@@ -47,12 +49,21 @@ type run struct {
 // conflict when another agent has the attempt, denied when a launcher refused,
 // unavailable when nobody heard of the end.
 func Run(ctx context.Context, c Config, a Assignment) error {
+	_, err := serve(ctx, c, a)
+	return err
+}
+
+// serve is Run; it also says whether this process is as it was before, so that
+// another assignment may follow: the payload ended by itself, its end is
+// marked and acknowledged, nothing of it lives, and nobody has asked this
+// process to leave.
+func serve(ctx context.Context, c Config, a Assignment) (spotless bool, err error) {
 	if err := a.check(); err != nil {
-		return err
+		return false, err
 	}
 	r := &run{Config: c, Assignment: a, marks: MarksOf(a.Sandbox, a.Attempt), log: c.Logger}
 	if err := r.begin(); err != nil {
-		return err
+		return false, err
 	}
 	if r.log == nil {
 		log, done := openLog(r.marks)
@@ -64,7 +75,22 @@ func Run(ctx context.Context, c Config, a Assignment) error {
 		defer r.adoptOrphans()()
 	}
 	end := r.course(ctx)
-	return r.finish(context.WithoutCancel(ctx), end)
+	if err := r.finish(context.WithoutCancel(ctx), &end); err != nil {
+		return false, err
+	}
+	return end.natural && r.Alone && ctx.Err() == nil && !r.marks.Stopped() && childless(), nil
+}
+
+// childless reaps what has ended and says whether that was all.
+func childless() bool {
+	for {
+		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR), pid > 0:
+		default:
+			return errors.Is(err, syscall.ECHILD)
+		}
+	}
 }
 
 // begin claims the attempt in the sandbox.
@@ -76,15 +102,13 @@ func (r *run) begin() error {
 	if err != nil {
 		return err
 	}
-	if r.Instance == "" {
-		r.Instance = strings.ToLower(rand.Text())
-	}
+	r.instance = strings.ToLower(rand.Text())
 	if len(r.Nodes) == 0 {
 		if name, err := os.Hostname(); err == nil {
 			r.Nodes = []string{name}
 		}
 	}
-	err = r.marks.Begin(Started{Identity: self, Token: r.Token, Instance: r.Instance, At: time.Now().UTC()})
+	err = r.marks.Begin(Started{Identity: self, Serial: r.Serial, Token: r.Token, Instance: r.instance, At: time.Now().UTC()})
 	if err != nil {
 		return err
 	}
@@ -108,10 +132,11 @@ func (r *run) adoptOrphans() func() {
 	return func() { signal.Stop(ends) }
 }
 
-// end is an outcome, and whether launchers are to hear it from us.
+// end is an outcome.
 type end struct {
 	api.Outcome
-	mute bool
+	mute    bool // launchers are not to hear it from us
+	natural bool // nobody had to end it
 }
 
 // course goes from activation to the payload's end.
@@ -157,14 +182,17 @@ func (r *run) start() (*payload, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.log.Info("payload started", zap.Int("pid", p.group), zap.Time("deadline", r.deadline))
+	r.log.Debug("payload started", zap.Int("pid", p.group), zap.Time("deadline", r.deadline))
 	return p, nil
 }
 
 // finish leaves the exit mark and then tells the launchers.
-func (r *run) finish(ctx context.Context, out end) error {
-	r.log.Info("ended", zap.String("code", string(out.Code)), zap.String("message", out.Message))
-	err := r.marks.End(out.Outcome)
+func (r *run) finish(ctx context.Context, out *end) error {
+	r.log.Debug("ended", zap.String("code", string(out.Code)), zap.String("message", out.Message))
+	err := r.marks.Once(exitMark, out.Outcome)
+	if errors.Is(err, fs.ErrExist) { // the first counts; who else is here?
+		out.natural, err = false, nil
+	}
 	if err != nil {
 		r.log.Error("exit mark not written", zap.Error(err))
 	}

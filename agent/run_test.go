@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -396,7 +397,7 @@ func TestMainNeedsAnAssignment(t *testing.T) {
 		`{"manager":"m","pilot":"../p","attempt":1,"token":"t","secret":"s","sandbox":"/","runtime":"1h"}`: pilot.Invalid,
 	} {
 		d := &desk{}
-		err := agent.Main(t.Context(), strings.NewReader(text), agent.Config{Gateway: d})
+		err := agent.Main(t.Context(), strings.NewReader(text), io.Discard, agent.Config{Gateway: d})
 		if pilot.CodeOf(err) != want || d.count(api.Activate) != 0 {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}

@@ -187,7 +187,7 @@ func exited(e exit) end {
 		out = api.Outcome{Kind: api.OutcomeDone, Code: pilot.PayloadFinished}
 	}
 	e.into(&out)
-	return end{Outcome: out}
+	return end{Outcome: out, natural: true}
 }
 
 // into notes an exit in an outcome; one that nobody knows is left out.

@@ -259,3 +259,39 @@ func TestForgedAgentsAreRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestActiveWithoutItsJob: the agent activated, the launcher died before it
+// recorded the job, and the batch system has forgotten it since.
+func TestActiveWithoutItsJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finds := 0
+		f := newFleet(t, adaptortest.Config{
+			Script: func(*adaptor.Spec) adaptortest.Script { return adaptortest.Script{Length: time.Minute, Crash: true} },
+			Fault: func(c adaptortest.Call) adaptortest.Fault {
+				if c.Op == adaptortest.Find {
+					finds++
+					return adaptortest.Forget
+				}
+				return adaptortest.None
+			},
+		})
+		f.log.Faults.Refuse = func(e *events.Event) error {
+			if e.Kind == "pending_active" {
+				return pilot.Errorf(pilot.Unavailable, "refused")
+			}
+			return nil
+		}
+		first := f.launch("a")
+		k := f.submit("p", pilot.Description{})
+		f.awaitState(k, pilot.Active)
+		f.kill(first)
+		f.launch("a")
+		p := f.awaitState(k, pilot.Failed)
+		if p.Cause.Code != pilot.AgentLost {
+			t.Errorf("cause is %+v", p.Cause)
+		}
+		if finds > 1000 {
+			t.Errorf("it was looked for %d times in two minutes", finds)
+		}
+	})
+}

@@ -187,11 +187,14 @@ func (s *sight) seek(now, settled time.Time) (e effect, sure bool) {
 	if !s.SoughtAt.Before(settled) {
 		return effect{}, true
 	}
-	if next := earlier(s.SoughtAt.Add(s.Settle/8), settled); now.Before(next) {
+	if next := earlier(s.SoughtAt.Add(max(s.Settle/8, seekEvery)), settled); now.Before(next) {
 		return effect{At: next}, false
 	}
 	return effect{Act: find}, false
 }
+
+// seekEvery is the least time between two looks for the same job.
+const seekEvery = 250 * time.Millisecond
 
 // refused decides after a submit that did not say it had worked.
 func (s *sight) refused(now time.Time, lim *Limits) effect {

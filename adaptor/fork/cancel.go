@@ -18,7 +18,8 @@ import (
 
 // Cancel sends TERM to the agent, which asks its launcher, stops its payload
 // and reports. With force it kills the agent and all that came of it, and
-// leaves the word that it did.
+// leaves the word that it did. A job with an exit mark has ended: its agent may
+// be at another job by now, and nobody is signalled.
 func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -30,8 +31,14 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	if j.host != "" && j.host != s.host {
 		return elsewhereError(j.host, s.host)
 	}
+	if !j.marks.Stop() {
+		return nil
+	}
 	if stop.Force {
 		return s.kill(ctx, j)
+	}
+	if !s.at(j.Identity, j.serial) {
+		return nil
 	}
 	p, err := proc.Open(j.Identity)
 	if isGone(err) {
@@ -55,7 +62,9 @@ func (s *System) kill(ctx context.Context, j *job) error {
 	if err != nil && !isGone(err) {
 		return err
 	}
-	if err == nil {
+	if err == nil && !s.at(j.Identity, j.serial) {
+		p.Close()
+	} else if err == nil {
 		defer p.Close()
 		family := proc.Living(proc.Descendants(j.PID)) // some may have no token and no session of ours
 		_ = p.Signal(syscall.SIGKILL)                  // it has ended: nothing to do
@@ -65,7 +74,7 @@ func (s *System) kill(ctx context.Context, j *job) error {
 		ctx, cancel := context.WithTimeout(ctx, diePatience)
 		defer cancel()
 		if err := p.Wait(ctx); err != nil {
-			return pilot.Errorf(pilot.Timeout, "agent %s does not die: %w", jobID(j.Identity), err)
+			return pilot.Errorf(pilot.Timeout, "agent %s does not die: %w", jobID(j.Identity, j.serial), err)
 		}
 	}
 	s.sweep(j)
@@ -78,8 +87,12 @@ func (s *System) kill(ctx context.Context, j *job) error {
 // sweep kills what a dead agent left, until there is none: new ones may be
 // forked while we look, hence the rounds; each gives the killed a moment.
 func (s *System) sweep(j *job) {
+	leader := j.Identity
+	if living(leader) { // at another job: its session is that one's
+		leader = proc.Identity{}
+	}
 	for range 100 {
-		left := proc.Left(s.scans.fresh(), j.Identity, j.token)
+		left := proc.Left(s.scans.fresh(), leader, j.token)
 		if len(left) == 0 {
 			return
 		}
@@ -90,7 +103,7 @@ func (s *System) sweep(j *job) {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	s.config.Logger.Error("something of a job cannot be killed", zap.String("job", jobID(j.Identity)))
+	s.config.Logger.Error("something of a job cannot be killed", zap.String("job", jobID(j.Identity, j.serial)))
 }
 
 // scans shares passes over /proc: who asks while one runs gets the next one,

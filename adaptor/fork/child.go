@@ -1,120 +1,75 @@
 package fork
 
 import (
+	"bufio"
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
-	"go.uber.org/zap"
-
+	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/agent/proc"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// child is an agent process we watch: one of ours, or an adopted one.
+// child is an agent process we watch: one of ours, which serves one job after
+// the other, or an adopted one.
 type child struct {
 	*proc.Process
-	stdin *os.File // of a warm agent
+	stdin  *os.File // for assignments; nil: adopted
+	stdout *os.File // where it says that it is idle; nil: adopted
 
 	// Under System.mu.
-	key  pilot.Key // of its job; none while it is warm
-	over bool
+	ready  bool        // it has said that it is idle
+	serial int         // of the last assignment it was given; each has the next number
+	jobs   []pilot.Key // whose end is told when it is idle again, or has ended; at most one if it is ours
+	over   bool
+	since  time.Time // idle since
 }
 
-// wantSpares asks for warm agents; it does not wait.
-func (s *System) wantSpares() {
-	select {
-	case s.refills <- struct{}{}:
-	default: // asked already
-	}
-}
+// serves says whether a child of ours is at that assignment.
+func (c *child) serves(serial int) bool { return len(c.jobs) > 0 && c.serial == serial }
 
-// calm is how long nothing was submitted when warm agents are started. While
-// jobs come in, starting their own agents is what the machine has to do: a
-// warm one saves a job the wait, and nobody the work.
-const calm = 20 * time.Millisecond
-
-// refill brings the warm agents' number up whenever it is calm, until Close.
-func (s *System) refill() {
-	quiet := time.NewTimer(0)
-	defer quiet.Stop()
-	for {
-		select {
-		case <-s.stopped.Done():
-			return
-		case <-s.refills:
-			quiet.Reset(calm)
-		case <-quiet.C:
-			s.fill()
-		}
-	}
-}
-
-func (s *System) fill() {
-	for len(s.spares) < cap(s.spares) && s.stopped.Err() == nil && len(s.refills) == 0 {
-		c, err := s.spawn()
-		if err != nil {
-			s.config.Logger.Warn("no warm agent", zap.Error(err))
-			return
-		}
-		s.spares <- c // room: nobody else sends
-	}
-}
-
-// take gives a warm agent, or starts one.
-func (s *System) take() (*child, error) {
-	defer s.wantSpares()
-	for {
-		select {
-		case c, ok := <-s.spares:
-			if !ok {
-				return nil, os.ErrClosed
-			}
-			if c.Alive() {
-				return c, nil
-			}
-			_ = c.stdin.Close() // it died waiting
-		default:
-			return s.spawn()
-		}
-	}
-}
-
-// spawn starts an agent that waits for its assignment.
-func (s *System) spawn() (*child, error) {
-	in, out, err := os.Pipe()
+// spawn starts an agent, which will say that it is idle.
+func (s *System) spawn() error {
+	in, stdin, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = in.Close() }()
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	stdout, out, err := os.Pipe()
 	if err != nil {
-		_ = out.Close()
-		return nil, err
+		closeAll(in, stdin)
+		return err
 	}
-	defer func() { _ = null.Close() }()
+	defer closeAll(in, out)
 	pidfd := -1
 	pid, err := syscall.ForkExec(s.config.Agent[0], s.config.Agent, &syscall.ProcAttr{
-		Dir: s.config.Root, Env: s.config.Env, Files: []uintptr{in.Fd(), null.Fd(), s.errors.Fd()},
+		Dir: s.config.Root, Env: s.config.Env, Files: []uintptr{in.Fd(), out.Fd(), s.errors.Fd()},
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
 	if err != nil {
-		_ = out.Close()
-		return nil, &os.PathError{Op: "exec", Path: s.config.Agent[0], Err: err}
+		closeAll(stdin, stdout)
+		return &os.PathError{Op: "exec", Path: s.config.Agent[0], Err: err}
 	}
-	c, err := s.hold(pid, pidfd)
+	p, err := hold(pid, pidfd)
 	if err != nil {
-		_ = out.Close() // it reads the end of its stdin, and leaves
-		return nil, err
+		closeAll(stdin, stdout) // it reads the end of its stdin, and leaves
+		return err
 	}
-	c.stdin = out
-	return c, nil
+	c := &child{Process: p, stdin: stdin, stdout: stdout}
+	s.mu.Lock()
+	s.watched[c.Identity] = c
+	s.own++
+	s.mu.Unlock()
+	s.watch(c)
+	s.owned.Go(func() { s.listen(c) })
+	return nil
 }
 
-// hold begins to watch a process just started. Nobody has waited for it, so
-// its pid is its own.
-func (s *System) hold(pid, pidfd int) (*child, error) {
+// hold gets hold of a process just started. Nobody has waited for it, so its
+// pid is its own.
+func hold(pid, pidfd int) (*proc.Process, error) {
 	if pidfd < 0 {
 		return nil, errors.New("this kernel has no pidfds")
 	}
@@ -122,58 +77,93 @@ func (s *System) hold(pid, pidfd int) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := proc.Hold(pidfd, id)
-	if err != nil {
-		return nil, err
-	}
-	c := &child{Process: p}
-	s.watch(c)
-	return c, nil
+	return proc.Hold(pidfd, id)
 }
 
-// watch waits for a process and tells of its end if it had a job by then.
+// watch waits for a process and tells of the ends of its jobs with its own.
 func (s *System) watch(c *child) {
 	s.owned.Go(func() {
 		err := c.Wait(s.stopped)
 		s.mu.Lock()
 		c.over = true
-		key := c.key
+		told := c.jobs
 		delete(s.watched, c.Identity)
+		if c.stdin != nil {
+			s.forget(c)
+		}
 		s.mu.Unlock()
 		c.Close()
-		if err == nil && key.Pilot != "" {
-			s.tell(key)
+		closeAll(c.stdin, c.stdout)
+		if err == nil {
+			s.tell(told)
 		}
 	})
 }
 
-func (s *System) tell(key pilot.Key) {
-	select {
-	case s.ended <- key:
-	case <-s.stopped.Done():
+// listen hears an agent of ours say that it is idle. One that says anything
+// else is no agent: it gets no more to do.
+func (s *System) listen(c *child) {
+	lines := bufio.NewReaderSize(c.stdout, 16)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if err != nil || string(line) != agent.Idle {
+			_ = c.stdin.Close()
+			return
+		}
+		s.mu.Lock()
+		var told []pilot.Key
+		if !c.over { // else its watch tells
+			told, c.jobs = c.jobs, nil
+			s.freed(c)
+		}
+		s.mu.Unlock()
+		s.tell(told)
 	}
 }
 
-// employ notes that a child has a job now.
-func (s *System) employ(c *child, key pilot.Key) {
+// tell gives notice of ends; it does not wait for who reads that.
+func (s *System) tell(keys []pilot.Key) {
+	for _, key := range keys {
+		s.owned.Go(func() {
+			select {
+			case s.ended <- key:
+			case <-s.stopped.Done():
+			}
+		})
+	}
+}
+
+// employ notes that a child has a job now; false: it has ended meanwhile.
+func (s *System) employ(c *child, serial int, key pilot.Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.key = key
-	if c.over { // its watch was too early to know
-		s.owned.Go(func() { s.tell(key) })
-		return
+	if c.over {
+		return false
 	}
-	s.watched[c.Identity] = c
+	c.serial, c.jobs = serial, []pilot.Key{key}
+	return true
 }
 
-// alive says whether the process of a job lives, and sees to it that its end
-// will be told.
-func (s *System) alive(id proc.Identity, key pilot.Key) (bool, error) {
+// at says whether the process of a job is at that job. Of one of ours that is
+// known; another's is as long as it lives, if the job has no exit mark.
+func (s *System) at(id proc.Identity, serial int) bool {
 	s.mu.Lock()
-	_, known := s.watched[id]
+	c, known := s.watched[id]
+	serves := known && (c.stdin == nil || c.serves(serial))
 	s.mu.Unlock()
 	if known {
-		return true, nil
+		return serves
+	}
+	return living(id)
+}
+
+// alive is at, and sees to it that the end of the job will be told.
+func (s *System) alive(id proc.Identity, serial int, key pilot.Key) (bool, error) {
+	s.mu.Lock()
+	alive, known := s.enlist(id, serial, key)
+	s.mu.Unlock()
+	if known {
+		return alive, nil
 	}
 	p, err := proc.Open(id)
 	if errors.Is(err, proc.ErrGone) {
@@ -182,14 +172,34 @@ func (s *System) alive(id proc.Identity, key pilot.Key) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	c := &child{Process: p, key: key}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, raced := s.watched[id]; raced || s.stopped.Err() != nil {
+	if _, raced := s.enlist(id, serial, key); raced || s.stopped.Err() != nil {
 		p.Close()
 		return true, nil
 	}
+	c := &child{Process: p, jobs: []pilot.Key{key}}
 	s.watched[id] = c
 	s.watch(c)
 	return true, nil
+}
+
+// enlist adds a job to those that end with a process watched already.
+func (s *System) enlist(id proc.Identity, serial int, key pilot.Key) (alive, known bool) {
+	c, known := s.watched[id]
+	switch {
+	case !known:
+		return false, false
+	case c.stdin != nil:
+		return c.serves(serial), true
+	case !slices.Contains(c.jobs, key):
+		c.jobs = append(c.jobs, key)
+	}
+	return true, true
+}
+
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		_ = f.Close() // of nil: an error, nothing else
+	}
 }

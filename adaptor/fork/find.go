@@ -45,25 +45,25 @@ func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, atte
 	if err != nil || !begun {
 		return adaptor.Placed{}, false, err
 	}
-	_, err = s.alive(r.Identity, key) // so that its end will be told
+	_, err = s.alive(r.Identity, r.Serial, key) // so that its end will be told
 	return r.placed(sandbox), true, err
 }
 
 // begun says whether an agent has the attempt, once that is certain. The
-// record's identity becomes that of the agent which has it.
+// record becomes that of the agent which has it.
 func (s *System) begun(ctx context.Context, marks agent.Marks, r *record) (bool, error) {
 	limit := time.NewTimer(beginPatience)
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		alive := living(r.Identity) // before the mark is read: an agent marks and then ends
+		alive := s.at(r.Identity, r.Serial) // before the mark is read: an agent marks and then ends
 		started, err := marks.Started()
 		switch {
 		case err != nil:
 			return false, err
 		case started != nil:
-			r.Identity = started.Identity
+			r.Identity, r.Serial = started.Identity, started.Serial
 			return true, nil
 		case !alive:
 			return false, nil
@@ -73,7 +73,7 @@ func (s *System) begun(ctx context.Context, marks agent.Marks, r *record) (bool,
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
 		case <-limit.C:
-			return false, pilot.Errorf(pilot.Unavailable, "agent %s lives, and has not begun yet", jobID(r.Identity))
+			return false, pilot.Errorf(pilot.Unavailable, "agent %s lives, and has not begun yet", jobID(r.Identity, r.Serial))
 		}
 	}
 }

@@ -30,7 +30,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if socket := os.Getenv(asAgent); socket != "" && os.Getenv(asLauncher) == "" {
-		err := agent.Main(context.Background(), os.Stdin, agent.Config{Gateway: dial(socket), Alone: true})
+		err := agent.Main(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: dial(socket), Alone: true})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}

@@ -50,7 +50,7 @@ func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
 	case j.Boot != boot:
 		return j.lost(pilot.Lost, "the machine was started anew since")
 	}
-	if alive, err := s.alive(j.Identity, h.Key); alive || err != nil {
+	if alive, err := s.alive(j.Identity, j.serial, h.Key); alive || err != nil {
 		return adaptor.Status{Phase: adaptor.Running, Native: "alive"}, err
 	}
 	if status, err := j.left(); status != nil || err != nil { // it ended while we looked
@@ -63,6 +63,7 @@ func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
 // job is what the sandbox says of a job.
 type job struct {
 	proc.Identity
+	serial  int
 	marks   agent.Marks
 	sandbox string
 	host    string
@@ -88,7 +89,7 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 		return nil, err
 	}
 	if started != nil {
-		j.Identity = started.Identity
+		j.Identity, j.serial = started.Identity, started.Serial
 		return j, nil
 	}
 	var r record
@@ -97,7 +98,7 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 		return nil, err
 	}
 	if ok {
-		j.Identity, j.host = r.Identity, r.Host
+		j.Identity, j.serial, j.host = r.Identity, r.Serial, r.Host
 		return j, nil
 	}
 	return s.recall(h, j)
@@ -105,7 +106,9 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 
 // recall takes the identity from the native id where the marks are gone. An
 // earlier boot is proof of an end; a process of this one that is not there is
-// none, for nobody knows how it ended.
+// none, for nobody knows how it ended, and one that is there may have gone on to
+// another job: unless it is known to be at this one, or something of this job
+// lives, it is not touched.
 func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
 	if j.host != "" && j.host != s.host {
 		return nil, elsewhereError(j.host, s.host)
@@ -114,22 +117,39 @@ func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, ok := identity(&h.Job)
-	if !ok || id.Boot == boot && !living(id) {
+	id, serial, ok := identity(&h.Job)
+	if !ok || id.Boot == boot && !(s.at(id, serial) && (s.ours(id) || s.traces(j.token))) {
 		return nil, nil //nolint:nilnil // no job is an answer
 	}
-	j.Identity = id
+	j.Identity, j.serial = id, serial
 	return j, nil
 }
 
+// ours says whether we started the process, and so know what it does.
+func (s *System) ours(id proc.Identity) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, known := s.watched[id]
+	return known && c.stdin != nil
+}
+
+// traces says whether a process carries the token.
+func (s *System) traces(token string) bool {
+	return len(proc.Left(s.scans.fresh(), proc.Identity{}, token)) > 0
+}
+
 // identity reads a native id.
-func identity(j *pilot.Job) (proc.Identity, bool) {
-	pid, start, _ := strings.Cut(j.ID, ".")
-	id := proc.Identity{Boot: j.Boot}
-	var errs [2]error
+func identity(j *pilot.Job) (id proc.Identity, serial int, ok bool) {
+	pid, rest, _ := strings.Cut(j.ID, ".")
+	start, nth, counted := strings.Cut(rest, ".")
+	id.Boot = j.Boot
+	var errs [3]error
 	id.PID, errs[0] = strconv.Atoi(pid)
 	id.Start, errs[1] = strconv.ParseUint(start, 10, 64)
-	return id, errors.Join(errs[:]...) == nil && j.Boot != ""
+	if counted {
+		serial, errs[2] = strconv.Atoi(nth)
+	}
+	return id, serial, errors.Join(errs[:]...) == nil && j.Boot != ""
 }
 
 func elsewhereError(theirs, ours string) error {

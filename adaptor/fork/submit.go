@@ -21,22 +21,27 @@ import (
 // before that process learns of it.
 type record struct {
 	proc.Identity
-	Host  string    `json:"host"`
-	Token string    `json:"token"`
-	URL   string    `json:"url"`
-	At    time.Time `json:"at"`
+	Serial int       `json:"serial,omitempty"` // of the assignment among those of the process
+	Host   string    `json:"host"`
+	Token  string    `json:"token"`
+	URL    string    `json:"url"`
+	At     time.Time `json:"at"`
 }
 
 const recordMark = "job"
 
 // jobID is the native id: unique on one boot of one host.
-func jobID(id proc.Identity) string {
-	return strconv.Itoa(id.PID) + "." + strconv.FormatUint(id.Start, 10)
+func jobID(id proc.Identity, serial int) string {
+	text := strconv.Itoa(id.PID) + "." + strconv.FormatUint(id.Start, 10)
+	if serial > 0 { // 0: of a version whose agents served one job each
+		text += "." + strconv.Itoa(serial)
+	}
+	return text
 }
 
 func (r *record) placed(sandbox string) adaptor.Placed {
 	return adaptor.Placed{
-		Job:     pilot.Job{ID: jobID(r.Identity), URL: r.URL, Host: r.Host, Boot: r.Boot},
+		Job:     pilot.Job{ID: jobID(r.Identity, r.Serial), URL: r.URL, Host: r.Host, Boot: r.Boot},
 		Sandbox: sandbox,
 	}
 }
@@ -71,25 +76,29 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 
 // launch writes the record and then hands over the assignment.
 func (s *System) launch(ctx context.Context, spec *adaptor.Spec, sandbox string) (adaptor.Placed, error) {
-	token := adaptor.Token(spec.Key, spec.Attempt)
-	message, err := json.Marshal(s.assignment(spec, token, sandbox))
+	c, err := s.take(ctx)
 	if err != nil {
 		return adaptor.Placed{}, err
 	}
-	c, err := s.take()
+	r := record{
+		Identity: c.Identity, Serial: c.serial + 1, Host: s.host, Token: adaptor.Token(spec.Key, spec.Attempt),
+		URL: spec.Config.JobManagerEndpoint, At: time.Now().UTC(),
+	}
+	message, err := json.Marshal(s.assignment(spec, &r, sandbox))
+	if err == nil {
+		// Findings say that whoever has a record here never began.
+		err = agent.MarksOf(sandbox, spec.Attempt).Replace(recordMark, r)
+	}
 	if err != nil {
+		s.giveBack(c)
 		return adaptor.Placed{}, err
 	}
-	defer func() { _ = c.stdin.Close() }()
-	r := record{Identity: c.Identity, Host: s.host, Token: token, URL: spec.Config.JobManagerEndpoint, At: time.Now().UTC()}
-	// Replace: findIn has seen that whoever has a record here never began.
-	if err := agent.MarksOf(sandbox, spec.Attempt).Replace(recordMark, r); err != nil {
-		return adaptor.Placed{}, err
+	if !s.employ(c, r.Serial, spec.Key) {
+		return adaptor.Placed{}, errDead
 	}
-	s.employ(c, spec.Key)
 	if err := send(ctx, c.stdin, message); err != nil {
 		_ = c.Signal(syscall.SIGKILL) // it has not all of its assignment: it has not begun
-		if errors.Is(err, syscall.EPIPE) {
+		if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
 			return adaptor.Placed{}, errDead
 		}
 		return adaptor.Placed{}, err
@@ -97,11 +106,11 @@ func (s *System) launch(ctx context.Context, spec *adaptor.Spec, sandbox string)
 	return r.placed(sandbox), nil
 }
 
-func (s *System) assignment(spec *adaptor.Spec, token, sandbox string) *agent.Assignment {
+func (s *System) assignment(spec *adaptor.Spec, r *record, sandbox string) *agent.Assignment {
 	d := &spec.Description
 	return &agent.Assignment{
 		Resource: spec.Key.Resource, Manager: spec.Key.Manager, Pilot: spec.Key.Pilot,
-		Attempt: spec.Attempt, Token: token, Secret: spec.Secret,
+		Attempt: spec.Attempt, Serial: r.Serial, Token: r.Token, Secret: spec.Secret,
 		Executable: d.Executable, Arguments: d.Arguments, Environment: d.Environment,
 		Runtime: api.Duration(d.Runtime), Cores: d.Cores, GPUs: d.GPUs, Nodes: []string{s.host},
 		Sandbox: sandbox, Beat: api.Duration(s.config.Beat),

@@ -36,12 +36,12 @@ type System struct {
 
 	stopped context.Context //nolint:containedctx // its end is Close, which every watch heeds
 	stop    context.CancelFunc
-	owned   sync.WaitGroup // refill, a watch per process, a goroutine per undelivered notice
-	refills chan struct{}
-	spares  chan *child
+	owned   sync.WaitGroup // tend, one or two goroutines per process, one per undelivered notice
+	looks   chan struct{}
 
 	mu      sync.Mutex
-	watched map[proc.Identity]*child // running jobs
+	watched map[proc.Identity]*child // agents of ours, and adopted ones with jobs
+	pool
 }
 
 // New makes the directory Root if need be and starts the warm agents. Close
@@ -63,14 +63,14 @@ func New(config Config) (*System, error) {
 		config.Env = os.Environ()
 	}
 	s := &System{
-		config: config, ended: make(chan pilot.Key), refills: make(chan struct{}, 1), // 1: a signal only says "look"
-		spares: make(chan *child, max(config.Spare, 0)), watched: map[proc.Identity]*child{},
+		config: config, ended: make(chan pilot.Key), looks: make(chan struct{}, 1), // 1: a signal only says "look"
+		watched: map[proc.Identity]*child{},
 	}
 	if err := s.open(); err != nil {
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "fork", Err: err}
 	}
 	s.stopped, s.stop = context.WithCancel(context.Background())
-	s.owned.Go(s.refill)
+	s.owned.Go(s.tend)
 	return s, nil
 }
 
@@ -106,15 +106,11 @@ func (s *System) open() error {
 	return err
 }
 
-// Close lets the warm agents go and stops watching. Jobs go on; the ends of
-// those started by this System stay zombies until this process ends.
+// Close lets the idle agents go and stops watching. Jobs go on, and their
+// agents leave after them; those stay zombies until this process ends.
 func (s *System) Close() {
 	s.stop()
 	s.owned.Wait()
-	close(s.spares)
-	for c := range s.spares {
-		_ = c.stdin.Close() // to a warm agent that is the word to leave
-	}
 	_ = s.errors.Close()
 }
 

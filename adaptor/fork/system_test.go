@@ -282,7 +282,7 @@ func TestJobsHoldNoThreads(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	config := b.config()
-	config.Agent = []string{"/bin/sh", "-c", "read -r assignment; test -n \"$assignment\" && exec sleep 1000"}
+	config.Agent = []string{"/bin/sh", "-c", "echo idle; read -r assignment; test -n \"$assignment\" && exec sleep 1000"}
 	s, err := fork.New(config)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/fork"
+	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/pilot"
@@ -115,7 +116,7 @@ func TestWithoutAssignmentItLeavesThoughTheBusIsAway(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
 	cmd.Env = append(os.Environ(), beTheAgent+"=1", "NATS_URL=nats://127.0.0.1:1")
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) != 0 {
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != agent.Idle {
 		t.Fatalf("%v %s", err, out)
 	}
 }

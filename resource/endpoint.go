@@ -133,7 +133,7 @@ func (e *Endpoint) authority(s string) string {
 			return "has a user that is no name"
 		}
 	}
-	host, port := s, ""
+	var host, port string
 	if inside, after, ok := strings.Cut(s, "]"); ok && strings.HasPrefix(s, "[") {
 		host, port = inside[1:], after
 		if !validHost(host, ":.") || !strings.Contains(host, ":") || port != "" && port[0] != ':' {

@@ -76,8 +76,11 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 		return e, pilot.Errorf(pilot.Unsupported, "unsupported system in '%s'; supported are %s, also with +ssh",
 			shown(raw), strings.Join(systems, ", "))
 	}
-	if e.Transport != "" && e.Host == "" {
+	switch {
+	case e.Transport != "" && e.Host == "":
 		return bad("names no host")
+	case len(e.String()) > pilot.MaxText: // escapes make it longer than it came
+		return bad("is too long")
 	}
 	return e, nil
 }

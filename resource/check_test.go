@@ -245,7 +245,7 @@ func FuzzCheck(f *testing.F) {
 		if len(faults) > 0 {
 			return
 		}
-		for _, s := range strings.Split(sandbox, "/") {
+		for s := range strings.SplitSeq(sandbox, "/") {
 			if s == ".." || strings.Contains(s, "`") || strings.Contains(s, "$(") {
 				t.Fatalf("%q is taken as a sandbox under %q", sandbox, root)
 			}

@@ -76,8 +76,11 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 		return e, pilot.Errorf(pilot.Unsupported, "unsupported system in '%s'; supported are %s, also with +ssh",
 			shown(raw), strings.Join(systems, ", "))
 	}
-	if e.Transport != "" && e.Host == "" {
+	switch {
+	case e.Transport != "" && e.Host == "":
 		return bad("names no host")
+	case len(e.String()) > pilot.MaxText: // escapes make it longer than it came
+		return bad("is too long")
 	}
 	return e, nil
 }
@@ -133,7 +136,7 @@ func (e *Endpoint) authority(s string) string {
 			return "has a user that is no name"
 		}
 	}
-	host, port := s, ""
+	var host, port string
 	if inside, after, ok := strings.Cut(s, "]"); ok && strings.HasPrefix(s, "[") {
 		host, port = inside[1:], after
 		if !validHost(host, ":.") || !strings.Contains(host, ":") || port != "" && port[0] != ':' {

@@ -105,11 +105,9 @@ func TestYAMLSaysTheSame(t *testing.T) {
 func TestEveryKeyHasAHomeOrAReason(t *testing.T) {
 	t.Parallel()
 	var fields []string
-	for _, of := range []reflect.Type{reflect.TypeFor[resource.Config]()} {
-		for i := range of.NumField() {
-			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-			fields = append(fields, name)
-		}
+	for f := range reflect.TypeFor[resource.Config]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		fields = append(fields, name)
 	}
 	for _, name := range fields {
 		if name == "label" || name == "schema" || name == "carried" {

@@ -39,7 +39,7 @@ func segments(path string) ([]string, bool) {
 // commands says whether a shell would do more with a path than look up
 // variables.
 func commands(path string) bool {
-	for i := 0; i < len(path); i++ {
+	for i := range len(path) {
 		switch path[i] {
 		case '`', '\\', '"', '\'', ';', '&', '|', '<', '>', '(', ')', '*', '?', '[', '!', '\n':
 			return true

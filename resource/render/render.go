@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flightlog/flightlog/pilot"
@@ -119,8 +120,8 @@ func (j *job) number(name string) int64 {
 	if text == "" {
 		return 0
 	}
-	var n int64
-	if _, err := fmt.Sscanf(text+"\n", "%d\n", &n); err != nil || n < 1 || n > pilot.MaxCount {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > pilot.MaxCount {
 		j.faults.add("job_manager_endpoint", "option %s=%.64q is not a number between 1 and %d", name, text, pilot.MaxCount)
 		return 0
 	}

@@ -157,3 +157,31 @@ func (o *Owner) follow(e *events.Event) bool {
 	o.Owner, o.Seq = *e.Owner, e.Seq
 	return true
 }
+
+// put takes over a configuration, or its deletion. The last message of the
+// subject is the whole truth, also where it is not understood: replicas agree
+// whenever they began to read.
+func (v *View) put(e *events.Event) bool {
+	if e.Kind != events.Put && e.Kind != events.Deleted || e.Source == nil {
+		if s, ok := v.sources[e.Resource]; !ok || e.Seq > s.Seq {
+			v.odd.Unknown++
+		}
+		return v.lost(e, fmt.Sprintf("is of a kind this version does not know: %.64q", e.Kind))
+	}
+	s, ok := v.sources[e.Resource]
+	if ok && e.Seq <= s.Seq {
+		return false
+	}
+	v.sources[e.Resource] = &Source{Label: e.Resource, Source: *e.Source, Actor: e.Actor, At: e.At, Seq: e.Seq}
+	return true
+}
+
+// lost notes a configuration that cannot be read.
+func (v *View) lost(e *events.Event, why string) bool {
+	s, ok := v.sources[e.Resource]
+	if ok && e.Seq <= s.Seq {
+		return false
+	}
+	v.sources[e.Resource] = &Source{Label: e.Resource, Seq: e.Seq, Degraded: fmt.Sprintf("message %d %s", e.Seq, why)}
+	return true
+}

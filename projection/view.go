@@ -34,6 +34,19 @@ type Owner struct {
 	Seq uint64
 }
 
+// Source is the configuration of a resource that was put last.
+type Source struct {
+	Label string
+	events.Source
+	Actor    string
+	At       time.Time
+	Seq      uint64 // its position: what the next put or deletion must expect
+	Degraded string // empty: understood. Else nothing is known but Label and Seq.
+}
+
+// Stands says whether there is a configuration: it was put and not deleted.
+func (s *Source) Stands() bool { return len(s.Text) > 0 }
+
 // Tally counts the pilots of a resource in a state.
 type Tally struct {
 	Resource string
@@ -54,8 +67,9 @@ type View struct {
 	order    []*Pilot // those that are born, by Born
 	managers map[pilot.UID]*manager
 	sessions map[pilot.UID]*Owner
-	tallies  map[Tally]int     // of those that are born
-	configs  map[string][]byte // resource configurations by digest, shared by births
+	sources  map[string]*Source // by label
+	tallies  map[Tally]int      // of those that are born
+	configs  map[string][]byte  // resource configurations by digest, shared by births
 	odd      Oddities
 }
 
@@ -73,6 +87,7 @@ func New() *View {
 		pilots:   map[id]*Pilot{},
 		managers: map[pilot.UID]*manager{},
 		sessions: map[pilot.UID]*Owner{},
+		sources:  map[string]*Source{},
 		tallies:  map[Tally]int{},
 		configs:  map[string][]byte{},
 	}
@@ -98,6 +113,8 @@ func (v *View) Apply(e *events.Event) bool {
 		return v.managerOf(e.Manager).follow(e)
 	case events.OfSession:
 		return v.sessionOf(e.Session).follow(e)
+	case events.OfResource:
+		return v.put(e)
 	}
 	v.odd.Unknown++
 	return false
@@ -117,6 +134,9 @@ func (v *View) ApplyBroken(e *events.Event, why string) {
 	case e.Class == events.OfSession:
 		s := v.sessionOf(e.Session)
 		s.Seq = max(s.Seq, e.Seq)
+		return
+	case e.Class == events.OfResource:
+		v.lost(e, "does not decode: "+why)
 		return
 	case e.Pilot == "":
 		return

@@ -78,7 +78,8 @@ type PutResourceRequest struct {
 	Only []string `json:"only,omitempty"`
 	// ExpectVersion is what must stand, else the code is conflict; 0: nothing
 	// must. Absent: whatever stands is replaced. Needs a single resource.
-	ExpectVersion *uint64 `json:"expect_version,omitempty"`
+	ExpectVersion  *uint64 `json:"expect_version,omitempty"`
+	IdempotencyKey string  `json:"idempotency_key,omitempty"` // asked again with the same key: done once
 }
 
 // PutResourceAnswer answers resource.put and resource.delete.
@@ -99,8 +100,9 @@ type PutResource struct {
 // DeleteResourceRequest asks resource.delete. What the layers below say of the
 // resource, if anything, holds again.
 type DeleteResourceRequest struct {
-	Label         string  `json:"label"`
-	ExpectVersion *uint64 `json:"expect_version,omitempty"` // absent: whatever stands
+	Label          string  `json:"label"`
+	ExpectVersion  *uint64 `json:"expect_version,omitempty"` // absent: whatever stands
+	IdempotencyKey string  `json:"idempotency_key,omitempty"`
 }
 
 // CheckResourceRequest asks resource.check.

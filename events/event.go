@@ -83,6 +83,7 @@ type Source struct {
 	File    string // what its faults are named after; the ending says whether it is YAML
 	Text    []byte // of this one resource, without a key around it; none once deleted
 	Digest  string // SHA-256 of Text, hex
+	Key     string // idempotency key of the request
 }
 
 // Owner is a manager or a session.

@@ -145,7 +145,7 @@ func drawEvent(t *rapid.T) events.Event {
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Put, events.Deleted}).Draw(t, "kind")
 		e.Source = &events.Source{
 			Version: uint64(rapid.Int64Range(0, math.MaxInt64).Draw(t, "version")), File: drawText(t, "file"),
-			Text: drawBytes(t, "text"), Digest: drawText(t, "digest"),
+			Text: drawBytes(t, "text"), Digest: drawText(t, "digest"), Key: drawText(t, "key"),
 		}
 	}
 	return e

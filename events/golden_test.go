@@ -79,7 +79,7 @@ func samples() map[string]events.Event {
 		all["ses-"+string(k)] = events.Event{Class: events.OfSession, Kind: k, Owner: o}
 	}
 	all["res-put"] = events.Event{Class: events.OfResource, Kind: events.Put, Source: &events.Source{
-		Version: 2, File: "host.yaml", Text: []byte("cores_per_node: 64\n"), Digest: "beef",
+		Version: 2, File: "host.yaml", Text: []byte("cores_per_node: 64\n"), Digest: "beef", Key: "again",
 	}}
 	all["res-deleted"] = events.Event{Class: events.OfResource, Kind: events.Deleted, Source: &events.Source{Version: 3}}
 	noted := *all["cmd-submit"].Birth

@@ -262,6 +262,8 @@ func (r *reader) source(w *wireSource) {
 			w.Text = r.bytes()
 		case "dig":
 			w.Digest = r.text()
+		case "key":
+			w.Key = r.text()
 		default:
 			r.skip()
 		}

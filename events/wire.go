@@ -237,18 +237,19 @@ type wireSource struct {
 	File    string `msgpack:"fil,omitempty"`
 	Text    []byte `msgpack:"txt,omitempty"`
 	Digest  string `msgpack:"dig,omitempty"`
+	Key     string `msgpack:"key,omitempty"`
 }
 
 func sourceToWire(s *Source) *wireSource {
 	if s == nil {
 		return nil
 	}
-	return &wireSource{s.Version, s.File, s.Text, s.Digest}
+	return &wireSource{s.Version, s.File, s.Text, s.Digest, s.Key}
 }
 
 func sourceFromWire(w *wireSource) *Source {
 	if w == nil {
 		return nil
 	}
-	return &Source{w.Version, w.File, w.Text, w.Digest}
+	return &Source{w.Version, w.File, w.Text, w.Digest, w.Key}
 }

@@ -39,7 +39,8 @@ func (m *Manager) PutResource(ctx context.Context, r api.PutResourceRequest, c C
 	if err != nil {
 		return api.PutResourceAnswer{}, err
 	}
-	answer, err := m.register(ctx, all, r.ExpectVersion, c, func(known *shelf) error {
+	order := registration{all, r.ExpectVersion, r.IdempotencyKey}
+	answer, err := m.register(ctx, &order, c, func(known *shelf) error {
 		return refuseFile(known.below.Flaws(site))
 	})
 	answer.Notices = site.Notices
@@ -49,7 +50,8 @@ func (m *Manager) PutResource(ctx context.Context, r api.PutResourceRequest, c C
 // DeleteResource takes away what was put. It is no error if that has been done
 // before. Code not_found: nothing ever was put; conflict: see PutResource.
 func (m *Manager) DeleteResource(ctx context.Context, r api.DeleteResourceRequest, c Call) (api.PutResourceAnswer, error) {
-	return m.register(ctx, []wanted{{label: r.Label}}, r.ExpectVersion, c, func(known *shelf) error {
+	order := registration{[]wanted{{label: r.Label}}, r.ExpectVersion, r.IdempotencyKey}
+	return m.register(ctx, &order, c, func(known *shelf) error {
 		if _, ok := known.sources[r.Label]; !ok {
 			return unheard(r.Label)
 		}
@@ -117,24 +119,37 @@ func refuseFile(faults []resource.Fault) error {
 	return refuse(pilot.Invalid, "", all)
 }
 
+// registration is a request to put or to delete.
+type registration struct {
+	all    []wanted
+	expect *uint64
+	key    string // of idempotency; may be empty
+}
+
 // register appends what is wanted and does not stand. It decides anew where
 // others were first, unless a version is expected that cannot come again.
-func (m *Manager) register(ctx context.Context, all []wanted, expect *uint64, c Call, judge func(*shelf) error) (api.PutResourceAnswer, error) {
+func (m *Manager) register(ctx context.Context, r *registration, c Call, judge func(*shelf) error) (api.PutResourceAnswer, error) {
 	ctx, stop := bounded(ctx)
 	defer stop()
-	labels := make([]string, len(all))
-	for i := range all {
-		labels[i] = all[i].label
+	if len(r.key) > maxKey {
+		return api.PutResourceAnswer{}, fault("idempotency_key", "is %d bytes long, %d are allowed", len(r.key), maxKey)
+	}
+	labels := make([]string, len(r.all))
+	for i := range r.all {
+		labels[i] = r.all[i].label
 	}
 	for try := 0; ; try++ {
 		known, err := current(ctx, m, c, func(w *world) (shelf, error) { return w.shelf(labels...), nil })
-		if err == nil {
-			err = judge(&known)
-		}
 		if err != nil {
 			return api.PutResourceAnswer{}, err
 		}
-		answer, es, err := m.plan(ctx, all, expect, &known, c)
+		if answer, done, err := m.registered(ctx, r, &known); done || err != nil {
+			return answer, err
+		}
+		if err := judge(&known); err != nil {
+			return api.PutResourceAnswer{}, err
+		}
+		answer, es, err := m.plan(ctx, r, &known, c)
 		if err != nil || len(es) == 0 {
 			return answer, err
 		}
@@ -152,14 +167,42 @@ func (m *Manager) register(ctx context.Context, all []wanted, expect *uint64, c 
 	}
 }
 
+// registered finds what an earlier request with the same key has written, also
+// where others have written since.
+func (m *Manager) registered(ctx context.Context, r *registration, known *shelf) (api.PutResourceAnswer, bool, error) {
+	answer, done := api.PutResourceAnswer{Resources: make([]api.PutResource, len(r.all)), Seq: known.seq}, false
+	for i := range r.all {
+		was := known.sources[r.all[i].label]
+		answer.Resources[i] = api.PutResource{Label: r.all[i].label, Version: was.Version, Digest: was.Digest}
+		if r.key == "" || was.Seq == 0 {
+			continue
+		}
+		all, err := m.log.Versions(ctx, was.Label)
+		if err != nil {
+			return answer, false, err
+		}
+		for _, e := range all {
+			if e.Source == nil || e.Source.Key != r.key {
+				continue
+			}
+			if text := r.all[i].text; string(text) != string(e.Source.Text) {
+				return answer, false, pilot.Errorf(pilot.Conflict, "the idempotency key was used for another request")
+			}
+			answer.Resources[i].Version, answer.Resources[i].Digest = e.Source.Version, e.Source.Digest
+			answer.Resources[i].Changed, done = true, true
+		}
+	}
+	return answer, done, nil
+}
+
 // plan gives what must be appended, and the answer once it is.
-func (m *Manager) plan(ctx context.Context, all []wanted, expect *uint64, known *shelf, c Call) (api.PutResourceAnswer, []*events.Event, error) {
-	answer := api.PutResourceAnswer{Resources: make([]api.PutResource, len(all)), Seq: known.seq}
+func (m *Manager) plan(ctx context.Context, r *registration, known *shelf, c Call) (api.PutResourceAnswer, []*events.Event, error) {
+	answer := api.PutResourceAnswer{Resources: make([]api.PutResource, len(r.all)), Seq: known.seq}
 	var es []*events.Event
-	for i := range all {
-		was := known.sources[all[i].label]
+	for i := range r.all {
+		was := known.sources[r.all[i].label]
 		if was.Degraded != "" {
-			versions, err := m.versions(ctx, all[i].label)
+			versions, err := m.versions(ctx, was.Label)
 			if err != nil && pilot.CodeOf(err) != pilot.NotFound {
 				return answer, nil, err
 			}
@@ -167,7 +210,7 @@ func (m *Manager) plan(ctx context.Context, all []wanted, expect *uint64, known 
 				was.Version = max(was.Version, e.Source.Version)
 			}
 		}
-		e, err := all[i].over(&was, expect)
+		e, err := r.all[i].over(&was, r.expect)
 		if err != nil {
 			return answer, nil, err
 		}
@@ -175,7 +218,7 @@ func (m *Manager) plan(ctx context.Context, all []wanted, expect *uint64, known 
 			answer.Resources[i] = api.PutResource{Label: was.Label, Version: was.Version, Digest: was.Digest}
 			continue
 		}
-		e.ID, e.At, e.Actor = newID(), now(), c.actor()
+		e.ID, e.At, e.Actor, e.Source.Key = newID(), now(), c.actor(), r.key
 		es = append(es, e)
 		answer.Resources[i] = api.PutResource{Label: e.Resource, Version: e.Source.Version, Digest: e.Source.Digest, Changed: true}
 	}
@@ -183,8 +226,8 @@ func (m *Manager) plan(ctx context.Context, all []wanted, expect *uint64, known 
 }
 
 // over is the event that lets t follow was; nil: that has happened. A request
-// that is asked again, because its answer was lost, finds what it wanted one
-// version above the one it expects.
+// without a key that is asked again, because its answer was lost, finds what it
+// wanted one version above the one it expects.
 func (t *wanted) over(was *projection.Source, expect *uint64) (*events.Event, error) {
 	e := &events.Event{
 		Class: events.OfResource, Key: pilot.Key{Resource: t.label}, Kind: events.Deleted, Prev: was.Seq,

@@ -456,3 +456,35 @@ func TestWhatCannotBeReadCountsForNothing(t *testing.T) {
 		t.Fatalf("put over it: %+v", a)
 	}
 }
+
+// TestAnIdempotencyKeyIsKnownAgain although another version stands by then.
+func TestAnIdempotencyKeyIsKnownAgain(t *testing.T) {
+	t.Parallel()
+	log, m, _ := one(t)
+	mine := api.PutResourceRequest{Label: "site.blue", Text: blue, IdempotencyKey: "k"}
+	put(t, m, mine)
+	other := putText(t, m, "site.blue", strings.Replace(blue, "32", "64", 1))
+	before := end(t, log)
+	if a := put(t, m, mine); a.Resources[0].Version != 1 || end(t, log) != before {
+		t.Fatalf("put again: %+v", a)
+	}
+	if cfg, _ := configured(t, m, "site.blue", other.Seq); cfg.CoresPerNode != 64 {
+		t.Fatalf("is %+v", cfg)
+	}
+	gone := api.DeleteResourceRequest{Label: "site.blue", IdempotencyKey: "g"}
+	if _, err := m.DeleteResource(t.Context(), gone, user); err != nil {
+		t.Fatal(err)
+	}
+	putText(t, m, "site.blue", blue)
+	if a, err := m.DeleteResource(t.Context(), gone, user); err != nil || a.Resources[0].Version != 3 {
+		t.Fatalf("deleted again: %+v, %v", a, err)
+	}
+	if _, a := configured(t, m, "site.blue", 0); a.Source.Version != 4 || a.Source.Deleted {
+		t.Fatalf("stands %+v", a.Source)
+	}
+	mine.Text = "{}"
+	_, err := m.PutResource(t.Context(), mine, user)
+	if pilot.CodeOf(err) != pilot.Conflict {
+		t.Fatalf("another text: %v", err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
 )
 
 // The outputs of --output.
@@ -144,6 +145,13 @@ func (a *app) complain(err error) {
 		code = pilot.Invalid
 	}
 	faults := pilot.FaultsOf(err)
+	if file, ok := errors.AsType[*resource.FileError](err); ok && len(faults) == 0 {
+		for _, f := range file.Faults {
+			a.tell("flightlog: %s: %s", code, f)
+		}
+		a.refuse(code, message, fileFaults(file))
+		return
+	}
 	for _, f := range faults {
 		a.tell("flightlog: %s: %s", code, f)
 	}
@@ -153,6 +161,20 @@ func (a *app) complain(err error) {
 	if !a.begun || errors.Is(err, errUsage) {
 		a.tell("Run 'flightlog --help', or any command with --help, for how to use it.")
 	}
+	a.refuse(code, message, faults)
+}
+
+// fileFaults are those of a file as an answer of the service has them.
+func fileFaults(file *resource.FileError) []pilot.Fault {
+	all := make([]pilot.Fault, len(file.Faults))
+	for i, f := range file.Faults {
+		all[i] = pilot.Fault{Field: f.Key, Reason: resource.Fault{File: f.File, Line: f.Line, Reason: f.Reason}.String()}
+	}
+	return all
+}
+
+// refuse prints the error as the command's value, unless it has printed one.
+func (a *app) refuse(code pilot.Code, message string, faults []pilot.Fault) {
 	if a.printed || a.output != outJSON && a.output != outYAML {
 		return
 	}

@@ -19,7 +19,7 @@ func (a *app) resourceRender() *cobra.Command {
 		Short: "Print the script that pilots would be launched by, and how it would be submitted",
 		Long: "Print what 'flightlog submit' with the same flags would come to: the exact script and the\n" +
 			"command line that submits it, after all the checks of a submit. Nothing is changed.",
-		Example: "  flightlog resource render --resource slurm.localhost --nodes 2 --runtime 1h",
+		Example: "  flightlog resource render --resource generic.slurm --nodes 2 --runtime 1h",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
 		return a.dryRun(ctx, cl, descs)

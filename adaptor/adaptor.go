@@ -46,6 +46,11 @@ type Settler interface {
 // answer after its client's 30 s message timeout.
 const DefaultSettle = 30 * time.Second
 
+// Bound is an Adaptor whose jobs only processes of this host can see.
+type Bound interface {
+	Host() string
+}
+
 // Cleaner is an Adaptor that can remove the sandbox of a job that has ended.
 type Cleaner interface {
 	Cleanup(ctx context.Context, job Handle) error

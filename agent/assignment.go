@@ -34,6 +34,9 @@ type Assignment struct {
 	Cores   int64        `json:"cores,omitempty"`
 	GPUs    int64        `json:"gpus,omitempty"`
 	Nodes   []string     `json:"nodes,omitempty"` // names; none: this one
+	// Nodefile names a file that lists the nodes, a line each, and is no other
+	// user's to change. The agent makes its own if it says anything else.
+	Nodefile string `json:"nodefile,omitempty"`
 
 	Sandbox string       `json:"sandbox"`         // absolute; exists
 	Beat    api.Duration `json:"beat,omitempty"`  // 0: 10s

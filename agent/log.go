@@ -2,7 +2,6 @@ package agent
 
 import (
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -22,7 +21,7 @@ const logLimit = 1 << 20
 func openLog(m Marks) (*zap.Logger, func()) {
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	f := &logFile{path: filepath.Join(m.Dir, LogFile), left: logLimit}
+	f := &logFile{path: m.Path(LogFile), left: logLimit}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(config), zapcore.Lock(f), zap.InfoLevel)
 	return zap.New(core), f.close
 }

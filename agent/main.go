@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/metrics"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -28,6 +31,9 @@ const (
 	memoryLimit = 48 << 20
 )
 
+// firstUnknown is the first file descriptor after stdin, stdout and stderr.
+const firstUnknown = 3
+
 // Main is an agent process: it says on stdout that it is idle, takes an
 // assignment from stdin, runs it, and does so again as long as it is as good
 // as new; else it returns. It returns nil when stdin ends between two
@@ -38,10 +44,14 @@ func Main(ctx context.Context, stdin io.Reader, stdout io.Writer, c Config) erro
 	broken := make(chan os.Signal, 1) // 1: never read; that nobody listens to stdout is an error there, and no death
 	signal.Notify(broken, syscall.SIGPIPE)
 	defer signal.Stop(broken)
+	if c.Alone {
+		// What we inherited open, and do not know of, no payload inherits of us.
+		_ = unix.CloseRange(firstUnknown, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) // kernels before 5.11 cannot
+	}
 	in := newInbox(stdin)
 	for range servedLimit {
 		if _, err := io.WriteString(stdout, Idle); err != nil {
-			return nil //nolint:nilerr // who started us has gone
+			return nil // who started us has gone
 		}
 		a, err := in.next(ctx)
 		if a == nil || err != nil {

@@ -24,12 +24,19 @@ const MarksDir = ".flightlog"
 // appears whole or not at all; an empty one, of who died as it wrote, counts as
 // none, but nobody can take its place.
 type Marks struct {
-	Dir string
+	Dir     string
+	Attempt int
 }
 
 // MarksOf are the marks of an attempt in a sandbox.
 func MarksOf(sandbox string, attempt int) Marks {
-	return Marks{filepath.Join(sandbox, MarksDir, strconv.Itoa(attempt))}
+	return Marks{filepath.Join(sandbox, MarksDir), attempt}
+}
+
+// Path is where a mark of that name is. A directory for each attempt would
+// cost more than all of its marks.
+func (m Marks) Path(name string) string {
+	return filepath.Join(m.Dir, strconv.Itoa(m.Attempt)+"."+name)
 }
 
 // Started is the mark of the one agent that may run the attempt.
@@ -81,7 +88,7 @@ func (m Marks) Stop() bool {
 
 // Stopped says whether somebody may have signalled the attempt's agent.
 func (m Marks) Stopped() bool {
-	_, err := os.Lstat(filepath.Join(m.Dir, stopMark))
+	_, err := os.Lstat(m.Path(stopMark))
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
@@ -93,9 +100,13 @@ func (m Marks) Once(name string, v any) error {
 	return m.write(name, v, os.Link)
 }
 
-// Replace writes v as JSON to a file that may exist.
+// Replace writes v, of one page at most, as JSON to a file that may exist.
 func (m Marks) Replace(name string, v any) error {
-	return m.write(name, v, os.Rename)
+	err := m.once(name, v)
+	if errors.Is(err, fs.ErrExist) {
+		return m.write(name, v, os.Rename)
+	}
+	return err
 }
 
 // once is Once for a mark of one page at most, which is written at one stroke:
@@ -110,7 +121,7 @@ func (m Marks) once(name string, v any) error {
 
 // create makes a file that must not exist (fs.ErrExist).
 func (m Marks) create(name string, content []byte) error {
-	f, err := os.OpenFile(filepath.Join(m.Dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(m.Path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -126,7 +137,7 @@ func (m Marks) write(name string, v any, publish func(from, to string) error) er
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(m.Dir, name+".*.tmp")
+	tmp, err := os.CreateTemp(m.Dir, filepath.Base(m.Path(name))+".*.tmp")
 	if err != nil {
 		return err
 	}
@@ -135,7 +146,7 @@ func (m Marks) write(name string, v any, publish func(from, to string) error) er
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
-	return publish(tmp.Name(), filepath.Join(m.Dir, name))
+	return publish(tmp.Name(), m.Path(name))
 }
 
 // markLimit bounds a mark: two tails of 4 KiB in JSON, escaped, are far below.
@@ -143,7 +154,7 @@ const markLimit = 1 << 20
 
 // Read reads a mark's JSON into v; false when there is no such mark.
 func (m Marks) Read(name string, v any) (bool, error) {
-	f, err := open(filepath.Join(m.Dir, name))
+	f, err := open(m.Path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

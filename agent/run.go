@@ -1,13 +1,13 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -166,15 +166,14 @@ func (r *run) start() (*payload, error) {
 		r.log.Info("allocation held", zap.Time("deadline", r.deadline))
 		return &payload{}, nil
 	}
-	nodefile := filepath.Join(r.marks.Dir, "nodes")
-	if err := os.WriteFile(nodefile, []byte(strings.Join(r.Nodes, "\n")+"\n"), 0o600); err != nil {
+	nodefile, err := r.nodefile()
+	if err != nil {
 		return nil, err
 	}
 	c := command{
 		argv: append([]string{r.Executable}, r.Arguments...), environ: r.environ(os.Environ(), nodefile, r.deadline),
 		dir: r.Sandbox,
 	}
-	var err error
 	if c.path, err = lookPath(r.Executable, c.environ, r.Sandbox); err != nil {
 		return nil, err
 	}
@@ -184,6 +183,18 @@ func (r *run) start() (*payload, error) {
 	}
 	r.log.Debug("payload started", zap.Int("pid", p.group), zap.Time("deadline", r.deadline))
 	return p, nil
+}
+
+// nodefile gives a file that lists the nodes.
+func (r *run) nodefile() (string, error) {
+	list := []byte(strings.Join(r.Nodes, "\n") + "\n")
+	if r.Nodefile != "" {
+		if found, err := os.ReadFile(r.Nodefile); err == nil && bytes.Equal(found, list) {
+			return r.Nodefile, nil
+		}
+	}
+	own := r.marks.Path("nodes")
+	return own, os.WriteFile(own, list, 0o600)
 }
 
 // finish leaves the exit mark and then tells the launchers.

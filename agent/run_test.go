@@ -229,8 +229,12 @@ func TestTheBusMayBeAway(t *testing.T) {
 		}
 		return api.AgentReply{}, nil
 	}
-	d := &desk{activate: away, finish: away, beat: func(int, api.AgentRequest) (api.AgentReply, error) { return api.AgentReply{}, errAway }}
-	out, err := run(t.Context(), t, d, assignment(t, "sleep 0.2"))
+	a := assignment(t, "while [ ! -e beaten ]; do sleep 0.02; done")
+	beat := func(int, api.AgentRequest) (api.AgentReply, error) {
+		return api.AgentReply{}, errors.Join(errAway, os.WriteFile(filepath.Join(a.Sandbox, "beaten"), nil, 0o600))
+	}
+	d := &desk{activate: away, finish: away, beat: beat}
+	out, err := run(t.Context(), t, d, a)
 	if err != nil || out.Code != pilot.PayloadFinished || d.count(api.Finish) != 3 || d.count(api.Beat) == 0 {
 		t.Fatalf("%v %+v, %d beats", err, out, d.count(api.Beat))
 	}

@@ -113,13 +113,13 @@ func TestDeadlineByOurClock(t *testing.T) {
 
 func TestTheLogIsBounded(t *testing.T) {
 	t.Parallel()
-	m := Marks{t.TempDir()}
+	m := Marks{t.TempDir(), 1}
 	log, done := openLog(m)
 	for range 300 {
 		log.Info(strings.Repeat("x", 8<<10))
 	}
 	done()
-	if info, err := os.Stat(filepath.Join(m.Dir, LogFile)); err != nil || info.Size() > logLimit || info.Size() < logLimit/2 {
+	if info, err := os.Stat(m.Path(LogFile)); err != nil || info.Size() > logLimit || info.Size() < logLimit/2 {
 		t.Fatal(info, err)
 	}
 }

@@ -161,7 +161,6 @@ func (p *process) start() {
 	if err != nil {
 		p.h.t.Fatal(err)
 	}
-	defer log.Close()
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
 		p.h.t.Fatal(err)
@@ -174,6 +173,7 @@ func (p *process) start() {
 	ready := make(chan bool, 1)
 	go func() {
 		defer r.Close()
+		defer log.Close()
 		told := false
 		lines := bufio.NewScanner(r)
 		lines.Buffer(nil, 1<<20)

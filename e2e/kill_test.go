@@ -74,6 +74,9 @@ func TestE2EKillEverything(t *testing.T) {
 		if p.State != want[p.UID] {
 			t.Errorf("%s is %s (%+v), want %s", p.UID, p.State, p.Cause, want[p.UID])
 		}
+		if p.Cause == nil || p.Cause.ExitCode == nil || (*p.Cause.ExitCode == 0) != (p.State == pilot.Done) {
+			t.Errorf("%s is %s with cause %+v", p.UID, p.State, p.Cause)
+		}
 		mark, err := os.ReadFile(filepath.Join(marks, p.UID[1:]))
 		if err != nil || string(mark) != "ran\n" {
 			t.Errorf("%s ran as %q, %v", p.UID, mark, err)

@@ -112,7 +112,7 @@ func (e *Event) decodeChange(w *wire) (err error) {
 func (e *Event) complete() error {
 	_, moves := e.Move()
 	missing := e.Class == Command && e.Kind == Submit && e.Birth == nil ||
-		moves && e.Status == nil ||
+		moves && (e.Status == nil || e.Status.State.Leaving() && e.Status.Cancel == nil) ||
 		(e.Class == OfManager || e.Class == OfSession) && e.Owner == nil ||
 		e.Class == Remark && e.Remark == nil ||
 		e.Class == OfResource && (e.Kind == Put || e.Kind == Deleted) && e.Source == nil

@@ -3,6 +3,7 @@ package events_test
 import (
 	"reflect"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -229,5 +230,22 @@ func BenchmarkCodec(b *testing.B) {
 				_, _ = events.Decode(e.Class, payload)
 			}
 		})
+	}
+}
+
+// TestUnknownFieldsCostWhatTheyAre: a message of a hundred thousand of them
+// must not be copied for each.
+func TestUnknownFieldsCostWhatTheyAre(t *testing.T) {
+	body := map[string]any{"v": 1, "k": "log", "n": map[string]any{"t": "x"}}
+	for i := range 100_000 {
+		body[strconv.Itoa(i)] = i
+	}
+	b := pack(t, body)
+	if got := allocated(func() {
+		if _, err := events.Decode(events.Remark, b); err != nil {
+			t.Error(err)
+		}
+	}); got > 256<<10+2*uint64(len(b)) {
+		t.Errorf("%d bytes make %d allocated", len(b), got)
 	}
 }

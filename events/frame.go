@@ -14,7 +14,7 @@ const maxDepth = 16
 // comes before any decoder that trusts lengths. Extension types are refused.
 // Format: https://github.com/msgpack/msgpack/blob/master/spec.md
 func CheckFrame(b []byte) error {
-	f := frame{rest: b}
+	f := frame[[]byte]{rest: b}
 	if !f.value(maxDepth) {
 		return pilot.Errorf(pilot.Invalid, "not well-formed msgpack at byte %d of %d", len(b)-len(f.rest), len(b))
 	}
@@ -28,9 +28,10 @@ func CheckFrame(b []byte) error {
 // also take an array for a struct, field by field, which no writer of ours does.
 func isMap(c byte) bool { return c&0xf0 == 0x80 || c == 0xde || c == 0xdf }
 
-type frame struct{ rest []byte }
+// frame walks bytes, or text that is bytes.
+type frame[T []byte | string] struct{ rest T }
 
-func (f *frame) value(depth int) bool {
+func (f *frame[T]) value(depth int) bool {
 	if depth == 0 || len(f.rest) == 0 {
 		return false
 	}
@@ -72,7 +73,7 @@ func (f *frame) value(depth int) bool {
 }
 
 // values walks n values; each takes a byte at least, so n is bounded at once.
-func (f *frame) values(n uint64, depth int) bool {
+func (f *frame[T]) values(n uint64, depth int) bool {
 	if n > uint64(len(f.rest)) {
 		return false
 	}
@@ -84,12 +85,12 @@ func (f *frame) values(n uint64, depth int) bool {
 	return true
 }
 
-func (f *frame) sized(width int) bool {
+func (f *frame[T]) sized(width int) bool {
 	n, ok := f.length(width)
 	return ok && f.skip(n)
 }
 
-func (f *frame) length(width int) (uint64, bool) {
+func (f *frame[T]) length(width int) (uint64, bool) {
 	if len(f.rest) < width {
 		return 0, false
 	}
@@ -99,7 +100,7 @@ func (f *frame) length(width int) (uint64, bool) {
 	return binary.BigEndian.Uint64(wide[:]), true
 }
 
-func (f *frame) skip(n uint64) bool {
+func (f *frame[T]) skip(n uint64) bool {
 	if n > uint64(len(f.rest)) {
 		return false
 	}

@@ -76,7 +76,7 @@ func drawBirth(t *rapid.T) *events.Birth {
 func drawStatus(t *rapid.T) *pilot.Status {
 	s := &pilot.Status{
 		State: drawState(t, "state"), Peak: drawState(t, "peak"), Left: rapid.Bool().Draw(t, "left"),
-		Attempt: rapid.Int().Draw(t, "attempt"), Launcher: drawText(t, "launcher"),
+		Attempt: rapid.Int().Draw(t, "attempt"), Failures: rapid.Int().Draw(t, "failures"), Crashes: rapid.Int().Draw(t, "crashes"), Launcher: drawText(t, "launcher"),
 		SecretHash: drawBytes(t, "secret"), NotBefore: drawTime(t, "not before"),
 		Job: pilot.Job{
 			ID: drawText(t, "id"), Cluster: drawText(t, "cluster"), URL: drawText(t, "url"), Host: drawText(t, "host"),
@@ -87,7 +87,7 @@ func drawStatus(t *rapid.T) *pilot.Status {
 		Deadline: drawTime(t, "deadline"), EndedAt: drawTime(t, "ended"),
 		Stdout: drawText(t, "stdout"), Stderr: drawText(t, "stderr"),
 	}
-	if rapid.Bool().Draw(t, "has cancel") {
+	if rapid.Bool().Draw(t, "has cancel") || s.State.Leaving() {
 		s.Cancel = &pilot.Cancel{
 			By: drawText(t, "by"), Reason: drawText(t, "reason"), Force: rapid.Bool().Draw(t, "force"),
 			Grace: time.Duration(drawInt(t, "grace")), At: drawTime(t, "at"),

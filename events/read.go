@@ -114,6 +114,10 @@ func (r *reader) status(w *wireStatus) {
 			w.Left = r.boolean()
 		case "a":
 			w.Attempt = r.small()
+		case "fl":
+			w.Failures = r.small()
+		case "cr":
+			w.Crashes = r.small()
 		case "l":
 			w.Launcher = r.text()
 		case "sh":

@@ -164,7 +164,7 @@ func (r *reader) dictionary() map[string]string {
 	if n == 0 || n > uint64(len(r.rest)) {
 		return nil
 	}
-	all := make(map[string]string, n)
+	all := map[string]string{} // grows as read: keys may repeat
 	for ; n > 0 && !r.bad; n-- {
 		key := r.text()
 		all[key] = r.text()
@@ -181,10 +181,10 @@ func (r *reader) fields(field func(key string)) {
 
 // skip passes over a value of any type.
 func (r *reader) skip() {
-	f := frame{rest: []byte(r.rest)}
+	f := frame[string]{rest: r.rest}
 	if !f.value(maxDepth) {
 		r.fail()
 		return
 	}
-	r.rest = r.rest[len(r.rest)-len(f.rest):]
+	r.rest = f.rest
 }

@@ -86,6 +86,8 @@ type wireStatus struct {
 	Peak      string   `msgpack:"pk"`
 	Left      bool     `msgpack:"lv,omitempty"`
 	Attempt   int      `msgpack:"a,omitempty"`
+	Failures  int      `msgpack:"fl,omitempty"`
+	Crashes   int      `msgpack:"cr,omitempty"`
 	Launcher  string   `msgpack:"l,omitempty"`
 	Secret    []byte   `msgpack:"sh,omitempty"`
 	NotBefore int64    `msgpack:"nb,omitempty"`
@@ -132,7 +134,7 @@ func statusToWire(s *pilot.Status) *wireStatus {
 		return nil
 	}
 	w := &wireStatus{
-		State: s.State.Exact(), Peak: s.Peak.Exact(), Left: s.Left, Attempt: s.Attempt, Launcher: s.Launcher,
+		State: s.State.Exact(), Peak: s.Peak.Exact(), Left: s.Left, Attempt: s.Attempt, Failures: s.Failures, Crashes: s.Crashes, Launcher: s.Launcher,
 		Secret: s.SecretHash, NotBefore: millis(s.NotBefore),
 		JobID: s.Job.ID, Cluster: s.Job.Cluster, URL: s.Job.URL, Host: s.Job.Host, Boot: s.Job.Boot,
 		Digest: s.Job.Digest, Raw: s.Job.Raw, Sandbox: s.Sandbox, Instance: s.Instance,
@@ -161,7 +163,7 @@ func statusFromWire(w *wireStatus) (*pilot.Status, error) {
 		return nil, err
 	}
 	s := &pilot.Status{
-		State: state, Peak: peak, Left: w.Left, Attempt: w.Attempt, Launcher: w.Launcher,
+		State: state, Peak: peak, Left: w.Left, Attempt: w.Attempt, Failures: w.Failures, Crashes: w.Crashes, Launcher: w.Launcher,
 		SecretHash: w.Secret, NotBefore: fromMillis(w.NotBefore),
 		Job: pilot.Job{
 			ID: w.JobID, Cluster: w.Cluster, URL: w.URL, Host: w.Host, Boot: w.Boot, Digest: w.Digest, Raw: w.Raw,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -20,6 +22,7 @@ type ask struct {
 	req   api.AgentRequest
 	reply chan answered
 	fresh bool // the log was read again for it
+	noted bool // what it said after the end is in the log
 }
 
 type answered struct {
@@ -30,6 +33,8 @@ type answered struct {
 // Answer says to an agent what it may do. It blocks until what the agent
 // reports is in the log, or ctx ends. Code unavailable: ask again.
 func (l *Launcher) Answer(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	a := &ask{gone: ctx.Done(), key: key, verb: verb, req: req, reply: make(chan answered, 1)}
 	select {
 	case l.asked <- a:
@@ -43,6 +48,9 @@ func (l *Launcher) Answer(ctx context.Context, key pilot.Key, verb api.Verb, req
 		return api.AgentReply{}, pilot.Errorf(pilot.Unavailable, "the launcher is busy")
 	}
 }
+
+// askTime is how long an agent waits for its answer before it asks again.
+const askTime = 10 * time.Second
 
 func (l *Launcher) hear(a *ask) {
 	t := l.track(a.key)
@@ -62,6 +70,14 @@ func (t *track) dropSilent() {
 	}
 	clear(t.asks[len(kept):])
 	t.asks = kept
+}
+
+// drop answers an ask and forgets it.
+func (t *track) drop(a *ask, with answered) {
+	if i := slices.Index(t.asks, a); i >= 0 {
+		a.reply <- with
+		t.asks = slices.Delete(t.asks, i, i+1)
+	}
 }
 
 func (t *track) refuseAll(why string) {
@@ -87,13 +103,11 @@ func (l *Launcher) answer(t *track, s *sight) (effect, bool) {
 		v := judge(s, a)
 		switch {
 		case v.reread && !a.fresh:
-			a.fresh = true
-			return effect{Act: refresh}, true
+			return effect{Act: refresh, ask: a}, true
 		case v.change != nil:
 			return effect{Act: record, Change: *v.change}, true
-		case v.late != "" && !a.fresh:
-			a.fresh = true
-			return effect{Act: note, Note: remark{Kind: events.Late, Text: v.late, Health: s.Note.Health}}, true
+		case v.late != "" && !a.noted:
+			return effect{Act: note, Note: remark{Kind: events.Late, Text: v.late, Health: s.Note.Health}, ask: a}, true
 		}
 		if v.reply.Refused != "" {
 			l.logger.Warn("agent refused", zap.String("pilot", t.key.Pilot), zap.String("verb", string(a.verb)),

@@ -53,9 +53,10 @@ type Config struct {
 // mean the default.
 type Limits struct {
 	Effects     int           // effects under way at once; 64
-	Attempts    int           // before a pilot that cannot be launched is FAILED; 5
-	Deliveries  int           // of one command, before its pilot is FAILED: it may be what kills launchers; 50
+	Attempts    int           // that fail before a pilot that cannot be launched is FAILED, if also GiveUp is over; 5
+	Crashes     int           // of launchers in the middle of launching a pilot, before it is FAILED: it may be their cause; 20
 	Backoff     time.Duration // before the second attempt, doubled each time; 1s, at most 5m
+	GiveUp      time.Duration // a batch system that cannot be reached is tried for so long after the submit; 1h
 	Poll        time.Duration // between polls of a running job; 30s
 	PollLeaving time.Duration // between polls of a job that is to end; 500ms
 	Vanish      time.Duration // a job that the system does not know any more is given up after; 2m
@@ -69,7 +70,7 @@ func (l Limits) withDefaults() Limits {
 	ints := []struct {
 		p *int
 		d int
-	}{{&l.Effects, 64}, {&l.Attempts, 5}, {&l.Deliveries, 50}}
+	}{{&l.Effects, 64}, {&l.Attempts, 5}, {&l.Crashes, 20}}
 	for _, f := range ints {
 		if *f.p == 0 {
 			*f.p = f.d
@@ -80,6 +81,7 @@ func (l Limits) withDefaults() Limits {
 		d time.Duration
 	}{
 		{&l.Backoff, time.Second},
+		{&l.GiveUp, time.Hour},
 		{&l.Poll, 30 * time.Second},
 		{&l.PollLeaving, 500 * time.Millisecond},
 		{&l.Vanish, 2 * time.Minute},

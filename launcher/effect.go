@@ -20,7 +20,8 @@ type result struct {
 	track   *track
 	effect  effect
 	attempt int
-	fresh   []events.Event // what is now known to be the last of the pilot's subject
+	held    *events.Delivery // what ack and again were about
+	fresh   []events.Event   // what is now known to be the last of the pilot's subject
 
 	secret  string // of the attempt just claimed
 	placed  *adaptor.Placed
@@ -50,7 +51,7 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 		ctx, cancel := context.WithTimeout(context.Background(), l.lim.Effect)
 		defer cancel()
 		r := l.do(ctx, s, e, system, held, &spec)
-		r.track, r.effect, r.attempt = t, e, s.Attempt
+		r.track, r.effect, r.attempt, r.held = t, e, s.Attempt, held
 		l.results <- r
 	}()
 }
@@ -104,6 +105,14 @@ func (l *Launcher) launch(ctx context.Context, s *sight, system adaptor.Adaptor,
 	}
 	r := l.record(ctx, s, change{Kind: pilot.Queued, Placed: &placed})
 	r.placed = &placed
+	for _, last := range r.fresh {
+		if last.Status != nil && last.Status.Attempt != s.Attempt { // fenced meanwhile: nobody else knows of this job
+			orphan := adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: placed.Job, Sandbox: placed.Sandbox}
+			if err := system.Cancel(ctx, orphan, adaptor.Stop{Force: true}); err != nil {
+				l.logger.Error("a fenced job could not be killed", zap.String("pilot", s.Key.Pilot), zap.String("job", placed.Job.ID), zap.Error(err))
+			}
+		}
+	}
 	return r
 }
 
@@ -170,8 +179,9 @@ func (l *Launcher) settleEffect(r result) {
 	} else if r.attempt == t.attempt {
 		t.take(&r, now)
 	}
+	t.heard(&r)
 	if r.err != nil {
-		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Uint8("act", uint8(r.effect.Act)), zap.Error(r.err))
+		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Stringer("act", r.effect.Act), zap.Error(r.err))
 		t.wake = now.Add(retryEffect)
 	} else {
 		l.look(t)
@@ -194,20 +204,43 @@ func (t *track) take(r *result, now time.Time) {
 		t.refusal, t.refusedAt, t.soughtAt = r.refusal, now, time.Time{}
 	}
 	switch r.effect.Act {
-	case ack, again:
-		if r.err == nil || pilot.CodeOf(r.err) == pilot.NotFound {
-			t.held = nil
-		}
 	case stop:
-		if r.err == nil {
-			t.stopSent, t.stoppedAt = asked, now
-			if r.effect.Stop.Force {
-				t.stopSent = forced
-			}
+		t.stopSent, t.stoppedAt, t.stopFails = asked, now, r.err != nil
+		if r.effect.Stop.Force {
+			t.stopSent = forced
 		}
 	case cleanup:
-		t.cleaned = true
-	case wait, record, find, launch, poll, note, refresh:
+		if r.err != nil {
+			t.cleanups++
+		}
+		t.cleaned = r.err == nil || t.cleanups == cleanupTries
+	case note:
+		if r.effect.Note.Kind == events.Health && r.err == nil {
+			t.told = r.effect.Note.Since
+		}
+	case ack, again, wait, record, find, launch, poll, refresh:
+	}
+}
+
+// cleanupTries is how often a sandbox that cannot be removed is tried.
+const cleanupTries = 10
+
+// heard lets go of a command that was handed on, and tells the agents' asks
+// what the effect on their behalf came to. A command whose ack did not arrive
+// comes again; one that came meanwhile is another delivery.
+func (t *track) heard(r *result) {
+	if (r.effect.Act == ack || r.effect.Act == again) && t.held == r.held {
+		t.held = nil
+	}
+	a := r.effect.ask
+	switch {
+	case a == nil:
+	case r.err != nil:
+		t.drop(a, answered{err: pilot.Errorf(pilot.Unavailable, "the log cannot be asked now")})
+	case r.effect.Act == refresh:
+		a.fresh = true
+	case r.effect.Act == note:
+		a.noted = true
 	}
 }
 

@@ -15,11 +15,14 @@ func (l *Launcher) event(s *sight, c change, r *result) (events.Event, bool) {
 		case st.State.Final():
 			end(&s.Status, st, c, now)
 		case c.Kind == pilot.Claimed:
-			l.claim(st, r)
+			l.claim(s, st, r)
 		case c.Kind == pilot.Queued:
 			st.Launcher, st.Job, st.Sandbox = l.id, c.Placed.Job, c.Placed.Sandbox
 		case c.Kind == pilot.Retried:
 			st.NotBefore, st.Cause, st.SecretHash = c.NotBefore, c.Cause, nil
+			if c.Cause.Code != pilot.Throttled {
+				st.Failures++
+			}
 		case c.Kind == pilot.Adopted:
 			st.Launcher = l.id
 		case c.Kind == pilot.Activated:
@@ -36,11 +39,16 @@ func (l *Launcher) event(s *sight, c change, r *result) (events.Event, bool) {
 	return e, ok
 }
 
-func (l *Launcher) claim(st *pilot.Status, r *result) {
+func (l *Launcher) claim(s *sight, st *pilot.Status, r *result) {
 	var hash []byte
 	r.secret, hash = newSecret()
 	*st = pilot.Status{
-		State: st.State, Peak: st.Peak, Attempt: st.Attempt + 1, Launcher: l.id, SecretHash: hash,
+		State: st.State, Peak: st.Peak, Left: st.Left, Attempt: st.Attempt + 1,
+		Failures: st.Failures, Crashes: st.Crashes, Launcher: l.id, SecretHash: hash,
+		Job: pilot.Job{Host: s.Bound}, // nobody elsewhere can look after it
+	}
+	if s.State == pilot.Launching {
+		st.Crashes++
 	}
 }
 

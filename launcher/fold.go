@@ -15,7 +15,11 @@ func (l *Launcher) fold(e events.Entry) {
 	case e.Mark:
 		l.caughtUp = true
 		close(l.ready)
-		for _, t := range l.tracks {
+		for key, t := range l.tracks {
+			if p, ok := l.view.Get(key.Manager, key.Pilot); ok && p.State.Final() && t.held == nil && len(t.asks) == 0 {
+				delete(l.tracks, key) // its birth came before its end
+				continue
+			}
 			l.look(t)
 		}
 		l.logger.Info("launcher ready", zap.Uint64("seq", e.Seq), zap.Int("live", len(l.tracks)))
@@ -85,12 +89,12 @@ func (l *Launcher) look(t *track) {
 	t.wake = e.At
 	switch e.Act {
 	case wait:
-		if p.State.Final() && len(t.asks) == 0 {
+		if p.State.Final() && len(t.asks) == 0 && e.At.IsZero() {
 			delete(l.tracks, t.key)
 		}
 	case poll:
 		if !t.polling {
-			l.pollSoon(t, now)
+			l.pollSoon(t)
 		}
 	default:
 		l.start(t, s, e)

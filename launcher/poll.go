@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,38 +15,39 @@ import (
 type polled struct {
 	jobs     []adaptor.Handle
 	statuses []adaptor.Status
+	failed   []bool // the system of that job could not be asked
 	err      error
 }
 
 // jobEnded polls a pilot's job at once: its system says that it has ended.
 func (l *Launcher) jobEnded(key pilot.Key) {
 	if t, ok := l.tracks[key]; ok {
-		l.pollSoon(t, time.Now())
+		l.pollSoon(t)
 	}
 }
 
 // pollSoon puts a pilot into the next bulk query.
-func (l *Launcher) pollSoon(t *track, now time.Time) {
+func (l *Launcher) pollSoon(t *track) {
 	if !t.pollDue {
 		t.pollDue = true
 		l.due = append(l.due, t)
 	}
-	l.startPolls(now)
 }
 
-// startPolls asks each batch system about all of its jobs that are due, in one
+// startPolls runs after each turn of the owner's goroutine: it asks each batch system about all of its jobs that are due, in one
 // call, unless such a call is under way.
 func (l *Launcher) startPolls(now time.Time) {
 	if l.polling || l.leaving {
 		return
 	}
-	due := map[adaptor.Adaptor][]adaptor.Handle{}
+	due := map[string][]adaptor.Handle{} // by name of the system
 	for _, t := range l.due {
 		t.pollDue = false
 		p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
 		if ok && t.system != nil && p.Launcher == l.id && p.Job.Known() {
 			t.polling, t.wake = true, now.Add(l.lim.Effect)
-			due[t.system] = append(due[t.system], handle(&p))
+			name := t.config.System()
+			due[name] = append(due[name], handle(&p))
 		}
 	}
 	l.due = l.due[:0]
@@ -57,8 +59,8 @@ func (l *Launcher) startPolls(now time.Time) {
 		ctx, cancel := context.WithTimeout(context.Background(), l.lim.Effect)
 		defer cancel()
 		var all polled
-		for system, jobs := range due {
-			statuses, err := system.Poll(ctx, jobs)
+		for name, jobs := range due {
+			statuses, err := l.systems[name].Poll(ctx, jobs)
 			if err != nil {
 				all.err = err // says nothing about any job; the others still count
 				statuses = make([]adaptor.Status, len(jobs))
@@ -67,6 +69,7 @@ func (l *Launcher) startPolls(now time.Time) {
 				}
 			}
 			all.jobs, all.statuses = append(all.jobs, jobs...), append(all.statuses, statuses...)
+			all.failed = append(all.failed, slices.Repeat([]bool{err != nil}, len(jobs))...)
 		}
 		l.polls <- all
 	}()
@@ -80,9 +83,8 @@ func (l *Launcher) takePolls(p polled) {
 	now := time.Now()
 	for i, job := range p.jobs {
 		if t, ok := l.tracks[job.Key]; ok && t.attempt == job.Attempt {
-			t.polled(p.statuses[i], now)
+			t.polled(p.statuses[i], p.failed[i], now)
 			l.look(t)
 		}
 	}
-	l.startPolls(now)
 }

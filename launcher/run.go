@@ -11,6 +11,7 @@ import (
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource"
 )
 
 // Launcher serves one resource. Run may be called once; Answer at any time
@@ -39,6 +40,7 @@ type Launcher struct {
 	view     *projection.View
 	tracks   map[pilot.Key]*track
 	owners   map[string]ownership
+	configs  map[string]*resource.Config // by its bytes; few pilots have one of their own
 	caughtUp bool
 	leaving  bool
 	effects  int
@@ -73,6 +75,7 @@ func New(cfg Config) (*Launcher, error) {
 		view:    projection.New(),
 		tracks:  map[pilot.Key]*track{},
 		owners:  map[string]ownership{},
+		configs: map[string]*resource.Config{},
 	}, nil
 }
 
@@ -115,6 +118,7 @@ func (l *Launcher) Run(ctx context.Context) error {
 		case now := <-tick.C:
 			l.sweep(now)
 		}
+		l.startPolls(time.Now())
 	}
 	l.leaving = true
 	for l.effects > 0 || l.polling || l.leasing {
@@ -133,9 +137,6 @@ func (l *Launcher) Run(ctx context.Context) error {
 	}
 	for _, t := range l.tracks {
 		t.refuseAll("the launcher stops")
-		if t.held != nil {
-			_ = t.held.Again(0) // comes again by itself if this fails
-		}
 	}
 	if ctx.Err() != nil {
 		return nil

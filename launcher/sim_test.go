@@ -202,6 +202,8 @@ func (a *actor) judge(f *fleet, p projection.Pilot) string {
 		return fmt.Sprintf("its payload ran %d times", runs)
 	case p.State == pilot.Done && runs != 1:
 		return "is DONE and never ran"
+	case p.State == pilot.Canceled && runs > 0 && !p.Reached(pilot.Active):
+		return "was canceled before it was ACTIVE, and ran"
 	case p.State == pilot.Canceled && a.cancelAt == 0:
 		return "is CANCELED, and nobody asked"
 	case p.State == pilot.Failed && a.cancelAt == 0 && a.blameless() && runs == 1 && p.Cause.Code != pilot.JobVanished:

@@ -28,6 +28,14 @@ const (
 	refresh            // read the pilot's subject again
 )
 
+var actNames = [...]string{
+	wait: "wait", ack: "ack", again: "again", record: "record", find: "find", launch: "launch", poll: "poll",
+	stop: "stop", cleanup: "cleanup", note: "note", refresh: "refresh",
+}
+
+// String is for logs.
+func (a act) String() string { return actNames[a] }
+
 // effect is one thing to do about one pilot.
 type effect struct {
 	Act    act
@@ -35,13 +43,15 @@ type effect struct {
 	Change change       // record
 	Stop   adaptor.Stop // stop
 	Note   remark       // note
+	ask    *ask         // on whose behalf; nil: nobody's
 }
 
 // remark is what a note says; the observation it carries on is the last one's.
 type remark struct {
 	Kind   events.Kind
 	Text   string
-	Health string // empty: well
+	Health string    // empty: well
+	Since  time.Time // Health: the owner's absence it is about
 }
 
 // change is what a recorded change says beyond its kind.
@@ -59,7 +69,6 @@ type sight struct {
 	projection.Pilot
 	Me, Host  string
 	Held      bool // this launcher holds the submit command
-	Count     int  // its deliveries
 	Supported bool // there is an adaptor for its batch system
 
 	Secret    bool            // this process claimed the attempt and can submit it
@@ -67,6 +76,7 @@ type sight struct {
 	Refusal   *adaptor.Error  // of this attempt's submit
 	RefusedAt time.Time
 	SoughtAt  time.Time     // when Find last said that there is no job; zero: not asked
+	Bound     string        // the only host that sees the system's jobs; empty: any
 	Settle    time.Duration // how long a submit without an answer may still show up
 
 	Owner ownership
@@ -75,9 +85,13 @@ type sight struct {
 	PolledAt time.Time
 	GoneAt   time.Time // first of the answers Vanished, one after the other
 
-	StopSent  stopLevel
-	StoppedAt time.Time // when the last stop was sent
-	Cleaned   bool
+	StopSent   stopLevel
+	StoppedAt  time.Time // when the last stop was sent
+	StopFailed bool      // it could not be
+
+	Blind   bool // polls of this system fail
+	Told    bool // the note that the owner is gone was written
+	Cleaned bool
 }
 
 // ownership is what is known of the launcher that a pilot belongs to.
@@ -104,10 +118,14 @@ func step(s *sight, now time.Time, lim *Limits) effect {
 		return s.afterEnd(now, lim)
 	case s.State == pilot.PendingLaunch:
 		return s.pending(now, lim)
+	case !s.Supported:
+		return s.handBack(now, lim)
 	case s.Launcher != s.Me:
 		return s.foreign(now, lim)
 	case s.State == pilot.Launching:
 		return s.launching(now, lim)
+	case s.Placed != nil && !s.Job.Known(): // the agent, or a cancel, was faster
+		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}}
 	case s.Held:
 		return effect{Act: ack}
 	case s.State.Leaving():
@@ -117,37 +135,52 @@ func step(s *sight, now time.Time, lim *Limits) effect {
 	}
 }
 
+// handBack leaves a pilot to launchers that can drive its batch system.
+func (s *sight) handBack(now time.Time, lim *Limits) effect {
+	if s.Held {
+		return effect{Act: again, At: now.Add(lim.Lease)}
+	}
+	return effect{}
+}
+
 func (s *sight) afterEnd(now time.Time, lim *Limits) effect {
 	switch {
 	case s.Held:
 		return effect{Act: ack}
 	case s.Launcher != s.Me || s.Birth == nil || !s.Birth.Description.Cleanup || s.Sandbox == "" || s.Cleaned:
 		return effect{}
-	case s.Poll == nil || s.Poll.Phase != adaptor.Ended:
-		return s.pollAt(s.PolledAt.Add(lim.PollLeaving), now) // the agent may still be writing
-	default:
+	case s.Poll != nil && (s.Poll.Phase == adaptor.Ended || s.Poll.Phase == adaptor.Vanished):
 		return effect{Act: cleanup}
+	case now.After(s.EndedAt.Add(lim.Vanish)) && s.Poll != nil:
+		return effect{} // something of it still runs, or nobody can say
+	default:
+		return s.pollAt(s.PolledAt.Add(lim.PollLeaving), now) // the agent may still be writing
 	}
 }
 
 func (s *sight) pending(now time.Time, lim *Limits) effect {
-	retried := s.Attempt > 0 && s.Cause != nil
 	switch {
+	case s.Birth == nil: // its command does not decode, so the queue gives it to nobody
+		return s.fail(pilot.LaunchError, "the log holds no description of this pilot that can be read")
 	case !s.Held:
 		return effect{} // the queue gives it to somebody
-	case s.Birth == nil:
-		return s.fail(pilot.LaunchError, "the log holds no description of this pilot")
 	case !s.Supported:
 		return s.fail(pilot.LaunchError, "no launcher of %s can drive its batch system", s.Resource)
-	case s.Count > lim.Deliveries:
-		return s.fail(pilot.RetriesExhausted, "its submit command was delivered %d times without success", s.Count)
-	case retried && s.Cause.Code != pilot.Throttled && s.Attempt >= lim.Attempts:
-		return s.fail(pilot.RetriesExhausted, "%d attempts failed; the last: %s", s.Attempt, s.Cause.Message)
+	case s.Failures >= lim.Attempts && !now.Before(s.SubmittedAt.Add(lim.GiveUp)):
+		return s.fail(pilot.RetriesExhausted, "%d attempts failed; the last: %s", s.Failures, s.said())
 	case now.Before(s.NotBefore):
 		return effect{Act: again, At: s.NotBefore}
 	default:
 		return effect{Act: record, Change: change{Kind: pilot.Claimed}}
 	}
+}
+
+// said is why the last attempt ended.
+func (s *sight) said() string {
+	if s.Cause == nil {
+		return "for an unknown reason"
+	}
+	return s.Cause.Message
 }
 
 func (s *sight) fail(code pilot.CauseCode, format string, args ...any) effect {
@@ -166,14 +199,17 @@ func (s *sight) launching(now time.Time, lim *Limits) effect {
 	case s.Secret:
 		return effect{Act: launch}
 	default:
-		return s.afresh(now) // begun by an earlier life of this launcher
+		return s.afresh(now, lim) // begun by an earlier life of this launcher
 	}
 }
 
 // afresh begins a new attempt once it is sure that the present one made no job.
-func (s *sight) afresh(now time.Time) effect {
+func (s *sight) afresh(now time.Time, lim *Limits) effect {
 	if e, sure := s.seek(now, s.ChangedAt.Add(s.Settle)); !sure {
 		return e
+	}
+	if s.Crashes >= lim.Crashes {
+		return s.fail(pilot.RetriesExhausted, "its launcher died %d times while it launched it", s.Crashes)
 	}
 	return effect{Act: record, Change: change{Kind: pilot.Claimed}}
 }
@@ -233,12 +269,12 @@ func (s *sight) foreign(now time.Time, lim *Limits) effect {
 		}
 		return effect{}
 	case s.State == pilot.Launching:
-		return s.takeOver(now)
+		return s.takeOver(now, lim)
 	case s.Job.Host == "" || s.Job.Host == s.Host:
 		return effect{Act: record, Change: change{Kind: pilot.Adopted}}
 	case now.Before(s.Owner.Since.Add(lim.Lost)):
-		if s.Note.Health == "" {
-			return effect{Act: note, Note: remark{events.Health, "launcher " + s.Launcher + " is gone", "lost contact"}}
+		if !s.Told && s.Note.Health == "" {
+			return effect{Act: note, Note: remark{events.Health, "launcher " + s.Launcher + " is gone", "lost contact", s.Owner.Since}}
 		}
 		return effect{At: s.Owner.Since.Add(lim.Lost)}
 	default:
@@ -248,29 +284,25 @@ func (s *sight) foreign(now time.Time, lim *Limits) effect {
 
 // takeOver continues an attempt whose launcher is gone: whatever job it made
 // is recorded; if there is none, a new attempt shuts the old one out.
-func (s *sight) takeOver(now time.Time) effect {
+func (s *sight) takeOver(now time.Time, lim *Limits) effect {
 	switch {
 	case !s.Held:
 		return effect{} // the queue gives it to somebody
 	case s.Placed != nil:
 		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}}
 	default:
-		return s.afresh(now)
+		return s.afresh(now, lim)
 	}
 }
 
 // running looks after a job.
 func (s *sight) running(now time.Time, lim *Limits) effect {
 	switch {
-	case s.Placed != nil && !s.Job.Known():
-		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}} // the agent was faster
 	case !s.Job.Known():
 		if e, sure := s.seek(now, s.ActiveAt.Add(max(s.Settle, lim.Vanish))); !sure {
 			return e // it is ACTIVE, so there was one
 		}
 		return s.fail(pilot.AgentLost, "the batch system knows no job of attempt %d", s.Attempt)
-	case s.Note.Health != "":
-		return effect{Act: note, Note: remark{events.Health, "launcher " + s.Me + " looks after it", ""}}
 	case s.Poll == nil:
 		return effect{Act: poll}
 	}
@@ -283,8 +315,22 @@ func (s *sight) running(now time.Time, lim *Limits) effect {
 		}
 		return s.fail(pilot.JobVanished, "the batch system has not known job %s since %s", s.Job.ID, s.GoneAt.Format(time.RFC3339))
 	default:
-		return s.pollAt(s.PolledAt.Add(lim.Poll), now)
+		return s.tell(s.pollAt(s.PolledAt.Add(lim.Poll), now))
 	}
+}
+
+// tell adds, when there is nothing else to do, what people should know of a
+// pilot's care: a note that cannot be written must not keep it from its care.
+func (s *sight) tell(next effect) effect {
+	switch {
+	case next.Act != wait:
+		return next
+	case s.Blind && s.Note.Health == "":
+		return effect{Act: note, Note: remark{Kind: events.Health, Text: "its batch system cannot be asked", Health: "batch system silent"}}
+	case !s.Blind && s.Note.Health != "":
+		return effect{Act: note, Note: remark{Kind: events.Health, Text: "launcher " + s.Me + " looks after it"}}
+	}
+	return next
 }
 
 func (s *sight) pollAt(at, now time.Time) effect {
@@ -343,8 +389,6 @@ func (s *sight) leaving(now time.Time, lim *Limits) effect {
 func (s *sight) leavingWithoutJob(now time.Time) effect {
 	settled := s.ChangedAt.Add(s.Settle)
 	switch {
-	case s.Placed != nil:
-		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}}
 	case s.Refusal != nil && s.Refusal.Class != adaptor.Uncertain, s.Secret && s.Refusal == nil:
 		// Nothing was submitted, or certainly nothing arrived.
 	case s.Refusal != nil:
@@ -354,6 +398,9 @@ func (s *sight) leavingWithoutJob(now time.Time) effect {
 		if e, sure := s.seek(now, settled); !sure {
 			return e
 		}
+	}
+	if s.State == pilot.Stopping {
+		return s.gone("the batch system knows no job of it")
 	}
 	return effect{Act: record, Change: change{Kind: pilot.JobCanceled, Cause: &pilot.Cause{
 		Code: pilot.CanceledBeforeLaunch, Message: s.Cancel.Reason,
@@ -369,15 +416,22 @@ func (s *sight) stopDue(now time.Time, lim *Limits) (adaptor.Stop, bool) {
 	case notSent:
 		return order, true
 	case asked:
-		return order, order.Force
+		return order, order.Force || s.StopFailed && !now.Before(s.StoppedAt.Add(10*lim.PollLeaving))
 	default:
 		order.Force = true
 		return order, !now.Before(s.StoppedAt.Add(10 * lim.PollLeaving))
 	}
 }
 
+// graceOver is when asking has been enough. A launcher that came late to it
+// does not begin anew.
 func (s *sight) graceOver(lim *Limits) time.Time {
-	return s.StoppedAt.Add(s.Cancel.Grace + lim.Slack)
+	all := s.Cancel.Grace + lim.Slack
+	asked := s.Cancel.At.Add(all)
+	if soon := s.StoppedAt.Add(min(all, lim.Slack)); asked.Before(soon) {
+		asked = soon
+	}
+	return earlier(s.StoppedAt.Add(all), asked)
 }
 
 // gone records that a job which was to end is there no more.

@@ -35,8 +35,12 @@ type track struct {
 	pollDue   bool
 	polledAt  time.Time
 	goneAt    time.Time
+	silent    int // polls that failed, one after the other
 	stopSent  stopLevel
 	stoppedAt time.Time
+	stopFails bool
+	told      time.Time // the owner is gone since then, says a note
+	cleanups  int       // tries that failed
 	cleaned   bool
 }
 
@@ -49,12 +53,15 @@ func (t *track) about(attempt int) {
 	t.secret, t.placed, t.refusal = "", nil, nil
 	t.refusedAt, t.soughtAt = time.Time{}, time.Time{}
 	t.poll, t.polledAt, t.goneAt = nil, time.Time{}, time.Time{}
-	t.stopSent, t.stoppedAt = notSent, time.Time{}
+	t.stopSent, t.stoppedAt, t.stopFails = notSent, time.Time{}, false
 }
 
-// polled takes note of an answer.
-func (t *track) polled(st adaptor.Status, now time.Time) {
+// polled takes note of an answer; failed: the system could not be asked.
+func (t *track) polled(st adaptor.Status, failed bool, now time.Time) {
 	t.poll, t.polledAt, t.polling = &st, now, false
+	if t.silent++; !failed {
+		t.silent = 0
+	}
 	switch {
 	case st.Phase != adaptor.Vanished:
 		t.goneAt = time.Time{}
@@ -68,9 +75,13 @@ func (l *Launcher) bind(t *track, birth *events.Birth) {
 	if t.system != nil || birth == nil {
 		return
 	}
-	cfg, err := resource.ParseCanonical(birth.Config)
-	if err != nil {
-		return
+	cfg, ok := l.configs[string(birth.Config)]
+	if !ok {
+		var err error
+		if cfg, err = resource.ParseCanonical(birth.Config); err != nil {
+			return
+		}
+		l.configs[string(birth.Config)] = cfg
 	}
 	t.config, t.system, t.settle = cfg, l.systems[cfg.System()], adaptor.DefaultSettle
 	if s, ok := t.system.(adaptor.Settler); ok {
@@ -85,13 +96,18 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		Secret: t.secret != "", Placed: t.placed, Refusal: t.refusal, RefusedAt: t.refusedAt,
 		SoughtAt: t.soughtAt, Settle: t.settle, Owner: l.owners[p.Launcher],
 		Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt,
-		StopSent: t.stopSent, StoppedAt: t.stoppedAt, Cleaned: t.cleaned,
+		StopSent: t.stopSent, StoppedAt: t.stoppedAt, StopFailed: t.stopFails,
+		Held: t.held != nil, Blind: t.silent >= blindAfter, Cleaned: t.cleaned,
 	}
-	if t.held != nil {
-		s.Held, s.Count = true, t.held.Count
+	s.Told = !t.told.IsZero() && t.told.Equal(s.Owner.Since)
+	if b, ok := t.system.(adaptor.Bound); ok {
+		s.Bound = b.Host()
 	}
 	return s
 }
+
+// blindAfter is how many polls in a row may fail before people are told.
+const blindAfter = 3
 
 func handle(p *projection.Pilot) adaptor.Handle {
 	return adaptor.Handle{Key: p.Key, Attempt: p.Attempt, Job: p.Job, Sandbox: p.Sandbox}

@@ -136,7 +136,7 @@ func (m *Manager) asOf(ctx context.Context, label string, version uint64, c Call
 		if e.Source.Version != version {
 			continue
 		}
-		src := projection.Source{Label: label, Source: *e.Source, Actor: e.Actor, At: e.At, Seq: e.Seq}
+		src := projection.Source{Label: label, Source: *e.Source, Actor: e.Actor, At: e.Time, Seq: e.Seq}
 		return current(ctx, m, c, func(w *world) (shelf, error) {
 			s := w.shelf(label)
 			site, err := siteOf(&src)

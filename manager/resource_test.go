@@ -168,8 +168,11 @@ func TestAPutChangesOnlyWhatItNames(t *testing.T) {
 		t.Fatalf("version 1: %s, %v", old.Config, err)
 	}
 	for _, r := range []api.ResourceRequest{
-		{Label: "local.localhost", Version: 3}, {Label: "no.where"}, {Label: "no.where", Version: 1},
-		{Label: "*", Version: 1}, {Label: "local.localhost", Schema: "pigeon"},
+		{Label: "local.localhost", Version: 3},
+		{Label: "no.where"},
+		{Label: "no.where", Version: 1},
+		{Label: "*", Version: 1},
+		{Label: "local.localhost", Schema: "pigeon"},
 	} {
 		_, err := m.GetResource(t.Context(), r, user)
 		if pilot.CodeOf(err) != pilot.NotFound {

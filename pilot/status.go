@@ -13,6 +13,9 @@ type Status struct {
 	Left    bool  // was CANCELING at some time
 	Attempt int   // 1 for the first claim; 0 before it
 
+	Failures int // attempts that ended because the job could not be submitted; limits do not count
+	Crashes  int // attempts whose launcher died before it knew what became of them
+
 	Launcher   string    // id of the launcher that looks after it
 	SecretHash []byte    // SHA-256 of the attempt's secret; the secret itself is never in the log
 	NotBefore  time.Time // a retried pilot is not claimed before

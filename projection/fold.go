@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
@@ -45,7 +46,7 @@ func (v *View) born(e *events.Event) bool {
 	}
 	p.Birth, p.Born, p.SubmittedAt, p.Actor = v.shared(e.Birth), e.Seq, e.At, e.Actor
 	if p.Seq == 0 {
-		p.ChangedAt = e.At
+		p.ChangedAt = when(e)
 	}
 	m := v.managerOf(e.Manager)
 	v.order = insert(v.order, p)
@@ -104,7 +105,7 @@ func (v *View) changed(e *events.Event) bool {
 		p.Degraded = fmt.Sprintf("message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
 		return false
 	}
-	p.Status, p.ChangedAt = *e.Status, e.At
+	p.Status, p.ChangedAt = *e.Status, when(e)
 	if p.Born != 0 {
 		v.recount(p, was)
 	}
@@ -158,30 +159,10 @@ func (o *Owner) follow(e *events.Event) bool {
 	return true
 }
 
-// put takes over a configuration, or its deletion. The last message of the
-// subject is the whole truth, also where it is not understood: replicas agree
-// whenever they began to read.
-func (v *View) put(e *events.Event) bool {
-	if e.Kind != events.Put && e.Kind != events.Deleted || e.Source == nil {
-		if s, ok := v.sources[e.Resource]; !ok || e.Seq > s.Seq {
-			v.odd.Unknown++
-		}
-		return v.lost(e, fmt.Sprintf("is of a kind this version does not know: %.64q", e.Kind))
+// when is the log's time of an event, or, of one that was just appended, its writer's.
+func when(e *events.Event) time.Time {
+	if e.Time.IsZero() {
+		return e.At
 	}
-	s, ok := v.sources[e.Resource]
-	if ok && e.Seq <= s.Seq {
-		return false
-	}
-	v.sources[e.Resource] = &Source{Label: e.Resource, Source: *e.Source, Actor: e.Actor, At: e.At, Seq: e.Seq}
-	return true
-}
-
-// lost notes a configuration that cannot be read.
-func (v *View) lost(e *events.Event, why string) bool {
-	s, ok := v.sources[e.Resource]
-	if ok && e.Seq <= s.Seq {
-		return false
-	}
-	v.sources[e.Resource] = &Source{Label: e.Resource, Seq: e.Seq, Degraded: fmt.Sprintf("message %d %s", e.Seq, why)}
-	return true
+	return e.Time
 }

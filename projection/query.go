@@ -2,7 +2,6 @@ package projection
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sort"
 
@@ -116,26 +115,6 @@ func inOrder(all []Owner) []Owner {
 	slices.SortFunc(all, func(a, b Owner) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.UID, b.UID))
 	})
-	return all
-}
-
-// Source gives what was put last of a resource; one that was deleted since has
-// a version and no text. False: nothing was ever put.
-func (v *View) Source(label string) (Source, bool) {
-	s, ok := v.sources[label]
-	if !ok {
-		return Source{}, false
-	}
-	return *s, true
-}
-
-// Sources gives what was put last of each resource, also of those deleted
-// since, by label.
-func (v *View) Sources() []Source {
-	all := make([]Source, 0, len(v.sources))
-	for _, label := range slices.Sorted(maps.Keys(v.sources)) {
-		all = append(all, *v.sources[label])
-	}
 	return all
 }
 

@@ -16,7 +16,7 @@ type Pilot struct {
 	SubmittedAt time.Time
 	Actor       string // who submitted it
 	pilot.Status
-	ChangedAt time.Time   // when it last changed, by the clock of who changed it
+	ChangedAt time.Time   // when its last change was stored
 	Seq       uint64      // last position on its own subject: what the next change must expect
 	Note      events.Note // the last observation
 	NoteSeq   uint64
@@ -33,19 +33,6 @@ type Owner struct {
 	events.Owner
 	Seq uint64
 }
-
-// Source is the configuration of a resource that was put last.
-type Source struct {
-	Label string
-	events.Source
-	Actor    string
-	At       time.Time
-	Seq      uint64 // its position: what the next put or deletion must expect
-	Degraded string // empty: understood. Else nothing is known but Label and Seq.
-}
-
-// Stands says whether there is a configuration: it was put and not deleted.
-func (s *Source) Stands() bool { return len(s.Text) > 0 }
 
 // Tally counts the pilots of a resource in a state.
 type Tally struct {

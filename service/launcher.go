@@ -101,14 +101,15 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 	defer stop()
 	ended := make(chan error, 2)
 	go func() { ended <- l.Run(ctx) }()
-	go func() { ended <- conn.ServeAgents(ctx, o.Resource, l.Answer) }()
 	go func() {
 		select {
-		case <-l.Ready():
+		case <-l.Ready(): // before that, another launcher has the better answers
 			if o.Ready != nil {
 				o.Ready()
 			}
+			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer)
 		case <-ctx.Done():
+			ended <- nil
 		}
 	}()
 	err := <-ended

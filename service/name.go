@@ -35,7 +35,7 @@ func takeName(dir, host string) (*name, error) {
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "launcher name", Err: err}
 	}
 	sum := sha256.Sum256([]byte(dir))
-	base := token(host, 40) + "-" + hex.EncodeToString(sum[:2])
+	base := token(host, 40) + "-" + hex.EncodeToString(sum[:4])
 	for slot := range maxLaunchers {
 		f, err := os.OpenFile(filepath.Join(dir, "launchers", fmt.Sprint(slot)), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {

@@ -19,10 +19,10 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// dyingLauncher submits a spec in another process, which is then killed.
-func (b *bench) dyingLauncher(spec *adaptor.Spec) {
+// dyingLauncher submits specs in another process, which is then killed.
+func (b *bench) dyingLauncher(specs ...*adaptor.Spec) {
 	b.Helper()
-	will, err := json.Marshal(lastWill{b.root, spec})
+	will, err := json.Marshal(lastWill{b.root, specs})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 	} {
 		forged := b.submit(s, b.spec(name, 1, "exit 0"))
 		b.ended(s, forged)
-		if err := os.Remove(filepath.Join(agent.MarksOf(forged.Sandbox, 1).Dir, "exit")); err != nil {
+		if err := os.Remove(agent.MarksOf(forged.Sandbox, 1).Path("exit")); err != nil {
 			t.Fatal(err)
 		}
 		victim, err := agent.MarksOf(living.Sandbox, 1).Started()

@@ -6,6 +6,9 @@
 //   - What Submit started is found by every later System with the same Root on
 //     this machine, by its token: the job record is on disk before the agent
 //     learns what to run, and only one agent gets past its beginning per attempt.
+//   - A signal meant for one job never hits the next one of the same process: who
+//     signals says so in the sandbox first, and an agent that finds that when it has
+//     left its exit mark takes no other job.
 //   - A pid alone is never believed: boot id, pid and start time name a process,
 //     and signals go to a pidfd.
 //   - The exit of a payload is known whoever has died: the agent leaves it in
@@ -14,8 +17,10 @@
 //     System waits only for its own agents, so other children are left alone.
 //   - The secret of an attempt goes through a pipe, and nowhere else.
 //
-// Files: <base>/<manager>/<pilot> is the sandbox, its .flightlog/<attempt> holds
+// Files: <base>/<manager>/<pilot> is the sandbox, its .flightlog/<attempt>.* are
 // the marks (package agent) and the job record; <Root>/.elsewhere links to the
 // sandboxes whose base is not Root. Starting an agent takes milliseconds, so a
-// few are kept warm: started ahead, connected, waiting on their stdin.
+// few are kept warm: started ahead, connected, waiting on their stdin. One whose
+// job is over waits for another one, if it is as good as new: a job has a process
+// for itself while it runs, and the start of that one is shared by many.
 package fork

@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 
 // lastWill is what a launcher that will be killed is to do.
 type lastWill struct {
-	Root string
-	Spec *adaptor.Spec
+	Root  string
+	Specs []*adaptor.Spec // by one agent, if it can be: each but the last must end before the next
 }
 
 func launchAndDie(text string) {
@@ -53,10 +53,15 @@ func launchAndDie(text string) {
 	err := json.Unmarshal([]byte(text), &will)
 	var s *fork.System
 	if err == nil {
-		s, err = fork.New(fork.Config{Agent: []string{"/proc/self/exe"}, Env: without(os.Environ(), asLauncher), Root: will.Root})
+		s, err = fork.New(fork.Config{Agent: []string{"/proc/self/exe"}, Env: without(os.Environ(), asLauncher), Root: will.Root, Spare: -1})
 	}
-	if err == nil {
-		_, err = s.Submit(context.Background(), will.Spec)
+	for i, spec := range will.Specs {
+		if err == nil && i > 0 {
+			<-s.Ended()
+		}
+		if err == nil {
+			_, err = s.Submit(context.Background(), spec)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -116,11 +121,12 @@ func (g *gateway) Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api
 type desk struct {
 	socket string
 
-	mu       sync.Mutex
-	stop     map[pilot.UID]bool
-	grace    time.Duration
-	finished map[pilot.UID]api.Outcome
-	secrets  map[pilot.UID]string
+	mu        sync.Mutex
+	stop      map[pilot.UID]bool
+	grace     time.Duration
+	finished  map[pilot.UID]api.Outcome
+	secrets   map[pilot.UID]string
+	instances map[pilot.UID]string
 }
 
 func newDesk(tb testing.TB) *desk {
@@ -132,6 +138,7 @@ func newDesk(tb testing.TB) *desk {
 	d := &desk{
 		socket: filepath.Join(dir, "s"), grace: 5 * time.Second,
 		stop: map[pilot.UID]bool{}, finished: map[pilot.UID]api.Outcome{}, secrets: map[pilot.UID]string{},
+		instances: map[pilot.UID]string{},
 	}
 	l, err := net.Listen("unix", d.socket)
 	if err != nil {
@@ -154,7 +161,7 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.secrets[q.Key.Pilot] = q.Req.Secret
+	d.secrets[q.Key.Pilot], d.instances[q.Key.Pilot] = q.Req.Secret, q.Req.Instance
 	if q.Verb == api.Finish {
 		d.finished[q.Key.Pilot] = *q.Req.Outcome
 	}

@@ -118,7 +118,8 @@ func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
 		return nil, err
 	}
 	id, serial, ok := identity(&h.Job)
-	if !ok || id.Boot == boot && !(s.at(id, serial) && (s.ours(id) || s.traces(j.token))) {
+	known := id.Boot != boot || s.at(id, serial) && (s.ours(id) || s.traces(j.token))
+	if !ok || !known {
 		return nil, nil //nolint:nilnil // no job is an answer
 	}
 	j.Identity, j.serial = id, serial

@@ -40,7 +40,7 @@ type pool struct {
 	waiting  []chan *child // each with room for one; nil: an agent died as it started
 	own      int           // agents of ours that live
 	starting int           // of these, or about to be, that were not ready yet
-	freedAt  time.Time
+	freedAt  time.Time     // when an agent came back from a job
 }
 
 // take gives an idle agent, or waits for one; it starts one if need be.
@@ -134,12 +134,13 @@ func (s *System) giveBack(c *child) {
 
 // freed takes an agent that is idle. Under System.mu.
 func (s *System) freed(c *child) {
-	if !c.ready {
+	c.since = time.Now()
+	if c.ready {
+		s.freedAt = c.since
+	} else {
 		c.ready = true
 		s.starting--
 	}
-	c.since = time.Now()
-	s.freedAt = c.since
 	if len(s.waiting) > 0 {
 		s.waiting[0] <- c
 		s.waiting = s.waiting[1:]

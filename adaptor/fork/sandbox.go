@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -18,7 +17,7 @@ import (
 // elsewhere is the directory in Root of links to sandboxes that are not there.
 const elsewhere = ".elsewhere"
 
-// makeSandbox makes the sandbox of a spec and the directory of its marks, none
+// makeSandbox makes the sandbox of a spec and the directory of marks, none
 // of which may be, or lead through, a symbolic link below its base.
 func (s *System) makeSandbox(spec *adaptor.Spec) (string, error) {
 	key := spec.Key
@@ -35,7 +34,7 @@ func (s *System) makeSandbox(spec *adaptor.Spec) (string, error) {
 	}
 	defer func() { _ = root.Close() }()
 	dir := ""
-	for _, name := range []string{key.Manager, key.Pilot, agent.MarksDir, strconv.Itoa(spec.Attempt)} {
+	for _, name := range []string{key.Manager, key.Pilot, agent.MarksDir} {
 		dir = filepath.Join(dir, name)
 		if err := makeOwn(root, dir); err != nil {
 			return "", err

@@ -112,7 +112,7 @@ func (s *System) assignment(spec *adaptor.Spec, r *record, sandbox string) *agen
 		Resource: spec.Key.Resource, Manager: spec.Key.Manager, Pilot: spec.Key.Pilot,
 		Attempt: spec.Attempt, Serial: r.Serial, Token: r.Token, Secret: spec.Secret,
 		Executable: d.Executable, Arguments: d.Arguments, Environment: d.Environment,
-		Runtime: api.Duration(d.Runtime), Cores: d.Cores, GPUs: d.GPUs, Nodes: []string{s.host},
+		Runtime: api.Duration(d.Runtime), Cores: d.Cores, GPUs: d.GPUs, Nodes: []string{s.host}, Nodefile: s.nodes,
 		Sandbox: sandbox, Beat: api.Duration(s.config.Beat),
 	}
 }

@@ -2,6 +2,7 @@ package fork
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,7 @@ type Config struct {
 type System struct {
 	config Config
 	host   string
+	nodes  string   // a file that lists this host, for the payloads
 	errors *os.File // stderr of the agents: what a crashing one says
 	ended  chan pilot.Key
 	scans  scans
@@ -98,11 +100,33 @@ func (s *System) open() error {
 	if s.config.Root, err = filepath.EvalSymlinks(s.config.Root); err != nil {
 		return err
 	}
+	if err := s.writeNodes(); err != nil {
+		return err
+	}
 	name, flags := filepath.Join(s.config.Root, "agents.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND
 	if info, err := os.Stat(name); err == nil && info.Size() > errorsLimit {
 		flags |= os.O_TRUNC
 	}
 	s.errors, err = os.OpenFile(name, flags, 0o600)
+	return err
+}
+
+// writeNodes makes the nodefile of all pilots of this host. It is made anew and
+// put in place, so that who reads the old one reads that to its end.
+func (s *System) writeNodes() error {
+	s.nodes = filepath.Join(s.config.Root, ".nodes-"+s.host)
+	tmp, err := os.CreateTemp(s.config.Root, ".nodes-*.tmp")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.WriteString(s.host + "\n")
+	err = errors.Join(err, tmp.Chmod(0o400), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), s.nodes)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+	}
 	return err
 }
 

@@ -141,9 +141,9 @@ func TestAPipeInPlaceOfAMarkBlocksNobody(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	s := b.open()
-	job := b.submit(s, b.spec("p", 1, `mkfifo "$PILOT_SANDBOX/.flightlog/1/exit"; exec sleep 1000`))
+	job := b.submit(s, b.spec("p", 1, `mkfifo "$PILOT_SANDBOX/.flightlog/1.exit"; exec sleep 1000`))
 	b.until("the pipe", func() bool { return b.poll(s, job).Phase == adaptor.Unknown })
-	if err := os.Remove(filepath.Join(agent.MarksOf(job.Sandbox, 1).Dir, "exit")); err != nil {
+	if err := os.Remove(agent.MarksOf(job.Sandbox, 1).Path("exit")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {

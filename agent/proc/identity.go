@@ -22,7 +22,7 @@ type Identity struct {
 }
 
 // Self is this process.
-func Self() (Identity, error) { return Of(os.Getpid()) }
+var Self = sync.OnceValues(func() (Identity, error) { return Of(os.Getpid()) })
 
 // Of is the process that has the pid now; ErrGone when none has.
 func Of(pid int) (Identity, error) {

@@ -12,9 +12,9 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// real are batch systems that may be there: the variable that says so, and a
+// systemsHere are batch systems that may be there: the variable that says so, and a
 // command that shows a job.
-var real = map[string]struct {
+var systemsHere = map[string]struct {
 	variable string
 	show     []string
 }{
@@ -26,7 +26,7 @@ var real = map[string]struct {
 // environment names, from a sandbox that can stand in a directive and from one
 // that cannot.
 func TestRealSystemsTakeScripts(t *testing.T) {
-	for system, r := range real {
+	for system, r := range systemsHere {
 		for name, dir := range map[string]string{"named": "sandbox", "unnamed": "it's a dir"} {
 			t.Run(system+" "+name, func(t *testing.T) {
 				if os.Getenv(r.variable) == "" {
@@ -95,7 +95,7 @@ func realSpec(system string) *render.Spec {
 // workdir is one that jobs of any user reach.
 func workdir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "render")
+	dir, err := os.MkdirTemp("/tmp", "render") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,7 @@ func TestFilesOfTheOriginal(t *testing.T) {
 				layer.Sites = append(layer.Sites, s)
 			}
 			resolveAll(t, resource.NewCatalogue(layer), len(files))
+			resolveAll(t, builtin(t).With(layer), len(files))
 		})
 	}
 }

@@ -40,7 +40,7 @@ func (j *job) sizeCobalt() {
 		return
 	}
 	j.say("--nodecount ", decimal(j.nodes))
-	j.sayIf(j.cores, "--proccount ", "")
+	j.sayIf(j.cores, "--proccount ")
 	if j.memory > 0 || j.Description.GPUs > 0 {
 		j.note("Cobalt gives whole nodes: neither memory nor gpus are asked for")
 	}

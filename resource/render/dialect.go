@@ -86,8 +86,8 @@ func (j *job) say(words ...string) {
 }
 
 // sayIf adds a directive if n is more than nothing.
-func (j *job) sayIf(n int64, flag, unit string) {
+func (j *job) sayIf(n int64, flag string) {
 	if n > 0 {
-		j.say(flag, decimal(n), unit)
+		j.say(flag, decimal(n))
 	}
 }

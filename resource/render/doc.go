@@ -19,5 +19,6 @@
 // Submit runs in the sandbox, in which the directory of the attempt's marks
 // exists already. A sandbox that can stand in a directive stands there; of one
 // that cannot (it holds "$SCRATCH", spaces) scripts say nothing: they run where
-// they are submitted.
+// they are submitted. Once a shell has made a path of it, no '$' may be left:
+// Grid Engine replaces names of variables in the directory of submission.
 package render

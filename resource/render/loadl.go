@@ -1,6 +1,9 @@
 package render
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // loadl: IBM LoadLeveler; "Using and Administering", SC23-6792, chapter 14.
 var loadl = dialect{
@@ -78,9 +81,9 @@ func (j *job) sizeLoadL() {
 // resourcesLoadL: what each task takes of the resources that the endpoint says
 // are counted; memory in any case.
 func (j *job) resourcesLoadL() {
-	var resources string
+	var resources []string
 	if j.option("enforce_consumable_cpus") == "true" {
-		resources += " ConsumableCpus(1)"
+		resources = append(resources, "ConsumableCpus(1)")
 	}
 	memory := mib(per(j.memory, max(j.cores, j.nodes)))
 	named := false
@@ -91,14 +94,14 @@ func (j *job) resourcesLoadL() {
 	} {
 		if j.option(r[0]) == "true" && memory > 0 {
 			named = true
-			resources += fmt.Sprintf(" %s(%dmb)", r[1], memory)
+			resources = append(resources, fmt.Sprintf("%s(%dmb)", r[1], memory))
 		}
 	}
 	if memory > 0 && !named {
-		resources += fmt.Sprintf(" ConsumableMemory(%dmb)", memory)
+		resources = append(resources, fmt.Sprintf("ConsumableMemory(%dmb)", memory))
 	}
-	if resources != "" {
-		j.say("resources =", resources)
+	if len(resources) > 0 {
+		j.say("resources = ", strings.Join(resources, " "))
 	}
 }
 

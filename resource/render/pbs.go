@@ -105,7 +105,7 @@ func (j *job) sizeTorque() {
 	if craytype := j.option("craytype"); craytype != "" && j.cores > 0 {
 		// Cray's ALPS counts processes, and how many of them on a node: aprun(1).
 		j.say("-l mppwidth=", decimal(j.cores))
-		j.sayIf(j.perNode, "-l mppnppn=", "")
+		j.sayIf(j.perNode, "-l mppnppn=")
 		return
 	}
 	gpus := ""

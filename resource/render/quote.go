@@ -16,7 +16,7 @@ func Quote(word string) string {
 	}
 	var b strings.Builder
 	b.WriteByte('\'')
-	for i := 0; i < len(word); i++ {
+	for i := range len(word) {
 		switch word[i] {
 		case '\'':
 			b.WriteString(`'\''`)

@@ -92,8 +92,8 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	for _, f := range pilot.FaultsOf(err) {
 		fields = append(fields, f.Field)
 	}
-	want := "uid resource runtime cores nodes gpus cores_per_node gpus_per_node system_architecture.smt cores memory sandbox agent agent " +
-		"pre_bootstrap[0] environment environment.A"
+	want := "uid resource runtime cores nodes gpus cores_per_node gpus_per_node system_architecture.smt cores memory sandbox agent " +
+		"agent pre_bootstrap[0] environment environment.A"
 	if got := strings.Join(fields, " "); got != want || pilot.CodeOf(err) != pilot.Invalid {
 		t.Errorf("faults of %s", got)
 	}
@@ -136,6 +136,17 @@ func TestWhatASystemCannotCount(t *testing.T) {
 	one.Description.Cores, one.ParallelEnvironment = 1, ""
 	if _, err := render.Render(one); err != nil {
 		t.Errorf("one core needs a parallel environment: %v", err)
+	}
+}
+
+func TestSlurmReplacesSignsInDirectories(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"/scratch/%j", `$WORK/a\b`} {
+		s := plain("slurm")
+		s.Sandbox = dir
+		if _, err := render.Render(s); pilot.CodeOf(err) != pilot.Invalid {
+			t.Errorf("%s: %v", dir, err)
+		}
 	}
 }
 

@@ -31,8 +31,12 @@ type site struct {
 // stage makes the sandbox of a spec whose agent is a shell script.
 func stage(t *testing.T, spec *render.Spec, agentScript string) *site {
 	t.Helper()
-	s := &site{t: t, sandbox: filepath.Join(t.TempDir(), "it's a $HOME")}
-	s.marks = agent.MarksOf(s.sandbox, spec.Attempt)
+	return stageIn(t, filepath.Join(t.TempDir(), "it's a $HOME"), spec, agentScript)
+}
+
+func stageIn(t *testing.T, sandbox string, spec *render.Spec, agentScript string) *site {
+	t.Helper()
+	s := &site{t: t, sandbox: sandbox, marks: agent.MarksOf(sandbox, spec.Attempt)}
 	spec.Sandbox = s.sandbox
 	spec.Agent = []string{"/bin/sh", "-c", agentScript, "agent"}
 	var err error
@@ -304,7 +308,7 @@ sleep 1000 & echo '{}' >"$d/started"; wait`)
 	}
 }
 
-// TestMarksOfTheRealAgent: what scripts leave reads back as what agents leave.
+// TestMarksReadBack: what scripts leave reads back as what agents leave.
 func TestMarksReadBack(t *testing.T) {
 	t.Parallel()
 	spec := plain("fork")

@@ -46,21 +46,16 @@ func shapeOf(d *pilot.Description, node Node) shape {
 // split lays cores on nodes: full ones and a rest, or evenly where there are
 // more nodes than the cores need.
 func split(cores, nodes, perNode int64) []chunk {
-	full, rest := cores/perNode, cores%perNode
+	more, less := chunk{cores / perNode, perNode}, chunk{1, cores % perNode}
 	if ceil(cores, perNode) < nodes {
-		full, rest, perNode = cores%nodes, 0, cores/nodes+1
-		out := []chunk{{full, perNode}, {nodes - full, perNode - 1}}
-		if full == 0 {
-			return out[1:]
-		}
-		return out
+		more = chunk{cores % nodes, cores/nodes + 1}
+		less = chunk{nodes - more.count, cores / nodes}
 	}
 	var out []chunk
-	if full > 0 {
-		out = append(out, chunk{full, perNode})
-	}
-	if rest > 0 {
-		out = append(out, chunk{1, rest})
+	for _, c := range []chunk{more, less} {
+		if c.count > 0 && c.cores > 0 {
+			out = append(out, c)
+		}
 	}
 	return out
 }

@@ -30,6 +30,10 @@ func writeSlurm(j *job) {
 	j.constrainSlurm()
 	if j.place != "" {
 		j.say("--chdir=", j.place)
+	} else if strings.ContainsAny(j.Sandbox, `%\`) {
+		// SLURM puts the directory before relative names and then looks for %j:
+		// seen with 22.05 as a job that fails with JobLaunchFailure.
+		j.faults.add("sandbox", "%.150q holds a sign that SLURM replaces in names of files", j.Sandbox)
 	}
 	j.say("--output=", j.path("job.out"))
 	j.say("--error=", j.path("job.err"))
@@ -42,14 +46,14 @@ func writeSlurm(j *job) {
 }
 
 func (j *job) sizeSlurm() {
-	j.sayIf(j.nodes, "--nodes=", "")
+	j.sayIf(j.nodes, "--nodes=")
 	switch {
 	case j.even() && j.nodes > 0:
-		j.sayIf(j.chunks[0].cores, "--ntasks-per-node=", "")
+		j.sayIf(j.chunks[0].cores, "--ntasks-per-node=")
 	default:
-		j.sayIf(j.cores, "--ntasks=", "")
+		j.sayIf(j.cores, "--ntasks=")
 	}
-	j.sayIf(j.Node.SMT, "--threads-per-core=", "")
+	j.sayIf(j.Node.SMT, "--threads-per-core=")
 	if j.Node.Exclusive || j.Description.Nodes > 0 && j.cores == 0 {
 		j.say("--exclusive")
 	}

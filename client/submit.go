@@ -31,13 +31,15 @@ type PartialError struct {
 }
 
 // Error says all of it in one line.
-func (e *PartialError) Error() string {
+func (e *PartialError) Error() string { return fmt.Sprintf("%s: %v", e.Extent(), e.Err) }
+
+// Extent says how far it got, without the reason.
+func (e *PartialError) Extent() string {
 	unknown := ""
 	if e.Unknown > 0 {
 		unknown = fmt.Sprintf(", of the next %d it is not known", e.Unknown)
 	}
-	return fmt.Sprintf("%d of %d pilots were submitted%s (idempotency key %s): %v",
-		e.Accepted, e.Total, unknown, e.Key, e.Err)
+	return fmt.Sprintf("%d of %d pilots were submitted%s (idempotency key %s)", e.Accepted, e.Total, unknown, e.Key)
 }
 
 // Unwrap gives the reason, whose code is the error's.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -181,7 +182,8 @@ func afterwards(st *pilot.Status, a *ask) verdict {
 	}
 	v := verdict{reply: api.AgentReply{Stop: true, Force: true}}
 	out := a.req.Outcome
-	same := st.Cause != nil && out != nil && st.Cause.Code == out.Code
+	same := st.Cause != nil && out != nil &&
+		(st.Cause.Code == out.Code || strings.HasPrefix(st.Cause.Underlying, string(out.Code)+":"))
 	if !same && out != nil {
 		v.late = "after the end its agent reported " + string(out.Code) + ": " + out.Message
 	}

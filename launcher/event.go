@@ -69,6 +69,9 @@ func end(before, st *pilot.Status, c change, now time.Time) {
 	case st.State == pilot.Canceled && c.Kind != pilot.JobCanceled:
 		st.Cause = canceledCause(before, string(said.Code)+": "+said.Message)
 		st.Cause.ExitCode, st.Cause.Signal = said.ExitCode, said.Signal
+		if before.State == pilot.Stopping && said.Code == pilot.JobCanceledByThem {
+			st.Cause.Code = pilot.CanceledByAgent // our own TERM, of which the agent had not heard
+		}
 	case st.State == pilot.Failed && before.State == pilot.PendingActive && (c.Kind == pilot.JobDone || said.Code == pilot.AgentLost):
 		said.Code = pilot.BootstrapFailed
 		said.Message = "the job ended without ever being ACTIVE: " + said.Message

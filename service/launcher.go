@@ -14,7 +14,6 @@ import (
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
-	"github.com/flightlog/flightlog/pilot"
 )
 
 // LauncherOptions are the wishes for a launcher.
@@ -41,15 +40,6 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return &pilot.Error{Code: pilot.Internal, Op: "launcher", Err: err}
-	}
-	name, err := takeName(o.State, host)
-	if err != nil {
-		return err
-	}
-	defer name.release()
 	if o.Sandboxes == "" {
 		o.Sandboxes = filepath.Join(o.State, "sandbox")
 	}
@@ -60,7 +50,12 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	defer system.Close()
-	l, err := o.open(ctx, conn, name.id, host, system)
+	name, err := takeName(o.State, system.Host(), o.Resource)
+	if err != nil {
+		return err
+	}
+	defer name.release()
+	l, err := o.open(ctx, conn, name.id, system)
 	if err != nil {
 		return err
 	}
@@ -75,7 +70,7 @@ func agentEnv(environ []string, cfg bus.Config) []string {
 }
 
 func (o *LauncherOptions) open(
-	ctx context.Context, conn *bus.Conn, id, host string, system adaptor.Adaptor,
+	ctx context.Context, conn *bus.Conn, id string, system *fork.System,
 ) (*launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
@@ -90,7 +85,7 @@ func (o *LauncherOptions) open(
 		return nil, err
 	}
 	return launcher.New(launcher.Config{
-		Resource: o.Resource, ID: id, Host: host, Log: log, Inbox: inbox, Leases: leases,
+		Resource: o.Resource, ID: id, Host: system.Host(), Log: log, Inbox: inbox, Leases: leases,
 		Systems: map[string]adaptor.Adaptor{"fork": system}, Logger: o.Logger,
 	})
 }

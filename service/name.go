@@ -25,8 +25,9 @@ type name struct {
 // maxLaunchers is how many launchers may share one directory.
 const maxLaunchers = 1000
 
-// takeName takes the first free name; the kernel frees it when the process ends.
-func takeName(dir, host string) (*name, error) {
+// takeName takes the first free name; the kernel frees it when the process
+// ends. host is the machine among all that the bus may join.
+func takeName(dir, host, resource string) (*name, error) {
 	dir, err := filepath.Abs(dir)
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(dir, "launchers"), 0o700)
@@ -34,7 +35,7 @@ func takeName(dir, host string) (*name, error) {
 	if err != nil {
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "launcher name", Err: err}
 	}
-	sum := sha256.Sum256([]byte(dir))
+	sum := sha256.Sum256([]byte(host + "\n" + dir + "\n" + resource))
 	base := token(host, 40) + "-" + hex.EncodeToString(sum[:4])
 	for slot := range maxLaunchers {
 		f, err := os.OpenFile(filepath.Join(dir, "launchers", fmt.Sprint(slot)), os.O_CREATE|os.O_RDWR, 0o600)
@@ -57,6 +58,7 @@ func (n *name) release() { n.lock.Close() } //nolint:errcheck // nothing was wri
 
 // token makes a host name a token of a subject.
 func token(host string, most int) string {
+	host, _, _ = strings.Cut(host, "/")
 	host, _, _ = strings.Cut(host, ".")
 	clean := strings.Map(func(r rune) rune {
 		if pilot.ValidToken(string(r)) {

@@ -28,8 +28,8 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	if j == nil || err != nil {
 		return err
 	}
-	if j.host != "" && j.host != s.host {
-		return elsewhereError(j.host, s.host)
+	if j.host != "" && j.host != s.machine {
+		return elsewhereError(j.host, s.machine)
 	}
 	if !j.marks.Stop() {
 		return nil

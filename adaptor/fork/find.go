@@ -38,8 +38,8 @@ func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, atte
 	if ok, err := marks.Read(recordMark, &r); !ok || err != nil {
 		return adaptor.Placed{}, false, err
 	}
-	if r.Host != s.host {
-		return adaptor.Placed{}, false, elsewhereError(r.Host, s.host)
+	if r.Host != s.machine {
+		return adaptor.Placed{}, false, elsewhereError(r.Host, s.machine)
 	}
 	begun, err := s.begun(ctx, marks, &r)
 	if err != nil || !begun {

@@ -45,8 +45,8 @@ func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
 	switch {
 	case err != nil:
 		return adaptor.Status{}, err
-	case j.host != "" && j.host != s.host:
-		return adaptor.Status{}, elsewhereError(j.host, s.host)
+	case j.host != "" && j.host != s.machine:
+		return adaptor.Status{}, elsewhereError(j.host, s.machine)
 	case j.Boot != boot:
 		return j.lost(pilot.Lost, "the machine was started anew since")
 	}
@@ -110,8 +110,8 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 // another job: unless it is known to be at this one, or something of this job
 // lives, it is not touched.
 func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
-	if j.host != "" && j.host != s.host {
-		return nil, elsewhereError(j.host, s.host)
+	if j.host != "" && j.host != s.machine {
+		return nil, elsewhereError(j.host, s.machine)
 	}
 	boot, err := proc.Boot()
 	if err != nil {

@@ -24,6 +24,9 @@ func (s *System) makeSandbox(spec *adaptor.Spec) (string, error) {
 	if err := checkKey(key, spec.Attempt); err != nil {
 		return "", err
 	}
+	if spec.Description.Nodes > 1 {
+		return "", pilot.Errorf(pilot.Invalid, "it asks for %d nodes, and this machine is one", spec.Description.Nodes)
+	}
 	base, err := s.base(spec)
 	if err != nil {
 		return "", err

@@ -81,7 +81,7 @@ func (s *System) launch(ctx context.Context, spec *adaptor.Spec, sandbox string)
 		return adaptor.Placed{}, err
 	}
 	r := record{
-		Identity: c.Identity, Serial: c.serial + 1, Host: s.host, Token: adaptor.Token(spec.Key, spec.Attempt),
+		Identity: c.Identity, Serial: c.serial + 1, Host: s.machine, Token: adaptor.Token(spec.Key, spec.Attempt),
 		URL: spec.Config.JobManagerEndpoint, At: time.Now().UTC(),
 	}
 	message, err := json.Marshal(s.assignment(spec, &r, sandbox))
@@ -108,11 +108,12 @@ func (s *System) launch(ctx context.Context, spec *adaptor.Spec, sandbox string)
 
 func (s *System) assignment(spec *adaptor.Spec, r *record, sandbox string) *agent.Assignment {
 	d := &spec.Description
+	cores, gpus := grant(d)
 	return &agent.Assignment{
 		Resource: spec.Key.Resource, Manager: spec.Key.Manager, Pilot: spec.Key.Pilot,
 		Attempt: spec.Attempt, Serial: r.Serial, Token: r.Token, Secret: spec.Secret,
 		Executable: d.Executable, Arguments: d.Arguments, Environment: d.Environment,
-		Runtime: api.Duration(d.Runtime), Cores: d.Cores, GPUs: d.GPUs, Nodes: []string{s.host}, Nodefile: s.nodes,
+		Runtime: api.Duration(d.Runtime), Cores: cores, GPUs: gpus, Nodes: []string{s.host}, Nodefile: s.nodes,
 		Sandbox: sandbox, Beat: api.Duration(s.config.Beat),
 	}
 }

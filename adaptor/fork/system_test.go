@@ -314,10 +314,7 @@ func TestJobsOfOtherHostsAndBoots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := s.Host()
 	key := b.spec("p", 1, "").Key
 	for name, c := range map[string]struct {
 		job  pilot.Job

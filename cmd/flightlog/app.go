@@ -29,6 +29,9 @@ type app struct {
 	color    string
 	manager  pilot.UID
 	printed  bool // the command's one value is on stdout
+
+	items    int         // of the list in the request: faults count in it
+	accepted []pilot.UID // of a submission that was accepted in part
 }
 
 // errUsage marks an error of whoever typed the command.

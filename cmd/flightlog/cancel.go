@@ -14,7 +14,8 @@ import (
 func (a *app) cancel() *cobra.Command {
 	var o client.CancelOptions
 	var all, waits bool
-	var grace, timeout time.Duration
+	var grace time.Duration
+	var timeout limit
 	c := &cobra.Command{
 		Use:   "cancel UID… | --all",
 		Short: "Ask pilots to end, and print where they stand now",
@@ -51,8 +52,11 @@ func (a *app) cancel() *cobra.Command {
 		switch {
 		case all == (len(args) > 0):
 			return misused("name pilots, or give --all for all of the manager's")
-		case timeout < 0 || grace < 0:
-			return misused("--timeout and --grace must not be negative")
+		case grace < 0:
+			return misused("--grace must not be negative")
+		}
+		if err := timeout.check(); err != nil {
+			return err
 		}
 		return a.pilotsOrManagerNamed(args)
 	})
@@ -63,7 +67,7 @@ func (a *app) cancel() *cobra.Command {
 	f.BoolVar(&o.Force, "force", false, "kill at once")
 	f.DurationVar(&grace, "grace", pilot.DefaultGrace, "time between asking and killing")
 	f.BoolVar(&waits, "wait", false, "wait for their end, with the exit codes of 'flightlog wait --state final'")
-	f.DurationVar(&timeout, "timeout", 0, "with --wait: how long; 0: for ever")
+	f.Var(&timeout, "timeout", "with --wait: "+limitUsage)
 	return c
 }
 
@@ -101,12 +105,12 @@ func cancelGroups(ctx context.Context, groups []group, o client.CancelOptions, a
 func (a *app) canceled(gone []canceledPilot) result {
 	r := result{value: gone}
 	for _, x := range gone {
-		r.names = append(r.names, x.UID)
+		r.names = append(r.names, a.name(x.Manager, x.UID))
 	}
 	r.text = func(p *page) {
 		rows := make([][]string, len(gone))
 		for i, x := range gone {
-			rows[i] = []string{x.UID, p.state(x.State)}
+			rows[i] = []string{a.name(x.Manager, x.UID), p.state(x.State)}
 		}
 		p.table([]string{"PILOT", "STATE"}, rows)
 	}

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
 
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -112,36 +107,4 @@ func merged(base, more map[string]string) map[string]string {
 		maps.Copy(all, m)
 	}
 	return all
-}
-
-// parseDescriptions reads one description or a list, as JSON or YAML. A field
-// that does not exist is an error, for it is a misspelt one that does.
-func parseDescriptions(b []byte) ([]pilot.Description, error) {
-	asJSON, err := yaml.YAMLToJSONStrict(b)
-	if err != nil {
-		return nil, invalid("the file is neither JSON nor YAML: %v", err)
-	}
-	var items []json.RawMessage
-	if trimmed := bytes.TrimSpace(asJSON); len(trimmed) == 0 || trimmed[0] != '[' {
-		items = []json.RawMessage{trimmed}
-	} else if err := json.Unmarshal(trimmed, &items); err != nil {
-		return nil, invalid("the file is neither JSON nor YAML: %v", err)
-	}
-	var faults []pilot.Fault
-	all := make([]pilot.Description, len(items))
-	for i, item := range items {
-		dec := json.NewDecoder(bytes.NewReader(item))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&all[i]); err != nil && !errors.Is(err, io.EOF) {
-			faults = append(faults, pilot.Fault{Index: i, Reason: strings.TrimPrefix(err.Error(), "json: ")})
-		}
-	}
-	if len(faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Op: "read descriptions", Faults: faults}
-	}
-	return all, nil
-}
-
-func invalid(format string, args ...any) error {
-	return &pilot.Error{Code: pilot.Invalid, Message: fmt.Sprintf(format, args...)}
 }

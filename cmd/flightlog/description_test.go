@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -39,6 +42,11 @@ func TestDescriptionsComeFromFilesAndFlags(t *testing.T) {
 		},
 		"copies": {`{"cores": 1}`, "-f - -n 2", []pilot.Description{{Cores: 1}, {Cores: 1}}},
 		"none":   {`[]`, "-f -", []pilot.Description{}},
+		"documents": {
+			"---\ncores: 1\n---\n- cores: 2\n- cores: 3\n---\n", "-f -", []pilot.Description{{Cores: 1}, {Cores: 2}, {Cores: 3}},
+		},
+		"lines of JSON":   {"{\"cores\":1}\n{\"cores\":2}\n", "-f -", []pilot.Description{{Cores: 1}, {Cores: 2}}},
+		"escapes of JSON": {`{"project":"\ud83d\ude80"}`, "-f -", []pilot.Description{{Project: "🚀"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,12 +64,19 @@ func parsed(stdin string, args ...string) ([]pilot.Description, error) {
 	c := &cobra.Command{}
 	s.flags.register(c.Flags())
 	c.Flags().SetInterspersed(false)
-	c.Flags().StringVarP(&s.file, "file", "f", "", "")
+	c.Flags().StringArrayVarP(&s.files, "file", "f", nil, "")
 	c.Flags().IntVarP(&s.count, "count", "n", 1, "")
 	if err := c.ParseFlags(args); err != nil {
 		return nil, err
 	}
-	return s.descriptions(strings.NewReader(stdin), c, c.Flags().Args())
+	base, faults, err := s.completed(strings.NewReader(stdin), c, c.Flags().Args())
+	if err == nil && len(faults) > 0 {
+		err = &pilot.Error{Code: pilot.Invalid, Faults: faults}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return copies(base, s.count), nil
 }
 
 func TestMapsOfOneFileAreNotShared(t *testing.T) {
@@ -76,14 +91,47 @@ func TestMapsOfOneFileAreNotShared(t *testing.T) {
 	}
 }
 
-func FuzzParseDescriptions(f *testing.F) {
+func TestFilesAreTakenInTheirOrder(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "pilots.yaml")
+	if err := os.WriteFile(name, []byte("cores: 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := parsed("cores: 2", "-f", name, "-f", "-", "-f", name)
+	if want := []pilot.Description{{Cores: 1}, {Cores: 2}, {Cores: 1}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestFilesThatSayNothingOrTooMuchAreRefused(t *testing.T) {
+	t.Parallel()
+	for file, why := range map[string]string{
+		"": "holds no description", "\n# nothing\n": "holds no description", "null": "holds no description",
+		"---\n---\n": "holds no description", "[null]": "must be an object", "cores": "must be an object",
+		"{\"cores\":1} x":           "is neither JSON",
+		"{\"cores\":1,\"cores\":2}": "is neither JSON",
+		"cores: 1\ncores: 2\n":      "is neither JSON",
+	} {
+		if got, err := parsed(file, "-f", "-", "-r", "local.localhost", "-t", "1"); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%q: got %v, %v; want %q", file, got, err, why)
+		}
+	}
+}
+
+func FuzzParseItems(f *testing.F) {
 	f.Add([]byte("cores: 1\nruntime: 90m\n"))
 	f.Add([]byte(`[{"memory":"4GiB"},null,3]`))
 	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("{}\n{}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		all, err := parseDescriptions(b)
+		all, err := parseItems(b)
 		if err != nil && all != nil {
 			t.Errorf("both %v and %v", all, err)
+		}
+		for _, item := range all {
+			if !json.Valid(item) {
+				t.Errorf("%q is not JSON", item)
+			}
 		}
 	})
 }

@@ -43,7 +43,11 @@ func (a *app) get() *cobra.Command {
 			}
 			all = append(all, got...)
 		}
-		return a.print(details(a.pilots(all), all))
+		now := then
+		if now.IsZero() {
+			now = time.Now()
+		}
+		return a.print(details(a.pilots(all), all, now, a.lastWords(ctx, groups, all)))
 	}, a.pilotsNamed, func([]string) (err error) {
 		then, err = past(at, time.Now())
 		return err
@@ -69,18 +73,37 @@ func past(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, misused("%q is not a time: write 2006-01-02T15:04:05Z, '2006-01-02 15:04:05' or how long ago, 90s", text)
 }
 
-// details shows pilots in full; a single one is not a list.
-func details(r result, all []api.Pilot) result {
+// lastWords are the last lines that failed pilots wrote to stderr, by their
+// place in the list; where none can be had there is none.
+func (a *app) lastWords(ctx context.Context, groups []group, all []api.Pilot) []string {
+	words := make([]string, len(all))
+	if a.output != outTable {
+		return words
+	}
+	for i := range all {
+		at := slices.IndexFunc(groups, func(g group) bool { return g.UID() == all[i].Manager })
+		if at < 0 || all[i].State != pilot.Failed {
+			continue
+		}
+		if l, err := groups[at].Pilot(all[i].UID).Logs(ctx); err == nil {
+			text := strings.TrimSpace(l.Stderr)
+			words[i] = clip(text[strings.LastIndexByte(text, '\n')+1:], 200)
+		}
+	}
+	return words
+}
+
+// details shows pilots in full, as seen from now; a single one is not a list.
+func details(r result, all []api.Pilot, now time.Time, words []string) result {
 	if len(all) == 1 {
 		r.value = all[0]
 	}
 	r.text = func(p *page) {
-		now := time.Now()
 		for i := range all {
 			if i > 0 {
 				p.line("")
 			}
-			p.pilot(&all[i], now)
+			p.pilot(&all[i], now, words[i])
 		}
 	}
 	return r
@@ -88,7 +111,7 @@ func details(r result, all []api.Pilot) result {
 
 // pilot writes all that is known of a pilot, a line each, without what is not
 // there.
-func (p *page) pilot(x *api.Pilot, now time.Time) {
+func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	d := &x.Description
 	p.field("pilot", x.UID)
 	p.field("manager", x.Manager)
@@ -99,6 +122,7 @@ func (p *page) pilot(x *api.Pilot, now time.Time) {
 	if x.Cause != nil && x.Cause.Underlying != "" {
 		p.field("underlying", x.Cause.Underlying)
 	}
+	p.field("last stderr", words)
 	if x.Cancel != nil {
 		p.field("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", x.Cancel.By, ago(x.Cancel.At, now), quoted(x.Cancel.Reason))))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/events"
 )
 
 func (a *app) history() *cobra.Command {
@@ -43,20 +45,32 @@ func historyOf(all []api.Event) result {
 		r.names = append(r.names, fmt.Sprint(e.Seq))
 	}
 	r.text = func(p *page) {
-		rows := make([][]string, len(all))
+		seen := worthSeeing(all)
+		rows := make([][]string, len(seen))
 		now := time.Now()
-		for i, e := range all {
+		for i, e := range seen {
 			state := ""
 			if e.State != nil {
 				state = p.state(*e.State)
 			}
 			rows[i] = []string{
-				fmt.Sprint(e.Seq), clock(e.Time, now), since(all, i), string(e.Kind), state, e.Actor, eventText(&e),
+				fmt.Sprint(e.Seq), clock(e.Time, now), since(seen, i), string(e.Kind), state, e.Actor, eventText(&e),
 			}
 		}
 		p.table([]string{"SEQ", "TIME", "AFTER", "EVENT", "STATE", "BY", "WHAT"}, rows)
 	}
 	return r
+}
+
+// worthSeeing leaves out the requests to cancel where the log has what came of
+// them, which says by whom and why as well.
+func worthSeeing(all []api.Event) []api.Event {
+	answered := slices.ContainsFunc(all, func(e api.Event) bool {
+		return e.State != nil && (e.State.Leaving() || e.State.Final())
+	})
+	return slices.DeleteFunc(slices.Clone(all), func(e api.Event) bool {
+		return answered && e.Kind == events.Cancel
+	})
 }
 
 // since shows how long after the one before an event came.
@@ -78,7 +92,7 @@ func eventText(e *api.Event) string {
 	if e.Message != "" {
 		parts = append(parts, oneLine(e.Message))
 	}
-	if e.Cause != nil {
+	if e.Cause != nil && !strings.Contains(oneLine(e.Message), causeText(e.Cause)) {
 		parts = append(parts, causeText(e.Cause))
 	}
 	return strings.Join(parts, ", ")
@@ -110,7 +124,7 @@ func logsOf(l *api.LogsAnswer) result {
 	r := result{value: l, text: func(p *page) {
 		now := time.Now()
 		for _, line := range l.Lines {
-			p.line("%s  %s", clock(line.Time, now), oneLine(line.Message))
+			p.line("%s  %s", clock(line.Time, now), once(oneLine(line.Message)))
 		}
 		p.tail("stdout", l.Stdout)
 		p.tail("stderr", l.Stderr)
@@ -119,6 +133,16 @@ func logsOf(l *api.LogsAnswer) result {
 		r.names = []string{out}
 	}
 	return r
+}
+
+// once drops a last remark in parentheses that the line has made before.
+func once(line string) string {
+	if at := strings.LastIndex(line, " ("); at >= 0 && strings.HasSuffix(line, ")") {
+		if strings.Contains(line[:at], line[at+2:len(line)-1]) {
+			return line[:at]
+		}
+	}
+	return line
 }
 
 // tail writes output of a payload. On a terminal it is kept from driving it.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -62,6 +64,47 @@ func TestTheProgressLineCountsWhatIsWaitedFor(t *testing.T) {
 	b.width = 10
 	if got := b.line(b.began); got != "2 pilots:" {
 		t.Errorf("cut: got %q", got)
+	}
+}
+
+func TestACauseIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"FAILED: exit code 7 (exit code 7)": "FAILED: exit code 7",
+		"FAILED: vanished (exit code 7)":    "FAILED: vanished (exit code 7)",
+		"ACTIVE":                            "ACTIVE",
+	} {
+		if got := once(line); got != want {
+			t.Errorf("%q: got %q", line, got)
+		}
+	}
+	cause := &api.Cause{Message: "no room"}
+	if got := eventText(&api.Event{Message: "again: no room", Cause: cause}); got != "again: no room" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestHistoryLeavesOutRequestsThatWereAnswered(t *testing.T) {
+	t.Parallel()
+	asked, leaving := api.Event{Kind: events.Cancel}, pilot.Canceling
+	if got := worthSeeing([]api.Event{{Kind: "canceling", State: &leaving}, asked}); len(got) != 1 {
+		t.Errorf("answered: %+v", got)
+	}
+	if got := worthSeeing([]api.Event{asked}); len(got) != 1 {
+		t.Errorf("not yet answered: %+v", got)
+	}
+}
+
+func TestNarrowTerminalsKeepTheRemark(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{0: "A RESOURCE SIZE REMARK", 80: "A RESOURCE SIZE REMARK", 60: "A SIZE REMARK", 50: "A REMARK"} {
+		p := page{width: width}
+		header, rows := p.narrowed(
+			[]string{"A", "RESOURCE", "SIZE", "REMARK"},
+			[][]string{{"a", "local.localhost", "12n 4g", strings.Repeat("x", 100)}}, "RESOURCE", "SIZE")
+		if got := strings.Join(header, " "); got != want || len(rows[0]) != len(header) {
+			t.Errorf("%d: got %q and %q, want %q", width, got, rows, want)
+		}
 	}
 }
 

@@ -53,11 +53,7 @@ func (a *app) pilots(all []api.Pilot) result {
 	mixed := a.manager == ""
 	r := result{value: all}
 	for i := range all {
-		name := all[i].UID
-		if mixed {
-			name = all[i].Manager + "/" + name
-		}
-		r.names = append(r.names, name)
+		r.names = append(r.names, a.name(all[i].Manager, all[i].UID))
 	}
 	r.text = func(p *page) {
 		header := []string{"PILOT", "MANAGER", "RESOURCE", "STATE", "SIZE", "SUBMITTED", "RAN", "REMARK"}
@@ -76,6 +72,7 @@ func (a *app) pilots(all []api.Pilot) result {
 				rows[i] = slices.Delete(rows[i], 1, 2)
 			}
 		}
+		header, rows = p.narrowed(header, rows, "RESOURCE", "SIZE")
 		p.table(header, rows)
 	}
 	return r

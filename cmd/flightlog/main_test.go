@@ -3,10 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
 )
 
 // done is what one command line did.
@@ -70,6 +75,11 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		"submit -m m --memory lots":         "--memory: ",
 		"submit -m m -e NOVALUE":            `--env: "NOVALUE" is not NAME=VALUE`,
 		"submit -m m -f /does/not/exist":    "no such file",
+		"submit -m m -f /":                  "/ is a directory",
+		"up --sync foo":                     "--sync takes always or a duration",
+		"up --sync 0s":                      "--sync takes always or a duration",
+		"up --listen localhost:99999":       "a port is a number",
+		"up --listen localhost:x":           "a port is a number",
 		"manager frob":                      `unknown command "frob"`,
 		"manager get":                       "accepts 1 arg",
 		"manager list --state HALF":         "--state takes OPEN, CLOSING or CLOSED",
@@ -93,10 +103,14 @@ func TestErrorsAreTheOneValueOfStructuredOutput(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil {
 		t.Fatalf("%v in %q", err, got.stdout)
 	}
-	if n := len(answer.Error.Faults); n != 2 || answer.Error.Faults[0].Index != 1 {
-		t.Errorf("got %+v, want faults of items 1 and 2", answer.Error)
+	var places []string
+	for _, f := range answer.Error.Faults {
+		places = append(places, fmt.Sprint(f.Index, f.Field))
 	}
-	if n := strings.Count(got.stderr, "flightlog: invalid: item"); n != 2 || got.code != exitError {
+	if got, want := strings.Join(places, " "), "0runtime 0cores 1cpus 1resource 1runtime 1cores 2runtime 2resource 2cores"; got != want {
+		t.Errorf("faults of %s; want %s", got, want)
+	}
+	if n := strings.Count(got.stderr, "flightlog: invalid: item"); n != len(places) || got.code != exitError {
 		t.Errorf("code %d, %q", got.code, got.stderr)
 	}
 }
@@ -125,5 +139,43 @@ func TestSecretsOfTheEnvironmentAreNotInTheHelp(t *testing.T) {
 	got := do(t, "", []string{"NATS_URL", "nats://user:secret@host", "NATS_USER", "secret"}, "list", "--help")
 	if got.code != 0 || strings.Contains(got.stdout, "secret") {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestASubmissionAcceptedInPartSaysHowFarItGot(t *testing.T) {
+	t.Parallel()
+	err := &client.PartialError{
+		Accepted: 1, Total: 3, Key: "k7",
+		Err: &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Index: 1, Field: "resource", Reason: "is away"}}},
+	}
+	var out, errs bytes.Buffer
+	a := &app{
+		world: world{stdout: &out, stderr: &errs, getenv: getenv(nil)},
+		begun: true, output: outJSON, items: 3, accepted: []pilot.UID{"p"},
+	}
+	a.complain(err)
+	if want := "flightlog: invalid: 1 of 3 pilots were submitted (idempotency key k7)\n" +
+		"flightlog: invalid: item 1: resource: is away\n"; errs.String() != want {
+		t.Errorf("got %q, want %q", errs.String(), want)
+	}
+	var got partAnswer
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got.Accepted) != 1 || len(got.Error.Faults) != 1 {
+		t.Errorf("%v in %s", err, out.String())
+	}
+}
+
+func TestFaultsOfASingleRequestHaveNoItem(t *testing.T) {
+	t.Parallel()
+	got := do(t, "", nil, words("submit -m m -c 1 -t 1 true")...)
+	if want := "flightlog: invalid: resource: does not define mandatory attribute 'resource'\n"; got.stderr != want {
+		t.Errorf("got %q, want %q", got.stderr, want)
+	}
+}
+
+func TestALostConnectionIsToldInWords(t *testing.T) {
+	t.Parallel()
+	err := &pilot.Error{Code: pilot.Unavailable, Err: nats.ErrReconnectBufExceeded}
+	if got := new(app).message(err); got != "not connected to the service" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -2,17 +2,15 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"sigs.k8s.io/yaml"
 
-	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/resource"
 )
 
 // The outputs of --output.
@@ -105,6 +103,40 @@ func (p *page) table(header []string, rows [][]string) {
 	}
 }
 
+// lastColumn is how much of a last column that is longer should be seen.
+const lastColumn = 40
+
+// narrowed leaves columns out, one after the other, until the table fits into
+// the terminal with what most matters of its last column.
+func (p *page) narrowed(header []string, rows [][]string, spare ...string) ([]string, [][]string) {
+	for _, name := range spare {
+		at := slices.Index(header, name)
+		if p.width == 0 || at < 0 || widthOf(header, rows) <= p.width {
+			break
+		}
+		header = slices.Delete(header, at, at+1)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], at, at+1)
+		}
+	}
+	return header, rows
+}
+
+func widthOf(header []string, rows [][]string) int {
+	sum := 2 * (len(header) - 1)
+	for i := range header {
+		widest := text.StringWidthWithoutEscSequences(header[i])
+		for _, r := range rows {
+			widest = max(widest, text.StringWidthWithoutEscSequences(r[i]))
+		}
+		if i == len(header)-1 {
+			widest = min(widest, lastColumn)
+		}
+		sum += widest
+	}
+	return sum
+}
+
 func row(cells []string) table.Row {
 	r := make(table.Row, len(cells))
 	for i, c := range cells {
@@ -131,53 +163,4 @@ func (p *page) state(s pilot.State) string {
 // tell writes a line to stderr; where that fails there is nobody to tell it.
 func (a *app) tell(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...)
-}
-
-// complain tells what went wrong: one line for each fault, on stderr, and with
-// -o json or yaml the error as the command's value, unless it has printed one.
-func (a *app) complain(err error) {
-	code, message := pilot.CodeOf(err), err.Error()
-	var e *pilot.Error
-	if errors.As(err, &e) && errors.Is(err, errUsage) {
-		message = e.Error()
-	}
-	if !a.begun {
-		code = pilot.Invalid
-	}
-	faults := pilot.FaultsOf(err)
-	if file, ok := errors.AsType[*resource.FileError](err); ok && len(faults) == 0 {
-		for _, f := range file.Faults {
-			a.tell("flightlog: %s: %s", code, f)
-		}
-		a.refuse(code, message, fileFaults(file))
-		return
-	}
-	for _, f := range faults {
-		a.tell("flightlog: %s: %s", code, f)
-	}
-	if len(faults) == 0 {
-		a.tell("flightlog: %s: %s", code, message)
-	}
-	if !a.begun || errors.Is(err, errUsage) {
-		a.tell("Run 'flightlog --help', or any command with --help, for how to use it.")
-	}
-	a.refuse(code, message, faults)
-}
-
-// fileFaults are those of a file as an answer of the service has them.
-func fileFaults(file *resource.FileError) []pilot.Fault {
-	all := make([]pilot.Fault, len(file.Faults))
-	for i, f := range file.Faults {
-		all[i] = pilot.Fault{Field: f.Key, Reason: resource.Fault{File: f.File, Line: f.Line, Reason: f.Reason}.String()}
-	}
-	return all
-}
-
-// refuse prints the error as the command's value, unless it has printed one.
-func (a *app) refuse(code pilot.Code, message string, faults []pilot.Fault) {
-	if a.printed || a.output != outJSON && a.output != outYAML {
-		return
-	}
-	body := api.ErrorBody{Code: code, Message: message, Faults: faults}
-	_ = a.print(result{value: api.ErrorAnswer{Error: body}})
 }

@@ -46,6 +46,15 @@ func (a *app) named(args []string) ([]names, error) {
 	return all, nil
 }
 
+// name is how this command line would name a pilot: by its uid alone only if
+// --manager says whose it is.
+func (a *app) name(manager, uid pilot.UID) string {
+	if manager == a.manager {
+		return uid
+	}
+	return manager + "/" + uid
+}
+
 // pilotsNamed checks that the arguments are pilots.
 func (a *app) pilotsNamed(args []string) error {
 	_, err := a.named(args)
@@ -58,6 +67,7 @@ func (a *app) groups(ctx context.Context, c *client.Client, args []string) ([]gr
 	if err != nil {
 		return nil, err
 	}
+	a.items = len(args)
 	groups := make([]group, len(all))
 	for i, n := range all {
 		m, err := c.Manager(ctx, n.manager)

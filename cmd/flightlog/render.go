@@ -25,13 +25,14 @@ func (a *app) resourceRender() *cobra.Command {
 		return a.dryRun(ctx, cl, descs)
 	}, a.managerValid, func(args []string) (err error) {
 		descs, err = s.descriptions(a.stdin, c, args)
+		a.items = s.items
 		return err
 	})
 	a.managerFlag(c)
 	s.flags.register(c.Flags())
 	f := c.Flags()
 	f.SetInterspersed(false)
-	f.StringVarP(&s.file, "file", "f", "", "descriptions, JSON or YAML; - is the standard input")
+	f.StringArrayVarP(&s.files, "file", "f", nil, "descriptions, JSON or YAML; - is the standard input; may be given again")
 	s.count = 1
 	must(c.MarkFlagFilename("file", "json", "yaml", "yml"))
 	return c

@@ -149,8 +149,8 @@ func TestDryRunPrintsTheScriptAndChangesNothing(t *testing.T) {
 	if len(all) != 2 || !strings.Contains(text, all[0].Script) || all[0].CommandLine == "" || all[0].Seq != before {
 		t.Errorf("got %+v, the log was at %d", all, before)
 	}
-	got := do(t, `[{"resource":"site.blue","cores":1},{"resource":"no.where","cores":1,"runtime":5}]`, env, "submit", "--dry-run", "-f", "-")
-	if got.code != exitError || !strings.Contains(got.stderr, "item 0: runtime") || !strings.Contains(got.stderr, "item 1: resource") {
+	got := do(t, `[{"resource":"no.here","cores":1,"runtime":5},{"resource":"no.where","cores":1,"runtime":5}]`, env, "submit", "--dry-run", "-f", "-")
+	if got.code != exitError || !strings.Contains(got.stderr, "item 0: resource") || !strings.Contains(got.stderr, "item 1: resource") {
 		t.Errorf("%+v", got)
 	}
 	if uids := ok(t, env, "list", "--all", "-o", "quiet"); uids != "" {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -14,8 +14,9 @@ import (
 // submission is what the flags of submit say.
 type submission struct {
 	flags        descriptionFlags
-	file         string
+	files        []string
 	count        int
+	items        int // of the list that faults count in
 	key          string
 	wait         waiting
 	waits        bool
@@ -29,8 +30,8 @@ func (a *app) submit() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "submit [flags] [-- EXECUTABLE [ARGUMENT…]]",
 		Short: "Submit pilots, all or none, and print their uids",
-		Long: "Submit pilots, described by flags, by a file (JSON or YAML; one description or a list),\n" +
-			"or by a file whose descriptions are completed and overruled by flags. What stands behind\n" +
+		Long: "Submit pilots, described by flags, by files (JSON or YAML; descriptions, lists of\n" +
+			"them, any number of documents), or by files whose descriptions are completed and overruled by flags. What stands behind\n" +
 			"the flags is the payload, run when the pilot is ACTIVE; without one the pilot holds its\n" +
 			"allocation until its runtime is over.\n\n" +
 			"A list of up to 1,000 pilots is accepted as a whole or not at all.",
@@ -49,19 +50,20 @@ func (a *app) submit() *cobra.Command {
 		return a.managerNamed(args)
 	}, func(args []string) (err error) {
 		descs, err = s.descriptions(a.stdin, c, args)
+		a.items = s.items
 		return err
 	}, s.wait.check)
 	a.managerFlag(c)
 	s.flags.register(c.Flags())
 	f := c.Flags()
 	f.SetInterspersed(false) // what follows the executable is the payload's, also without --
-	f.StringVarP(&s.file, "file", "f", "", "descriptions, JSON or YAML; - is the standard input")
+	f.StringArrayVarP(&s.files, "file", "f", nil, "descriptions, JSON or YAML; - is the standard input; may be given again")
 	f.IntVarP(&s.count, "count", "n", 1, "how many of each")
 	f.StringVar(&s.key, "idempotency-key", "", "submitted again under the same `key`: the same pilots")
 	f.BoolVar(&s.waits, "wait", false, "wait for the end, with the exit codes of 'flightlog wait'")
 	f.BoolVar(&s.cancelOnExit, "cancel-on-exit", false, "with --wait, which it implies: cancel the pilots when interrupted")
 	f.BoolVar(&s.dry, "dry-run", false, "change nothing; print the exact script and the command line that submits it")
-	f.DurationVar(&s.wait.timeout, "timeout", 0, "with --wait: how long; 0: for ever")
+	f.Var(&s.wait.timeout, "timeout", "with --wait: "+limitUsage)
 	must(c.MarkFlagFilename("file", "json", "yaml", "yml"))
 	return c
 }
@@ -80,9 +82,10 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 	for i, p := range got {
 		uids[i] = p.UID()
 	}
+	a.accepted = uids
 	a.tellNotes(got)
 	waits := s.waits || s.cancelOnExit
-	later := waits && err == nil && a.structured() // the one value is where they end
+	later := a.structured() && (waits || err != nil) // the one value is where they end, or the error
 	if len(uids) > 0 && !later {
 		if shown := a.printSubmitted(ctx, m, uids); err == nil {
 			err = shown
@@ -91,7 +94,7 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 	if err != nil || !waits {
 		return err
 	}
-	s.wait.silent = !a.structured()
+	s.wait.silent, s.wait.explain = !a.structured(), true
 	err = a.await(ctx, cl, []group{{m, uids}}, &s.wait)
 	if ctx.Err() != nil && s.cancelOnExit {
 		return a.cancelLeft(ctx, m, uids)
@@ -140,54 +143,69 @@ func (a *app) cancelLeft(ctx context.Context, m *client.Manager, uids []pilot.UI
 	return exit(exitInterrupted)
 }
 
-// descriptions are those of the file, or a single empty one, each completed by
-// the flags and repeated.
+// descriptions are those of the files, or a single empty one, each completed by
+// the flags and repeated. None of them has a fault that is there to see.
 func (s *submission) descriptions(stdin io.Reader, c *cobra.Command, args []string) ([]pilot.Description, error) {
-	base := []pilot.Description{{}}
+	base, faults, err := s.completed(stdin, c, args)
+	if err != nil {
+		return nil, err
+	}
+	s.items = len(base)
+	if err := judged(base, faults); err != nil {
+		return nil, err
+	}
+	s.items *= s.count
+	return copies(base, s.count), nil
+}
+
+// completed are the descriptions before they are judged, with the faults of
+// those that could not be read.
+func (s *submission) completed(stdin io.Reader, c *cobra.Command, args []string) ([]pilot.Description, []pilot.Fault, error) {
 	if s.count < 1 {
-		return nil, misused("--count must be 1 or more, not %d", s.count)
+		return nil, nil, misused("--count must be 1 or more, not %d", s.count)
 	}
-	if s.file == "" && !s.flags.given(c.Flags()) && len(args) == 0 {
-		return nil, misused("what is to be submitted? Give --resource, --cores and --runtime, or --file")
+	if len(s.files) == 0 && !s.flags.given(c.Flags()) && len(args) == 0 {
+		return nil, nil, misused("what is to be submitted? Give --resource, --cores and --runtime, or --file")
 	}
-	if s.file != "" {
-		b, err := readFile(stdin, s.file)
+	base, faults := []pilot.Description{{}}, []pilot.Fault(nil)
+	if len(s.files) > 0 {
+		items, err := readItems(stdin, s.files)
+		if err != nil {
+			return nil, nil, err
+		}
+		base, faults = decoded(items)
+	}
+	for i := range base {
+		if err := s.flags.apply(c.Flags(), &base[i], args); err != nil {
+			return nil, nil, err
+		}
+	}
+	return base, faults, nil
+}
+
+// readItems reads files in their order as one list.
+func readItems(stdin io.Reader, files []string) ([]json.RawMessage, error) {
+	var all []json.RawMessage
+	for _, name := range files {
+		b, err := readFile(stdin, name)
 		if err != nil {
 			return nil, err
 		}
-		if base, err = parseDescriptions(b); err != nil {
-			return nil, err
+		items, err := parseItems(b)
+		if err != nil {
+			return nil, invalid("--file %s %v", name, err)
 		}
-	}
-	all := make([]pilot.Description, 0, len(base)*s.count)
-	for i := range base {
-		if err := s.flags.apply(c.Flags(), &base[i], args); err != nil {
-			return nil, err
-		}
-		for range s.count {
-			all = append(all, base[i])
-		}
+		all = append(all, items...)
 	}
 	return all, nil
 }
 
-// maxFile bounds what is read of a file: a list of api.MaxItems descriptions
-// of the greatest size would still fit many times.
-const maxFile = 256 << 20
-
-func readFile(stdin io.Reader, name string) ([]byte, error) {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, misused("%v", err)
+func copies(base []pilot.Description, count int) []pilot.Description {
+	all := make([]pilot.Description, 0, len(base)*count)
+	for i := range base {
+		for range count {
+			all = append(all, base[i])
 		}
-		defer f.Close() //nolint:errcheck // only read
-		in = f
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))
-	if err == nil && len(b) > maxFile {
-		err = pilot.Errorf(pilot.Invalid, "%s is longer than %d MB", name, maxFile>>20)
-	}
-	return b, err
+	return all
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -55,6 +57,9 @@ func (a *app) up() *cobra.Command {
 func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err := private(u.listen); err != nil {
 		return err
+	}
+	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
+		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
 	}
 	_, isTerminal := terminal(a.stderr)
 	log, err := service.Logger(u.level, isTerminal)
@@ -140,9 +145,12 @@ const localResource = "local.localhost"
 // private refuses addresses that others can reach: the embedded bus asks nobody
 // who he is, and who may submit runs programs as the user of up.
 func private(listen string) error {
-	host, _, err := net.SplitHostPort(listen)
+	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return misused("--listen %q is not host:port", listen)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return misused("--listen %q: a port is a number from 0 to 65535", listen)
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil

@@ -99,11 +99,22 @@ func TestEverythingOnThisMachine(t *testing.T) {
 		}
 	})
 	t.Run("a payload that fails", func(t *testing.T) {
-		got := ends[waited](t, exitOtherwise, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "bad", "sh", "-c", "exit 7")...)
+		got := ends[waited](t, exitOtherwise, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "bad", "sh", "-c", "echo >&2 well; echo >&2 it broke; exit 7")...)
 		if got.Pilots[0].State != pilot.Failed || got.Pilots[0].Reached {
 			t.Errorf("got %+v", got)
 		}
 		well[waited](t, env, "wait", "bad", "--state", "final")
+		for line, want := range map[string]string{
+			"wait bad": "exit code 7", "get bad": "last stderr  it broke", "wait m/bad -m other": "m/bad",
+		} {
+			if got := do(t, "", env, append(words(line), "-o", "table")...); !strings.Contains(got.stdout, want) {
+				t.Errorf("%s: %+v, want %q", line, got, want)
+			}
+		}
+		told := do(t, "", env, append(append([]string{"submit", "--wait", "-o", "table"}, small...), "--uid", "worse", "sh", "-c", "exit 8")...)
+		if want := "flightlog: worse FAILED: "; !strings.HasPrefix(told.stderr, want) || !strings.Contains(told.stderr, "exit code 8") {
+			t.Errorf("got %+v, want %q", told, want)
+		}
 		if got := do(t, "", env, "list", "--state", "failed", "-o", "table"); !strings.Contains(got.stdout, "exit code 7") {
 			t.Errorf("list: %s", got.stdout)
 		}
@@ -111,7 +122,7 @@ func TestEverythingOnThisMachine(t *testing.T) {
 	t.Run("one that is canceled", func(t *testing.T) {
 		well[[]api.Pilot](t, env, append(append([]string{"submit"}, small...), "--uid", "long", "sleep", "600")...)
 		well[waited](t, env, "wait", "long", "-s", "ACTIVE")
-		if got := ends[waited](t, exitDeadline, env, "wait", "long", "--timeout", "10ms"); !got.TimedOut {
+		if got := ends[waited](t, exitDeadline, env, "wait", "long", "--timeout", "0"); !got.TimedOut {
 			t.Errorf("got %+v", got)
 		}
 		if all := well[[]api.Pilot](t, env, "list"); len(all) != 1 || all[0].UID != "long" {
@@ -180,6 +191,22 @@ func TestWatchGoesOnBehindALineItPrinted(t *testing.T) {
 	}
 	if rest := watched(t, env, 2, "--from-seq", string(from), "--epoch", string(epoch)); rest[0].Seq != all[3].Seq {
 		t.Errorf("got %+v after %+v", rest, all[2])
+	}
+	last, err := json.Marshal(all[4].Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := do(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", string(epoch)); got.code != 0 || got.stdout != "" {
+		t.Errorf("behind the end: %+v", got)
+	}
+	if got := do(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", "1"); got.code != exitError {
+		t.Errorf("behind the end of another log: %+v", got)
+	}
+	for _, how := range []string{"", "--from-now", "--from-beginning", "--all", "--from-seq 1", "--from-seq 1000"} {
+		got := do(t, "", env, append([]string{"watch", "p", "-o", "quiet"}, words(how)...)...)
+		if lines := strings.Count(got.stdout, "p\n"); got.code != 0 || (lines == 0) != (how == "--from-now" || how == "--from-seq 1000") {
+			t.Errorf("a pilot that has ended, %s: %+v", how, got)
+		}
 	}
 	if got := do(t, "", env, "watch", "--from-seq", string(from), "--epoch", "1"); got.code != exitError {
 		t.Errorf("another log: %+v", got)

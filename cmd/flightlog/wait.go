@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ import (
 type waiting struct {
 	named   []string // empty: DONE
 	states  []pilot.State
-	timeout time.Duration
+	timeout limit
+	explain bool // tells on stderr why pilots did not end DONE
 	silent  bool // says how it ended by its exit code only
 }
 
@@ -52,7 +54,7 @@ func (a *app) wait() *cobra.Command {
 	}, a.pilotsOrManagerNamed, w.check)
 	a.managerFlag(c)
 	c.Flags().StringSliceVarP(&w.named, "state", "s", []string{"DONE"}, "states to wait for; also pending, final")
-	c.Flags().DurationVar(&w.timeout, "timeout", 0, "how long; 0: for ever")
+	c.Flags().Var(&w.timeout, "timeout", limitUsage)
 	return c
 }
 
@@ -76,12 +78,13 @@ type waited struct {
 type waitedPilot struct {
 	Manager pilot.UID `json:"manager"`
 	api.Waited
+	remark string // for people: why it ended as it did, if it is not DONE
 }
 
 // check reads the states, DONE if there are none.
 func (w *waiting) check([]string) (err error) {
-	if w.timeout < 0 {
-		return misused("--timeout must not be negative")
+	if err := w.timeout.check(); err != nil {
+		return err
 	}
 	if len(w.named) == 0 {
 		w.named = []string{pilot.Done.String()}
@@ -99,40 +102,76 @@ func (a *app) await(ctx context.Context, cl *client.Client, groups []group, w *w
 	if err != nil {
 		return err
 	}
+	if w.explain || a.output == outTable && !w.silent {
+		sum.remarks(ctx, groups)
+	}
+	if w.explain {
+		a.tellEnds(sum)
+	}
 	if !w.silent {
-		if err := a.print(sum.result()); err != nil {
+		if err := a.print(a.stood(sum)); err != nil {
 			return err
 		}
 	}
 	return sum.exit()
 }
 
-func awaitGroups(ctx context.Context, groups []group, wanted []pilot.State, timeout time.Duration) (*waited, error) {
+func awaitGroups(ctx context.Context, groups []group, wanted []pilot.State, timeout limit) (*waited, error) {
 	sum, began := &waited{Pilots: []waitedPilot{}}, time.Now()
 	for _, g := range groups {
-		o := client.WaitOptions{States: wanted}
-		if timeout > 0 {
-			o.Timeout = max(time.Millisecond, timeout-time.Since(began))
-		}
+		o := client.WaitOptions{States: wanted, Timeout: timeout.left(began)}
 		got, err := g.Wait(ctx, o, g.uids...)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range got.Pilots {
-			sum.Pilots = append(sum.Pilots, waitedPilot{g.UID(), p})
+			sum.Pilots = append(sum.Pilots, waitedPilot{Manager: g.UID(), Waited: p})
 		}
 		sum.TimedOut = sum.TimedOut || got.TimedOut
 	}
 	return sum, nil
 }
 
-func (w *waited) result() result {
+// remarks asks why pilots did not end DONE. The wait is over and its result
+// known: where there is no answer, there is no remark.
+func (w *waited) remarks(ctx context.Context, groups []group) {
+	for _, g := range groups {
+		at := map[pilot.UID]int{}
+		var uids []pilot.UID
+		for i, p := range w.Pilots {
+			if p.Manager == g.UID() && p.State.Final() && p.State != pilot.Done {
+				at[p.UID], uids = i, append(uids, p.UID)
+			}
+		}
+		for some := range slices.Chunk(uids, api.MaxItems) {
+			got, err := g.Get(ctx, some...)
+			if err != nil {
+				return
+			}
+			for i := range got {
+				w.Pilots[at[got[i].UID]].remark = remark(&got[i])
+			}
+		}
+	}
+}
+
+// tellEnds says on stderr why pilots did not end DONE.
+func (a *app) tellEnds(w *waited) {
+	for _, p := range w.Pilots {
+		if p.State.Final() && p.State != pilot.Done {
+			a.tell("flightlog: %s %s: %s", a.name(p.Manager, p.UID), p.State, or(p.remark, "no reason known"))
+		}
+	}
+}
+
+// stood shows where pilots stand at the end of a wait.
+func (a *app) stood(w *waited) result {
 	return result{value: w, text: func(p *page) {
 		rows := make([][]string, len(w.Pilots))
 		for i, x := range w.Pilots {
-			rows[i] = []string{x.UID, p.state(x.State), yesNo(x.Reached)}
+			rows[i] = []string{a.name(x.Manager, x.UID), p.state(x.State), yesNo(x.Reached), clip(x.remark, 60)}
 		}
-		p.table([]string{"PILOT", "STATE", "REACHED"}, rows)
+		p.table([]string{"PILOT", "STATE", "REACHED", "REMARK"}, rows)
 	}}
 }
 

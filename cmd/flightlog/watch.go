@@ -30,13 +30,15 @@ func (a *app) watch() *cobra.Command {
 		Use: "watch [UID]", Aliases: []string{"events"}, Args: cobra.MaximumNArgs(1),
 		Short: "Show pilots as they are, then every change as it happens",
 		Long: "Show the pilots of a manager, or of all, or one pilot, as they are, and then every change of\n" +
-			"state as it happens, until interrupted. It goes on by itself when the service restarts.\n\n" +
+			"state as it happens. The watch of one pilot ends with its final state, any other when it is\n" +
+			"interrupted (Ctrl-C), in both cases with exit code 0. It goes on by itself when the service\n" +
+			"restarts.\n\n" +
 			"With -o json each change is one line; its seq and epoch are what --from-seq and --epoch\n" +
 			"take to go on behind it.",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		o, err := a.watchOptions(ctx, cl, &w, args)
-		if err != nil {
+		o, over, err := a.watchOptions(ctx, cl, &w, args)
+		if err != nil || over {
 			return err
 		}
 		return a.follow(ctx, cl, o, w.everyMove)
@@ -52,8 +54,10 @@ func (a *app) watch() *cobra.Command {
 	return c
 }
 
-func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, args []string) (client.WatchOptions, error) {
-	o := w.options
+// watchOptions says what to watch, and whether nothing of it will be seen
+// because the pilot has ended.
+func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, args []string) (o client.WatchOptions, over bool, err error) {
+	o = w.options
 	o.Manager = a.manager
 	switch {
 	case w.beginning:
@@ -64,25 +68,38 @@ func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, 
 	if len(args) == 1 {
 		p, err := a.thePilot(ctx, cl, args[0])
 		if err != nil {
-			return o, err
+			return o, false, err
 		}
-		if _, err := p.Get(ctx); err != nil {
-			return o, err
+		now, err := p.Get(ctx)
+		if err != nil {
+			return o, false, err
 		}
 		o.Manager, o.Pilot = p.Manager().UID(), p.UID()
+		if now.State.Final() && (w.fromNow || o.After >= now.Seq) {
+			over = o.Epoch == 0 || o.Epoch == epochOf(ctx, cl, o)
+		}
 	} else if a.manager != "" {
 		if _, err := cl.Manager(ctx, a.manager); err != nil {
-			return o, err
+			return o, false, err
 		}
 	}
-	return o, nil
+	return o, over, nil
 }
 
-// follow prints changes until it is interrupted, which is its normal end.
+// epochOf is the epoch of the log that a pilot is in now; 0: not known.
+func epochOf(ctx context.Context, cl *client.Client, o client.WatchOptions) int64 {
+	for ch := range cl.Watch(ctx, client.WatchOptions{Manager: o.Manager, Pilot: o.Pilot}) {
+		return ch.Epoch
+	}
+	return 0
+}
+
+// follow prints changes until it is interrupted, or the one pilot it is about
+// has ended: both are normal ends.
 func (a *app) follow(ctx context.Context, cl *client.Client, o client.WatchOptions, every bool) error {
 	p := a.page()
 	if a.output == outTable && p.header {
-		p.line(changeFormat, "TIME", "PILOT", "STATE", "WHAT")
+		p.line(a.changeFormat(), "TIME", "PILOT", "STATE", "WHAT")
 	}
 	for ch, err := range cl.Watch(ctx, o) {
 		if ctx.Err() != nil {
@@ -91,18 +108,27 @@ func (a *app) follow(ctx context.Context, cl *client.Client, o client.WatchOptio
 		if err != nil {
 			return err
 		}
-		if !every && !ch.Moved() && ch.Kind != "" {
-			continue
+		if every || ch.Moved() || ch.Kind == "" {
+			if err := a.change(p, &ch); err != nil {
+				return err
+			}
 		}
-		if err := a.change(p, &ch); err != nil {
-			return err
+		if o.Pilot != "" && ch.Pilot.State.Final() {
+			return nil
 		}
 	}
 	return nil
 }
 
-// changeFormat suits the uids that the service makes: "pilot-" and a ULID.
-const changeFormat = "%-12s  %-32s  %-14s  %s"
+// changeFormat suits the uids that the service makes: "pilot-" and a ULID, and
+// before it, where pilots of several managers may be seen, "mgr-", a ULID and a
+// slash.
+func (a *app) changeFormat() string {
+	if a.manager == "" {
+		return "%-12s  %-63s  %-14s  %s"
+	}
+	return "%-12s  %-32s  %-14s  %s"
+}
 
 // changeValue is one line of watch -o json.
 type changeValue struct {
@@ -137,15 +163,15 @@ func (a *app) change(p *page, ch *client.Change) error {
 		_, err = fmt.Fprintf(a.stdout, "---\n%s", b)
 		return err
 	case outQuiet:
-		_, err := fmt.Fprintln(a.stdout, ch.Pilot.UID)
+		_, err := fmt.Fprintln(a.stdout, a.name(ch.Pilot.Manager, ch.Pilot.UID))
 		return err
 	default:
-		p.change(ch)
+		p.change(a.changeFormat(), a.name(ch.Pilot.Manager, ch.Pilot.UID), ch)
 		return p.err
 	}
 }
 
-func (p *page) change(ch *client.Change) {
+func (p *page) change(format, name string, ch *client.Change) {
 	at := "now"
 	if ch.Kind != "" {
 		at = clock(ch.Time, time.Now())
@@ -154,7 +180,7 @@ func (p *page) change(ch *client.Change) {
 	if colored := p.state(ch.Pilot.State); colored != ch.Pilot.State.String() {
 		state = colored + fmt.Sprintf("%*s", 14-len(ch.Pilot.State.String()), "")
 	}
-	p.line("%s", strings.TrimRight(fmt.Sprintf(changeFormat, at, ch.Pilot.UID, state, oneLine(what(ch))), " "))
+	p.line("%s", strings.TrimRight(fmt.Sprintf(format, at, name, state, oneLine(what(ch))), " "))
 }
 
 // what says in words what a change brought.

@@ -1,0 +1,135 @@
+package launcher_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// brittle is an inbox whose acks are lost, as when the connection is down.
+type brittle struct{ launcher.Inbox }
+
+func (b brittle) Receive(ctx context.Context) iter.Seq2[*events.Delivery, error] {
+	return func(yield func(*events.Delivery, error) bool) {
+		for d, err := range b.Inbox.Receive(ctx) {
+			if d != nil {
+				d.Done = func() error { return errors.New("outbound buffer limit exceeded") }
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestALostAckDoesNotFreezeThePilot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{})
+		f.launch("a", func(c *launcher.Config) { c.Inbox = brittle{c.Inbox} })
+		k := f.submit("p", pilot.Description{})
+		f.awaitState(k, pilot.Active)
+		f.cancel(k, false)
+		f.awaitState(k, pilot.Canceled)
+	})
+}
+
+func TestAThrottledPilotWaitsAsLongAsItTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := time.Now().Add(8 * time.Hour)
+		f := newFleet(t, adaptortest.Config{Fault: func(c adaptortest.Call) adaptortest.Fault {
+			if c.Op == adaptortest.Submit && time.Now().Before(open) {
+				return adaptortest.Throttle
+			}
+			return adaptortest.None
+		}})
+		f.launch("a")
+		f.awaitState(f.submit("p", pilot.Description{Executable: "true"}), pilot.Done)
+	})
+}
+
+// TestABatchSystemThatIsAway: nothing is given up within the hour, and people
+// are told about the pilots that run.
+func TestABatchSystemThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{})
+		f.launch("a")
+		runs := f.submit("runs", pilot.Description{Runtime: pilot.Runtime(10 * time.Hour)})
+		f.awaitState(runs, pilot.Active)
+		f.batch.Break(errors.New("connection refused"))
+		waits := f.submit("waits", pilot.Description{Executable: "true"})
+		f.await(runs, "said to be without care", func(p *projection.Pilot) bool { return p.Note.Health != "" })
+		time.Sleep(30 * time.Minute)
+		if p := f.get(runs); p.State != pilot.Active {
+			t.Errorf("the running pilot is %s", p.State)
+		}
+		f.batch.Break(nil)
+		f.awaitState(waits, pilot.Done)
+		f.await(runs, "cared for", func(p *projection.Pilot) bool { return p.Note.Health == "" })
+	})
+}
+
+func TestACancelThatCannotBeSentStillEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{
+			Script: func(*adaptor.Spec) adaptortest.Script { return adaptortest.Script{Length: time.Hour, Crash: true} },
+			Fault: func(c adaptortest.Call) adaptortest.Fault {
+				if c.Op == adaptortest.Cancel {
+					return adaptortest.Fail
+				}
+				return adaptortest.None
+			},
+		})
+		f.launch("a")
+		k := f.submit("p", pilot.Description{Runtime: pilot.Runtime(10 * time.Hour)})
+		f.awaitState(k, pilot.Active)
+		f.batch.Serve(nil)
+		f.cancel(k, false)
+		f.batch.Kill(k)
+		f.awaitState(k, pilot.Canceled)
+	})
+}
+
+// TestALauncherThatDiesOfAPilot: a pilot whose every launcher dies in the
+// middle of launching it is given up.
+func TestALauncherThatDiesOfAPilot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{Fault: func(c adaptortest.Call) adaptortest.Fault {
+			if c.Op == adaptortest.Find {
+				return adaptortest.Forget // what it died of left nothing behind
+			}
+			return adaptortest.None
+		}})
+		began := make(chan struct{}, 1)
+		f.log.Faults.Delay = func(e *events.Event) time.Duration {
+			if e.Kind == "pending_active" {
+				began <- struct{}{}
+				return time.Hour
+			}
+			return 0
+		}
+		f.batch.Serve(nil)
+		k := f.submit("p", pilot.Description{})
+		lives := 0
+		for ; lives < 20 && !f.get(k).State.Final(); lives++ {
+			m := f.launch("a", func(c *launcher.Config) { c.Limits.Crashes, c.Limits.Effect = 3, time.Second })
+			select {
+			case <-began:
+			case <-time.After(time.Minute):
+			}
+			f.kill(m)
+		}
+		if p := f.get(k); p.State != pilot.Failed || p.Cause.Code != pilot.RetriesExhausted || lives > 6 {
+			t.Errorf("after %d lives it is %s with %+v", lives, p.State, p.Cause)
+		}
+	})
+}

@@ -63,6 +63,9 @@ func (h *hand) move(k pilot.Key, kinds ...pilot.Kind) {
 		if was.Status != nil {
 			status = *was.Status
 		}
+		if kind == pilot.CancelAsked {
+			status.Cancel = &pilot.Cancel{By: "tester"}
+		}
 		e, ok := events.Moved(k, was.Seq, status, kind, nil)
 		if !ok {
 			h.t.Fatalf("no move from %s by %s", status.State, kind)

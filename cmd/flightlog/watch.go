@@ -88,8 +88,10 @@ func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, 
 
 // epochOf is the epoch of the log that a pilot is in now; 0: not known.
 func epochOf(ctx context.Context, cl *client.Client, o client.WatchOptions) int64 {
-	for ch := range cl.Watch(ctx, client.WatchOptions{Manager: o.Manager, Pilot: o.Pilot}) {
-		return ch.Epoch
+	for ch, err := range cl.Watch(ctx, client.WatchOptions{Manager: o.Manager, Pilot: o.Pilot}) {
+		if err == nil {
+			return ch.Epoch
+		}
 	}
 	return 0
 }

@@ -16,7 +16,7 @@
 // Every script is read by bash as a login shell, since the commands of real
 // configurations need it ("module load", "source"); its syntax is that of sh.
 //
-// Submit runs in the sandbox, in which the directory of the attempt's marks
+// Submit runs in the sandbox, in which the directory of the marks
 // exists already. A sandbox that can stand in a directive stands there; of one
 // that cannot (it holds "$SCRATCH", spaces) scripts say nothing: they run where
 // they are submitted. Once a shell has made a path of it, no '$' may be left:

@@ -14,7 +14,7 @@ var fork = dialect{
 func submitFork(j *job) []string {
 	return []string{
 		"/bin/sh", "-c",
-		`PILOT_SANDBOX=$PWD setsid /bin/bash -l "$1/job.sh" </dev/null >"$1/job.out" 2>"$1/job.err" & echo "$!"`,
+		`PILOT_SANDBOX=$PWD setsid /bin/bash -l "$1.job.sh" </dev/null >"$1.job.out" 2>"$1.job.err" & echo "$!"`,
 		"sh", j.marks(),
 	}
 }

@@ -90,11 +90,11 @@ func newJob(spec *Spec, d *dialect) *job {
 	return j
 }
 
-// marks is the directory of the marks, relative to the sandbox.
+// marks is what the names of the marks begin with, relative to the sandbox.
 func (j *job) marks() string { return MarksDir + "/" + decimal(int64(j.Attempt)) }
 
 // file is the path of a file beside the marks, relative to the sandbox.
-func (j *job) file(name string) string { return j.marks() + "/" + name }
+func (j *job) file(name string) string { return j.marks() + "." + name }
 
 // path is the same for a directive: absolute, if the sandbox can stand there.
 func (j *job) path(name string) string {

@@ -55,7 +55,7 @@ func stageIn(t *testing.T, sandbox string, spec *render.Spec, agentScript string
 
 func (s *site) put(name, text string) {
 	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.marks.Dir, name), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(s.marks.Path(name), []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -105,7 +105,7 @@ func (s *site) run() {
 
 func (s *site) file(name string) string {
 	s.t.Helper()
-	b, err := os.ReadFile(filepath.Join(s.marks.Dir, name))
+	b, err := os.ReadFile(s.marks.Path(name))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -126,8 +126,8 @@ func (s *site) exit() *api.Outcome {
 
 // goodAgent leaves the marks of an agent, and what it was given.
 const goodAgent = `d=$PILOT_SANDBOX/.flightlog/$PILOT_ATTEMPT
-cat >"$d/given"; env >"$d/environ"; pwd >"$d/pwd"; ls "$d" >"$d/seen"
-echo '{}' >"$d/started"; echo '{"kind":"done","code":"payload_completed"}' >"$d/exit"`
+cat >"$d.given"; env >"$d.environ"; pwd >"$d.pwd"; ls "${d%/*}" >"$d.seen"
+echo '{}' >"$d.started"; echo '{"kind":"done","code":"payload_completed"}' >"$d.exit"`
 
 func TestTheAgentGetsItsAssignment(t *testing.T) {
 	t.Parallel()
@@ -224,8 +224,8 @@ func TestEndsThatTheAgentCannotTell(t *testing.T) {
 		"no such command":    {pre: []string{"/no/such \\ \"one\""}, code: pilot.BootstrapFailed, says: `pre_bootstrap failed: /no/such \ "one", exit code 127`},
 		"no assignment":      {missing: true, code: pilot.BootstrapFailed, says: "there is no assignment, exit code 66"},
 		"the agent is none":  {agent: "exec /no/such/agent", code: pilot.BootstrapFailed, says: "the agent did not start, exit code 127"},
-		"the agent is lost":  {agent: `echo '{}' >.flightlog/1/started; kill -KILL $$`, code: pilot.AgentLost, says: "the agent is gone and left no word, exit code 137"},
-		"the agent is quiet": {agent: `echo '{}' >.flightlog/1/started`, code: pilot.AgentLost, says: "the agent is gone and left no word, exit code 0"},
+		"the agent is lost":  {agent: `echo '{}' >.flightlog/1.started; kill -KILL $$`, code: pilot.AgentLost, says: "the agent is gone and left no word, exit code 137"},
+		"the agent is quiet": {agent: `echo '{}' >.flightlog/1.started`, code: pilot.AgentLost, says: "the agent is gone and left no word, exit code 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -237,7 +237,7 @@ func TestEndsThatTheAgentCannotTell(t *testing.T) {
 			}
 			s := stage(t, spec, agentScript)
 			if tt.missing {
-				if err := os.Remove(filepath.Join(s.marks.Dir, "assignment")); err != nil {
+				if err := os.Remove(s.marks.Path("assignment")); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -284,8 +284,8 @@ func TestTheAgentHearsOfSignals(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			s := stage(t, plain("fork"), `d=.flightlog/1
-trap 'echo term >"$d/heard"; kill "$!"; echo "{\"kind\":\"canceled\",\"code\":\"canceled_by_agent\"}" >"$d/exit"; exit 9' TERM
-sleep 1000 & echo '{}' >"$d/started"; wait`)
+trap 'echo term >"$d.heard"; kill "$!"; echo "{\"kind\":\"canceled\",\"code\":\"canceled_by_agent\"}" >"$d.exit"; exit 9' TERM
+sleep 1000 & echo '{}' >"$d.started"; wait`)
 			p := s.begin()
 			if p == nil {
 				t.Fatal("the script is gone")
@@ -319,7 +319,7 @@ func TestMarksReadBack(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.file("exit")), &out); err != nil || !strings.Contains(out.Message, spec.PreBootstrap[0]) {
 		t.Errorf("%q: %v", out.Message, err)
 	}
-	if info, err := os.Stat(filepath.Join(s.marks.Dir, "exit")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(s.marks.Path("exit")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the mark's mode is %v, %v", info.Mode(), err)
 	}
 }

@@ -46,7 +46,7 @@ type Node struct {
 }
 
 // MarksDir is where a script expects and leaves the files of its attempt,
-// below the sandbox: <sandbox>/.flightlog/<attempt>, as package agent has it.
+// below the sandbox: <sandbox>/.flightlog/<attempt>.<name>, as package agent has it.
 const MarksDir = ".flightlog"
 
 // check gives the faults of everything that dialects need not look at.

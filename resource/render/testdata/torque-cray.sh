@@ -8,8 +8,8 @@
 #PBS -l mem=98304mb
 #PBS -l gres=ccm
 #PBS -v PILOT_TOKEN=mgr-01.pilot-01.1,PILOT_UID=pilot-01,PILOT_ATTEMPT=1
-#PBS -o /scratch/ann/mgr-01/pilot-01/.flightlog/1/job.out
-#PBS -e /scratch/ann/mgr-01/pilot-01/.flightlog/1/job.err
+#PBS -o /scratch/ann/mgr-01/pilot-01/.flightlog/1.job.out
+#PBS -e /scratch/ann/mgr-01/pilot-01/.flightlog/1.job.err
 #PBS -r n
 #
 # Flightlog: pilot pilot-01 of manager mgr-01 on site.host, attempt 1.
@@ -17,16 +17,16 @@
 
 cd -- /scratch/ann/mgr-01/pilot-01 || exit 72
 fl_marks=$PWD/.flightlog/1
-[ -d "$fl_marks" ] || { echo "there is no $fl_marks" >&2; exit 72; }
+[ -d "${fl_marks%/*}" ] || { echo "there is no ${fl_marks%/*}" >&2; exit 72; }
 
 # fl_mark NAME JSON leaves a mark; 1: there is one, 2: it cannot.
 fl_mark() {
-	fl_tmp="$fl_marks/$1.$fl_host.$$.tmp"
+	fl_tmp="$fl_marks.$1.$fl_host.$$.tmp"
 	(umask 077 && printf '%s\n' "$2" >"$fl_tmp") || return 2
 	fl_left=0
-	if ! ln -- "$fl_tmp" "$fl_marks/$1" 2>/dev/null && ! [ "$fl_tmp" -ef "$fl_marks/$1" ]; then
+	if ! ln -- "$fl_tmp" "$fl_marks.$1" 2>/dev/null && ! [ "$fl_tmp" -ef "$fl_marks.$1" ]; then
 		fl_left=2
-		[ ! -e "$fl_marks/$1" ] || fl_left=1
+		[ ! -e "$fl_marks.$1" ] || fl_left=1
 	fi
 	rm -f -- "$fl_tmp"
 	return "$fl_left"
@@ -55,7 +55,7 @@ fl_mark bootstrap "{\"pid\":$$,\"start\":${fl_start:-0},\"boot\":\"$fl_boot\",\"
 case $? in
 0) ;;
 1) echo 'another job has this attempt' >&2; exit 75 ;;
-*) echo "no mark can be left in $fl_marks" >&2; exit 73 ;;
+*) echo "no mark can be left as $fl_marks.*" >&2; exit 73 ;;
 esac
 fl_code=bootstrap_failed
 fl_why='the script ended'
@@ -72,9 +72,9 @@ export PILOT_SANDBOX="$PWD"
 fl_why='the sandbox is gone'
 cd -- "$PILOT_SANDBOX" || exit
 fl_why='there is no assignment'
-[ -r "$fl_marks/assignment" ] || exit 66
-exec 3<"$fl_marks/assignment"
-rm -f -- "$fl_marks/assignment"
+[ -r "$fl_marks.assignment" ] || exit 66
+exec 3<"$fl_marks.assignment"
+rm -f -- "$fl_marks.assignment"
 fl_why='the agent did not start'
 fl_asked=
 fl_agent=
@@ -91,7 +91,7 @@ while
 	[ "$fl_wait" -eq 127 ] || fl_status=$fl_wait
 	[ -n "$fl_asked" ]
 do :; done
-if [ -e "$fl_marks/started" ]; then
+if [ -e "$fl_marks.started" ]; then
 	fl_code=agent_lost
 	fl_why='the agent is gone and left no word'
 fi

@@ -67,7 +67,7 @@ type Spec struct {
 
 // Token names the attempt inside the batch system: it is what Find looks for.
 func Token(key pilot.Key, attempt int) string {
-	return fmt.Sprintf("%s.%s.%d", key.Manager, key.Pilot, attempt)
+	return key.Token(attempt)
 }
 
 // Placed is a job the batch system has.

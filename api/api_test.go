@@ -52,7 +52,9 @@ func TestShapesReadBack(t *testing.T) {
 		&api.ManagersAnswer{}, &api.SessionAnswer{}, &api.SessionsAnswer{}, &api.CloseAnswer{}, &api.SubmitRequest{},
 		&api.GetRequest{}, &api.PilotsAnswer{}, &api.ListRequest{}, &api.ListAnswer{}, &api.WaitRequest{}, &api.WaitAnswer{},
 		&api.CancelRequest{}, &api.CancelAnswer{}, &api.PilotRequest{}, &api.HistoryAnswer{}, &api.LogsAnswer{},
-		&api.ErrorAnswer{}, &api.AgentRequest{}, &api.AgentReply{},
+		&api.ResourcesRequest{}, &api.ResourcesAnswer{}, &api.ResourceRequest{}, &api.ResourceAnswer{}, &api.PutResourceRequest{},
+		&api.PutResourceAnswer{}, &api.DeleteResourceRequest{}, &api.CheckResourceRequest{}, &api.CheckResourceAnswer{},
+		&api.RenderRequest{}, &api.RenderAnswer{}, &api.ErrorAnswer{}, &api.AgentRequest{}, &api.AgentReply{},
 	} {
 		fill(reflect.ValueOf(shape).Elem())
 		b, err := json.Marshal(shape)
@@ -74,6 +76,9 @@ func fill(v reflect.Value) {
 	switch x := v.Addr().Interface().(type) {
 	case *time.Time:
 		*x = time.UnixMilli(1_767_225_600_123).UTC()
+		return
+	case *json.RawMessage:
+		*x = json.RawMessage(`{"a":1}`)
 		return
 	case *pilot.State:
 		*x = pilot.Active

@@ -31,6 +31,7 @@ type Pilot struct {
 	Cause       *Cause            `json:"cause,omitempty"`
 	Health      string            `json:"health,omitempty"`   // empty: well
 	Degraded    string            `json:"degraded,omitempty"` // a message about it was not understood
+	Notes       []string          `json:"notes,omitempty"`    // what was changed of the description, and why
 	Seq         uint64            `json:"seq"`
 }
 
@@ -85,7 +86,7 @@ func PilotOf(p *projection.Pilot) Pilot {
 		Cause: causeOf(p.Cause), Health: p.Note.Health, Degraded: p.Degraded, Seq: p.Latest(),
 	}
 	if p.Birth != nil {
-		out.Description = p.Birth.Description
+		out.Description, out.Notes = p.Birth.Description, p.Birth.Notes
 	}
 	if p.Job.Known() {
 		out.Job = &Job{p.Job.ID, p.Job.Cluster, p.Job.URL, p.Job.Host, p.Note.Phase, p.Note.Native}

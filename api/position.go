@@ -32,3 +32,18 @@ func (a HistoryAnswer) Position() uint64 { return a.Seq }
 
 // Position is the log position the answer reflects.
 func (a LogsAnswer) Position() uint64 { return a.Seq }
+
+// Position is the log position the answer reflects.
+func (a ResourcesAnswer) Position() uint64 { return a.Seq }
+
+// Position is the log position the answer reflects.
+func (a ResourceAnswer) Position() uint64 { return a.Seq }
+
+// Position is the log position the answer reflects.
+func (a PutResourceAnswer) Position() uint64 { return a.Seq }
+
+// Position is the log position the answer reflects.
+func (a CheckResourceAnswer) Position() uint64 { return a.Seq }
+
+// Position is the log position the answer reflects.
+func (a RenderAnswer) Position() uint64 { return a.Seq }

@@ -18,9 +18,7 @@ func (r *SubmitRequest) UnmarshalJSON(b []byte) error {
 		Pilots         []json.RawMessage `json:"pilots"`
 		IdempotencyKey string            `json:"idempotency_key"`
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&raw); err != nil {
+	if err := strict(b, &raw); err != nil {
 		return err
 	}
 	if n := len(raw.Pilots); n > MaxItems { // before a megabyte of "{}," becomes a hundred of descriptions
@@ -40,6 +38,13 @@ func (r *SubmitRequest) UnmarshalJSON(b []byte) error {
 	}
 	*r = SubmitRequest{Manager: raw.Manager, Pilots: pilots, IdempotencyKey: raw.IdempotencyKey}
 	return nil
+}
+
+// strict reads a value without fields that are not known.
+func strict(b []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	return dec.Decode(into)
 }
 
 // beside gives those faults of an item that do not follow from its having

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,43 @@ func TestEnsureTellsDifferences(t *testing.T) {
 	if pilot.CodeOf(err) != pilot.Unsupported || !strings.Contains(err.Error(), "age limit is 1h0m0s, must be 0s") ||
 		!strings.Contains(err.Error(), "atomic batches is false, must be true") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestEnsureAddsSubjects: a log of a version that knew fewer subjects gets the
+// rest, keeps what its owner has set, and is left alone if it differs otherwise.
+func TestEnsureAddsSubjects(t *testing.T) {
+	t.Parallel()
+	c := bustest.Ready(t)
+	js, err := jetstream.New(c.NATS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := func() jetstream.StreamConfig {
+		s, err := js.Stream(t.Context(), "PILOTS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo().Config
+	}
+	older := config()
+	all := slices.Clone(older.Subjects)
+	older.Subjects, older.MaxBytes, older.MaxAge = older.Subjects[:5], 1<<30, time.Hour
+	if _, err := js.UpdateStream(t.Context(), older); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ensure(t.Context(), bus.StreamConfig{}); pilot.CodeOf(err) != pilot.Unsupported || len(config().Subjects) != 5 {
+		t.Fatalf("with another difference: %v, %v", err, config().Subjects)
+	}
+	older.MaxAge = 0
+	if _, err := js.UpdateStream(t.Context(), older); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if now := config(); !slices.Equal(slices.Sorted(slices.Values(now.Subjects)), slices.Sorted(slices.Values(all))) || now.MaxBytes != 1<<30 {
+		t.Fatalf("is %+v", now)
 	}
 }
 

@@ -50,6 +50,16 @@ func (l *Log) History(ctx context.Context, key pilot.Key, after uint64) ([]event
 	return all, nil
 }
 
+// Versions gives what was ever put, or deleted, as the configuration of a
+// resource, in log order and as far as it decodes.
+func (l *Log) Versions(ctx context.Context, label string) ([]events.Event, error) {
+	subject, err := Subject(&events.Event{Class: events.OfResource, Key: pilot.Key{Resource: label}})
+	if err != nil {
+		return nil, err
+	}
+	return l.chain(ctx, nil, subject, 0)
+}
+
 // chain appends to all the events of a subject, which may have wildcards.
 func (l *Log) chain(ctx context.Context, all []events.Event, subject string, after uint64) ([]events.Event, error) {
 	for bulk := true; ; {

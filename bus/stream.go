@@ -51,8 +51,10 @@ func shape(cfg StreamConfig) jetstream.StreamConfig {
 }
 
 // Ensure creates the log, or checks that the one that is there is as it must
-// be: code unsupported lists the differences. It waits for a cluster to find
-// its leader until ctx ends.
+// be: code unsupported lists the differences. A log that an earlier version made
+// may lack subjects of this one and nothing else; they are added, which no
+// reader or writer of the others notices. Nothing else is ever mended. It waits
+// for a cluster to find its leader until ctx ends.
 func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
 	want := shape(cfg)
 	var have jetstream.StreamConfig
@@ -69,7 +71,23 @@ func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
 	if err != nil {
 		return err
 	}
+	if more := missing(want.Subjects, have.Subjects); len(more) > 0 {
+		grown := have
+		grown.Subjects = slices.Concat(have.Subjects, more)
+		if err := differences(&want, &grown, cfg); err != nil {
+			return err
+		}
+		return c.persist(ctx, "add subjects to the log", func(ctx context.Context) error {
+			_, err := c.js.UpdateStream(ctx, grown)
+			return err
+		})
+	}
 	return differences(&want, &have, cfg)
+}
+
+// missing are those of want that have lacks.
+func missing(want, have []string) []string {
+	return slices.DeleteFunc(slices.Clone(want), func(s string) bool { return slices.Contains(have, s) })
 }
 
 func differences(want, have *jetstream.StreamConfig, cfg StreamConfig) error {

@@ -14,12 +14,13 @@ const (
 	treeRemark  = "pilots.note."
 	treeManager = "pilots.mgr."
 	treeSession = "pilots.ses."
+	treeConfig  = "pilots.res."
 	treeAgent   = "pilots.agent." // never stored
 )
 
 // trees are all that the stream of the log stores.
 func trees() []string {
-	return []string{treeCommand + ">", treeChange + ">", treeRemark + ">", treeManager + ">", treeSession + ">"}
+	return []string{treeCommand + ">", treeChange + ">", treeRemark + ">", treeManager + ">", treeSession + ">", treeConfig + ">"}
 }
 
 // Subject gives the subject that e has in the log. Code invalid: its class,
@@ -42,6 +43,8 @@ func Subject(e *events.Event) (string, error) {
 		return treeManager + e.Manager, token("manager", e.Manager)
 	case events.OfSession:
 		return treeSession + e.Session, token("session", e.Session)
+	case events.OfResource:
+		return treeConfig + e.Resource, resourceToken(e.Resource)
 	default:
 		return "", pilot.Errorf(pilot.Invalid, "class %d has no place in the log", e.Class)
 	}
@@ -68,6 +71,9 @@ func ParseSubject(s string) (e events.Event, err error) {
 	} else if uid, ok := strings.CutPrefix(s, treeSession); ok {
 		e.Class, e.Session = events.OfSession, uid
 		err = token("session", uid)
+	} else if label, ok := strings.CutPrefix(s, treeConfig); ok {
+		e.Class, e.Resource = events.OfResource, label
+		err = resourceToken(label)
 	} else {
 		err = pilot.Errorf(pilot.Invalid, "%.200q is no subject of the log", s)
 	}

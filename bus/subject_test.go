@@ -19,8 +19,9 @@ func TestSubjectsAreAsDocumented(t *testing.T) {
 		"pilots.cmd.local.localhost.mgr-1.pilot-1.cancel": {Class: events.Command, Key: k, Kind: events.Cancel},
 		"pilots.evt.local.localhost.mgr-1.pilot-1":        {Class: events.Change, Key: k, Kind: "active"},
 		"pilots.note.local.localhost.mgr-1.pilot-1":       {Class: events.Remark, Key: k, Kind: events.Logged},
-		"pilots.mgr.mgr-1": {Class: events.OfManager, Key: pilot.Key{Manager: "mgr-1"}},
-		"pilots.ses.ses-1": {Class: events.OfSession, Session: "ses-1"},
+		"pilots.mgr.mgr-1":           {Class: events.OfManager, Key: pilot.Key{Manager: "mgr-1"}},
+		"pilots.ses.ses-1":           {Class: events.OfSession, Session: "ses-1"},
+		"pilots.res.local.localhost": {Class: events.OfResource, Key: pilot.Key{Resource: "local.localhost"}},
 	} {
 		if got, err := bus.Subject(&e); got != want || err != nil {
 			t.Errorf("got %q, %v, want %q", got, err, want)
@@ -32,12 +33,14 @@ func TestASubjectGivesBackWhatItWasBuiltOf(t *testing.T) {
 	t.Parallel()
 	token := rapid.StringMatching(`[A-Za-z0-9_-]{1,64}`)
 	rapid.Check(t, func(t *rapid.T) {
-		e := events.Event{Class: events.Class(rapid.IntRange(1, 5).Draw(t, "class"))}
+		e := events.Event{Class: events.Class(rapid.IntRange(1, 6).Draw(t, "class"))}
 		switch e.Class {
 		case events.OfSession:
 			e.Session = token.Draw(t, "session")
 		case events.OfManager:
 			e.Manager = token.Draw(t, "manager")
+		case events.OfResource:
+			e.Resource = token.Draw(t, "site") + "." + token.Draw(t, "host")
 		default:
 			e.Key = pilot.Key{
 				Resource: token.Draw(t, "site") + "." + token.Draw(t, "host"),
@@ -64,6 +67,7 @@ func TestOnlyOurSubjectsParse(t *testing.T) {
 		"", "pilots", "pilots.", "pilots.evt", "pilots.evt.", "pilots.evt.a.b.c", "pilots.evt.a.b.c.d.e", "pilots.evt.a.b.c.",
 		"pilots.evt.a.b.*.d", "pilots.evt.>", "pilots.cmd.a.b.c.d", "pilots.cmd.a.b.c.d.", "pilots.cmd.a.b.c.d.submit.x",
 		"pilots.mgr.", "pilots.mgr.a.b", "pilots.ses.a b", "pilots.api.pilot.submit", "other.evt.a.b.c.d",
+		"pilots.res.", "pilots.res.a", "pilots.res.a.b.c", "pilots.res.a.*", "pilots.res..b",
 		"pilots.mgr." + strings.Repeat("x", 65), "pilots.evt.ä.b.c.d",
 	} {
 		if e, err := bus.ParseSubject(s); pilot.CodeOf(err) != pilot.Invalid {
@@ -77,6 +81,7 @@ func FuzzSubject(f *testing.F) {
 	f.Add("pilots.cmd.local.localhost.m.p.submit")
 	f.Add("pilots.ses.s")
 	f.Add("pilots.cmd.")
+	f.Add("pilots.res.a.b")
 	f.Fuzz(func(t *testing.T, s string) {
 		e, err := bus.ParseSubject(s)
 		if err != nil {

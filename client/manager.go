@@ -65,7 +65,7 @@ func (m *Manager) Info(ctx context.Context) (api.Manager, error) {
 
 // Pilot gives the handle of a pilot of this manager, without asking whether it
 // exists.
-func (m *Manager) Pilot(uid pilot.UID) *Pilot { return &Pilot{m, uid} }
+func (m *Manager) Pilot(uid pilot.UID) *Pilot { return &Pilot{m: m, uid: uid} }
 
 // getChunk keeps an answer far below the bus's 1 MB: a pilot is about 1 kB.
 const getChunk = 200

@@ -10,12 +10,18 @@ import (
 
 // Pilot is a handle of a pilot.
 type Pilot struct {
-	m   *Manager
-	uid pilot.UID
+	m     *Manager
+	uid   pilot.UID
+	notes []string
 }
 
 // UID is the pilot's name, unique within its manager.
 func (p *Pilot) UID() pilot.UID { return p.uid }
+
+// Notes say what the service changed of the description when the pilot was
+// submitted, and why: cores rounded up to whole nodes, a default queue. Only
+// handles that a submit gave have them; Get tells them at any time.
+func (p *Pilot) Notes() []string { return p.notes }
 
 // Manager is the handle of the manager that owns the pilot.
 func (p *Pilot) Manager() *Manager { return p.m }

@@ -89,6 +89,7 @@ func (m *Manager) submitPart(ctx context.Context, part []pilot.Description, key 
 	got := make([]*Pilot, len(answer.Pilots))
 	for i := range answer.Pilots {
 		got[i] = m.Pilot(answer.Pilots[i].UID)
+		got[i].notes = answer.Pilots[i].Notes
 	}
 	return got, nil
 }

@@ -18,7 +18,7 @@ func Encode(e *Event) ([]byte, error) {
 	w := wire{
 		V: Version, ID: e.ID, Kind: string(e.Kind), At: millis(e.At), Actor: e.Actor, Reason: e.Reason,
 		Birth: birthToWire(e.Birth), Status: statusToWire(e.Status),
-		Owner: ownerToWire(e.Owner), Note: noteToWire(e.Remark),
+		Owner: ownerToWire(e.Owner), Note: noteToWire(e.Remark), Source: sourceToWire(e.Source),
 	}
 	if e.Class == Change {
 		w.From = e.From.Exact()
@@ -46,6 +46,7 @@ func Decode(class Class, b []byte) (Event, error) {
 	e := Event{
 		Class: class, ID: w.ID, Kind: Kind(w.Kind), At: fromMillis(w.At), Actor: w.Actor, Reason: w.Reason,
 		Birth: birthFromWire(w.Birth), Owner: ownerFromWire(w.Owner), Remark: noteFromWire(w.Note),
+		Source: sourceFromWire(w.Source),
 	}
 	if class == Change {
 		if err := e.decodeChange(w); err != nil {
@@ -113,7 +114,8 @@ func (e *Event) complete() error {
 	missing := e.Class == Command && e.Kind == Submit && e.Birth == nil ||
 		moves && (e.Status == nil || e.Status.State.Leaving() && e.Status.Cancel == nil) ||
 		(e.Class == OfManager || e.Class == OfSession) && e.Owner == nil ||
-		e.Class == Remark && e.Remark == nil
+		e.Class == Remark && e.Remark == nil ||
+		e.Class == OfResource && (e.Kind == Put || e.Kind == Deleted) && e.Source == nil
 	if missing {
 		return pilot.Errorf(pilot.Invalid, "%s event has no body", e.Kind)
 	}

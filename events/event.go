@@ -11,11 +11,12 @@ type Class uint8
 
 // The classes.
 const (
-	Command   Class = iota + 1 // pilots.cmd: what managers tell launchers
-	Change                     // pilots.evt: all that moves a pilot, one subject each
-	Remark                     // pilots.note: what moves nothing
-	OfManager                  // pilots.mgr
-	OfSession                  // pilots.ses
+	Command    Class = iota + 1 // pilots.cmd: what managers tell launchers
+	Change                      // pilots.evt: all that moves a pilot, one subject each
+	Remark                      // pilots.note: what moves nothing
+	OfManager                   // pilots.mgr
+	OfSession                   // pilots.ses
+	OfResource                  // pilots.res
 )
 
 // Kind is what an event says. A Change is named by its pilot.Kind.
@@ -34,6 +35,9 @@ const (
 	Created Kind = "created" // OfManager, OfSession
 	Closing Kind = "closing"
 	Closed  Kind = "closed"
+
+	Put     Kind = "put"     // OfResource: a configuration from now on
+	Deleted Kind = "deleted" // OfResource: none any more
 )
 
 // Event is one message of the log.
@@ -46,28 +50,40 @@ type Event struct {
 	// and Cancel commands expect nothing.
 	Prev uint64
 
-	ID    string // unique; a repeated append carries the same
-	Class Class
-	pilot.Key
-	Session pilot.UID // OfSession only
-	Kind    Kind
-	At      time.Time // the writer's clock, cut to milliseconds
-	Actor   string    // who caused it
+	ID        string // unique; a repeated append carries the same
+	Class     Class
+	pilot.Key           // OfManager: Manager only; OfResource: Resource only
+	Session   pilot.UID // OfSession only
+	Kind      Kind
+	At        time.Time // the writer's clock, cut to milliseconds
+	Actor     string    // who caused it
 
 	From   pilot.State   // Change: the state before
 	Birth  *Birth        // Command Submit
 	Status *pilot.Status // Change: the whole state after
 	Owner  *Owner        // OfManager, OfSession: the whole state after
 	Remark *Note         // Remark
+	Source *Source       // OfResource: the whole of what was put
 	Reason string        // Command Cancel
 }
 
 // Birth is a pilot as submitted; it never changes.
 type Birth struct {
 	Description pilot.Description
-	Config      []byte // the resolved resource configuration, canonical JSON
-	Digest      string // SHA-256 of Config, hex
-	Key         string // idempotency key of the request
+	Config      []byte   // the resolved resource configuration, canonical JSON
+	Digest      string   // SHA-256 of Config, hex
+	Key         string   // idempotency key of the request
+	Notes       []string // what was changed of what was asked for, in words for the user
+}
+
+// Source is a resource's configuration as somebody put it. It says the whole of
+// what was put last; configurations of files are not in the log.
+type Source struct {
+	Version uint64 // 1 for the first of its subject; a deletion counts too
+	File    string // what its faults are named after; the ending says whether it is YAML
+	Text    []byte // of this one resource, without a key around it; none once deleted
+	Digest  string // SHA-256 of Text, hex
+	Key     string // idempotency key of the request
 }
 
 // Owner is a manager or a session.

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"math"
 	"time"
 
 	"pgregory.net/rapid"
@@ -60,6 +61,7 @@ func drawInt(t *rapid.T, name string) int64 { return rapid.Int64().Draw(t, name)
 func drawBirth(t *rapid.T) *events.Birth {
 	return &events.Birth{
 		Config: drawBytes(t, "config"), Digest: drawText(t, "digest"), Key: drawText(t, "key"),
+		Notes: drawTexts(t, "notes"),
 		Description: pilot.Description{
 			UID: drawText(t, "uid"), Resource: drawText(t, "resource"), AccessSchema: drawText(t, "schema"),
 			Runtime: pilot.Runtime(drawInt(t, "runtime")), Cores: drawInt(t, "cores"), Nodes: drawInt(t, "nodes"),
@@ -118,6 +120,7 @@ func drawEvent(t *rapid.T) events.Event {
 	e := events.Event{
 		Class: rapid.SampledFrom([]events.Class{
 			events.Command, events.Change, events.Remark, events.OfManager, events.OfSession,
+			events.OfResource,
 		}).Draw(t, "class"),
 		ID: drawText(t, "id"), At: drawTime(t, "at"), Actor: drawText(t, "actor"), Reason: drawText(t, "reason"),
 	}
@@ -138,6 +141,12 @@ func drawEvent(t *rapid.T) events.Event {
 	case events.OfManager, events.OfSession:
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Created, events.Closing, events.Closed}).Draw(t, "kind")
 		e.Owner = drawOwner(t)
+	case events.OfResource:
+		e.Kind = rapid.SampledFrom([]events.Kind{events.Put, events.Deleted}).Draw(t, "kind")
+		e.Source = &events.Source{
+			Version: uint64(rapid.Int64Range(0, math.MaxInt64).Draw(t, "version")), File: drawText(t, "file"),
+			Text: drawBytes(t, "text"), Digest: drawText(t, "digest"), Key: drawText(t, "key"),
+		}
 	}
 	return e
 }

@@ -27,6 +27,8 @@ func (r *reader) wire(w *wire) {
 			w.Owner = into(r, r.owner)
 		case "n":
 			w.Note = into(r, r.note)
+		case "src":
+			w.Source = into(r, r.source)
 		default:
 			r.skip()
 		}
@@ -94,6 +96,8 @@ func (r *reader) birthText(w *wireBirth, key string) {
 		w.Env = r.dictionary()
 	case "lab":
 		w.Labels = r.dictionary()
+	case "nts":
+		w.Notes = r.texts()
 	default:
 		r.skip()
 	}
@@ -245,6 +249,25 @@ func (r *reader) note(w *wireNote) {
 			w.Native = r.text()
 		case "h":
 			w.Health = r.text()
+		default:
+			r.skip()
+		}
+	})
+}
+
+func (r *reader) source(w *wireSource) {
+	r.fields(func(key string) {
+		switch key {
+		case "ver":
+			w.Version = uint64(r.integer())
+		case "fil":
+			w.File = r.text()
+		case "txt":
+			w.Text = r.bytes()
+		case "dig":
+			w.Digest = r.text()
+		case "key":
+			w.Key = r.text()
 		default:
 			r.skip()
 		}

@@ -22,6 +22,7 @@ type wire struct {
 	Status *wireStatus `msgpack:"s,omitempty"`
 	Owner  *wireOwner  `msgpack:"o,omitempty"`
 	Note   *wireNote   `msgpack:"n,omitempty"`
+	Source *wireSource `msgpack:"src,omitempty"`
 }
 
 type wireBirth struct {
@@ -46,6 +47,8 @@ type wireBirth struct {
 	Args     []string          `msgpack:"arg,omitempty"`
 	Env      map[string]string `msgpack:"env,omitempty"`
 	Labels   map[string]string `msgpack:"lab,omitempty"`
+
+	Notes []string `msgpack:"nts,omitempty"`
 }
 
 func birthToWire(b *Birth) *wireBirth {
@@ -59,6 +62,7 @@ func birthToWire(b *Birth) *wireBirth {
 		Cores: d.Cores, Nodes: d.Nodes, GPUs: d.GPUs, Memory: int64(d.Memory),
 		Queue: d.Queue, Project: d.Project, JobName: d.JobName, Sandbox: d.Sandbox, Cleanup: d.Cleanup,
 		Exec: d.Executable, Args: d.Arguments, Env: d.Environment, Labels: d.Labels,
+		Notes: b.Notes,
 	}
 }
 
@@ -67,7 +71,7 @@ func birthFromWire(w *wireBirth) *Birth {
 		return nil
 	}
 	return &Birth{
-		Config: w.Config, Digest: w.Digest, Key: w.Key,
+		Config: w.Config, Digest: w.Digest, Key: w.Key, Notes: w.Notes,
 		Description: pilot.Description{
 			UID: w.UID, Resource: w.Resource, AccessSchema: w.Schema, Runtime: pilot.Runtime(w.Runtime),
 			Cores: w.Cores, Nodes: w.Nodes, GPUs: w.GPUs, Memory: pilot.Memory(w.Memory),
@@ -228,4 +232,26 @@ func noteFromWire(w *wireNote) *Note {
 		return nil
 	}
 	return &Note{w.Text, w.Phase, w.Native, w.Health}
+}
+
+type wireSource struct {
+	Version uint64 `msgpack:"ver"`
+	File    string `msgpack:"fil,omitempty"`
+	Text    []byte `msgpack:"txt,omitempty"`
+	Digest  string `msgpack:"dig,omitempty"`
+	Key     string `msgpack:"key,omitempty"`
+}
+
+func sourceToWire(s *Source) *wireSource {
+	if s == nil {
+		return nil
+	}
+	return &wireSource{s.Version, s.File, s.Text, s.Digest, s.Key}
+}
+
+func sourceFromWire(w *wireSource) *Source {
+	if w == nil {
+		return nil
+	}
+	return &Source{w.Version, w.File, w.Text, w.Digest, w.Key}
 }

@@ -38,6 +38,12 @@ func (m *Manager) Endpoints() []Endpoint {
 		{Name: "pilot.wait", Limit: waitLimit, Idle: true, Handle: handler(m.Wait)},
 		{Name: "pilot.cancel", Limit: cancelLimit, Handle: handler(m.Cancel)},
 		{Name: "pilot.history", Handle: handler(m.History)},
+		{Name: "resource.list", Handle: handler(m.ListResources)},
+		{Name: "resource.get", Handle: handler(m.GetResource)},
+		{Name: "resource.put", Handle: handler(m.PutResource)},
+		{Name: "resource.delete", Handle: handler(m.DeleteResource)},
+		{Name: "resource.check", Handle: handler(m.CheckResource)},
+		{Name: "resource.render", Handle: handler(m.Render)},
 		{Name: "pilot.logs", Handle: handler(m.Logs)},
 	}
 }

@@ -129,6 +129,9 @@ func move(ctx context.Context, log manager.Log, of, uid pilot.UID, k pilot.Kind)
 			from = *last.Status
 		}
 		e, ok := events.Moved(key, last.Seq, from, k, func(s *pilot.Status) {
+			if s.State.Leaving() && s.Cancel == nil {
+				s.Cancel = &pilot.Cancel{By: "the test"}
+			}
 			if s.State.Final() {
 				s.Cause = &pilot.Cause{Code: "as_the_test_wants"}
 			}

@@ -27,6 +27,8 @@ type Log interface {
 	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
 	// History reads all of one pilot behind a position.
 	History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error)
+	// Versions reads all that was put of a resource.
+	Versions(ctx context.Context, label string) ([]events.Event, error)
 	// PresentAt reads the last message of each subject of a manager as of then.
 	PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error)
 }
@@ -34,9 +36,9 @@ type Log interface {
 // Config is what a Manager needs.
 type Config struct {
 	Log       Log
-	Resources *resource.Catalogue
-	Name      string      // acts where no user does: finishing what another replica began; "manager"
-	Logger    *zap.Logger // nil: silent
+	Resources *resource.Catalogue // the layers below what is put at run time
+	Name      string              // acts where no user does: finishing what another replica began; "manager"
+	Logger    *zap.Logger         // nil: silent
 }
 
 // Manager is one replica.

@@ -24,8 +24,10 @@ const maxKey = 256
 type order struct {
 	manager pilot.UID
 	key     string
-	births  []events.Birth // descriptions as they are kept: with uid, label, schema and job name
+	births  []events.Birth      // descriptions as they are kept: with uid, label, schema and job name
+	asked   []pilot.Description // the same as they came, but for the uid
 	faults  []pilot.Fault
+	barred  int // of the faults, those that only say that there is no way to the resource
 }
 
 // newOrder checks every item and normalises it. What is wrong with an item is
@@ -39,7 +41,7 @@ func newOrder(r *api.SubmitRequest, known *resource.Catalogue) (*order, error) {
 	case len(r.IdempotencyKey) > maxKey:
 		return nil, fault("idempotency_key", "is %d bytes long, %d are allowed", len(r.IdempotencyKey), maxKey)
 	}
-	o := &order{manager: r.Manager, key: r.IdempotencyKey, births: make([]events.Birth, len(r.Pilots))}
+	o := &order{manager: r.Manager, key: r.IdempotencyKey, births: make([]events.Birth, len(r.Pilots)), asked: make([]pilot.Description, len(r.Pilots))}
 	snapshots, size := map[[2]string]*snapshot{}, 0
 	for i := range r.Pilots {
 		d := r.Pilots[i]
@@ -61,8 +63,10 @@ func newOrder(r *api.SubmitRequest, known *resource.Catalogue) (*order, error) {
 // snapshot is a resource's configuration as it is now, or why there is none.
 type snapshot struct {
 	label, schema string
+	cfg           *resource.Config // nil: there is none
 	config        []byte
 	digest        string
+	notices       []string
 	field, reason string
 }
 
@@ -77,8 +81,9 @@ func take(known *resource.Catalogue, label, schema string) *snapshot {
 	if err != nil {
 		return &snapshot{label: label, schema: schema, field: "access_schema", reason: err.Error()}
 	}
-	canonical, digest := cfg.Canonical()
-	return &snapshot{label: cfg.Label, schema: cfg.Schema, config: canonical, digest: digest}
+	s := &snapshot{label: cfg.Label, schema: cfg.Schema, cfg: cfg, notices: known.Notices(label, schema)}
+	s.config, s.digest = cfg.Canonical()
+	return s
 }
 
 func (o *order) born(i int, d pilot.Description, s *snapshot) events.Birth {
@@ -88,11 +93,49 @@ func (o *order) born(i int, d pilot.Description, s *snapshot) events.Birth {
 	if d.UID == "" {
 		d.UID = o.uid(i)
 	}
+	o.asked[i] = d
+	b := events.Birth{Description: d, Config: s.config, Digest: s.digest, Key: o.key}
+	b.Description.Resource, b.Description.AccessSchema = s.label, s.schema
+	if s.cfg != nil {
+		o.fit(i, &b, s)
+	}
+	name(&b.Description)
+	return b
+}
+
+// fit makes a birth what its resource demands.
+func (o *order) fit(i int, b *events.Birth, s *snapshot) {
+	d, notes, faults := s.cfg.Check(i, &b.Description)
+	b.Description, b.Notes = d, slices.Concat(s.notices, notes)
+	full, _ := s.cfg.Expand(i, &d) // its faults are among those
+	if full != s.cfg {
+		b.Config, b.Digest = full.Canonical()
+	}
+	err := full.Supported()
+	for _, f := range faults {
+		if pilot.CodeOf(err) == pilot.Unsupported && f.Reason == err.Error() {
+			o.barred++
+		}
+	}
+	o.faults = append(o.faults, faults...)
+}
+
+// name gives a job the name of its pilot if it has none.
+func name(d *pilot.Description) {
 	if d.JobName == "" {
 		d.JobName = d.UID
 	}
-	d.Resource, d.AccessSchema = s.label, s.schema
-	return events.Birth{Description: d, Config: s.config, Digest: s.digest, Key: o.key}
+}
+
+// refusal makes an error of faults; nil if there are none.
+func (o *order) refusal(faults []pilot.Fault) error {
+	switch {
+	case len(faults) == 0:
+		return nil
+	case len(faults) == o.barred:
+		return refuse(pilot.Unsupported, "", faults)
+	}
+	return refuse(pilot.Invalid, "", faults)
 }
 
 // uid names item i: with an idempotency key the same for ever.
@@ -138,31 +181,32 @@ var (
 // carried out before; an error says why it cannot be, with code conflict where
 // nothing is wrong but that uids are taken; neither: go ahead.
 func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
-	mine := make([]projection.Pilot, 0, len(o.births))
-	faults, differs := slices.Clip(o.faults), false
-	code := pilot.Conflict
-	if len(o.faults) > 0 {
-		code = pilot.Invalid
-	}
+	mine, done := make([]projection.Pilot, 0, len(o.births)), map[int]bool{}
+	var taken []pilot.Fault
+	differs := false
 	for i := range o.births {
 		b := &o.births[i]
 		p, ok := v.Get(o.manager, b.Description.UID)
 		switch {
 		case !ok:
 		case o.key != "" && p.Birth != nil && p.Birth.Key == o.key: // nil: the birth does not decode
-			mine = append(mine, p)
-			differs = differs || !same(&p.Birth.Description, &b.Description)
+			mine, done[i] = append(mine, p), true
+			differs = differs || !o.agrees(i, p.Birth)
 		default:
-			faults = append(faults, pilot.Fault{Index: i, Field: "uid", Reason: "is taken by a pilot of this manager"})
+			taken = append(taken, pilot.Fault{Index: i, Field: "uid", Reason: "is taken by a pilot of this manager"})
 		}
 	}
+	// What was accepted once is not judged by what was put since.
+	faults := slices.DeleteFunc(slices.Concat(o.faults, taken), func(f pilot.Fault) bool { return done[f.Index] && !differs })
 	if o.key != "" {
 		_, longer := v.Get(o.manager, derived("pilot", o.manager, o.key, len(o.births)))
 		differs = differs || longer
 	}
 	switch {
+	case len(faults) > 0 && len(o.faults) == 0:
+		return nil, refuse(pilot.Conflict, "", faults)
 	case len(faults) > 0:
-		return nil, refuse(code, "", faults)
+		return nil, o.refusal(faults)
 	case differs:
 		return nil, errOthers
 	case len(mine) > 0 && len(mine) < len(o.births):
@@ -171,6 +215,25 @@ func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
 		return mine, nil
 	}
 	return nil, nil
+}
+
+// agrees says whether an item asks for what was born. Where the configuration
+// has changed since, the item is taken as it would have been taken then.
+func (o *order) agrees(i int, was *events.Birth) bool {
+	b := &o.births[i]
+	if same(&was.Description, &b.Description) || was.Digest == b.Digest {
+		return same(&was.Description, &b.Description)
+	}
+	cfg, err := resource.ParseCanonical(was.Config)
+	d := o.asked[i]
+	if err != nil || d.Resource != cfg.Label && b.Description.Resource != cfg.Label ||
+		d.AccessSchema != "" && d.AccessSchema != cfg.Schema && b.Description.AccessSchema != cfg.Schema {
+		return false
+	}
+	d.Resource, d.AccessSchema = cfg.Label, cfg.Schema
+	d, _, _ = cfg.Check(i, &d)
+	name(&d)
+	return same(&was.Description, &d)
 }
 
 // same compares as JSON, to which an empty map is as good as none.

@@ -77,11 +77,17 @@ var errNoRoom = pilot.Errorf(pilot.Invalid, "these pilots do not fit into one an
 
 func answerPilots(ps []projection.Pilot, seq uint64) (api.PilotsAnswer, error) {
 	answer := api.PilotsAnswer{Pilots: make([]api.Pilot, len(ps)), Seq: seq}
-	size := 0
+	size, told := 0, 0
 	for i := range ps {
 		answer.Pilots[i] = api.PilotOf(&ps[i])
 		if size += heft(&answer.Pilots[i]); size > maxAnswer {
 			return api.PilotsAnswer{}, errNoRoom
+		}
+		told += textsOf(answer.Pilots[i].Notes)
+	}
+	if size+told > maxAnswer { // each pilot alone has room for its own
+		for i := range answer.Pilots {
+			answer.Pilots[i].Notes = nil
 		}
 	}
 	return answer, nil
@@ -95,7 +101,7 @@ func (m *Manager) List(ctx context.Context, r api.ListRequest, c Call) (api.List
 		return api.ListAnswer{}, err
 	}
 	f := projection.Filter{
-		Manager: r.Manager, Resource: m.label(r.Resource), States: r.States, Labels: r.Labels, Live: r.Live,
+		Manager: r.Manager, States: r.States, Labels: r.Labels, Live: r.Live,
 	}
 	type page struct {
 		pilots    []projection.Pilot
@@ -107,6 +113,8 @@ func (m *Manager) List(ctx context.Context, r api.ListRequest, c Call) (api.List
 				return page{}, err
 			}
 		}
+		f := f
+		f.Resource = w.label(r.Resource)
 		ps, next := w.view.List(f, after, limit)
 		return page{ps, next, w.applied}, nil
 	})
@@ -117,7 +125,7 @@ func (m *Manager) List(ctx context.Context, r api.ListRequest, c Call) (api.List
 	next, size := got.next, 0
 	for i := range got.pilots {
 		p := api.PilotOf(&got.pilots[i])
-		if size += heft(&p); size > maxAnswer && i > 0 {
+		if size += heft(&p) + textsOf(p.Notes); size > maxAnswer && i > 0 {
 			next = got.pilots[i-1].Born
 			break
 		}
@@ -147,15 +155,6 @@ func pageTerms(r *api.ListRequest) (after uint64, limit int, err error) {
 		return after, api.MaxItems, nil
 	}
 	return after, r.Limit, nil
-}
-
-// label gives the full name of a resource; what is not in the catalogue may be
-// in the log all the same.
-func (m *Manager) label(name string) string {
-	if cfg, err := m.resources.Resolve(name, ""); err == nil {
-		return cfg.Label
-	}
-	return name
 }
 
 func stateFaults(states []pilot.State) []pilot.Fault {

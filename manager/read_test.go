@@ -224,6 +224,10 @@ func TestEndpointsAnswerWithAPosition(t *testing.T) {
 		"pilot.get":    `{"manager":"M"}`, "pilot.list": `{"manager":"M"}`, "pilot.wait": `{"manager":"M","timeout":0}`,
 		"pilot.history": `{"manager":"M","uid":"a"}`, "pilot.logs": `{"manager":"M","uid":"a"}`,
 		"pilot.cancel": `{"manager":"M"}`, "manager.close": `{"uid":"M"}`,
+		"resource.list": `{}`, "resource.get": `{"label":"localhost"}`, "resource.check": `{"file":"x.json","text":"{}"}`,
+		"resource.put":    `{"label":"local.localhost","text":"{\"notes\":\"x\"}"}`,
+		"resource.delete": `{"label":"local.localhost"}`,
+		"resource.render": `{"pilot":{"resource":"localhost","cores":1,"runtime":5}}`,
 	}
 	all := m.Endpoints()
 	if len(all) != len(requests) {

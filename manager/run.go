@@ -27,7 +27,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	parts.Go(func() { broken <- m.feed(ctx, entries) })
 	parts.Go(func() { m.finish(ctx) })
 
-	w := newWorld(func() {
+	w := newWorld(m.resources, func() {
 		select {
 		case m.wake <- struct{}{}:
 		default:
@@ -72,6 +72,7 @@ func (m *Manager) fold(w *world, e *events.Entry) {
 		return
 	case e.Broken != "":
 		w.view.ApplyBroken(&e.Event, e.Broken)
+		w.put(e.Resource)
 		m.logger.Warn("message does not decode", zap.Uint64("seq", e.Seq), zap.String("pilot", e.Pilot), zap.String("err", e.Broken))
 	default:
 		w.follow(&e.Event)

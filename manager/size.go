@@ -32,6 +32,14 @@ func texts(m map[string]string) int {
 	return n
 }
 
+func textsOf(list []string) int {
+	n := 12
+	for _, s := range list {
+		n += text(s) + 1
+	}
+	return n
+}
+
 // weight estimates the JSON of a description, not below what it is.
 func weight(d *pilot.Description) int {
 	n := 220 + text(d.UID) + text(d.Resource) + text(d.AccessSchema) + text(d.Queue) + text(d.Project) +

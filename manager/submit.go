@@ -10,16 +10,22 @@ import (
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource"
 )
 
 // Submit writes down a list of pilots: all of them or, where one is faulty,
 // none. Asked again with the same idempotency key it answers the same pilots;
 // code conflict: the key stood for other ones. Code not_found: no such manager;
-// closed: it takes no more.
+// closed: it takes no more; unsupported: nothing is wrong but that there is no
+// way to the resource.
 func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.PilotsAnswer, error) {
 	ctx, stop := bounded(ctx)
 	defer stop()
-	o, err := newOrder(&r, m.resources)
+	known, err := current(ctx, m, c, func(w *world) (*resource.Catalogue, error) { return w.resources.catalogue(), nil })
+	if err != nil {
+		return api.PilotsAnswer{}, err
+	}
+	o, err := newOrder(&r, known)
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource"
 )
 
 // world is what the goroutine of Run owns.
@@ -18,6 +19,8 @@ type world struct {
 	places  int                // in all of waits
 	ending  map[owner]struct{} // what may still need finishing; see finish.go
 	wake    func()             // has the finisher look at ending
+
+	resources *registry
 }
 
 type place struct{ manager, pilot pilot.UID }
@@ -34,9 +37,10 @@ type later struct {
 	run func(*world)
 }
 
-func newWorld(wake func()) *world {
+func newWorld(below *resource.Catalogue, wake func()) *world {
 	return &world{
 		view: projection.New(), waits: map[place]waiters{}, ending: map[owner]struct{}{}, wake: wake,
+		resources: newRegistry(below),
 	}
 }
 
@@ -71,7 +75,16 @@ func (w *world) apply(e *events.Event) {
 		w.born(e.Manager)
 	case events.OfManager, events.OfSession:
 		w.owned(e)
+	case events.OfResource:
+		w.put(e.Resource)
 	case events.Remark:
+	}
+}
+
+// put takes over what the view has of a configuration.
+func (w *world) put(label string) {
+	if s, ok := w.view.Source(label); ok {
+		w.resources.take(&s)
 	}
 }
 

@@ -1,6 +1,9 @@
 package pilot
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Status is all of a pilot that changes after its birth. Every event that
 // moves a pilot carries the whole of it, so the last one is the present.
@@ -134,4 +137,9 @@ type Key struct {
 	Resource string // <site>.<host>
 	Manager  UID
 	Pilot    UID
+}
+
+// Token names an attempt inside a batch system.
+func (k Key) Token(attempt int) string {
+	return k.Manager + "." + k.Pilot + "." + strconv.Itoa(attempt)
 }

@@ -77,6 +77,16 @@ func (h *history) own(class events.Class, uid pilot.UID, kind events.Kind, state
 
 // drawHistory makes one of a few managers on two resources; a uid belongs to
 // one resource, as the managers see to.
+// put puts a configuration, or deletes it where text is empty.
+func (h *history) put(label, text string) {
+	e := events.Event{Class: events.OfResource, Kind: events.Put, Key: pilot.Key{Resource: label}, Actor: "anna"}
+	e.Source = &events.Source{Version: h.last[subjectOf(&e)] + 1, Text: []byte(text)}
+	if text == "" {
+		e.Kind = events.Deleted
+	}
+	h.append(e)
+}
+
 func drawHistory(t *rapid.T) *history {
 	h := newHistory()
 	h.own(events.OfSession, "ses", events.Created, events.StateOpen)
@@ -90,13 +100,15 @@ func drawHistory(t *rapid.T) *history {
 	for range rapid.IntRange(0, 60).Draw(t, "events") {
 		k := rapid.SampledFrom(keys).Draw(t, "key")
 		h.submit(k)
-		switch n := rapid.IntRange(0, 11).Draw(t, "act"); n {
+		switch n := rapid.IntRange(0, 13).Draw(t, "act"); n {
 		case 0:
 			h.append(events.Event{Class: events.Remark, Kind: events.Observed, Key: k, Remark: &events.Note{Phase: fmt.Sprint(len(h.log))}})
 		case 1:
 			h.append(events.Event{Class: events.Command, Kind: events.Cancel, Key: k})
 		case 2:
 			h.own(events.OfManager, k.Manager, events.Closing, events.StateClosing)
+		case 3:
+			h.put(k.Resource, rapid.SampledFrom([]string{"", "{}", "[]"}).Draw(t, "text"))
 		default:
 			h.move(k, rapid.SampledFrom(pilot.Kinds()).Draw(t, "kind"))
 		}
@@ -136,12 +148,13 @@ func fold(logs ...[]events.Event) *projection.View {
 type face struct {
 	Pilots             []projection.Pilot
 	Managers, Sessions []projection.Owner
+	Sources            []projection.Source
 	Counts             map[projection.Tally]int
 	Live               map[pilot.UID]int
 }
 
 func faceOf(v *projection.View) face {
-	f := face{Managers: v.Managers(""), Sessions: v.Sessions(), Counts: v.Counts(), Live: map[pilot.UID]int{}}
+	f := face{Managers: v.Managers(""), Sessions: v.Sessions(), Sources: v.Sources(), Counts: v.Counts(), Live: map[pilot.UID]int{}}
 	f.Pilots, _ = v.List(projection.Filter{}, 0, 0)
 	for _, m := range f.Managers {
 		f.Live[m.UID] = v.Live(m.UID)

@@ -54,8 +54,9 @@ type View struct {
 	order    []*Pilot // those that are born, by Born
 	managers map[pilot.UID]*manager
 	sessions map[pilot.UID]*Owner
-	tallies  map[Tally]int     // of those that are born
-	configs  map[string][]byte // resource configurations by digest, shared by births
+	sources  map[string]*Source // by label
+	tallies  map[Tally]int      // of those that are born
+	configs  map[string][]byte  // resource configurations by digest, shared by births
 	odd      Oddities
 }
 
@@ -73,6 +74,7 @@ func New() *View {
 		pilots:   map[id]*Pilot{},
 		managers: map[pilot.UID]*manager{},
 		sessions: map[pilot.UID]*Owner{},
+		sources:  map[string]*Source{},
 		tallies:  map[Tally]int{},
 		configs:  map[string][]byte{},
 	}
@@ -98,6 +100,8 @@ func (v *View) Apply(e *events.Event) bool {
 		return v.managerOf(e.Manager).follow(e)
 	case events.OfSession:
 		return v.sessionOf(e.Session).follow(e)
+	case events.OfResource:
+		return v.put(e)
 	}
 	v.odd.Unknown++
 	return false
@@ -117,6 +121,9 @@ func (v *View) ApplyBroken(e *events.Event, why string) {
 	case e.Class == events.OfSession:
 		s := v.sessionOf(e.Session)
 		s.Seq = max(s.Seq, e.Seq)
+		return
+	case e.Class == events.OfResource:
+		v.lost(e, "does not decode: "+why)
 		return
 	case e.Pilot == "":
 		return

@@ -238,6 +238,45 @@ func TestBrokenMessagesKeepTheirPlace(t *testing.T) {
 	}
 }
 
+// TestTheLastConfigurationIsTheWholeTruth: also where it is not understood, so
+// that a replica that starts then agrees with one that has seen all.
+func TestTheLastConfigurationIsTheWholeTruth(t *testing.T) {
+	t.Parallel()
+	h := newHistory()
+	h.put("local.a", "{}")
+	h.put("local.b", "{}")
+	h.put("local.b", "")
+	v := fold(h.log)
+	if a, ok := v.Source("local.a"); !ok || !a.Stands() || a.Seq != 1 || a.Actor != "anna" {
+		t.Errorf("put: %+v", a)
+	}
+	if b, ok := v.Source("local.b"); !ok || b.Stands() || b.Version != 3 || b.Seq != 3 {
+		t.Errorf("deleted: %+v", b)
+	}
+	if _, ok := v.Source("local.c"); ok {
+		t.Error("known without a put")
+	}
+	for name, apply := range map[string]func(*projection.View, *events.Event){
+		"unknown": func(v *projection.View, e *events.Event) { v.Apply(e) },
+		"broken":  func(v *projection.View, e *events.Event) { v.ApplyBroken(e, "torn") },
+	} {
+		e := events.Event{Seq: 4, Class: events.OfResource, Kind: "moved", Key: pilot.Key{Resource: "local.a"}}
+		whole, late := fold(h.log), projection.New()
+		for range 2 {
+			apply(whole, &e)
+		}
+		apply(late, &e)
+		was, _ := whole.Source("local.a")
+		is, _ := late.Source("local.a")
+		if !reflect.DeepEqual(was, is) || was.Stands() || was.Degraded == "" || was.Seq != 4 {
+			t.Errorf("%s: %+v and %+v", name, was, is)
+		}
+		if whole.Apply(&h.log[0]) {
+			t.Errorf("%s: an older message counts", name)
+		}
+	}
+}
+
 func TestFirstBirthWins(t *testing.T) {
 	t.Parallel()
 	h := newHistory()
@@ -281,7 +320,7 @@ func TestNothingMakesApplyFail(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "n") {
 			e := events.Event{
 				Seq: rapid.Uint64Range(0, 30).Draw(t, "seq"), Prev: rapid.Uint64Range(0, 30).Draw(t, "prev"),
-				Class: events.Class(rapid.Uint8Range(0, 7).Draw(t, "class")), Session: names.Draw(t, "session"),
+				Class: events.Class(rapid.Uint8Range(0, 8).Draw(t, "class")), Session: names.Draw(t, "session"),
 				Key: pilot.Key{
 					Resource: names.Draw(t, "resource"), Manager: names.Draw(t, "manager"), Pilot: names.Draw(t, "pilot"),
 				},
@@ -290,6 +329,7 @@ func TestNothingMakesApplyFail(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "body") {
 				e.Birth, e.Owner, e.Remark = &events.Birth{}, &events.Owner{}, &events.Note{}
+				e.Source = &events.Source{}
 				e.Status = &pilot.Status{State: pilot.State(rapid.Uint8Range(0, 12).Draw(t, "to"))}
 			}
 			if rapid.Bool().Draw(t, "broken") {

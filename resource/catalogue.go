@@ -1,8 +1,7 @@
 package resource
 
 import (
-	_ "embed"
-	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,59 +9,218 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-//go:embed catalogue/local.json
-var local []byte
+// Layer is one source of configurations.
+type Layer struct {
+	Name  string  // for people: "embedded", "/etc/flightlog/resources.d", …
+	Sites []*Site // of one site there may be several; the later overrides the earlier
+}
 
-// Catalogue knows resources by their label, <site>.<host>.
+// Catalogue knows resources by their label, <site>.<host>. It never changes.
 type Catalogue struct {
-	entries map[string]entry
+	layers  []Layer
+	entries map[string]object
 	aliases map[string]string
 }
 
-type entry struct {
-	Config
-	DefaultSchema string                       `json:"default_schema"`
-	Schemas       map[string]map[string]string `json:"schemas"`
+// NewCatalogue merges layers, each over those before it.
+func NewCatalogue(layers ...Layer) *Catalogue {
+	c := &Catalogue{entries: map[string]object{}, aliases: map[string]string{}}
+	for _, l := range layers {
+		c.lay(l)
+	}
+	return c
 }
 
-// Builtin is the catalogue this build carries.
-func Builtin() (*Catalogue, error) {
-	c := &Catalogue{entries: map[string]entry{}, aliases: map[string]string{"localhost": "local.localhost"}}
-	var site map[string]entry
-	if err := json.Unmarshal(local, &site); err != nil {
-		return nil, &pilot.Error{Code: pilot.Internal, Op: "catalogue", Err: err}
+// With is the catalogue with one more layer over all others.
+func (c *Catalogue) With(l Layer) *Catalogue {
+	more := &Catalogue{
+		layers: slices.Clone(c.layers), entries: maps.Clone(c.entries), aliases: maps.Clone(c.aliases),
 	}
-	for host, e := range site {
-		e.Label = "local." + host
-		c.entries[e.Label] = e
+	more.lay(l)
+	return more
+}
+
+func (c *Catalogue) lay(l Layer) {
+	c.layers = append(c.layers, l)
+	for _, s := range l.Sites {
+		for host, o := range s.hosts {
+			label := s.Name + "." + host
+			c.entries[label] = merge(c.entries[label], o)
+		}
+		maps.Copy(c.aliases, s.aliases)
 	}
-	return c, nil
 }
 
 // Labels are all resources of the catalogue, sorted.
 func (c *Catalogue) Labels() []string { return slices.Sorted(maps.Keys(c.entries)) }
 
+// Schemas are the access schemas of a label, sorted, other names of schemas
+// among them; none for a resource without schemas, or one that is not known.
+func (c *Catalogue) Schemas(label string) []string {
+	return names(c.entries[c.label(label)])
+}
+
+func names(o object) []string {
+	schemas, _ := o["schemas"].(object)
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		if schemas[name] != nil { // null takes a schema away
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// label follows an alias; a resource of that very name goes first.
+func (c *Catalogue) label(name string) string {
+	if _, ok := c.entries[name]; ok {
+		return name
+	}
+	if label, ok := c.aliases[name]; ok {
+		return label
+	}
+	return name
+}
+
+// Origin says which layer gave each value of a label, by path, the schemas in
+// the form of 2025: schemas.ssh.job_manager_endpoint. Code not_found.
+func (c *Catalogue) Origin(label string) (map[string]string, error) {
+	full := c.label(label)
+	if _, ok := c.entries[full]; !ok {
+		return nil, c.unknown(full)
+	}
+	site, host, _ := strings.Cut(full, ".")
+	var layers []given
+	for _, l := range c.layers {
+		for _, s := range l.Sites {
+			if o, ok := s.hosts[host]; ok && s.Name == site {
+				layers = append(layers, given{l.Name, o})
+			}
+		}
+	}
+	return origins(layers), nil
+}
+
+// Notices tells what is worth saying about asking by these names, e.g. that
+// the label is an old one; empty if nothing is.
+func (c *Catalogue) Notices(label, schema string) []string {
+	var said []string
+	full := c.label(label)
+	if full != label {
+		said = append(said, fmt.Sprintf("resource '%s' is deprecated, use '%s'", shown(label), full))
+	}
+	if to, _, err := follow(full, c.entries[full], schema); err == nil && schema != "" && to != schema {
+		said = append(said, fmt.Sprintf("schema '%s' of %s is another name for '%s'", shown(schema), full, shown(to)))
+	}
+	return said
+}
+
 // Resolve gives the configuration of a label or alias under an access schema;
-// an empty schema is the resource's default. Code not_found names what is known.
+// an empty schema is the resource's default. Code not_found names what is
+// known; code invalid: the resource cannot be used as it is configured.
 func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
-	if full, ok := c.aliases[label]; ok {
-		label = full
-	}
-	e, ok := c.entries[label]
+	label = c.label(label)
+	o, ok := c.entries[label]
 	if !ok {
-		return nil, pilot.Errorf(pilot.NotFound, "Resource key '%.150s' is not known; known are %s", label, strings.Join(c.Labels(), ", "))
+		return nil, c.unknown(label)
 	}
+	schema, section, err := follow(label, o, schema)
+	if err != nil {
+		return nil, err
+	}
+	o = merge(o, section)
+	delete(o, "schemas")
+	delete(o, "default_schema")
+	cfg, err := configOf(o)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Label, cfg.Schema = label, schema
+	if cfg.JobManagerEndpoint == "" {
+		return nil, pilot.Errorf(pilot.Invalid, "resource %s has no job_manager_endpoint%s", label, under(schema))
+	}
+	return cfg, nil
+}
+
+func under(schema string) string {
 	if schema == "" {
-		schema = e.DefaultSchema
+		return ""
 	}
-	endpoints, ok := e.Schemas[schema]
-	if !ok {
-		return nil, pilot.Errorf(pilot.NotFound, "schema %.150s unknown for resource %s; known are %s",
-			schema, label, strings.Join(slices.Sorted(maps.Keys(e.Schemas)), ", "))
+	return " under schema " + shown(schema)
+}
+
+// maxHops is how often a schema may be another name for the next.
+const maxHops = 8
+
+// follow finds the schema to apply: that asked for, or the default, or the
+// only one. A resource without schemas has the empty one.
+func follow(label string, o object, schema string) (string, object, error) {
+	known := names(o)
+	if schema == "" {
+		schema, _ = o["default_schema"].(string)
 	}
-	cfg := e.Config
-	cfg.Schema = schema
-	cfg.JobManagerEndpoint = endpoints["job_manager_endpoint"]
-	cfg.FilesystemEndpoint = endpoints["filesystem_endpoint"]
-	return &cfg, nil
+	switch {
+	case schema == "" && len(known) == 0:
+		return "", nil, nil
+	case schema == "" && len(known) == 1:
+		schema = known[0]
+	case schema == "":
+		return "", nil, pilot.Errorf(pilot.Invalid, "resource %s has no default_schema; known are %s", label, some(known))
+	}
+	schemas, _ := o["schemas"].(object)
+	asked := schema
+	for range maxHops {
+		switch to := schemas[schema].(type) {
+		case object:
+			return schema, to, nil
+		case string:
+			schema = to
+		default:
+			if len(known) == 0 {
+				return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s, which has none", shown(schema), label)
+			}
+			return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s; known are %s", shown(schema), label, some(known))
+		}
+	}
+	return "", nil, pilot.Errorf(pilot.Invalid, "schema %s of resource %s is a name for itself", shown(asked), label)
+}
+
+// unknown names what is known, resources of the same site first.
+func (c *Catalogue) unknown(label string) error {
+	site, _, _ := strings.Cut(label, ".")
+	known := c.Labels()
+	slices.SortStableFunc(known, func(a, b string) int {
+		return compare(strings.HasPrefix(b, site+"."), strings.HasPrefix(a, site+"."))
+	})
+	return pilot.Errorf(pilot.NotFound, "Resource key '%s' is not known; known are %s", shown(label), some(known))
+}
+
+func compare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// maxKnown bounds what an error lists, in bytes.
+const maxKnown = 500
+
+// some joins names for an error.
+func some(all []string) string {
+	var b strings.Builder
+	for i, name := range all {
+		if b.Len()+len(name) > maxKnown {
+			fmt.Fprintf(&b, " and %d more", len(all)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(shown(name))
+	}
+	return b.String()
 }

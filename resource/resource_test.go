@@ -57,12 +57,15 @@ func TestLocalhostIsThisMachine(t *testing.T) {
 
 func TestUnknownNamesAreAnsweredWithTheKnown(t *testing.T) {
 	t.Parallel()
+	c := load(t, "resource_isle.json", "resource_coast.json")
 	for _, tt := range []struct{ label, schema, says string }{
-		{"xsede.nowhere", "", "Resource key 'xsede.nowhere' is not known; known are local.localhost"},
-		{"", "", "Resource key '' is not known; known are local.localhost"},
-		{"localhost", "ssh", "schema ssh unknown for resource local.localhost; known are local"},
+		{"xsede.nowhere", "", "Resource key 'xsede.nowhere' is not known; known are coast.auk, isle.gull, isle.tern"},
+		{"isle.nowhere", "", "Resource key 'isle.nowhere' is not known; known are isle.gull, isle.tern, coast.auk"},
+		{"", "", "Resource key '' is not known; known are coast.auk, isle.gull, isle.tern"},
+		{"isle.gull", "local", "schema local unknown for resource isle.gull; known are go, gsissh, ssh"},
+		{"isle.tern", "ssh", "schema ssh unknown for resource isle.tern, which has none"},
 	} {
-		_, err := builtin(t).Resolve(tt.label, tt.schema)
+		_, err := c.Resolve(tt.label, tt.schema)
 		if pilot.CodeOf(err) != pilot.NotFound || err.Error() != tt.says {
 			t.Errorf("Resolve(%q, %q) says %v", tt.label, tt.schema, err)
 		}

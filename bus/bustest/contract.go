@@ -22,6 +22,7 @@ type EventLog interface {
 	Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error]
 	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
 	History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error)
+	Versions(ctx context.Context, label string) ([]events.Event, error)
 	PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error)
 }
 
@@ -54,6 +55,7 @@ func TestLog(t *testing.T, open func(t *testing.T) Rig) {
 		"history is in order":                    history,
 		"last reads own writes":                  lastReads,
 		"the past can be read":                   presentAt,
+		"configurations have versions":           configurations,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

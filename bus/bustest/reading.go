@@ -88,7 +88,8 @@ func covers(span events.Span, subject string) bool {
 		return true
 	}
 	e, err := bus.ParseSubject(subject)
-	if err != nil || e.Class == events.OfSession || span.Manager != "" && e.Manager != span.Manager {
+	if err != nil || e.Class == events.OfSession || e.Class == events.OfResource ||
+		span.Manager != "" && e.Manager != span.Manager {
 		return false
 	}
 	return span.Resource == "" || e.Resource == span.Resource || e.Class == events.OfManager && span.Manager != ""
@@ -116,6 +117,14 @@ func (m *Memory) Last(_ context.Context, e events.Event) (events.Event, bool, er
 // History is bus.Log's.
 func (m *Memory) History(_ context.Context, key pilot.Key, after uint64) ([]events.Event, error) {
 	return m.gather(func(e *events.Event) bool { return e.Pilot != "" && e.Key == key && e.Seq > after })
+}
+
+// Versions is bus.Log's.
+func (m *Memory) Versions(_ context.Context, label string) ([]events.Event, error) {
+	if _, err := bus.Subject(&events.Event{Class: events.OfResource, Key: pilot.Key{Resource: label}}); err != nil {
+		return nil, err
+	}
+	return m.gather(func(e *events.Event) bool { return e.Class == events.OfResource && e.Resource == label })
 }
 
 // PresentAt is bus.Log's.

@@ -41,6 +41,14 @@ func note(k pilot.Key, id string) *events.Event {
 	}
 }
 
+// put is version n of a configuration.
+func put(label string, n, prev uint64) *events.Event {
+	return &events.Event{
+		ID: fmt.Sprintf("%s-v%d", label, n), Class: events.OfResource, Key: pilot.Key{Resource: label}, Kind: events.Put,
+		Prev: prev, Source: &events.Source{Version: n, File: "x.json", Text: []byte("{}")},
+	}
+}
+
 // owner is the creation of manager "m".
 func owner() *events.Event {
 	return &events.Event{

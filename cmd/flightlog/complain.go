@@ -9,6 +9,7 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
 )
 
 // partAnswer is the value of a submission that was accepted in part.
@@ -26,7 +27,12 @@ func (a *app) complain(err error) {
 	}
 	message := a.message(err)
 	part, partly := errors.AsType[*client.PartialError](err)
+	file, ofFile := errors.AsType[*resource.FileError](err)
 	switch {
+	case ofFile && len(faults) == 0:
+		for _, f := range file.Faults {
+			a.tell("flightlog: %s: %s", code, f)
+		}
 	case len(faults) == 0:
 		a.tell("flightlog: %s: %s", code, message)
 	case partly:
@@ -34,6 +40,9 @@ func (a *app) complain(err error) {
 	}
 	for _, f := range faults {
 		a.tell("flightlog: %s: %s", code, a.fault(f))
+	}
+	if ofFile && len(faults) == 0 {
+		faults = fileFaults(file)
 	}
 	if !a.begun || errors.Is(err, errUsage) {
 		a.tell("Run 'flightlog --help', or any command with --help, for how to use it.")
@@ -47,6 +56,15 @@ func (a *app) complain(err error) {
 		return
 	}
 	_ = a.print(result{value: answer})
+}
+
+// fileFaults are those of a file as an answer of the service has them.
+func fileFaults(file *resource.FileError) []pilot.Fault {
+	all := make([]pilot.Fault, len(file.Faults))
+	for i, f := range file.Faults {
+		all[i] = pilot.Fault{Field: f.Key, Reason: resource.Fault{File: f.File, Line: f.Line, Reason: f.Reason}.String()}
+	}
+	return all
 }
 
 // message says all of an error in one line.

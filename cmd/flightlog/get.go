@@ -131,6 +131,9 @@ func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	p.field("resource", strings.TrimSpace(x.Resource+" "+d.AccessSchema))
 	p.field("asked for", strings.TrimSpace(fmt.Sprintf("%s for %s", size(d), d.Runtime)))
 	p.field("granted", granted(x))
+	for _, n := range x.Notes {
+		p.field("note", n)
+	}
 	p.field("payload", command(d))
 	p.field("labels", labels(d.Labels))
 	p.field("submitted", stamp(&x.SubmittedAt, now)+by(x.SubmittedBy))

@@ -21,6 +21,7 @@ type submission struct {
 	wait         waiting
 	waits        bool
 	cancelOnExit bool
+	dry          bool
 }
 
 func (a *app) submit() *cobra.Command {
@@ -38,8 +39,16 @@ func (a *app) submit() *cobra.Command {
 			"  flightlog submit -f pilots.yaml --label run=42 --wait",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+		if s.dry {
+			return a.dryRun(ctx, cl, descs)
+		}
 		return a.submitAll(ctx, cl, &s, descs)
-	}, a.managerNamed, func(args []string) (err error) {
+	}, func(args []string) error {
+		if s.dry {
+			return a.managerValid(args)
+		}
+		return a.managerNamed(args)
+	}, func(args []string) (err error) {
 		descs, err = s.descriptions(a.stdin, c, args)
 		a.items = s.items
 		return err
@@ -53,6 +62,7 @@ func (a *app) submit() *cobra.Command {
 	f.StringVar(&s.key, "idempotency-key", "", "submitted again under the same `key`: the same pilots")
 	f.BoolVar(&s.waits, "wait", false, "wait for the end, with the exit codes of 'flightlog wait'")
 	f.BoolVar(&s.cancelOnExit, "cancel-on-exit", false, "with --wait, which it implies: cancel the pilots when interrupted")
+	f.BoolVar(&s.dry, "dry-run", false, "change nothing; print the exact script and the command line that submits it")
 	f.Var(&s.wait.timeout, "timeout", "with --wait: "+limitUsage)
 	must(c.MarkFlagFilename("file", "json", "yaml", "yml"))
 	return c
@@ -73,6 +83,7 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 		uids[i] = p.UID()
 	}
 	a.accepted = uids
+	a.tellNotes(got)
 	waits := s.waits || s.cancelOnExit
 	later := a.structured() && (waits || err != nil) // the one value is where they end, or the error
 	if len(uids) > 0 && !later {
@@ -89,6 +100,19 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 		return a.cancelLeft(ctx, m, uids)
 	}
 	return err
+}
+
+// tellNotes says what the service changed of what was asked for, each thing once.
+func (a *app) tellNotes(got []*client.Pilot) {
+	told := map[string]bool{}
+	for _, p := range got {
+		for _, n := range p.Notes() {
+			if !told[n] {
+				a.tell("flightlog: note: %s", oneLine(n))
+			}
+			told[n] = true
+		}
+	}
 }
 
 // structured says whether the output takes exactly one value.

@@ -16,6 +16,7 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 )
 
@@ -25,6 +26,8 @@ type upFlags struct {
 	listen string
 	sync   string
 	level  string
+
+	radical bool
 }
 
 func (a *app) up() *cobra.Command {
@@ -46,6 +49,7 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+service.StateDir(a.getenv)+")")
 	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
+	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -63,6 +67,13 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return misused("%v", err)
 	}
 	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
+	known, notices, err := service.Resources(service.ResourceDirs(a.getenv, u.radical))
+	if err != nil {
+		return err
+	}
+	for _, n := range notices {
+		log.Warn("odd resource", zap.String("notice", n))
+	}
 	dir, err := filepath.Abs(or(u.store, service.StateDir(a.getenv)))
 	if err != nil {
 		return err
@@ -81,15 +92,22 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, server.URL(), dir, log)
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, log})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
 	return err
 }
 
+// parts is what the manager and the launcher of up need to know.
+type parts struct {
+	url, dir  string
+	resources *resource.Catalogue
+	log       *zap.Logger
+}
+
 // parts runs the manager and the launcher until ctx ends or one of them fails.
-func (a *app) parts(ctx context.Context, conn *bus.Conn, url, dir string, log *zap.Logger) error {
+func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	agents, err := agentCommand()
 	if err != nil {
 		return err
@@ -98,13 +116,13 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, url, dir string, log *z
 	asked, launches := make(chan struct{}), make(chan struct{})
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: semver(), Logger: log.Named("manager"), Ready: func() { close(asked) },
+			Version: semver(), Resources: p.resources, Logger: p.log.Named("manager"), Ready: func() { close(asked) },
 		})
 	})
 	all.Go(func() error {
 		return service.Launcher(ctx, conn, service.LauncherOptions{
-			Resource: localResource, State: dir, Agent: agents, Bus: bus.Config{URL: url},
-			Logger: log.Named("launcher"), Ready: func() { close(launches) },
+			Resource: localResource, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url},
+			Logger: p.log.Named("launcher"), Ready: func() { close(launches) },
 		})
 	})
 	all.Go(func() error {
@@ -115,7 +133,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, url, dir string, log *z
 				return nil
 			}
 		}
-		_, err := fmt.Fprintf(a.stdout, "ready: %s\n", url)
+		_, err := fmt.Fprintf(a.stdout, "ready: %s\n", p.url)
 		return err
 	})
 	return all.Wait()

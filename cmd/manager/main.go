@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
@@ -37,6 +38,8 @@ type flags struct {
 	ensure bool
 	name   string
 	level  string
+
+	radical bool
 }
 
 func command() *cobra.Command {
@@ -56,6 +59,7 @@ func command() *cobra.Command {
 	set.BoolVar(&f.ensure, "ensure", true, "create the log if it is missing, and check it if not")
 	set.IntVar(&f.stream.Replicas, "replicas", 0, "replicas of a new log; 0: 1, or what an existing one has")
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
+	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -64,6 +68,13 @@ func (f *flags) run(ctx context.Context) error {
 	logger, err := service.Logger(f.level, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
+	}
+	known, notices, err := service.Resources(service.ResourceDirs(os.Getenv, f.radical))
+	if err != nil {
+		return err
+	}
+	for _, n := range notices {
+		logger.Warn("odd resource", zap.String("notice", n))
 	}
 	f.bus.Name, f.bus.Logger = "flightlog manager "+f.name, logger
 	find, stop := context.WithTimeout(ctx, findBus)
@@ -79,6 +90,6 @@ func (f *flags) run(ctx context.Context) error {
 		}
 	}
 	return service.Manager(ctx, conn, service.ManagerOptions{
-		Name: f.name, Logger: logger, Ready: func() { logger.Info("ready") },
+		Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
 	})
 }

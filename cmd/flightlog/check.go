@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/service"
+)
+
+// checked is what is said about one file.
+type checked struct {
+	File      string           `json:"file"`
+	Resources []string         `json:"resources"`
+	Aliases   int              `json:"aliases,omitempty"`
+	Faults    []resource.Fault `json:"faults"`
+	Notices   []string         `json:"notices,omitempty"`
+}
+
+func (a *app) resourceCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE…",
+		Short: "Say what is wrong with files of resources; asks no service",
+		Long: "Read files of resources as the service would and name every fault by file, line and key.\n" +
+			"Resources that files leave incomplete are noted: other layers may complete them. Exits\n" +
+			"with 1 if there is a fault. No service is asked.",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			a.begun = true
+			return a.checkFiles(args)
+		},
+	}
+}
+
+func (a *app) checkFiles(files []string) error {
+	below, _, err := service.Resources(service.ResourceDirs(a.getenv, false))
+	if err != nil { // the user's own files are not what is checked
+		if below, err = resource.Builtin(); err != nil {
+			return err
+		}
+	}
+	all, r, faulty := make([]checked, len(files)), result{}, false
+	for i, file := range files {
+		all[i] = checkFile(below, file)
+		if len(all[i].Faults) > 0 {
+			faulty = true
+			r.names = append(r.names, file)
+		}
+	}
+	r.value = all
+	r.text = func(p *page) {
+		for i := range all {
+			p.checked(&all[i])
+		}
+	}
+	if err := a.print(r); err != nil {
+		return err
+	}
+	if faulty {
+		return exit(exitError)
+	}
+	return nil
+}
+
+func checkFile(below *resource.Catalogue, file string) checked {
+	out := checked{File: file, Resources: []string{}, Faults: []resource.Fault{}}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		out.Faults = append(out.Faults, resource.Fault{File: file, Reason: err.Error()})
+		return out
+	}
+	s, err := resource.Parse(file, b)
+	if err != nil {
+		out.Faults = resource.FaultsOf(file, err)
+		return out
+	}
+	out.Resources, out.Aliases, out.Notices = s.Labels(), len(s.Aliases()), s.Notices
+	for _, f := range below.Flaws(s) {
+		out.Notices = append(out.Notices, f.String())
+	}
+	return out
+}
+
+// checked writes a file's faults, a line each, or that there are none.
+func (p *page) checked(c *checked) {
+	for _, f := range c.Faults {
+		p.line("%s", f)
+	}
+	for _, n := range c.Notices {
+		p.line("note: %s", n)
+	}
+	if len(c.Faults) == 0 {
+		also := ""
+		if c.Aliases > 0 {
+			also = fmt.Sprintf(", %d aliases", c.Aliases)
+		}
+		p.line("%s: ok, %d resources%s", c.File, len(c.Resources), also)
+	}
+}

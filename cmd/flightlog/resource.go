@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/resource"
+)
+
+func (a *app) resources() *cobra.Command {
+	c := family("resource", "List, show, check, put and delete what resources mean, and render their scripts")
+	c.AddCommand(a.resourceList(), a.resourceShow(), a.resourceCheck(), a.resourcePut(), a.resourceDelete(), a.resourceRender())
+	return c
+}
+
+func (a *app) resourceList() *cobra.Command {
+	var site string
+	c := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the resources that the service knows", Args: cobra.NoArgs}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+		all, err := cl.Resources(ctx, site)
+		if err != nil {
+			return err
+		}
+		r := result{value: all}
+		if all == nil {
+			r.value = []api.Resource{}
+		}
+		for i := range all {
+			r.names = append(r.names, all[i].Label)
+		}
+		r.text = func(p *page) {
+			rows := make([][]string, len(all))
+			for i := range all {
+				rows[i] = resourceRow(&all[i])
+			}
+			p.table([]string{"RESOURCE", "SYSTEM", "SCHEMAS", "PUT", "DESCRIPTION"}, rows)
+		}
+		return a.print(r)
+	})
+	c.Flags().StringVar(&site, "site", "", "only those of this site")
+	return c
+}
+
+func resourceRow(r *api.Resource) []string {
+	system, version := r.System, "-"
+	if r.Transport != "" {
+		system += "+" + r.Transport
+	}
+	if r.Version > 0 {
+		version = fmt.Sprintf("v%d", r.Version)
+	}
+	schemas := slices.Clone(r.Schemas)
+	for i, s := range schemas {
+		if s == r.DefaultSchema && len(schemas) > 1 {
+			schemas[i] += "*"
+		}
+	}
+	return []string{r.Label, or(system, "-"), or(strings.Join(schemas, " "), "-"), version, clip(or(r.Remark, r.Description), 60)}
+}
+
+func (a *app) resourceShow() *cobra.Command {
+	var o client.ResourceOptions
+	c := &cobra.Command{
+		Use: "show LABEL", Aliases: []string{"get"}, Short: "Show a resource's configuration with its access schema applied",
+		Args: cobra.ExactArgs(1),
+	}
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		r, err := cl.Resource(ctx, args[0], o)
+		if err != nil {
+			return err
+		}
+		for _, n := range r.Notices {
+			a.tell("flightlog: note: %s", n)
+		}
+		return a.print(result{value: r, names: []string{r.Resource.Label}, text: func(p *page) { p.resource(&r) }})
+	})
+	f := c.Flags()
+	f.StringVar(&o.Schema, "schema", "", "access schema; the default one if absent")
+	f.BoolVar(&o.Origin, "origin", false, "say which layer gave each value")
+	f.Uint64Var(&o.Version, "version", 0, "as if that version of what was put stood")
+	return c
+}
+
+// resource writes all values of a configuration, with their origin if that was
+// asked for.
+func (p *page) resource(r *api.ResourceAnswer) {
+	values := map[string]string{}
+	var whole map[string]any
+	if p.err = json.Unmarshal(r.Config, &whole); p.err != nil {
+		return
+	}
+	flatten(values, "", whole)
+	header, rows := []string{"KEY", "VALUE"}, [][]string{}
+	if r.Origin != nil {
+		header = append(header, "FROM")
+	}
+	for _, path := range slices.Sorted(maps.Keys(values)) {
+		key := strings.TrimPrefix(path, "carried.")
+		row := []string{key, oneLine(values[path])}
+		if r.Origin != nil {
+			row = append(row, or(r.Origin["schemas."+r.Schema+"."+key], r.Origin[key], "-"))
+		}
+		rows = append(rows, row)
+	}
+	p.table(header, rows)
+	p.line("digest %s", r.Digest)
+	if s := r.Source; s != nil {
+		state := "put"
+		if s.Deleted {
+			state = "deleted"
+		}
+		p.line("version %d, %s by %s at %s", s.Version, state, or(oneLine(s.Actor), "-"), s.At.Local().Format("2006-01-02 15:04:05 MST"))
+	}
+	if r.Resource.Remark != "" {
+		p.line("%s", oneLine(r.Resource.Remark))
+	}
+}
+
+// flatten gives values by path; lists are values.
+func flatten(into map[string]string, path string, v any) {
+	object, ok := v.(map[string]any)
+	if !ok {
+		text, isText := v.(string)
+		if !isText {
+			b, _ := json.Marshal(v) // it was JSON
+			text = string(b)
+		}
+		into[path] = text
+		return
+	}
+	for name, v := range object {
+		at := name
+		if path != "" {
+			at = path + "." + name
+		}
+		flatten(into, at, v)
+	}
+}
+
+func (a *app) resourcePut() *cobra.Command {
+	var as string
+	var o client.PutOptions
+	c := &cobra.Command{
+		Use:   "put FILE [LABEL…]",
+		Short: "Lay the resources of a file over what the service knows",
+		Long: "Lay the resources of a file, or those that are named, over what the service knows, all or\n" +
+			"none. Keys that the file does not name keep their values. Pilots that are there already keep\n" +
+			"what they have. The file is checked here first, see 'flightlog resource check'.",
+		Example: "  flightlog resource put resource_ornl.json ornl.summit\n  flightlog resource put summit.yaml --as ornl.summit",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	expect := expectation(c)
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		text, err := readFile(a.stdin, args[0])
+		if err != nil {
+			return err
+		}
+		o.Expect, o.Only = expect(), args[1:]
+		if len(o.Only) == 0 {
+			o.Only = nil
+		}
+		var r api.PutResourceAnswer
+		if as != "" {
+			if _, err := resource.ParseResource(args[0], as, text); err != nil {
+				return err
+			}
+			r, err = cl.PutResource(ctx, as, filepath.Base(args[0]), text, o)
+		} else {
+			if _, err := resource.Parse(args[0], text); err != nil {
+				return err
+			}
+			r, err = cl.PutFile(ctx, filepath.Base(args[0]), text, o)
+		}
+		return a.printPut(&r, err)
+	}, func(args []string) error {
+		if as != "" && len(args) > 1 {
+			return misused("--as names the only resource of the file: name no others")
+		}
+		return nil
+	})
+	c.Flags().StringVar(&as, "as", "", "the file holds this one resource, `LABEL`, without a key around it")
+	return c
+}
+
+func (a *app) resourceDelete() *cobra.Command {
+	var o client.PutOptions
+	c := &cobra.Command{
+		Use: "delete LABEL", Aliases: []string{"rm"}, Args: cobra.ExactArgs(1),
+		Short: "Take away what was put of a resource; what the service's files say holds again",
+	}
+	expect := expectation(c)
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		o.Expect = expect()
+		r, err := cl.DeleteResource(ctx, args[0], o)
+		return a.printPut(&r, err)
+	})
+	return c
+}
+
+// expectation gives a command the flag for the version that must stand.
+func expectation(c *cobra.Command) func() *uint64 {
+	version := c.Flags().Uint64("expect-version", 0, "fail with conflict unless this version stands; 0: none may")
+	return func() *uint64 {
+		if !c.Flags().Changed("expect-version") {
+			return nil
+		}
+		return version
+	}
+}
+
+func (a *app) printPut(r *api.PutResourceAnswer, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, n := range r.Notices {
+		a.tell("flightlog: note: %s", n)
+	}
+	out := result{value: r, text: func(p *page) {
+		for _, x := range r.Resources {
+			said := "version"
+			if !x.Changed {
+				said = "unchanged, version"
+			} else if x.Digest == "" {
+				said = "deleted, version"
+			}
+			p.line("%s %s %d", x.Label, said, x.Version)
+		}
+	}}
+	for _, x := range r.Resources {
+		out.names = append(out.names, x.Label)
+	}
+	return a.print(out)
+}

@@ -1,0 +1,90 @@
+package manager
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/resource/render"
+)
+
+// Names that stand for those made at submit, as long as real ones.
+var (
+	someManager pilot.UID = "mgr-" + strings.Repeat("0", 26)
+	somePilot   pilot.UID = "pilot-" + strings.Repeat("0", 26)
+)
+
+// agentCommand stands for what a launcher calls an agent by, which it stages
+// itself.
+const agentCommand = "agent"
+
+// Render answers the script that a submit of a pilot would come to, and how it
+// would be submitted, after all the checks of a submit. Nothing is written.
+func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.RenderAnswer, error) {
+	var notes []string
+	of := r.Manager
+	if of == "" {
+		of = someManager
+	}
+	if r.Pilot.UID == "" {
+		r.Pilot.UID = somePilot
+	}
+	if r.Manager == "" || r.Pilot.UID == somePilot {
+		notes = append(notes, "names of zeros are made at submit")
+	}
+	known, err := current(ctx, m, c, func(w *world) (shelf, error) { return w.shelf(), nil })
+	if err != nil {
+		return api.RenderAnswer{}, err
+	}
+	o, err := newOrder(&api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, known.Catalogue)
+	if err != nil {
+		return api.RenderAnswer{}, err
+	}
+	seq, err := current(ctx, m, c, func(w *world) (uint64, error) {
+		if r.Manager == "" {
+			return w.applied, o.refusal(o.faults)
+		}
+		_, err := w.admit(o)
+		return w.applied, err
+	})
+	if err != nil {
+		return api.RenderAnswer{}, err
+	}
+	answer, err := o.render()
+	answer.Seq, answer.Notes = seq, slices.Concat(answer.Notes, notes)
+	return answer, err
+}
+
+// render writes the script of an order's only pilot.
+func (o *order) render() (api.RenderAnswer, error) {
+	b := &o.births[0]
+	cfg, err := resource.ParseCanonical(b.Config)
+	if err != nil {
+		return api.RenderAnswer{}, err
+	}
+	key := pilot.Key{Resource: b.Description.Resource, Manager: o.manager, Pilot: b.Description.UID}
+	spec, err := render.Spec{
+		Key: key, Attempt: 1, Token: key.Token(1), Description: b.Description, Agent: []string{agentCommand},
+	}.On(cfg)
+	if err != nil {
+		return api.RenderAnswer{}, err
+	}
+	s, err := render.Render(spec)
+	if err != nil {
+		return api.RenderAnswer{}, err
+	}
+	answer := api.RenderAnswer{
+		Pilot: b.Description, System: s.System, Name: s.Name, Script: s.Text, Digest: s.Digest, Dir: s.Dir, File: s.File,
+		Submit: s.Submit, Stdin: s.Stdin, CommandLine: s.CommandLine(), Config: b.Digest,
+		Notes: slices.Concat(b.Notes, s.Notes),
+	}
+	if spec.System == "fork" && spec.Transport == "" {
+		answer.Notes = append(answer.Notes, "processes of this machine are started without a script; this one does the same")
+	} else {
+		answer.Notes = append(answer.Notes, "where the agent lies and where the bus is, the launcher fills in")
+	}
+	return answer, nil
+}

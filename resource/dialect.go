@@ -1,0 +1,85 @@
+package resource
+
+import (
+	"maps"
+	"slices"
+)
+
+// usual are the schemas of RADICAL-Pilot's files of 2015.
+var usual = []string{"ssh", "gsissh", "local", "go"}
+
+// modern brings a resource of 2015 into the form of 2025, so that layers of
+// both can be merged:
+//
+//	{"schemas": ["ssh"], "ssh": {…}}  →  {"schemas": {"ssh": {…}}, "default_schema": "ssh"}
+//
+// An override may say only {"ssh": {…}}: an object that names an endpoint is a
+// schema, listed or not, and so is one with a usual name. What is of 2025 stays as it is. v is not changed.
+func (s *shaper) modern(path string, v object) object {
+	o := maps.Clone(v)
+	rename(o, "lrms", "resource_manager")
+	delete(o, "label") // RADICAL-Pilot's loader sets it; ours does too
+	sections := object{}
+	if listed, ok := o["schemas"].([]any); ok {
+		delete(o, "schemas")
+		s.listed(path, o, listed, sections)
+	}
+	for name, v := range o {
+		section, ok := v.(object)
+		if _, known := resourceKeys[name]; known || !ok || name == "schemas" {
+			continue
+		}
+		_, manager := section["job_manager_endpoint"]
+		_, files := section["filesystem_endpoint"]
+		if manager || files || slices.Contains(usual, name) {
+			sections[name] = section
+			delete(o, name)
+		}
+	}
+	if len(sections) == 0 {
+		return o
+	}
+	switch given := o["schemas"].(type) {
+	case nil:
+		o["schemas"] = sections
+	case object:
+		all := maps.Clone(sections)
+		maps.Copy(all, given)
+		o["schemas"] = all
+	}
+	return o
+}
+
+// listed takes the schemas of a list; the first is the default.
+func (s *shaper) listed(path string, o object, names []any, into object) {
+	at := join(path, "schemas")
+	for i, v := range names {
+		name, ok := v.(string)
+		if !ok {
+			s.add(at, "must be a list of names, and %s is none", kindOf(v))
+			continue
+		}
+		if _, ours := resourceKeys[name]; ours || name == "schemas" {
+			s.add(at, "lists %s, which cannot be the name of a schema", name)
+			continue
+		}
+		if _, given := o["default_schema"]; i == 0 && !given {
+			o["default_schema"] = name
+		}
+		section, there := o[name]
+		if !there {
+			section = object{} // an override may list what a lower layer describes
+		}
+		into[name] = section
+		delete(o, name)
+	}
+}
+
+// rename lets a key have its later name, unless that is given too.
+func rename(o object, from, to string) {
+	v, there := o[from]
+	if _, taken := o[to]; there && !taken {
+		o[to] = v
+	}
+	delete(o, from)
+}

@@ -1,0 +1,215 @@
+package resource
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Endpoint is where and how jobs are submitted, or files are put:
+//
+//	<system>[+<transport>]://[<user>@]<host>[:<port>]/[<path>][?<options>]
+type Endpoint struct {
+	System    string     // fork, slurm, … for jobs; file for files
+	Transport string     // ssh, gsissh or go; empty: this machine
+	User      string     // empty: whoever the transport takes
+	Host      string     // empty if not said
+	Port      int        // 0: the transport's
+	Path      string     // with its leading slash; empty if not said
+	Options   url.Values // what the batch system is told; nil: nothing
+
+	scheme string // as it was written
+}
+
+// systems are the batch systems an endpoint can name, for jobs. pbs is the
+// name torque had in RADICAL-Pilot's earliest files.
+var systems = []string{"fork", "slurm", "pbspro", "pbs", "torque", "lsf", "sge", "loadl", "cobalt"}
+
+// transports are the ways to another machine.
+var transports = []string{"ssh", "gsissh", "go"}
+
+// short are the schemes without a +, which mean two things at once.
+var short = map[string][2]string{
+	"ssh": {"fork", "ssh"}, "gsissh": {"fork", "gsissh"},
+	"file": {"file", ""}, "sftp": {"file", "ssh"}, "gsisftp": {"file", "gsissh"}, "go": {"file", "go"},
+}
+
+// ParseEndpoint reads a URL of a configuration. The reversed form ssh+pbspro
+// is that of pbspro+ssh. Code invalid: it is no such URL; code unsupported:
+// it is, and names a system that is not known.
+func ParseEndpoint(raw string) (Endpoint, error) {
+	var e Endpoint
+	bad := func(why string) (Endpoint, error) {
+		return Endpoint{}, pilot.Errorf(pilot.Invalid, "endpoint '%s' %s", shown(raw), why)
+	}
+	scheme, rest, ok := strings.Cut(raw, "://")
+	switch {
+	case len(raw) > pilot.MaxText:
+		return bad("is too long")
+	case strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }):
+		return bad("holds blanks or control characters")
+	case !ok || !validScheme(scheme):
+		return bad("is not of the form <system>[+<transport>]://<host>[:<port>]/[?<options>]")
+	}
+	e.scheme = scheme
+	rest, query, asked := strings.Cut(rest, "?")
+	if asked && query != "" {
+		var err error
+		if e.Options, err = options(query); err != nil {
+			return bad("has options that cannot be read: " + err.Error())
+		}
+	}
+	authority, path, slash := strings.Cut(rest, "/")
+	if slash {
+		e.Path = "/" + path
+	}
+	known := e.name(scheme)
+	if why := e.authority(authority); why != "" {
+		return bad(why)
+	}
+	if !known {
+		return e, pilot.Errorf(pilot.Unsupported, "unsupported system in '%s'; supported are %s, also with +ssh",
+			shown(raw), strings.Join(systems, ", "))
+	}
+	switch {
+	case e.Transport != "" && e.Host == "":
+		return bad("names no host")
+	case len(e.String()) > pilot.MaxText: // escapes make it longer than it came
+		return bad("is too long")
+	}
+	return e, nil
+}
+
+// options reads a query. Names are words, for they end up in job scripts; what
+// a value may be is for the batch system's script to say.
+func options(query string) (url.Values, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	for name, all := range values {
+		if !pilot.ValidToken(name) {
+			return nil, pilot.Errorf(pilot.Invalid, "the name of option '%s' %s", shown(name), pilot.TokenRule)
+		}
+		for _, v := range all {
+			if shown(v) != v && len(v) <= 150 || strings.ContainsFunc(v, unicode.IsControl) {
+				return nil, pilot.Errorf(pilot.Invalid, "option %s holds what cannot be printed", name)
+			}
+		}
+	}
+	return values, nil
+}
+
+func validScheme(s string) bool {
+	return len(s) <= pilot.MaxToken && s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789+") == ""
+}
+
+// name tells system from transport, in either order; false if it cannot.
+func (e *Endpoint) name(scheme string) bool {
+	if both, ok := short[scheme]; ok {
+		e.System, e.Transport = both[0], both[1]
+		return true
+	}
+	system, transport, _ := strings.Cut(scheme, "+")
+	if slices.Contains(transports, system) {
+		system, transport = transport, system
+	}
+	e.System, e.Transport = system, transport
+	return slices.Contains(systems, system) && (transport == "" || slices.Contains(transports, transport))
+}
+
+// authority reads [user@]host[:port] and says what is wrong with it. What
+// could be taken for an option of ssh is refused, and so is a password: the
+// configuration is kept in the log for all to read.
+func (e *Endpoint) authority(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		e.User, s = s[:at], s[at+1:]
+		switch {
+		case strings.Contains(e.User, ":"):
+			return "holds a password"
+		case !validHost(e.User, "_.-"):
+			return "has a user that is no name"
+		}
+	}
+	var host, port string
+	if inside, after, ok := strings.Cut(s, "]"); ok && strings.HasPrefix(s, "[") {
+		host, port = inside[1:], after
+		if !validHost(host, ":.") || !strings.Contains(host, ":") || port != "" && port[0] != ':' {
+			return "has no host between brackets"
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else if host, port, ok = strings.Cut(s, ":"); ok && port == "" {
+		return "has an empty port"
+	}
+	extra := "_.-:"
+	if e.Transport == "go" {
+		extra = "_.-#" // Globus: go://xsede#stampede/
+	}
+	if host != "" && !validHost(host, extra) {
+		return "has a host that is no name"
+	}
+	e.Host = host
+	if port == "" {
+		return ""
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "has a port that is not one of 1 to 65535"
+	}
+	e.Port = int(n)
+	return ""
+}
+
+func validHost(s, extra string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte(extra, c) < 0 {
+			return false
+		}
+	}
+	return s != "" && s[0] != '-' && len(s) <= 255
+}
+
+// Supported is nil for what this build has a way to, and otherwise an error of
+// code unsupported.
+func (e Endpoint) Supported() error {
+	switch {
+	case e.Transport != "" && e.Transport != "ssh":
+		return pilot.Errorf(pilot.Unsupported, "unsupported transport %s in %s://%s; supported are ssh and none", e.Transport, e.scheme, e.Host)
+	case e.System != "file" && !slices.Contains(systems, e.System):
+		return pilot.Errorf(pilot.Unsupported, "unsupported system %s", shown(e.System))
+	default:
+		return nil
+	}
+}
+
+// String writes the endpoint as ParseEndpoint reads it, options sorted by name.
+func (e Endpoint) String() string {
+	var b strings.Builder
+	b.WriteString(e.scheme + "://")
+	if e.User != "" {
+		b.WriteString(e.User + "@")
+	}
+	if strings.Contains(e.Host, ":") {
+		b.WriteString("[" + e.Host + "]")
+	} else {
+		b.WriteString(e.Host)
+	}
+	if e.Port != 0 {
+		b.WriteString(":" + strconv.Itoa(e.Port))
+	}
+	b.WriteString(e.Path)
+	if len(e.Options) > 0 {
+		b.WriteString("?" + e.Options.Encode())
+	}
+	return b.String()
+}
+
+// Names are the options' names, sorted.
+func (e Endpoint) Names() []string { return slices.Sorted(maps.Keys(e.Options)) }

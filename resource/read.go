@@ -1,0 +1,249 @@
+package resource
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	// MaxFile is the most bytes a file may have; RADICAL-Pilot's largest has 19 kB.
+	MaxFile = 1 << 20
+	// maxDepth is how deep values may be nested; in RADICAL-Pilot's files it is 5.
+	maxDepth = 16
+)
+
+// object is what a file says in braces. Its values are object, []any, string,
+// json.Number, bool and nil; none is changed once it was read.
+type object = map[string]any
+
+// document is a file's value and where its keys stand.
+type document struct {
+	file  string
+	root  object
+	lines lines    // nil: not known
+	twice []string // paths of keys that stood there before; the last one counts
+}
+
+// lines are those of keys, by path.
+type lines map[string]int
+
+// of is the line of a key, or of the nearest thing around it. A path in the
+// form of 2025 is also looked up as it stands in a file of 2015.
+func (l lines) of(path string) int {
+	for path != "" {
+		for _, at := range [...]string{path, old.Replace("." + path)[1:]} {
+			if line, ok := l[at]; ok {
+				return line
+			}
+		}
+		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
+	}
+	return 0
+}
+
+var old = strings.NewReplacer(".schemas.", ".", ".resource_manager", ".lrms", ".default_schema", ".schemas")
+
+// faultAt makes a fault of a key.
+func (d *document) faultAt(path, format string, args ...any) Fault {
+	return Fault{File: d.file, Line: d.lines.of(path), Key: shown(path), Reason: fmt.Sprintf(format, args...)}
+}
+
+// shown bounds a stranger's text and keeps it on one line; what is neither long
+// nor unprintable is shown as it is.
+func shown(s string) string {
+	if short := fmt.Sprintf("%.150s", s); short != s {
+		s = short + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// read gives the value of a file, as JSON or, by its ending, as YAML.
+func read(file string, b []byte) (*document, error) {
+	d := &document{file: shown(file)}
+	if len(b) > MaxFile {
+		return nil, refuse([]Fault{d.faultAt("", "is %d bytes long, %d are allowed", len(b), MaxFile)})
+	}
+	if at := invalidUTF8(b); at >= 0 {
+		return nil, refuse([]Fault{{File: d.file, Line: lineOf(b, at), Reason: "is not UTF-8"}})
+	}
+	if isYAML(file) {
+		return d, d.readYAML(b)
+	}
+	d.lines = lines{}
+	return d, d.readJSON(relax(b))
+}
+
+func isYAML(file string) bool {
+	return strings.HasSuffix(file, ".yaml") || strings.HasSuffix(file, ".yml")
+}
+
+func invalidUTF8(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+func lineOf(b []byte, offset int) int {
+	return 1 + bytes.Count(b[:min(max(offset, 0), len(b))], []byte("\n"))
+}
+
+func (d *document) readYAML(b []byte) error {
+	if several(b) {
+		return refuse([]Fault{d.faultAt("", "holds several documents: one is allowed")})
+	}
+	j, err := yaml.YAMLToJSONStrict(b)
+	if err != nil {
+		return refuse([]Fault{d.faultAt("", "%s", strings.Join(strings.Fields(err.Error()), " "))})
+	}
+	if len(j) > 4*MaxFile {
+		return refuse([]Fault{d.faultAt("", "unfolds to %d bytes", len(j))})
+	}
+	return d.readJSON(j)
+}
+
+// several says whether a line of dashes follows something: the library would
+// read the first document and be silent about the rest.
+func several(b []byte) bool {
+	begun := false
+	for line := range bytes.Lines(b) {
+		text := bytes.TrimSpace(line)
+		switch {
+		case bytes.HasPrefix(line, []byte("---")):
+			if begun {
+				return true
+			}
+			begun = len(text) > 3
+		case len(text) > 0 && text[0] != '#' && text[0] != '%':
+			begun = true
+		}
+	}
+	return false
+}
+
+func (d *document) readJSON(b []byte) error {
+	r := reader{document: d, dec: json.NewDecoder(bytes.NewReader(b)), text: b, line: 1}
+	r.dec.UseNumber()
+	v, err := r.value("", 0)
+	if err == nil {
+		if _, more := r.dec.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something follows the end of the value")
+		}
+	}
+	if err != nil {
+		at := int(r.dec.InputOffset())
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			at = int(syntax.Offset)
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			at, err = len(bytes.TrimRight(b, " \r\n\t")), errors.New("ends too early: a bracket or quote is not closed")
+		}
+		fault := Fault{File: d.file, Reason: shown(err.Error())}
+		if d.lines != nil {
+			fault.Line = lineOf(b, at)
+		}
+		return refuse([]Fault{fault})
+	}
+	root, ok := v.(object)
+	if !ok {
+		return refuse([]Fault{d.faultAt("", "must be an object of resources, not %s", kindOf(v))})
+	}
+	d.root = root
+	return nil
+}
+
+// reader walks the tokens of a document.
+type reader struct {
+	*document
+	dec  *json.Decoder
+	text []byte
+	seen int // offset up to which lines are counted
+	line int
+}
+
+func (r *reader) value(path string, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("is nested more than %d deep", maxDepth)
+	}
+	t, err := r.dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t {
+	case json.Delim('{'):
+		return r.object(path, depth)
+	case json.Delim('['):
+		return r.list(path, depth)
+	default:
+		return t, nil
+	}
+}
+
+func (r *reader) object(path string, depth int) (any, error) {
+	o := object{}
+	for r.dec.More() {
+		t, err := r.dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := t.(string) // the decoder lets nothing else be a key
+		at := join(path, name)
+		if r.lines != nil {
+			r.lines[at] = r.here()
+		}
+		if _, there := o[name]; there {
+			r.twice = append(r.twice, at)
+		}
+		if o[name], err = r.value(at, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	_, err := r.dec.Token()
+	return o, err
+}
+
+func (r *reader) list(path string, depth int) (any, error) {
+	l := []any{}
+	for r.dec.More() {
+		v, err := r.value(path, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, v)
+	}
+	_, err := r.dec.Token()
+	return l, err
+}
+
+// here is the line of the token read last.
+func (r *reader) here() int {
+	at := int(r.dec.InputOffset())
+	r.line += bytes.Count(r.text[r.seen:at], []byte("\n"))
+	r.seen = at
+	return r.line
+}
+
+// join makes the path of a key, for people and for Origin.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

@@ -1,0 +1,93 @@
+package render
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// dialect is how one batch system is spoken to.
+type dialect struct {
+	name      string
+	prefix    string // of a directive's line
+	nameLimit int    // bytes of a job's name
+	write     func(*job)
+	submit    func(*job) []string
+	stdin     bool   // submit reads the script
+	id        string // variable with the job's id, inside the job
+	home      string // variable with the directory of submission, inside the job
+	setup     []string
+}
+
+// dialects by the systems of endpoints. pbs is what RADICAL-Pilot called
+// Torque before it knew PBS Pro; ssh is fork on another host.
+var dialects = map[string]*dialect{
+	"fork": &fork, "ssh": &fork, "slurm": &slurm, "pbspro": &pbspro, "torque": &torque, "pbs": &torque,
+	"lsf": &lsf, "sge": &sge, "loadl": &loadl, "cobalt": &cobalt,
+}
+
+// Systems are the systems of endpoints that there are scripts for, sorted.
+func Systems() []string { return slices.Sorted(maps.Keys(dialects)) }
+
+func dialectOf(system, transport string) (*dialect, error) {
+	if transport != "" && transport != "ssh" && transport != "local" {
+		return nil, pilot.Errorf(pilot.Unsupported, "unsupported transport %.64q: only ssh, or none", transport)
+	}
+	d, ok := dialects[system]
+	if !ok {
+		return nil, pilot.Errorf(pilot.Unsupported, "unsupported system %.64q: known are %s", system, strings.Join(Systems(), ", "))
+	}
+	return d, nil
+}
+
+// clean says that a value can stand in a directive of any system as it is:
+// no blank, no quote, no sign that a system expands or a shell knows. Where
+// one allows more, extra names it.
+func clean(value, extra string) bool {
+	for i := range len(value) {
+		c := value[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("_-./,@+=", c) >= 0:
+		case strings.IndexByte(extra, c) >= 0:
+		default:
+			return false
+		}
+	}
+	return value != "" && value[0] != '-'
+}
+
+// checked gives a value that can stand in a directive; one that cannot is a
+// fault of field, and gives "". extra names characters that may stand in this
+// directive besides those of every one.
+func (j *job) checked(field, value, extra string) string {
+	if value == "" || clean(value, extra) {
+		return value
+	}
+	j.faults.add(field, "%.150q cannot stand in a directive of %s: letters, digits and %s only, no '-' first",
+		value, j.dialect.name, "_-./,@+="+extra)
+	return ""
+}
+
+// put adds the directive <flag><value>, if there is a value.
+func (j *job) put(flag, field, value string) { j.putAlso(flag, field, value, "") }
+
+// putAlso is put for values that may hold the characters of extra.
+func (j *job) putAlso(flag, field, value, extra string) {
+	if value = j.checked(field, value, extra); value != "" {
+		j.say(flag, value)
+	}
+}
+
+// say adds a directive made of checked parts.
+func (j *job) say(words ...string) {
+	j.lines = append(j.lines, j.dialect.prefix+strings.Join(words, ""))
+}
+
+// sayIf adds a directive if n is more than nothing.
+func (j *job) sayIf(n int64, flag string) {
+	if n > 0 {
+		j.say(flag, decimal(n))
+	}
+}

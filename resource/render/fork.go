@@ -1,0 +1,20 @@
+package render
+
+// fork is no batch system: the script runs at once, in a session of its own,
+// on the host it is submitted on, be that here or the other end of an ssh
+// connection. The answer is its pid. Nothing of it holds the connection open.
+var fork = dialect{
+	name: "fork", nameLimit: 128, write: func(j *job) { _ = j.queue() },
+	submit: submitFork,
+	id:     "$", home: "PILOT_SANDBOX",
+}
+
+// submitFork: sh is not the leader of a process group when it is told to go on
+// in the background, so setsid(1) does not fork and $! is the script's pid.
+func submitFork(j *job) []string {
+	return []string{
+		"/bin/sh", "-c",
+		`PILOT_SANDBOX=$PWD setsid /bin/bash -l "$1.job.sh" </dev/null >"$1.job.out" 2>"$1.job.err" & echo "$!"`,
+		"sh", j.marks(),
+	}
+}

@@ -1,0 +1,105 @@
+package render_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/resource/render"
+)
+
+// shapes are the specs of the golden files.
+func shapes() map[string]*render.Spec {
+	out := map[string]*render.Spec{}
+	for _, system := range []string{"fork", "slurm", "pbspro", "torque", "lsf", "sge", "loadl", "cobalt"} {
+		out[system+"-plain"] = plain(system)
+		out[system+"-full"] = full(system)
+		out[system+"-nodes"] = nodes(system)
+	}
+	out["cobalt-plain"].Node.Cores = 2
+	for name, query := range map[string]string{
+		"torque-cray": "gres=ccm&craytype=xe6&ppn=24&queue=ccm_queue",
+		"sge-memory":  "memreqs=virtual_free~1.5h_vmem&queue=development",
+		"loadl-bgq":   "job_type=bluegene&explicit_exec=true",
+		"loadl-tagged": "energy_policy_tag=radical_pilot&island_count=1&node_usage=not_shared" +
+			"&network_mpi=sn_all,not_shared,us&enforce_consumable_cpus=true&enforce_consumable_memory=true",
+		"slurm-options": "queue=debug&ppn=16&colour=red",
+	} {
+		system, _, _ := strings.Cut(name, "-")
+		s := plain(system)
+		s.Options, _ = url.ParseQuery(query)
+		s.Description.Cores = 48
+		s.Description.Memory = 96 << 30
+		out[name] = s
+	}
+	constrained := func(name string, words ...string) {
+		system, _, _ := strings.Cut(name, "-")
+		out[name] = nodes(system)
+		out[name].Constraints, out[name].Node.SMT = words, 4
+	}
+	constrained("slurm-constraint", "gpu", "nvme|ssd")
+	constrained("pbspro-constraint", "filesystems=grand:home", "place=scatter")
+	constrained("lsf-constraint", "nvme", "gpumps")
+	return out
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for name, spec := range shapes() {
+		s, err := render.Render(spec)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var about strings.Builder
+		fmt.Fprintf(&about, "name   %s\ndigest %s\ndir    %s\nsubmit %s\n", s.Name, s.Digest, s.Dir, s.CommandLine())
+		for _, note := range s.Notes {
+			fmt.Fprintf(&about, "note   %s\n", note)
+		}
+		golden(t, name+".sh", s.Text)
+		golden(t, name+".txt", about.String())
+	}
+}
+
+func TestShellsCanReadEveryScript(t *testing.T) {
+	t.Parallel()
+	for name, spec := range shapes() {
+		for _, shell := range []string{"sh", "bash"} {
+			cmd := exec.CommandContext(t.Context(), shell, "-n")
+			cmd.Stdin = strings.NewReader(text(t, spec))
+			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+				t.Errorf("%s -n of %s: %v: %s", shell, name, err, out)
+			}
+		}
+	}
+}
+
+func TestShellcheckIsClean(t *testing.T) {
+	t.Parallel()
+	tool, err := exec.LookPath("shellcheck")
+	if err != nil {
+		t.Skip("shellcheck is not installed (Debian package shellcheck)")
+	}
+	for name, spec := range shapes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), tool, "-")
+			cmd.Stdin = strings.NewReader(text(t, spec))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, bytes.TrimSpace(out))
+			}
+		})
+	}
+}
+
+func text(t *testing.T, spec *render.Spec) string {
+	t.Helper()
+	s, err := render.Render(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Text
+}

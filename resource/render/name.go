@@ -1,0 +1,39 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+)
+
+// tagLength in base32 is 50 bits: two jobs of one user do not share a name.
+const tagLength = 10
+
+var tagDigits = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// jobName is what the batch system calls the job: the user's name for it, or
+// the pilot's, and a tag made from the token, so that a job can be found by
+// its name alone. Every system takes letters, digits, '.', '_' and '-' with a
+// letter first (PBS is the strictest; qsub(1B), -N).
+func jobName(s *Spec, limit int) string {
+	base := s.Description.JobName
+	if base == "" {
+		base = s.Key.Pilot
+	}
+	base = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+			return r
+		default:
+			return '_'
+		}
+	}, base)
+	if c := base[0] | 0x20; c < 'a' || c > 'z' {
+		base = "p" + base
+	}
+	if most := limit - tagLength - 1; len(base) > most {
+		base = base[:most]
+	}
+	sum := sha256.Sum256([]byte(s.Token))
+	return base + "." + tagDigits.EncodeToString(sum[:])[:tagLength]
+}

@@ -1,0 +1,153 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Script is one batch job, ready to be submitted.
+type Script struct {
+	System string   // the dialect: fork, slurm, pbspro, torque, lsf, sge, loadl or cobalt
+	Name   string   // of the job, as the system shows it; no other attempt has it
+	Text   string   // kept as File
+	Digest string   // SHA-256 of Text in hex
+	Dir    string   // where Submit is run: the sandbox, as the Spec has it
+	File   string   // relative to Dir
+	Submit []string // the command that submits it
+	Stdin  bool     // Submit reads Text from its standard input
+	Notes  []string // what a user should know of how it was asked for
+}
+
+// CommandLine is the submit command as a person would type it in Dir.
+func (s *Script) CommandLine() string {
+	line := Command(s.Submit)
+	if s.Stdin {
+		line += " < " + Quote(s.File)
+	}
+	return line
+}
+
+// Render writes the script of an attempt. Errors: code unsupported for a
+// transport or system that has none, invalid with every fault of the Spec.
+func Render(spec *Spec) (*Script, error) {
+	d, err := dialectOf(spec.System, spec.Transport)
+	if err != nil {
+		return nil, err
+	}
+	if faults := spec.check(); len(faults) > 0 {
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "render", Faults: faults}
+	}
+	j := newJob(spec, d)
+	d.write(j)
+	j.checkOptions()
+	if len(j.faults) > 0 {
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "render", Faults: j.faults}
+	}
+	text := j.text()
+	sum := sha256.Sum256([]byte(text))
+	return &Script{
+		System: d.name, Name: j.name, Text: text, Digest: hex.EncodeToString(sum[:]),
+		Dir: spec.Sandbox, File: j.file("job.sh"), Submit: d.submit(j), Stdin: d.stdin, Notes: j.notes,
+	}, nil
+}
+
+// job is a script in the making.
+type job struct {
+	*Spec
+	shape
+	dialect *dialect
+	name    string
+	place   string // the sandbox, if it can stand in a directive
+	lines   []string
+	faults  faults
+	notes   []string
+	used    map[string]bool // options of the endpoint that were asked for
+}
+
+func newJob(spec *Spec, d *dialect) *job {
+	j := &job{Spec: spec, dialect: d, used: map[string]bool{}}
+	node := spec.Node
+	if n := j.number("ppn"); n > 0 {
+		node.Cores = n
+	}
+	j.shape = shapeOf(&spec.Description, node)
+	j.name = jobName(spec, d.nameLimit)
+	if wanted := spec.Description.JobName; wanted != "" && d.name != "fork" && !strings.HasPrefix(j.name, wanted+".") {
+		j.note("%s shows the job as %s", d.name, j.name)
+	}
+	if strings.HasPrefix(spec.Sandbox, "/") && clean(spec.Sandbox, "") {
+		j.place = strings.TrimRight(spec.Sandbox, "/")
+	} else if d.name != "fork" {
+		j.note("the script runs where it is submitted, which must be %s", spec.Sandbox)
+	}
+	return j
+}
+
+// marks is what the names of the marks begin with, relative to the sandbox.
+func (j *job) marks() string { return MarksDir + "/" + decimal(int64(j.Attempt)) }
+
+// file is the path of a file beside the marks, relative to the sandbox.
+func (j *job) file(name string) string { return j.marks() + "." + name }
+
+// path is the same for a directive: absolute, if the sandbox can stand there.
+func (j *job) path(name string) string {
+	if j.place == "" {
+		return j.file(name)
+	}
+	return j.place + "/" + j.file(name)
+}
+
+func (j *job) note(format string, args ...any) {
+	j.notes = append(j.notes, fmt.Sprintf(format, args...))
+}
+
+// option takes an option of the endpoint.
+func (j *job) option(name string) string {
+	j.used[name] = true
+	return j.Options.Get(name)
+}
+
+// number takes an option that is a count; 0 where it is absent.
+func (j *job) number(name string) int64 {
+	text := j.option(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > pilot.MaxCount {
+		j.faults.add("job_manager_endpoint", "option %s=%.64q is not a number between 1 and %d", name, text, pilot.MaxCount)
+		return 0
+	}
+	return n
+}
+
+// checkOptions notes the options of the endpoint that nothing came of.
+func (j *job) checkOptions() {
+	for _, name := range slices.Sorted(maps.Keys(j.Options)) {
+		if !j.used[name] || name == "ppn" && j.dialect.name == "fork" {
+			j.note("the endpoint's option %.64q means nothing to %s", name, j.dialect.name)
+		}
+	}
+}
+
+// queue is the user's, else the endpoint's.
+func (j *job) queue() string {
+	fallback := j.option("queue")
+	if j.Description.Queue != "" {
+		return j.Description.Queue
+	}
+	return fallback
+}
+
+// account splits a project of RADICAL-Pilot's form account:reservation.
+func (j *job) account() (account, reservation string) {
+	account, reservation, _ = strings.Cut(j.Description.Project, ":")
+	return account, reservation
+}

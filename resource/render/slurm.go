@@ -1,0 +1,96 @@
+package render
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// slurm: https://slurm.schedmd.com/sbatch.html
+var slurm = dialect{
+	name: "slurm", prefix: "#SBATCH ", nameLimit: 128, write: writeSlurm, stdin: true,
+	submit: func(*job) []string { return []string{"sbatch", "--parsable"} },
+	id:     "SLURM_JOB_ID", home: "SLURM_SUBMIT_DIR",
+	// --export=NONE would hold for each srun in the job, too.
+	setup: []string{"export SLURM_EXPORT_ENV=ALL"},
+}
+
+func writeSlurm(j *job) {
+	partition, qos, _ := strings.Cut(j.queue(), ":")
+	account, reservation := j.account()
+	j.say("--job-name=", j.name)
+	j.say("--comment=", j.Token)
+	j.put("--partition=", "queue", partition)
+	j.put("--qos=", "queue", qos)
+	j.put("--account=", "project", account)
+	j.put("--reservation=", "project", reservation)
+	j.say("--time=", clock(minutes(j.Description.Runtime)*60))
+	j.sizeSlurm()
+	j.constrainSlurm()
+	if j.place != "" {
+		j.say("--chdir=", j.place)
+	} else if strings.ContainsAny(j.Sandbox, `%\`) {
+		// SLURM puts the directory before relative names and then looks for %j:
+		// seen with 22.05 as a job that fails with JobLaunchFailure.
+		j.faults.add("sandbox", "%.150q holds a sign that SLURM replaces in names of files", j.Sandbox)
+	}
+	j.say("--output=", j.path("job.out"))
+	j.say("--error=", j.path("job.err"))
+	j.say("--export=NONE")
+	j.say("--no-requeue")
+	if j.Description.Runtime.Duration() >= 5*time.Minute {
+		// The resolution of this time is a minute; the agent needs seconds.
+		j.say("--signal=B:TERM@60")
+	}
+}
+
+func (j *job) sizeSlurm() {
+	j.sayIf(j.nodes, "--nodes=")
+	switch {
+	case j.even() && j.nodes > 0:
+		j.sayIf(j.chunks[0].cores, "--ntasks-per-node=")
+	default:
+		j.sayIf(j.cores, "--ntasks=")
+	}
+	j.sayIf(j.Node.SMT, "--threads-per-core=")
+	if j.Node.Exclusive || j.Description.Nodes > 0 && j.cores == 0 {
+		j.say("--exclusive")
+	}
+	kind := ""
+	if j.Node.GPU != "" {
+		kind = j.Node.GPU + ":"
+	}
+	switch n := j.gpusPerNode(); {
+	case n > 0:
+		j.putAlso("--gpus-per-node=", "system_architecture.gpu", kind+decimal(n), ":")
+	case j.gpus > 0:
+		j.putAlso("--gpus=", "system_architecture.gpu", kind+decimal(j.gpus), ":")
+	}
+	switch {
+	case j.memory == 0:
+	case j.nodes > 0:
+		j.say("--mem=", decimal(mib(per(j.memory, j.nodes))), "M")
+	default:
+		j.say("--mem-per-cpu=", decimal(mib(per(j.memory, j.cores))), "M")
+	}
+}
+
+// constrainSlurm: the site's words are features that nodes must have, as
+// RADICAL-Pilot joins them ("cpu", "nvme" is cpu&nvme).
+func (j *job) constrainSlurm() {
+	var features []string
+	for _, c := range j.Constraints {
+		if c = j.checked("system_architecture.options", c, "&|*:[]()"); c != "" {
+			features = append(features, c)
+		}
+	}
+	if len(features) > 0 {
+		j.say(`--constraint="`, strings.Join(features, "&"), `"`)
+	}
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// clock writes seconds as hours:minutes:seconds.
+func clock(s int64) string { return fmt.Sprintf("%02d:%02d:%02d", s/3600, s/60%60, s%60) }

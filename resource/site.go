@@ -1,0 +1,170 @@
+package resource
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Site is what one file says.
+type Site struct {
+	Name    string   // of the site; the first half of labels
+	File    string   // as it was given to Parse
+	Notices []string // what was read in spite of looking like a mistake
+
+	hosts   map[string]object // by key; in the form of 2025
+	aliases map[string]string // old name → label
+}
+
+// Labels are the resources the file speaks of, sorted.
+func (s *Site) Labels() []string {
+	labels := make([]string, 0, len(s.hosts))
+	for _, host := range slices.Sorted(maps.Keys(s.hosts)) {
+		labels = append(labels, s.Name+"."+host)
+	}
+	return labels
+}
+
+// Aliases are the old names the file gives, with the labels they stand for.
+func (s *Site) Aliases() map[string]string { return maps.Clone(s.aliases) }
+
+// Parse reads a file of resources, in the dialect of 2015 or of 2025, or of
+// aliases; as YAML if it is named .yaml or .yml, as JSON otherwise. The file's
+// name says the site: resource_ornl.json and ornl.yaml are both of ornl. A
+// refusal has code invalid and a *FileError with all faults as its cause.
+func Parse(file string, b []byte) (*Site, error) {
+	d, err := read(file, b)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Name: siteOf(file), File: file, hosts: map[string]object{}, aliases: map[string]string{}}
+	sh := shaper{document: d}
+	for _, host := range slices.Sorted(maps.Keys(d.root)) {
+		if host == "aliases" {
+			s.aliases = sh.aliases(d.root[host])
+			continue
+		}
+		s.hosts[host] = sh.host(host, host, d.root[host])
+	}
+	if len(s.hosts) > 0 && !pilot.ValidToken(s.Name) {
+		sh.add("", "the site, which is the file's name without resource_ and ending, %s", pilot.TokenRule)
+	}
+	return s.done(&sh)
+}
+
+// ParseResource reads the configuration of one resource without a key around
+// it, as a request to put one has it; file says what faults are named after.
+func ParseResource(file, label string, b []byte) (*Site, error) {
+	d, err := read(file, b)
+	if err != nil {
+		return nil, err
+	}
+	sh := shaper{document: d}
+	site, host, _ := strings.Cut(label, ".")
+	if !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+		sh.add("", "a label is <site>.<host>, and either %s", pilot.TokenRule)
+		return nil, refuse(sh.faults)
+	}
+	s := &Site{Name: site, File: file}
+	s.hosts = map[string]object{host: sh.host("", host, d.root)}
+	return s.done(&sh)
+}
+
+func (s *Site) done(sh *shaper) (*Site, error) {
+	if len(sh.faults) > 0 {
+		slices.SortStableFunc(sh.faults, func(a, b Fault) int { return a.Line - b.Line })
+		return nil, refuse(sh.faults)
+	}
+	for _, path := range sh.twice {
+		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s stands there twice; the last one counts", sh.file, shown(path)))
+	}
+	return s, nil
+}
+
+// siteOf strips a file's name to that of its site.
+func siteOf(file string) string {
+	name := file[strings.LastIndexAny(file, `/\`)+1:]
+	for _, ending := range []string{".json", ".yaml", ".yml"} {
+		name = strings.TrimSuffix(name, ending)
+	}
+	return strings.TrimPrefix(name, "resource_")
+}
+
+func (s *shaper) aliases(v any) map[string]string {
+	out := map[string]string{}
+	o, ok := v.(object)
+	if !ok {
+		s.add("aliases", "must be an object of labels by their old names, not %s", kindOf(v))
+	}
+	for name, label := range o {
+		at := join("aliases", name)
+		to, ok := label.(string)
+		site, host, _ := strings.Cut(to, ".")
+		if !ok || !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+			s.add(at, "must be a label, <site>.<host>, not %s", kindOf(label))
+		}
+		if name == "" || shown(name) != name {
+			s.add(at, "an old name has 1 to 150 printable characters")
+		}
+		out[name] = to
+	}
+	return out
+}
+
+func (s *shaper) host(path, host string, v any) object {
+	if !pilot.ValidToken(host) {
+		s.add(path, "the key of a resource %s", pilot.TokenRule)
+	}
+	o, ok := v.(object)
+	if !ok {
+		s.add(path, "must be an object that describes a resource, not %s", kindOf(v))
+		return nil
+	}
+	o = s.modern(path, o)
+	schemas, given := o["schemas"]
+	delete(o, "schemas")
+	out := s.object(path, o, resourceKeys)
+	if given {
+		out["schemas"] = s.schemas(join(path, "schemas"), schemas)
+	}
+	return out
+}
+
+// resourceKeys are those of a resource and not of a schema, with keys.
+var resourceKeys = func() map[string]key {
+	all := maps.Clone(keys)
+	all["default_schema"] = key{kind: text}
+	return all
+}()
+
+// schemas shapes schemas by name; a string is another schema's name.
+func (s *shaper) schemas(path string, v any) any {
+	o, ok := v.(object)
+	if !ok {
+		if v != nil {
+			s.add(path, "must be a list of names or an object of schemas, not %s", kindOf(v))
+		}
+		return nil
+	}
+	out := make(object, len(o))
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		at := join(path, name)
+		if name == "" || shown(name) != name {
+			s.add(at, "the name of a schema has 1 to 150 printable characters")
+		}
+		switch schema := o[name].(type) {
+		case nil:
+			out[name] = nil
+		case string:
+			out[name] = schema
+		case object:
+			out[name] = s.object(at, schema, keys)
+		default:
+			s.add(at, "must be an object of endpoints or the name of another schema, not %s", kindOf(schema))
+		}
+	}
+	return out
+}

@@ -180,6 +180,7 @@ func TestE2EBadInput(t *testing.T) {
 		"duplicate uid":    {"pilot.submit", `{"manager":"m","pilots":[{"uid":"there","resource":"local.localhost","cores":2,"runtime":1}]}`, pilot.Conflict, []string{"uid", "taken"}},
 		"wait for unknown": {"pilot.wait", `{"manager":"m","uids":["there","ghost1","ghost2"]}`, pilot.NotFound, []string{"ghost1", "ghost2"}},
 		"unknown state":    {"pilot.wait", `{"manager":"m","states":["FLYING"]}`, pilot.Invalid, []string{"FLYING"}},
+		"cancel of null":   {"pilot.cancel", `{"manager":"m","uids":null}`, pilot.Invalid, []string{"uids"}},
 		"hostile names":    {"pilot.get", `{"manager":"m.>","uids":["*"]}`, pilot.NotFound, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

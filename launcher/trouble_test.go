@@ -133,3 +133,18 @@ func TestALauncherThatDiesOfAPilot(t *testing.T) {
 		}
 	})
 }
+
+// TestAPilotThatCannotBeReadEnds: its command is put aside by the queue, so
+// nothing but the log tells of it.
+func TestAPilotThatCannotBeReadEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{})
+		f.launch("a")
+		f.log.Put("pilots.cmd.local.localhost.m.bad.submit", []byte("garbage"))
+		time.Sleep(time.Minute)
+		last, ok, err := f.log.Last(t.Context(), events.Event{Class: events.Change, Key: key("bad")})
+		if err != nil || !ok || last.Status.State != pilot.Failed || last.Status.Cause.Code != pilot.LaunchError {
+			t.Errorf("its last change is %+v (%v), %v", last, ok, err)
+		}
+	})
+}

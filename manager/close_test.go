@@ -164,14 +164,33 @@ func TestCloseASession(t *testing.T) {
 	if stateOf(t, m, of) != events.StateClosed || stateOf(t, m, empty) != events.StateClosed {
 		t.Fatal("its managers are not closed")
 	}
-	_, err = m.CreateManager(t.Context(), api.CreateRequest{}, user)
-	wantCode(t, err, pilot.Closed)
 	a, err = m.CloseSession(t.Context(), api.CloseRequest{UID: "default", Terminate: true}, user)
 	if err != nil || !slices.Equal(a.Canceling, []pilot.UID{"a"}) || a.Session.Pilots["CANCELING"] != 1 {
 		t.Fatalf("closed once more, to terminate: %+v, %v", a, err)
 	}
 	_, err = m.CloseSession(t.Context(), api.CloseRequest{UID: "nobody"}, user)
 	wantCode(t, err, pilot.NotFound)
+}
+
+// TestAClosedSessionTakesNoMore, but for the default one, which nobody made:
+// closing it closes what it holds then.
+func TestAClosedSessionTakesNoMore(t *testing.T) {
+	t.Parallel()
+	m := open(t, bustest.NewMemory())
+	for _, session := range []pilot.UID{"lab", "default"} {
+		if _, err := m.CreateManager(t.Context(), api.CreateRequest{Session: session}, user); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.CloseSession(t.Context(), api.CloseRequest{UID: session}, user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := m.CreateManager(t.Context(), api.CreateRequest{Session: "lab"}, user)
+	wantCode(t, err, pilot.Closed)
+	a, err := m.CreateManager(t.Context(), api.CreateRequest{}, user)
+	if err != nil || a.Manager.Session != "default" || stateOf(t, m, a.Manager.UID) != events.StateOpen {
+		t.Errorf("made in the default session, which was closed: %+v, %v", a, err)
+	}
 }
 
 func TestCloseEverywhereAtOnce(t *testing.T) {

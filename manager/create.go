@@ -108,6 +108,10 @@ func (w *world) newManager(r *api.CreateRequest, c Call) ([]*events.Event, error
 	switch s, ok := w.view.Session(r.Session); {
 	case !ok:
 		es = append(es, opening(owner{true, r.Session}, &api.CreateRequest{}, c))
+	case s.State == events.StateClosed && r.Session == DefaultSession: // nobody made it, so it is not closed for ever
+		e := opening(owner{true, DefaultSession}, &api.CreateRequest{}, c)
+		e.Prev = s.Seq
+		es = append(es, e)
 	case s.State != events.StateOpen:
 		return nil, pilot.Errorf(pilot.Closed, "session %s is closed: it takes no more managers", r.Session)
 	}

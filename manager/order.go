@@ -66,6 +66,7 @@ type snapshot struct {
 	cfg           *resource.Config // nil: there is none
 	config        []byte
 	digest        string
+	fixed         bool // it holds no placeholders
 	notices       []string
 	field, reason string
 }
@@ -83,6 +84,8 @@ func take(known *resource.Catalogue, label, schema string) *snapshot {
 	}
 	s := &snapshot{label: cfg.Label, schema: cfg.Schema, cfg: cfg, notices: known.Notices(label, schema)}
 	s.config, s.digest = cfg.Canonical()
+	full, _ := cfg.Expand(0, &pilot.Description{}) // itself, if there is nothing to fill in
+	s.fixed = full == cfg
 	return s
 }
 
@@ -107,8 +110,9 @@ func (o *order) born(i int, d pilot.Description, s *snapshot) events.Birth {
 func (o *order) fit(i int, b *events.Birth, s *snapshot) {
 	d, notes, faults := s.cfg.Check(i, &b.Description)
 	b.Description, b.Notes = d, slices.Concat(s.notices, notes)
-	full, _ := s.cfg.Expand(i, &d) // its faults are among those
-	if full != s.cfg {
+	full := s.cfg
+	if !s.fixed {
+		full, _ = s.cfg.Expand(i, &d) // its faults are among those
 		b.Config, b.Digest = full.Canonical()
 	}
 	err := full.Supported()

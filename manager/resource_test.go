@@ -491,3 +491,28 @@ func TestAnIdempotencyKeyIsKnownAgain(t *testing.T) {
 		t.Fatalf("another text: %v", err)
 	}
 }
+
+// TestBirthsCarryWhatPlaceholdersStoodFor and the digest of that.
+func TestBirthsCarryWhatPlaceholdersStoodFor(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	putText(t, m, "site.blue", `{"job_manager_endpoint": "slurm://blue/", "default_remote_workdir": "/work/%(pd.project)s"}`)
+	digests := map[string]bool{}
+	for _, project := range []string{"abc", "xyz"} {
+		d := sized(project, 1)
+		d.Project = project
+		p := submit(t, m, of, d)[0]
+		b := birthOf(t, log, &p)
+		if !strings.Contains(string(b.Config), `"/work/`+project+`"`) {
+			t.Errorf("%s carries %s", project, b.Config)
+		}
+		digests[b.Digest] = true
+	}
+	if len(digests) != 2 {
+		t.Errorf("one digest for two configurations")
+	}
+	bad := sized("bad", 1)
+	bad.Project = "$(id)"
+	_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{bad}}, user)
+	wantCode(t, err, pilot.Invalid)
+}

@@ -41,7 +41,8 @@ type tailing struct {
 	yield  func(events.Entry, error) bool
 	filter []string
 	at     uint64 // position of the last entry given, or After
-	end    uint64 // of the log when the tail began
+	end    uint64 // of the log when the tail began: taken once the consumer stands, which then has all up to there
+	asked  int    // times that the server had nothing more before the end
 	marked bool
 }
 
@@ -57,6 +58,9 @@ const (
 	// markWait is how long a tail waits for a message before it asks whether
 	// there is any before the mark.
 	markWait = 500 * time.Millisecond
+	// maxAsked is how often a server must say that there is no more before the
+	// end is believed to be gone.
+	maxAsked = 10
 	// aliveEvery is how often a silent server must say that it is there.
 	aliveEvery = 2 * time.Second
 )
@@ -102,6 +106,11 @@ func (t *tailing) read(ctx context.Context) error {
 		return err
 	}
 	defer t.release(cons)
+	if !t.marked {
+		if info, err := t.log.conn.streamInfo(ctx); err == nil {
+			t.end = max(t.end, info.State.LastSeq)
+		}
+	}
 	p := &pump{messages: make(chan jetstream.Msg, prefetch), broken: make(chan error, 1), done: make(chan struct{})}
 	consuming, err := cons.Consume(p.put, jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(aliveEvery),
 		jetstream.ConsumeErrHandler(p.fail))
@@ -110,7 +119,7 @@ func (t *tailing) read(ctx context.Context) error {
 	}
 	defer consuming.Stop()
 	defer close(p.done)
-	if cons.CachedInfo().NumPending == 0 {
+	if cons.CachedInfo().NumPending == 0 && t.reached() {
 		if err := t.mark(); err != nil {
 			return err
 		}
@@ -176,11 +185,16 @@ func (t *tailing) give(m jetstream.Msg, given *uint64) (bool, error) {
 		return false, errStopped
 	}
 	t.at = meta.Sequence.Stream
-	if meta.NumPending == 0 || t.at == t.end {
+	if t.at == t.end || meta.NumPending == 0 && t.reached() {
 		return true, t.mark()
 	}
 	return true, nil
 }
+
+// reached says whether nothing more before the end is a reason to believe that
+// it was reached. A narrowed tail has no other; one of everything may be fed by
+// a server that is itself behind.
+func (t *tailing) reached() bool { return t.at >= t.end || len(t.filter) > 0 }
 
 // mark says, once, that the present has been given.
 func (t *tailing) mark() error {
@@ -200,7 +214,9 @@ func (t *tailing) askMark(ctx context.Context, cons jetstream.Consumer, given ui
 	defer cancel()
 	info, err := cons.Info(ctx)
 	if err == nil && info.NumPending == 0 && info.Delivered.Consumer == given {
-		return t.mark()
+		if t.asked++; t.reached() || t.asked >= maxAsked { // the end itself may have been removed from the log
+			return t.mark()
+		}
 	}
 	return nil // whatever is wrong shows when it is read
 }

@@ -106,16 +106,18 @@ func outlivesHolder(t *testing.T, r QueueRig) {
 }
 
 func handsBack(t *testing.T, r QueueRig) {
-	q, _ := r.Join(patient)
+	// Seldom the server hands the command to the question that who stopped had
+	// asked last; then it comes again after AckWait, once more.
+	q, _ := r.Join(bus.InboxConfig{})
 	in := receive(t, q)
 	bear(t, r, "p")
 	d := in.next(t)
 	in.stop()
 	wantCode(t, d.Done(), pilot.Conflict)
 	wantCode(t, d.Again(0), pilot.Conflict)
-	other, _ := r.Join(patient)
+	other, _ := r.Join(bus.InboxConfig{})
 	again := receive(t, other).next(t)
-	if again.Pilot != "p" || again.Count != 2 {
+	if again.Pilot != "p" || again.Count < 2 {
 		t.Errorf("got %s for the %d. time", again.Pilot, again.Count)
 	}
 }

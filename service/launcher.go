@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
@@ -86,7 +85,7 @@ func (o *LauncherOptions) open(
 	}
 	return launcher.New(launcher.Config{
 		Resource: o.Resource, ID: id, Host: system.Host(), Log: log, Inbox: inbox, Leases: leases,
-		Systems: map[string]adaptor.Adaptor{"fork": system}, Logger: o.Logger,
+		Systems: launcher.ByName{"fork": system}, Logger: o.Logger,
 	})
 }
 

@@ -106,7 +106,7 @@ func TestAPilotOverTheBus(t *testing.T) {
 	if key := <-s.Ended(); key.Pilot != "p" {
 		t.Fatalf("told of %+v", key)
 	}
-	all, err := s.Poll(t.Context(), []adaptor.Handle{{Key: spec("p", "").Key, Attempt: 1, Job: p.Job, Sandbox: p.Sandbox}})
+	all, err := s.Poll(t.Context(), []adaptor.Handle{{Key: spec("p", "").Key, Attempt: 1, Job: p.Job, Sandbox: p.Sandbox}}, time.Time{})
 	if err != nil || all[0].Phase != adaptor.Ended {
 		t.Fatalf("%+v %v", all, err)
 	}

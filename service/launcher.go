@@ -101,7 +101,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 			if o.Ready != nil {
 				o.Ready()
 			}
-			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer)
+			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
 		case <-ctx.Done():
 			ended <- nil
 		}

@@ -33,6 +33,10 @@ type Dialect struct {
 	// then, for one whose id was lost; nil: List shows as much.
 	Recent func(since time.Time) Query
 
+	// Certain says that a listing shows every job there is: what it does not show
+	// has ended.
+	Certain bool
+
 	// Cancel gives the commands that end jobs. Gentle: the script's shell is to
 	// get a TERM, and nothing else, of the jobs that run.
 	Cancel func(jobs []Record, gentle bool) []runner.Command

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/pilot"
 )
 
 // Poll looks jobs up in a listing that began after a time, those that it does not
@@ -114,6 +115,10 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 			st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At, Nodes: []string{r.Nodes}}
 		}
 	}
+	if r == nil && p.Dialect.Certain {
+		r = &Record{Native: "gone", Cause: pilot.AgentLost}
+		st.Phase, st.Native = adaptor.Ended, r.Native
+	}
 	over := st.Phase == adaptor.Ended
 	switch {
 	case m.exit != nil && (over || r == nil || h.Mute):
@@ -131,7 +136,7 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 // lags says that marks may yet appear of a job that has ended: it ran, and a
 // shared file system may show its files late.
 func (p *poll) lags(h *adaptor.Handle, r *Record, m *marks) bool {
-	if !m.begun && r.Started.IsZero() && r.Cause != "" {
+	if !m.begun && r.Started.IsZero() && r.Cause != "" && !p.Dialect.Certain {
 		return false // it never ran
 	}
 	token := adaptor.Token(h.Key, h.Attempt)

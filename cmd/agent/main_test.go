@@ -58,7 +58,7 @@ func open(tb testing.TB, spare int) (*fork.System, *desk) {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = conn.ServeAgents(ctx, "local.localhost", d.answer)
+		_ = conn.ServeAgents(ctx, "local.localhost", d.answer, func(pilot.Key, api.Verb, api.AgentRequest) {})
 	}()
 	s, err := fork.New(fork.Config{
 		Agent: command(), Spare: spare, Root: tb.TempDir(),

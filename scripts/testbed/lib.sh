@@ -37,9 +37,10 @@ until_true() { # seconds what command...
 
 # packages installs what is missing; policy-rc.d keeps apt from starting daemons.
 packages() { # package...
-	local p missing=()
+	local p have missing=()
+	have=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null) || true
 	for p; do
-		[[ $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) == installed ]] || missing+=("$p")
+		[[ $'\n'$have$'\n' == *$'\n'"$p installed"$'\n'* ]] || missing+=("$p")
 	done
 	((${#missing[@]})) || return 0
 	say "apt-get install ${missing[*]}"
@@ -112,11 +113,14 @@ daemon() { # command...
 # alive tells whether the pid in the file is that program, of this testbed: not
 # a number used again, and not a zombie, which has a /proc entry too.
 alive() { # pidfile name
-	local pid status
-	pid=$(cat "$1" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ ]] || return 1
-	status=$(cat "/proc/$pid/status" 2>/dev/null) || return 1
-	[[ $status == "Name:	$2"* && ! $status =~ State:[[:space:]]+[ZX] ]] &&
-		grep -qzF -- "$dir/" "/proc/$pid/cmdline" 2>/dev/null
+	local pid='' key value name='' state=Z words=()
+	{ read -r pid <"$1" || [[ $pid ]]; } 2>/dev/null && [[ $pid =~ ^[0-9]+$ ]] || return 1
+	{
+		while IFS=$':\t ' read -r key value; do
+			case $key in Name) name=$value ;; State) state=${value%% *}; break ;; esac
+		done <"/proc/$pid/status" && mapfile -d '' words <"/proc/$pid/cmdline"
+	} 2>/dev/null || return 1
+	[[ $name == "$2"* && $state != [ZX] && ${words[*]} == *"$dir/"* ]]
 }
 
 dead() { ! alive "$@"; }
@@ -130,7 +134,7 @@ running() { # pidfile name
 stop() { # pidfile name
 	local i
 	running "$@" || { rm -f "$1"; return 0; }
-	kill "$(cat "$1")"
+	kill "$(cat "$1")" 2>/dev/null || true
 	for ((i = 0; i < 600; i++)); do
 		alive "$@" || { rm -f "$1"; return 0; }
 		sleep 0.05
@@ -141,7 +145,7 @@ stop() { # pidfile name
 
 # slay is SIGKILL.
 slay() { # pidfile name
-	! alive "$@" || kill -KILL "$(cat "$1")"
+	! alive "$@" || kill -KILL "$(cat "$1")" 2>/dev/null || true
 	until_true 10 "end of $2" dead "$@"
 	rm -f "$1"
 }

@@ -23,9 +23,12 @@ usage() {
 
 nodes=${TESTBED_NODES:-2} cpus=${TESTBED_CPUS:-128} dbd=${TESTBED_DBD:-1}
 
-names() { # the variables with the nodes' names and ports
+# names are where everything is.
+names() {
 	local i
-	all=()
+	[[ ${TESTBED_NODE_PREFIX:-n} =~ ^[a-z]+$ ]] || die 'TESTBED_NODE_PREFIX: letters'
+	all=() ctld_port='' dbd_port='' sql_port=''
+	local i
 	for ((i = 1; i <= nodes; i++)); do all+=("${TESTBED_NODE_PREFIX:-n}$i"); done
 	ctld_pid=$dir/run/ctl/slurmctld.pid dbd_pid=$dir/run/ctl/slurmdbd.pid
 	sql_pid=$dir/sql/mariadbd.pid munged_pid=$dir/munge/munged.pid
@@ -107,7 +110,8 @@ slurmdbd() { # password
 	EOF
 	if ! running "$dbd_pid" slurmdbd; then
 		vacant "$dbd_port"
-		# it takes no path on its command line but by the name it is called
+		# its command line has no path but as the name it is called by
+		# shellcheck disable=SC2016
 		daemon env SLURM_CONF="$dir/slurmdbd.conf" bash -c 'exec -a "$1" /usr/sbin/slurmdbd' - "$dir/slurmdbd"
 	fi
 	until_true 30 slurmdbd listening "$dbd_port"
@@ -314,22 +318,34 @@ up() {
 	echo ". $dir/env.sh"
 }
 
-# jobs_of prints the processes of this testbed's jobs, of one node or of all:
-# the steps' managers, and what has a job in its environment.
-jobs_of() { # [node]
-	local proc environ
-	for proc in /proc/[0-9]*; do
-		environ=$(tr '\0' '\n' 2>/dev/null <"$proc/environ") || continue
-		grep -qxF "SLURM_CONF=$dir/slurm.conf" <<<"$environ" || continue
-		[[ -z ${1:-} ]] || grep -qxF "SLURMD_NODENAME=$1" <<<"$environ" || continue
-		if grep -q '^SLURM_JOB_ID=' <<<"$environ" || [[ $(cat "$proc/comm" 2>/dev/null) == slurmstepd ]]; then
-			echo "${proc#/proc/}"
-		fi
+# processes prints those of the node's jobs: the managers of steps, known by the
+# log they write to, what is in the node's cgroups, and what has the node in its
+# environment.
+processes() { # node
+	local pid file
+	find /proc/[0-9]*/fd -lname "$dir/log/slurmd.$1.log" 2>/dev/null | cut -d/ -f3 | while read -r pid; do
+		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != slurmstepd ]] || echo "$pid"
+	done
+	find "/sys/fs/cgroup/freezer/slurm_$1" -name cgroup.procs -exec cat {} + 2>/dev/null
+	grep -lzxF "SLURMD_NODENAME=$1" /proc/[0-9]*/environ 2>/dev/null | while read -r file; do
+		! grep -qzxF "SLURM_CONF=$dir/slurm.conf" "$file" 2>/dev/null || cut -d/ -f3 <<<"$file"
 	done
 }
 
-down() {
-	local pid i
+# wipe ends the processes of the node's jobs as a loss of power would.
+wipe() { # node
+	local i pids
+	for ((i = 0; i < 50; i++)); do
+		pids=$(processes "$1" | sort -u) || true
+		[[ $pids ]] || break
+		xargs kill -KILL <<<"$pids" 2>/dev/null || true
+		sleep 0.05
+	done
+	find "/sys/fs/cgroup/freezer/slurm_$1" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || true
+}
+
+down() { # [--purge]
+	local i node
 	if alive "$ctld_pid" slurmctld && kill -CONT "$(cat "$ctld_pid")" && ping; then
 		timeout 20 squeue -h -o %A | sort -u | timeout 20 xargs -r -n 200 scancel || true
 		for ((i = 0; i < 60; i++)); do
@@ -338,9 +354,7 @@ down() {
 		done
 	fi
 	stop_nodes
-	for ((i = 0; i < 3; i++)); do
-		for pid in $(jobs_of); do kill -KILL "$pid" 2>/dev/null || true; done
-	done
+	for node in "${all[@]}"; do wipe "$node"; done
 	stop "$ctld_pid" slurmctld
 	stop "$dbd_pid" slurmdbd
 	stop "$sql_pid" mariadbd
@@ -350,7 +364,24 @@ down() {
 	took down
 }
 
-cat_ports() { [[ -s $dir/ports ]] || die 'it was never up'; ports; }
+kill_node() { # node [--down]
+	slay "$dir/run/slurmd.$1.pid" slurmd
+	wipe "$1"
+	[[ ${2:-} != --down ]] || scontrol update nodename="$1" state=down reason='killed by the testbed'
+}
+
+start_node() { # node
+	start_slurmd "$1"
+	until_true 60 "node $1" usable "$1"
+}
+
+# known takes nodes and ports from the last up, and checks that NODE is one.
+known() { # [node]
+	[[ -s $dir/slurm.conf ]] || die 'it was never up'
+	mapfile -t all < <(sed -n 's/^NodeName=\([^ ]*\) .*/\1/p' "$dir/slurm.conf")
+	[[ $# == 0 || " ${all[*]} " == *" $1 "* ]] || die "the nodes are ${all[*]}"
+	ports ctld_port "${all[@]/#/port_}"
+}
 
 command=${1:-}
 shift || usage
@@ -358,9 +389,13 @@ begin slurm
 names
 case $command in
 up) up ;;
-down) down "$@" ;;
-stop-ctld) stop "$ctld_pid" slurmctld ;;
-kill-ctld) slay "$ctld_pid" slurmctld ;;
-start-ctld) cat_ports && start_ctld ;;
+down) [[ ! -s $dir/slurm.conf ]] || known; down "$@" ;;
+stop-ctld) known && stop "$ctld_pid" slurmctld ;;
+kill-ctld) known && slay "$ctld_pid" slurmctld ;;
+freeze-ctld) alive "$ctld_pid" slurmctld && kill -STOP "$(cat "$ctld_pid")" ;;
+start-ctld) known && start_ctld ;;
+kill-slurmd) known "${1:?node}" && slay "$dir/run/slurmd.$1.pid" slurmd ;;
+kill-node) known "${1:?node}" && kill_node "$@" ;;
+start-node) known "${1:?node}" && start_node "$1" ;;
 *) usage ;;
 esac

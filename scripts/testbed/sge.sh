@@ -139,7 +139,7 @@ heard() { qconf -sel | grep -q localhost && [[ -z $(timeout 5 qstat -f -qs u) ]]
 # modify passes an object's lines through sed and hands them back to qmaster.
 modify() { # show-option modify-option sed-script [object]
 	workdir root
-	qconf "$1" ${4:+"$4"} | sed -E "$3" >"$scratch/${4:-object}"
+	SGE_SINGLE_LINE=1 qconf "$1" ${4:+"$4"} | sed -E "$3" >"$scratch/${4:-object}"
 	qconf "$2" "$scratch/${4:-object}" >>"$dir/init.log" 2>&1 || die "qconf $2: $(tail -n 2 "$dir/init.log")"
 }
 

@@ -3,6 +3,7 @@
 # the loopback interface. README.md says what it can do.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
 
 usage() {

@@ -2,6 +2,7 @@
 # An sshd on a loopback port with its own keys. README.md says what it can do.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
 
 usage() {

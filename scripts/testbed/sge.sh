@@ -150,7 +150,7 @@ configure() {
 	modify -sconf -Mconf "
 		s|^(execd_spool_dir) .*|\1 $dir/spool/execd|
 		s/^(min_[ug]id) .*/\1 0/
-		s/^(gid_range) .*/\1 20000-20999/
+		s/^(gid_range) .*/\1 ${TESTBED_GIDS:-20000-20999}/
 		s/^(load_report_time) .*/\1 00:00:05/
 		s/^(max_unheard) .*/\1 00:00:30/
 		s/^(finished_jobs) .*/\1 1000/

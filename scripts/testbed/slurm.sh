@@ -342,7 +342,7 @@ wipe() { # node
 		xargs kill -KILL <<<"$pids" 2>/dev/null || true
 		sleep 0.05
 	done
-	find "/sys/fs/cgroup/freezer/slurm_$1" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || true
+	find "/sys/fs/cgroup/freezer/slurm_$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
 }
 
 down() { # [--purge]

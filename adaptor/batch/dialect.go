@@ -14,7 +14,7 @@ import (
 type Dialect struct {
 	Name   string
 	Manual string   // URL of what Words and Refusals come from
-	Env    []string // NAME=value, for every command
+	Env    []string // NAME=value, for every command; a job may see it
 	Unset  []string // variables, or beginnings with a *, that change what commands do or print
 
 	// Submitted reads the id out of the answer of a submit that exited with 0.
@@ -66,6 +66,8 @@ type Query struct {
 	Argv []string
 	// Read gives the jobs; an error says that the answer tells nothing about any.
 	Read func(r runner.Result) ([]Record, error)
+	// Else is asked instead where Read gives an error; nil: nothing is.
+	Else *Query
 }
 
 // Record is a job as a listing shows it.

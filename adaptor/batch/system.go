@@ -116,7 +116,7 @@ func (s *System) run(ctx context.Context, c runner.Command) (runner.Result, erro
 	case r.Code != 0:
 		result = "failed"
 	}
-	s.Called(c.Argv[0], result, time.Since(begun))
+	s.Called(called(c.Argv), result, time.Since(begun))
 	return r, err
 }
 
@@ -126,7 +126,11 @@ func (s *System) ask(ctx context.Context, q Query) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.Read(r)
+	jobs, err := q.Read(r)
+	if err != nil && q.Else != nil {
+		return s.ask(ctx, *q.Else)
+	}
+	return jobs, err
 }
 
 // Query asks the system for all jobs of this user. It is what Listings share.

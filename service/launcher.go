@@ -54,7 +54,9 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	defer name.release()
-	l, err := o.open(ctx, conn, name.id, system)
+	all := newSystems(system, &o)
+	defer all.Close()
+	l, err := o.open(ctx, conn, name.id, system.Host(), all)
 	if err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func agentEnv(environ []string, cfg bus.Config) []string {
 }
 
 func (o *LauncherOptions) open(
-	ctx context.Context, conn *bus.Conn, id string, system *fork.System,
+	ctx context.Context, conn *bus.Conn, id, host string, all launcher.Systems,
 ) (*launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
@@ -84,8 +86,8 @@ func (o *LauncherOptions) open(
 		return nil, err
 	}
 	return launcher.New(launcher.Config{
-		Resource: o.Resource, ID: id, Host: system.Host(), Log: log, Inbox: inbox, Leases: leases,
-		Systems: launcher.ByName{"fork": system}, Logger: o.Logger,
+		Resource: o.Resource, ID: id, Host: host, Log: log, Inbox: inbox, Leases: leases,
+		Systems: all, Logger: o.Logger,
 	})
 }
 

@@ -25,6 +25,10 @@ type Runner interface {
 	// Remove removes files and whole directories, without following links; what
 	// is not there is no error.
 	Remove(ctx context.Context, paths ...string) error
+	// Stage puts an executable of this machine into a directory there, made as
+	// Write makes it, and gives its path. The name holds the hash of the content,
+	// so that what is there already is not sent again.
+	Stage(ctx context.Context, file, dir string) (string, error)
 	// Identity names account and machine: equal for Runners that lead to the same.
 	Identity() string
 	// Close ends what the Runner keeps open.

@@ -1,0 +1,3 @@
+package fakebatch
+
+var cobaltCommands = map[string]command{}

@@ -1,0 +1,3 @@
+package fakebatch
+
+var lsfCommands = map[string]command{}

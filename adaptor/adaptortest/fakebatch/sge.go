@@ -1,0 +1,3 @@
+package fakebatch
+
+var sgeCommands = map[string]command{}

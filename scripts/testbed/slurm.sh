@@ -277,9 +277,9 @@ prove() { # user
 }
 
 prove_once() { # user
-	local job state end=$((SECONDS + 60))
+	local job state='' name=testbed-$$-$1 end=$((SECONDS + 60))
 	workdir "$1"
-	job=$(cd "$scratch" && as "$1" sbatch --parsable --time 1 --job-name testbed --output "$scratch/out" --wrap 'id -un') || return 1
+	job=$(cd "$scratch" && as "$1" sbatch --parsable --time 1 --job-name "$name" --output "$scratch/out" --wrap 'id -un') || return 1
 	while ((SECONDS < end)); do
 		state=$(scontrol -o show job "$job" | sed 's/.* JobState=\([A-Z_]*\).*/\1/')
 		case $state in PENDING | CONFIGURING | RUNNING | COMPLETING) sleep 0.05 ;; *) break ;; esac
@@ -289,10 +289,10 @@ prove_once() { # user
 		scancel "$job"
 		return 1
 	fi
-	[[ $dbd == 0 ]] || until_true 20 "job $job of $1 in sacct" accounted "$job"
+	[[ $dbd == 0 ]] || until_true 20 "job $job of $1 in sacct" accounted "$job" "$name"
 }
 
-accounted() { [[ $(sacct -X -n -P -j "$1" -o State) == COMPLETED ]]; } # job
+accounted() { [[ $(sacct -X -n -P -j "$1" -o JobName,State) == "$2|COMPLETED" ]]; } # job name
 
 up() {
 	local wanted=(munge slurm-wlm) node

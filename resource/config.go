@@ -67,7 +67,7 @@ func (c *Config) Endpoint() (Endpoint, error) { return ParseEndpoint(c.JobManage
 // Supported is nil if this build has a way to the resource's batch system and
 // to its files, and otherwise an error of code unsupported or invalid.
 func (c *Config) Supported() error {
-	for _, raw := range []string{c.JobManagerEndpoint, c.FilesystemEndpoint} {
+	for i, raw := range []string{c.JobManagerEndpoint, c.FilesystemEndpoint} {
 		if raw == "" {
 			continue
 		}
@@ -77,6 +77,9 @@ func (c *Config) Supported() error {
 		}
 		if err := e.Supported(); err != nil {
 			return err
+		}
+		if files := i == 1; files != (e.System == "file") {
+			return pilot.Errorf(pilot.Unsupported, "unsupported system in '%s', which is for %s", shown(raw), [...]string{"files", "jobs"}[i])
 		}
 	}
 	return nil

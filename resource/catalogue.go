@@ -71,13 +71,15 @@ func names(o object) []string {
 	return all
 }
 
-// label follows an alias; a resource of that very name goes first.
+// label follows aliases, of aliases too (a machine may be renamed twice); a
+// resource of that very name goes first.
 func (c *Catalogue) label(name string) string {
-	if _, ok := c.entries[name]; ok {
-		return name
-	}
-	if label, ok := c.aliases[name]; ok {
-		return label
+	for range maxHops {
+		label, ok := c.aliases[name]
+		if _, there := c.entries[name]; there || !ok {
+			break
+		}
+		name = label
 	}
 	return name
 }
@@ -149,7 +151,7 @@ func under(schema string) string {
 	return " under schema " + shown(schema)
 }
 
-// maxHops is how often a schema may be another name for the next.
+// maxHops is how often a schema or an alias may be another name for the next.
 const maxHops = 8
 
 // follow finds the schema to apply: that asked for, or the default, or the

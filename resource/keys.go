@@ -17,6 +17,11 @@ const (
 	endpoint                // a URL for ParseEndpoint
 )
 
+// isText says that an empty string is a value.
+func (k kind) isText() bool {
+	return k == text || k == prose || k == textOrGroup || k == anything
+}
+
 // kindNames end the sentence "must be …".
 var kindNames = [...]string{
 	anything: "anything", text: "a string of one line", prose: "a string",

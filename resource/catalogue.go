@@ -47,6 +47,7 @@ func (c *Catalogue) lay(l Layer) {
 			label := s.Name + "." + host
 			c.entries[label] = merge(c.entries[label], o)
 		}
+		maps.Copy(c.aliases, s.renamed)
 		maps.Copy(c.aliases, s.aliases)
 	}
 }

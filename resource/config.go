@@ -40,7 +40,8 @@ type Config struct {
 	SPMDVariation string   `json:"spmd_variation,omitempty"`  // parallel environment of Grid Engine
 	PreBootstrap  []string `json:"pre_bootstrap,omitempty"`   // lines of shell, in the job before all else
 	PreBootstrap0 []string `json:"pre_bootstrap_0,omitempty"` // after those
-	PreBootstrap1 []string `json:"pre_bootstrap_1,omitempty"` // after those, right before the agent
+	PreBootstrap1 []string `json:"pre_bootstrap_1,omitempty"` // after those
+	PreBootstrap2 []string `json:"pre_bootstrap_2,omitempty"` // after those: until 2018 the numbers were 1 and 2
 	Agent         string   `json:"agent,omitempty"`           // "none": compute nodes cannot reach the bus
 
 	// Carried is what nothing here reads, by key; Unused says why not.
@@ -103,7 +104,7 @@ func (c *Config) System() string {
 // Bootstrap are the lines of shell that a job runs before its agent, in order;
 // one that fails ends the job.
 func (c *Config) Bootstrap() []string {
-	return slices.Concat(c.PreBootstrap, c.PreBootstrap0, c.PreBootstrap1)
+	return slices.Concat(c.PreBootstrap, c.PreBootstrap0, c.PreBootstrap1, c.PreBootstrap2)
 }
 
 // UsableCores are those of a node that jobs get, hardware threads counted if

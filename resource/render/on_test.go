@@ -49,6 +49,9 @@ func on(c *resource.Catalogue, label, schema string, cores int64) (*render.Scrip
 	}
 	d := plain("").Description
 	d.Resource, d.Project, d.Cores = label, "abc", cores
+	if cfg.System() == "cobalt" && cfg.CoresPerNode == 0 {
+		d.Cores, d.Nodes = 0, 1 // which gives nothing else
+	}
 	d, _, faults := cfg.Check(0, &d)
 	if err := cfg.Supported(); err != nil {
 		return nil, err

@@ -407,6 +407,12 @@ func TestRenderChangesNothing(t *testing.T) {
 	if err != nil || !strings.Contains(named.Script, "--comment="+of+".p.1\n") {
 		t.Fatalf("renders %+v, %v", named, err)
 	}
+	red := sized("p", 3)
+	red.Resource, red.Project = "site.red", "abc"
+	elsewhere, err := m.Render(t.Context(), api.RenderRequest{Pilot: red}, user)
+	if err != nil || !slices.Contains(elsewhere.Notes, "it is submitted over ssh on red.example.org") {
+		t.Errorf("says nothing of where: %q, %v", elsewhere.Notes, err)
+	}
 	far := sized("p", 1)
 	far.AccessSchema = "grid"
 	for name, c := range map[string]struct {

@@ -353,6 +353,11 @@ func TestListResources(t *testing.T) {
 	if b.System != "slurm" || b.Transport != "" || !slices.Equal(b.Schemas, []string{"grid", "local"}) || b.DefaultSchema != "local" || !b.Supported || b.Version != 1 {
 		t.Errorf("blue is %+v", b)
 	}
+	put(t, m, api.PutResourceRequest{File: "pool.json", Text: `{"h": {"job_manager_endpoint": "condor+ssh://pool.example.org/"}}`})
+	pool, err := m.ListResources(t.Context(), api.ResourcesRequest{Site: "pool"}, user)
+	if err != nil || len(pool.Resources) != 1 || pool.Resources[0].System != "condor" || pool.Resources[0].Supported || pool.Resources[0].Remark == "" {
+		t.Errorf("of an unsupported system: %+v, %v", pool, err)
+	}
 	_, err = m.ListResources(t.Context(), api.ResourcesRequest{Limit: -1}, user)
 	wantCode(t, err, pilot.Invalid)
 }

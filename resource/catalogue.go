@@ -119,8 +119,9 @@ func (c *Catalogue) Notices(label, schema string) []string {
 }
 
 // Resolve gives the configuration of a label or alias under an access schema;
-// an empty schema is the resource's default. Code not_found names what is
-// known; code invalid: the resource cannot be used as it is configured.
+// an empty schema is the resource's default. Code not_found: there is no such
+// resource, or the schema's name leads nowhere; it names what is known. Code
+// invalid: the resource cannot be used as it is configured.
 func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
 	label = c.label(label)
 	o, ok := c.entries[label]
@@ -185,7 +186,7 @@ func follow(label string, o object, schema string) (string, object, error) {
 			return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s; known are %s", shown(schema), label, some(known))
 		}
 	}
-	return "", nil, pilot.Errorf(pilot.Invalid, "schema %s of resource %s is a name for itself", shown(asked), label)
+	return "", nil, pilot.Errorf(pilot.NotFound, "schema %s of resource %s is a name for itself", shown(asked), label)
 }
 
 // unknown names what is known, resources of the same site first.

@@ -279,6 +279,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(b, strings.HasSuffix(name, "yaml"))
 	}
 	f.Add([]byte("{\"h\": {\"schemas\": {\"a\": \"b\", \"b\": \"a\"}, \"ssh\": null}}"), false)
+	f.Add([]byte("{\"a.b.c\": {\"URL\": \"fork://\", \"remote_job_manager_endpoint\": \"sge://h\"}, # x\n\"s.i\": {\"cores_per_node\": \"\"}}"), false)
 	f.Fuzz(func(t *testing.T, b []byte, yaml bool) {
 		name := "s.json"
 		if yaml {

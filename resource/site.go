@@ -34,9 +34,10 @@ func (s *Site) Labels() []string {
 func (s *Site) Aliases() map[string]string { return maps.Clone(s.aliases) }
 
 // Parse reads a file of resources, in the dialect of 2015, of 2025 or of the
-// years around, or of aliases; as YAML if it is named .yaml or .yml, as JSON otherwise. The file's
-// name says the site: resource_ornl.json and ornl.yaml are both of ornl. A
-// refusal has code invalid and a *FileError with all faults as its cause.
+// years around, or of aliases; as YAML if it is named .yaml or .yml, as JSON
+// otherwise. The file's name says the site: resource_ornl.json and ornl.yaml
+// are both of ornl. A refusal has code invalid and a *FileError with all
+// faults as its cause.
 func Parse(file string, b []byte) (*Site, error) {
 	d, err := read(file, b)
 	if err != nil {

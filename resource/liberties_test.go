@@ -41,8 +41,10 @@ func TestNumbersAndTruthsAsPeopleWriteThem(t *testing.T) {
 			t.Errorf("%s is %v", text, cfg.Architecture.Exclusive)
 		}
 	}
-	for _, text := range []string{`"cores_per_node": 24.5`, `"cores_per_node": -1`, `"cores_per_node": 1e9`, `"cores_per_node": "NaN"`, `"cores_per_node": "0x10"`,
-		`"cores_per_node": true`, `"stage_cacerts": "yes"`, `"stage_cacerts": 1`, `"stage_cacerts": []`} {
+	for _, text := range []string{
+		`"cores_per_node": 24.5`, `"cores_per_node": -1`, `"cores_per_node": 1e9`, `"cores_per_node": "NaN"`, `"cores_per_node": "0x10"`,
+		`"cores_per_node": true`, `"stage_cacerts": "yes"`, `"stage_cacerts": 1`, `"stage_cacerts": []`,
+	} {
 		if _, err := resource.Parse("isle.json", []byte(`{"h": {`+text+`}}`)); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%s: %v", text, err)
 		}

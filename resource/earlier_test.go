@@ -11,7 +11,7 @@ import (
 
 func TestFilesOf2013(t *testing.T) {
 	t.Parallel()
-	c := one(t, "isle.json", `{
+	c := one(t, `{
 		"gull.north.example.org": {"URL": "slurm+ssh://gull.example.org", "filesystem": "sftp://gull.example.org/", "task_launch_mode": "SSH"},
 		"isle.TERN": {"URL": "pbs+ssh://tern.example.org"}}`)
 	gull := resolve(t, c, "gull.north.example.org", "")
@@ -28,7 +28,7 @@ func TestFilesOf2013(t *testing.T) {
 
 func TestFilesOf2014(t *testing.T) {
 	t.Parallel()
-	c := one(t, "isle.json", `{"gull": {"remote_job_manager_endpoint": "sge+ssh://gull", "remote_filesystem_endpoint": "sftp://gull/",
+	c := one(t, `{"gull": {"remote_job_manager_endpoint": "sge+ssh://gull", "remote_filesystem_endpoint": "sftp://gull/",
 		"local_job_manager_endpoint": "sge://localhost", "local_filesystem_endpoint": "file://localhost/", "lrms": "SGE"},
 		"tern": {"local_job_manager_endpoint": "fork://localhost"}}`)
 	for schema, want := range map[string]string{"": "sge+ssh://gull", "remote": "sge+ssh://gull", "local": "sge://localhost"} {
@@ -64,7 +64,7 @@ func long(n int) string { return strings.Repeat("x", n) }
 
 func TestBootstrapOf2016(t *testing.T) {
 	t.Parallel()
-	cfg := resolve(t, one(t, "isle.json", `{"h": {"job_manager_endpoint": "fork://", "pre_bootstrap_2": ["two"], "pre_bootstrap_1": ["one"],
+	cfg := resolve(t, one(t, `{"h": {"job_manager_endpoint": "fork://", "pre_bootstrap_2": ["two"], "pre_bootstrap_1": ["one"],
 		"default_sandbox_base": "$HOME", "cu_pre_exec": ["x"], "saga_jd_supplement": {"a": ["b"]}, "enabled": false}}`), "isle.h", "")
 	if !reflect.DeepEqual(cfg.Bootstrap(), []string{"one", "two"}) || cfg.DefaultRemoteWorkdir != "$HOME" {
 		t.Errorf("%+v", cfg)

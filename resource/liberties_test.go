@@ -7,16 +7,15 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// one is the catalogue of a single file.
-func one(t *testing.T, file, text string) *resource.Catalogue {
+// one is the catalogue of a single file, isle.json.
+func one(t *testing.T, text string) *resource.Catalogue {
 	t.Helper()
-	return resource.NewCatalogue(resource.Layer{Name: file, Sites: []*resource.Site{parse(t, file, text)}})
+	return resource.NewCatalogue(resource.Layer{Name: "test", Sites: []*resource.Site{parse(t, "isle.json", text)}})
 }
 
-// TestEmptyStringsSayNothing where a string is no value.
 func TestEmptyStringsSayNothing(t *testing.T) {
 	t.Parallel()
-	c := one(t, "isle.json", `{"h": {"schemas": ["ssh", "local"], "ssh": {"job_manager_endpoint": "", "filesystem_endpoint": ""},
+	c := one(t, `{"h": {"schemas": ["ssh", "local"], "ssh": {"job_manager_endpoint": "", "filesystem_endpoint": ""},
 		"local": {"job_manager_endpoint": "fork://localhost/", "filesystem_endpoint": ""},
 		"cores_per_node": "", "max_runtime": "", "pre_bootstrap": "", "stage_cacerts": "", "default_queue": "", "agent_config": ""}}`)
 	if cfg := resolve(t, c, "isle.h", "local"); cfg.CoresPerNode != 0 || cfg.PreBootstrap != nil || cfg.FilesystemEndpoint != "" {
@@ -30,13 +29,13 @@ func TestEmptyStringsSayNothing(t *testing.T) {
 func TestNumbersAndTruthsAsPeopleWriteThem(t *testing.T) {
 	t.Parallel()
 	for text, cores := range map[string]int64{`24`: 24, `"24"`: 24, `24.0`: 24, `2.4e1`: 24, `"24.0"`: 24, `null`: 0, `0`: 0} {
-		cfg := resolve(t, one(t, "isle.json", `{"h": {"job_manager_endpoint": "fork://", "cores_per_node": `+text+`}}`), "isle.h", "")
+		cfg := resolve(t, one(t, `{"h": {"job_manager_endpoint": "fork://", "cores_per_node": `+text+`}}`), "isle.h", "")
 		if cfg.CoresPerNode != cores {
 			t.Errorf("%s is %d", text, cfg.CoresPerNode)
 		}
 	}
 	for text, excl := range map[string]bool{`true`: true, `"True"`: true, `"TRUE"`: true, `"true"`: true, `false`: false, `"FALSE"`: false, `null`: false} {
-		cfg := resolve(t, one(t, "isle.json", `{"h": {"job_manager_endpoint": "fork://", "system_architecture": {"exclusive": `+text+`}}}`), "isle.h", "")
+		cfg := resolve(t, one(t, `{"h": {"job_manager_endpoint": "fork://", "system_architecture": {"exclusive": `+text+`}}}`), "isle.h", "")
 		if cfg.Architecture.Exclusive != excl {
 			t.Errorf("%s is %v", text, cfg.Architecture.Exclusive)
 		}
@@ -53,7 +52,7 @@ func TestNumbersAndTruthsAsPeopleWriteThem(t *testing.T) {
 
 func TestCommentsBesideValues(t *testing.T) {
 	t.Parallel()
-	c := one(t, "isle.json", "{ # \"}\n\"h\": {\"job_manager_endpoint\": \"fork://\", # the \"only\" one\r\n  # \"x\": [,\n\"notes\": \"# no comment\", # }\n}} # end")
+	c := one(t, "{ # \"}\n\"h\": {\"job_manager_endpoint\": \"fork://\", # the \"only\" one\r\n  # \"x\": [,\n\"notes\": \"# no comment\", # }\n}} # end")
 	if cfg := resolve(t, c, "isle.h", ""); cfg.Notes != "# no comment" || cfg.System() != "fork" {
 		t.Errorf("%+v", cfg)
 	}

@@ -116,7 +116,7 @@ func (c *call) faulty(kinds [7]Kind) {
 		c.err.Reset()
 		c.code = 0
 	case c.take(kinds[2]): // partial
-		half := append([]byte(nil), out[:len(out)*2/3]...)
+		half := append([]byte(nil), out[:len(out)*3/5]...)
 		c.out.Reset()
 		c.out.Write(half)
 	case c.take(kinds[3]): // code

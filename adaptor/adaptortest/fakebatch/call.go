@@ -54,6 +54,7 @@ var commands = map[string]map[string]command{
 	"sge":    sgeCommands,
 	"lsf":    lsfCommands,
 	"cobalt": cobaltCommands,
+	"oar":    oarCommands,
 }
 
 func (c *call) do() int {

@@ -20,8 +20,10 @@ type Fake struct {
 	bin string
 }
 
-// Systems are those there are fakes of.
-func Systems() []string { return slices.Sorted(maps.Keys(commands)) }
+// Systems are those there are fakes of and that package batch knows by itself.
+func Systems() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(commands)), func(s string) bool { return s == "oar" })
+}
 
 // New makes a system without jobs. Its jobs are killed when the test ends.
 func New(t testing.TB, system string) *Fake {

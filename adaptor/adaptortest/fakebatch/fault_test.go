@@ -75,7 +75,7 @@ func TestListFaults(t *testing.T) {
 			b.place(n+1, "true")
 		}
 		kinds := []fakebatch.Kind{fakebatch.ListFails, fakebatch.ListPartial, fakebatch.ListCode, fakebatch.ListError}
-		if b.d.Name != "cobalt" { // of it, nothing is an answer
+		if b.d.Name != "cobalt" && b.d.Name != "oar" { // of these, nothing is an answer
 			kinds = append(kinds, fakebatch.ListEmpty)
 		}
 		for _, kind := range kinds {
@@ -103,8 +103,11 @@ func TestEnds(t *testing.T) {
 			fakebatch.Overtime: pilot.RuntimeReached, fakebatch.Memory: pilot.OutOfMemory, fakebatch.NodeFail: pilot.NodeFailed,
 			fakebatch.Canceled: pilot.JobCanceledByThem, fakebatch.Preempted: pilot.Preempted,
 		} {
-			if why == fakebatch.Preempted && (b.d.Name == "sge" || b.d.Name == "torque") {
+			switch {
+			case why == fakebatch.Preempted && (b.d.Name == "sge" || b.d.Name == "torque" || b.d.Name == "oar"):
 				continue // they put a job that had to go back into the queue, or cancel it
+			case why == fakebatch.Memory && b.d.Name == "oar":
+				continue // it watches none
 			}
 			id := b.place(1, "exec sleep 600")
 			b.Kill(id, why)

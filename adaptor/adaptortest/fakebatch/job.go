@@ -98,6 +98,7 @@ func (s *state) environment(dir string, j *Job) []string {
 var idNames = map[string][2]string{
 	"slurm": {"SLURM_JOB_ID", "SLURM_SUBMIT_DIR"}, "sge": {"JOB_ID", "SGE_O_WORKDIR"}, "lsf": {"LSB_JOBID", "LS_SUBCWD"},
 	"pbspro": {"PBS_JOBID", "PBS_O_WORKDIR"}, "torque": {"PBS_JOBID", "PBS_O_WORKDIR"}, "cobalt": {"COBALT_JOBID", ""},
+	"oar": {"OAR_JOB_ID", "OAR_WORKING_DIRECTORY"},
 }
 
 // absorb sees what became of the jobs that run, and ends those whose time is up.

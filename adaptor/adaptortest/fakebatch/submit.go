@@ -70,6 +70,7 @@ var syntaxes = map[string]syntax{
 		{"-cwd ", place},
 		{"-W ", minutes},
 	}},
+	"oar": {"#OAR ", []directive{{"-n ", name}, {"-O ", out}, {"-E ", errs}, {"-d ", place}}},
 	"cobalt": {"#COBALT ", []directive{
 		{"--jobname ", name},
 		{"--env PILOT_TOKEN=", token},

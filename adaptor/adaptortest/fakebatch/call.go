@@ -54,6 +54,7 @@ var commands = map[string]map[string]command{
 	"sge":    sgeCommands,
 	"lsf":    lsfCommands,
 	"cobalt": cobaltCommands,
+	"oar":    oarCommands,
 }
 
 func (c *call) do() int {
@@ -116,7 +117,7 @@ func (c *call) faulty(kinds [7]Kind) {
 		c.err.Reset()
 		c.code = 0
 	case c.take(kinds[2]): // partial
-		half := append([]byte(nil), out[:len(out)*2/3]...)
+		half := append([]byte(nil), out[:len(out)*3/5]...)
 		c.out.Reset()
 		c.out.Write(half)
 	case c.take(kinds[3]): // code

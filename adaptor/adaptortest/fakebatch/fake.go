@@ -20,8 +20,10 @@ type Fake struct {
 	bin string
 }
 
-// Systems are those there are fakes of.
-func Systems() []string { return slices.Sorted(maps.Keys(commands)) }
+// Systems are those there are fakes of and that package batch knows by itself.
+func Systems() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(commands)), func(s string) bool { return s == "oar" })
+}
 
 // New makes a system without jobs. Its jobs are killed when the test ends.
 func New(t testing.TB, system string) *Fake {
@@ -39,7 +41,7 @@ func New(t testing.TB, system string) *Fake {
 		t.Fatal(err)
 	}
 	f := &Fake{t: t, dir: filepath.Join(root, "state"), bin: filepath.Join(root, "bin")}
-	for _, dir := range []string{filepath.Join(f.dir, "jobs"), f.bin} {
+	for _, dir := range []string{filepath.Join(f.dir, "jobs"), filepath.Join(f.dir, "home"), f.bin} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +99,14 @@ func (f *Fake) change(how func(*state)) {
 // Fault has commands go wrong, from now on.
 func (f *Fake) Fault(faults ...Fault) {
 	f.t.Helper()
-	f.change(func(s *state) { s.Faults = append(s.Faults, faults...) })
+	f.change(func(s *state) {
+		for _, fault := range faults {
+			if fault.Times == 0 {
+				fault.Times = 1
+			}
+			s.Faults = append(s.Faults, fault)
+		}
+	})
 }
 
 // Heal takes all faults away.

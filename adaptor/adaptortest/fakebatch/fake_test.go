@@ -20,7 +20,23 @@ import (
 
 func TestMain(m *testing.M) {
 	fakebatch.Main()
+	declare("../../../docs/systems.d/oar.yaml")
 	os.Exit(m.Run())
+}
+
+// declare makes a system known that is described in a file.
+func declare(file string) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		panic(err)
+	}
+	d, err := batch.ParseDeclared(file, b)
+	if err == nil {
+		err = d.Register()
+	}
+	if err != nil {
+		panic(err)
+	}
 }
 
 // bench is a fake with the dialect that speaks to it.
@@ -166,7 +182,7 @@ func (b *bench) one() batch.Record {
 
 func each(t *testing.T, test func(*testing.T, *bench)) {
 	t.Helper()
-	for _, system := range fakebatch.Systems() {
+	for _, system := range append(fakebatch.Systems(), "oar") {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
 			test(t, setup(t, system))

@@ -46,7 +46,7 @@ func (s *state) start(dir string, j *Job) error {
 		errs = j.Out
 	}
 	cmd := exec.Command("setsid", "sh", "-c", runner, "job", j.Dir, base, j.Out, errs) //nolint:noctx // it outlives the command that starts it
-	cmd.Env = s.environment(j)
+	cmd.Env = s.environment(dir, j)
 	said, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -76,10 +76,12 @@ func (s *state) noOutput(j *Job, err error) {
 	j.end(NoStart, 0, 0)
 }
 
-// environment is what a login has, and what the system gives.
-func (s *state) environment(j *Job) []string {
-	var env []string
-	for _, name := range []string{"HOME", "PATH", "USER", "LOGNAME", "TMPDIR", "LANG"} {
+// environment is what a login has, and what the system gives. Its home is empty: a
+// profile that takes a lock, as pyenv's does, is no part of a test, and a job that
+// is killed while it has that lock makes every later login wait for it.
+func (s *state) environment(dir string, j *Job) []string {
+	env := []string{"HOME=" + filepath.Join(dir, "home")}
+	for _, name := range []string{"PATH", "USER", "LOGNAME", "TMPDIR", "LANG"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}
@@ -96,6 +98,7 @@ func (s *state) environment(j *Job) []string {
 var idNames = map[string][2]string{
 	"slurm": {"SLURM_JOB_ID", "SLURM_SUBMIT_DIR"}, "sge": {"JOB_ID", "SGE_O_WORKDIR"}, "lsf": {"LSB_JOBID", "LS_SUBCWD"},
 	"pbspro": {"PBS_JOBID", "PBS_O_WORKDIR"}, "torque": {"PBS_JOBID", "PBS_O_WORKDIR"}, "cobalt": {"COBALT_JOBID", ""},
+	"oar": {"OAR_JOB_ID", "OAR_WORKING_DIRECTORY"},
 }
 
 // absorb sees what became of the jobs that run, and ends those whose time is up.
@@ -130,7 +133,7 @@ func (j *Job) doom(why Why, later time.Time) {
 		j.Why = why
 	}
 	j.Doomed = later
-	j.signal(syscall.SIGTERM)
+	j.signal(j.Warn)
 	if j.State == Suspended {
 		j.signal(syscall.SIGCONT)
 	}
@@ -153,13 +156,13 @@ func number(file string, none int) int {
 }
 
 // signal reaches all of a job: its session, and what its script has begun in others.
-// Only SIGTERM is for the script alone to pass on.
+// A warning is for the script alone to pass on.
 func (j *Job) signal(sig syscall.Signal) {
 	if j.PID <= 1 {
 		return
 	}
 	pids := []int{j.PID}
-	if sig != syscall.SIGTERM {
+	if sig != syscall.SIGTERM && sig != syscall.SIGUSR2 {
 		pids = family(j.PID)
 	}
 	for _, pid := range pids {

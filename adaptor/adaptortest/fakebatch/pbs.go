@@ -47,25 +47,6 @@ func qselect(c *call) {
 			c.say("%s", j.ID)
 		}
 	}
-	if len(c.Faults) > 0 && !c.has("-x") {
-		c.pbsListFault()
-	}
-}
-
-// pbsListFault: a listing is two commands here; those that leave nothing to ask
-// about are the first one's.
-func (c *call) pbsListFault() {
-	switch {
-	case c.take(ListFails):
-		c.out.Reset()
-		c.refuse(says[c.System].broken)
-	case c.take(ListEmpty):
-		c.out.Reset()
-	case c.take(ListError):
-		c.out.Reset()
-		c.refuse(says[c.System].broken)
-		c.code = 0
-	}
 }
 
 func qstatPBS(c *call) {

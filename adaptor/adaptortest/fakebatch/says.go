@@ -59,4 +59,11 @@ var says = map[string]sayings{
 		lost:        words{1, "", "*** FATAL EXCEPTION: The read operation timed out ***\n"},
 		broken:      words{1, "", "*** FATAL EXCEPTION: The read operation timed out ***\n"},
 	},
+	"oar": {
+		rejected:    words{1, "[ADMISSION RULE] Modify resource description with type constraints\n", "[ADMISSION RULE] ERROR: queue nope does not exist\n"},
+		throttled:   words{1, "", "[ADMISSION RULE] too many jobs of yours are waiting\n"},
+		unreachable: words{10, "", "Cannot connect to the OAR server: Connection refused\n"},
+		lost:        words{10, "", "Lost connection to the OAR server\n"},
+		broken:      words{10, "", "Lost connection to the OAR server\n"},
+	},
 }

@@ -58,11 +58,12 @@ type Job struct {
 	Out    string
 	Err    string
 	Limit  time.Duration
-	PID    int // of the script, which leads its session
-	Doomed time.Time
-	Late   int  // listings to go until a cancel is done
-	Gone   bool // neither shown nor accounted for
-	Hidden bool // not shown any more; accounted for
+	PID    int            // of the script, which leads its session
+	Warn   syscall.Signal // what a cancel and a walltime send first
+	Doomed time.Time      // when SIGKILL follows
+	Late   int            // listings to go until a cancel is done
+	Gone   bool           // neither shown nor accounted for
+	Hidden bool           // not shown any more; accounted for
 }
 
 // state is what the commands share.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -59,6 +60,7 @@ var syntaxes = map[string]syntax{
 		{"-e ", errs},
 		{"-wd ", place},
 		{"-l h_rt=", limit},
+		{"-notify", func(j *Job, _ string) { j.Warn = syscall.SIGUSR2 }},
 	}},
 	"lsf": {"#BSUB ", []directive{
 		{"-J ", name},
@@ -68,6 +70,7 @@ var syntaxes = map[string]syntax{
 		{"-cwd ", place},
 		{"-W ", minutes},
 	}},
+	"oar": {"#OAR ", []directive{{"-n ", name}, {"-O ", out}, {"-E ", errs}, {"-d ", place}}},
 	"cobalt": {"#COBALT ", []directive{
 		{"--jobname ", name},
 		{"--env PILOT_TOKEN=", token},
@@ -168,6 +171,9 @@ func (c *call) enter(text string) (*Job, error) {
 		return nil, err
 	}
 	j := &Job{ID: jobID(c.System, c.Next), Script: text, Dir: wd, State: Queued, Submitted: time.Now().UTC()}
+	if j.Warn = syscall.SIGTERM; c.System == "sge" {
+		j.Warn = syscall.SIGKILL // unless the script asks for -notify
+	}
 	c.Next++
 	c.Submits++
 	syntaxes[c.System].read(j)

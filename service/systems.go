@@ -13,6 +13,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor/batch"
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/adaptor/runner/sshconn"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
@@ -79,7 +80,9 @@ func (s *systems) runner(e resource.Endpoint) (runner.Runner, error) {
 	var r runner.Runner = runner.NewLocal()
 	if e.Transport != "" {
 		var err error
-		r, err = runner.NewSSH(runner.SSHConfig{Host: e.Host, User: e.User, Port: e.Port, Logger: s.options.Logger.Named("ssh")})
+		r, err = runner.NewSSH(runner.SSHConfig{Config: sshconn.Config{
+			Host: e.Host, User: e.User, Port: e.Port, Logger: s.options.Logger.Named("ssh"),
+		}})
 		if err != nil {
 			return nil, err
 		}

@@ -70,6 +70,9 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return misused("%v", err)
 	}
 	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
+	if err := service.DeclareSystems(service.SystemDirs(a.getenv)); err != nil {
+		return err
+	}
 	known, notices, err := service.Resources(service.ResourceDirs(a.getenv, u.radical))
 	if err != nil {
 		return err

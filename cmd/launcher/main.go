@@ -70,6 +70,9 @@ func (f *flags) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := service.DeclareSystems(service.SystemDirs(os.Getenv)); err != nil {
+		return err
+	}
 	if f.agent == "" {
 		self, err := os.Executable()
 		if err != nil {

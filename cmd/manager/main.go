@@ -69,6 +69,9 @@ func (f *flags) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := service.DeclareSystems(service.SystemDirs(os.Getenv)); err != nil {
+		return err
+	}
 	known, notices, err := service.Resources(service.ResourceDirs(os.Getenv, f.radical))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"go.uber.org/zap"
@@ -24,7 +25,7 @@ import (
 type systems struct {
 	fork    *fork.System
 	options *LauncherOptions
-	open    map[string]*batch.System  // by endpoint
+	open    map[string]*batch.System // by endpoint
 	runners map[string]runner.Runner // by transport and place
 }
 
@@ -73,7 +74,7 @@ func (s *systems) runner(e resource.Endpoint) (runner.Runner, error) {
 	if e.Transport == "" {
 		e = resource.Endpoint{}
 	}
-	place := e.Transport + "://" + e.User + "@" + e.Host
+	place := e.Transport + "://" + e.User + "@" + e.Host + ":" + strconv.Itoa(e.Port)
 	if known, ok := s.runners[place]; ok {
 		return known, nil
 	}

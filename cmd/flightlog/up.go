@@ -18,6 +18,7 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/build"
 )
 
 // upFlags are what the command line of up says.
@@ -116,7 +117,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	asked, launches := make(chan struct{}), make(chan struct{})
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: semver(), Resources: p.resources, Logger: p.log.Named("manager"), Ready: func() { close(asked) },
+			Version: build.Read().SemVer(), Resources: p.resources, Logger: p.log.Named("manager"), Ready: func() { close(asked) },
 		})
 	})
 	all.Go(func() error {

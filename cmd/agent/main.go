@@ -11,8 +11,8 @@ import (
 	"runtime"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/service/build"
 	"github.com/flightlog/flightlog/service/agents"
+	"github.com/flightlog/flightlog/service/build"
 )
 
 func main() {

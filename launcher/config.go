@@ -46,6 +46,7 @@ type Config struct {
 	Leases   Leases
 	Systems  map[string]adaptor.Adaptor // by name of the batch system: "fork"
 	Logger   *zap.Logger                // nil: silent
+	Meter    Meter                      // nil: nobody is told
 	Limits   Limits
 }
 

@@ -107,6 +107,7 @@ func (l *Launcher) launch(ctx context.Context, s *sight, system adaptor.Adaptor,
 	r.placed = &placed
 	for _, last := range r.fresh {
 		if last.Status != nil && last.Status.Attempt != s.Attempt { // fenced meanwhile: nobody else knows of this job
+			l.meter.Fenced(FencedJob)
 			orphan := adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: placed.Job, Sandbox: placed.Sandbox}
 			if err := system.Cancel(ctx, orphan, adaptor.Stop{Force: true}); err != nil {
 				l.logger.Error("a fenced job could not be killed", zap.String("pilot", s.Key.Pilot), zap.String("job", placed.Job.ID), zap.Error(err))
@@ -128,12 +129,15 @@ func (l *Launcher) record(ctx context.Context, s *sight, c change) result {
 	case err == nil:
 		e.Seq = seq
 		r.fresh = []events.Event{e}
+		l.meter.Moved(&s.Pilot, &e)
 		l.logger.Info("pilot moved", zap.String("manager", e.Manager), zap.String("pilot", e.Pilot),
 			zap.Stringer("state", e.Status.State), zap.Uint64("seq", seq), zap.Int("attempt", e.Status.Attempt))
 	case pilot.CodeOf(err) == pilot.Conflict || pilot.CodeOf(err) == pilot.Timeout:
 		r.fresh, r.err = l.reread(ctx, e)
 		if len(r.fresh) == 0 || r.fresh[0].ID != e.ID {
 			r.secret = "" // somebody else's change, not this one
+		} else {
+			l.meter.Moved(&s.Pilot, &r.fresh[0])
 		}
 	default:
 		r.secret, r.err = "", err

@@ -24,6 +24,7 @@ type Launcher struct {
 	leases   Leases
 	systems  map[string]adaptor.Adaptor
 	logger   *zap.Logger
+	meter    Meter
 	lim      Limits
 
 	entries chan events.Entry
@@ -35,6 +36,8 @@ type Launcher struct {
 	leased  chan map[string]bool
 	broken  chan error
 	ready   chan struct{}
+	looks   chan chan<- Census
+	over    chan struct{} // closed once Run is
 
 	// What follows belongs to the goroutine of Run.
 	view     *projection.View
@@ -59,10 +62,14 @@ func New(cfg Config) (*Launcher, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
+	if cfg.Meter == nil {
+		cfg.Meter = unmetered{}
+	}
 	return &Launcher{
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
 		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
 		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(),
+		meter: cfg.Meter, looks: make(chan chan<- Census), over: make(chan struct{}),
 		entries: make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
 		arrived: make(chan *events.Delivery),
 		asked:   make(chan *ask),
@@ -87,6 +94,7 @@ func (l *Launcher) Ready() <-chan struct{} { return l.ready }
 // It returns nil after ctx has ended, else what broke it: the process should
 // start again then.
 func (l *Launcher) Run(ctx context.Context) error {
+	defer close(l.over)
 	feeding, stopFeeding := context.WithCancel(ctx)
 	feeders := l.feed(feeding)
 	defer stopFeeding()
@@ -115,6 +123,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.takePolls(p)
 		case alive := <-l.leased:
 			l.takeLeases(alive)
+		case out := <-l.looks:
+			out <- l.census(time.Now())
 		case now := <-tick.C:
 			l.sweep(now)
 		}
@@ -129,6 +139,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.polling = false
 		case <-l.leased:
 			l.leasing = false
+		case out := <-l.looks:
+			out <- l.census(time.Now())
 		}
 	}
 	stopFeeding()

@@ -14,6 +14,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // LauncherOptions are the wishes for a launcher.
@@ -27,6 +28,7 @@ type LauncherOptions struct {
 	Replicas  int         // of the leases, if this is the first launcher; 0: 1
 	Logger    *zap.Logger // nil: silent
 	Ready     func()      // called once it launches; may be nil
+	Panel     *ops.Panel  // shows how it does; nil: nothing does
 }
 
 // leaseTTL is how long a launcher that died is waited for before its pilots
@@ -45,6 +47,7 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	}
 	system, err := fork.New(fork.Config{
 		Agent: o.Agent, Env: agentEnv(os.Environ(), o.Bus), Root: o.Sandboxes, Spare: o.Spare, Logger: o.Logger,
+		Observe: o.Panel.Observer(),
 	})
 	if err != nil {
 		return err
@@ -55,11 +58,11 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	defer name.release()
-	l, err := o.open(ctx, conn, name.id, system)
+	log, l, err := o.open(ctx, conn, name.id, system)
 	if err != nil {
 		return err
 	}
-	return o.run(ctx, conn, l)
+	return o.run(ctx, conn, l, o.Panel.Launcher(l, o.Resource, conn, log))
 }
 
 // agentEnv is this process's environment with the agents' own way to the bus.
@@ -71,27 +74,29 @@ func agentEnv(environ []string, cfg bus.Config) []string {
 
 func (o *LauncherOptions) open(
 	ctx context.Context, conn *bus.Conn, id string, system *fork.System,
-) (*launcher.Launcher, error) {
+) (*bus.Log, *launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	inbox, err := conn.Inbox(ctx, o.Resource, bus.InboxConfig{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	leases, err := conn.Leases(ctx, leaseTTL, o.Replicas)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return launcher.New(launcher.Config{
-		Resource: o.Resource, ID: id, Host: system.Host(), Log: log, Inbox: inbox, Leases: leases,
+	l, err := launcher.New(launcher.Config{
+		Resource: o.Resource, ID: id, Host: system.Host(), Inbox: inbox, Leases: leases,
+		Log: o.Panel.Log(ops.PartLauncher, log), Meter: o.Panel.Meter(),
 		Systems: map[string]adaptor.Adaptor{"fork": system}, Logger: o.Logger,
 	})
+	return log, l, err
 }
 
 // run runs the launcher, and answers agents while it does.
-func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher) error {
+func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Part) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 2)
@@ -99,6 +104,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 	go func() {
 		select {
 		case <-l.Ready(): // before that, another launcher has the better answers
+			part.Serves()
 			if o.Ready != nil {
 				o.Ready()
 			}

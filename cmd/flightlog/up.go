@@ -19,6 +19,7 @@ import (
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/build"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // upFlags are what the command line of up says.
@@ -27,6 +28,7 @@ type upFlags struct {
 	listen string
 	sync   string
 	level  string
+	panel  ops.Config
 
 	radical bool
 }
@@ -51,6 +53,7 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
+	u.panel.Flags(f)
 	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -79,6 +82,12 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err != nil {
 		return err
 	}
+	u.panel.Program, u.panel.Parts, u.panel.Logger = "up", []string{ops.PartManager, ops.PartLauncher}, log.Named("http")
+	panel, err := ops.Open(ctx, u.panel)
+	if err != nil {
+		return err
+	}
+	defer panel.Close()
 	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
 	if err != nil {
 		return err
@@ -93,7 +102,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, log})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, log, panel})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -105,6 +114,7 @@ type parts struct {
 	url, dir  string
 	resources *resource.Catalogue
 	log       *zap.Logger
+	panel     *ops.Panel
 }
 
 // parts runs the manager and the launcher until ctx ends or one of them fails.
@@ -118,12 +128,14 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
 			Version: build.Read().SemVer(), Resources: p.resources, Logger: p.log.Named("manager"), Ready: func() { close(asked) },
+			Panel: p.panel,
 		})
 	})
 	all.Go(func() error {
 		return service.Launcher(ctx, conn, service.LauncherOptions{
 			Resource: localResource, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url},
 			Logger: p.log.Named("launcher"), Ready: func() { close(launches) },
+			Panel: p.panel,
 		})
 	})
 	all.Go(func() error {

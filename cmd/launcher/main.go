@@ -17,6 +17,7 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // findBus is how long the bus is looked for before the command gives up.
@@ -37,6 +38,7 @@ type flags struct {
 	bus   bus.Config
 	agent string
 	level string
+	panel ops.Config
 	opts  service.LauncherOptions
 }
 
@@ -61,6 +63,7 @@ func command() *cobra.Command {
 	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: agent beside this one)")
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
+	f.panel.Flags(set)
 	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -79,6 +82,11 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	f.opts.Agent, f.opts.Bus, f.opts.Logger = []string{f.agent}, f.bus, logger
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
+	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []string{ops.PartLauncher}, logger
+	if f.opts.Panel, err = ops.Open(ctx, f.panel); err != nil {
+		return err
+	}
+	defer f.opts.Panel.Close()
 	f.bus.Name, f.bus.Logger = "flightlog launcher", logger
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()

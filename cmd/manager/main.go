@@ -16,6 +16,7 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // findBus is how long the bus is looked for before the command gives up.
@@ -38,6 +39,7 @@ type flags struct {
 	ensure bool
 	name   string
 	level  string
+	panel  ops.Config
 
 	radical bool
 }
@@ -60,6 +62,7 @@ func command() *cobra.Command {
 	set.IntVar(&f.stream.Replicas, "replicas", 0, "replicas of a new log; 0: 1, or what an existing one has")
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
+	f.panel.Flags(set)
 	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -76,6 +79,12 @@ func (f *flags) run(ctx context.Context) error {
 	for _, n := range notices {
 		logger.Warn("odd resource", zap.String("notice", n))
 	}
+	f.panel.Program, f.panel.Parts, f.panel.Logger = "manager", []string{ops.PartManager}, logger
+	panel, err := ops.Open(ctx, f.panel)
+	if err != nil {
+		return err
+	}
+	defer panel.Close()
 	f.bus.Name, f.bus.Logger = "flightlog manager "+f.name, logger
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()
@@ -91,5 +100,6 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	return service.Manager(ctx, conn, service.ManagerOptions{
 		Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
+		Panel: panel,
 	})
 }

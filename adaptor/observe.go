@@ -26,6 +26,15 @@ func (o Observer) Done(system, command string, begun time.Time, err error) {
 	}
 }
 
+// For gives what is told of one system's calls.
+func (o Observer) For(system string) func(command, result string, took time.Duration) {
+	return func(command, result string, took time.Duration) {
+		if o != nil {
+			o(Call{System: system, Command: command, Result: result, Took: took})
+		}
+	}
+}
+
 // ResultOf names what came of a call: ok, the class of an *Error (rejected,
 // throttled, not_sent, unknown), timeout, or error.
 func ResultOf(err error) string {

@@ -22,7 +22,7 @@ type Launcher struct {
 	log      Log
 	inbox    Inbox
 	leases   Leases
-	systems  map[string]adaptor.Adaptor
+	systems  Systems
 	logger   *zap.Logger
 	meter    Meter
 	lim      Limits
@@ -33,6 +33,7 @@ type Launcher struct {
 	results chan result
 	ended   chan pilot.Key
 	polls   chan polled
+	heard   chan word
 	leased  chan map[string]bool
 	broken  chan error
 	ready   chan struct{}
@@ -47,9 +48,12 @@ type Launcher struct {
 	caughtUp bool
 	leaving  bool
 	effects  int
-	waiting  []*track // have something to do, and no slot
-	due      []*track // to be asked about in the next poll
-	polling  bool
+	waiting  []*track                 // have something to do, and no slot
+	due      []*track                 // to be asked about in the next poll
+	feeding  map[adaptor.Adaptor]bool // systems that are listened to
+	feeders  int
+	begin    func(func(context.Context) error) // starts a feeder
+	asking   map[adaptor.Adaptor]*asking
 	leasing  bool
 	leasedAt time.Time
 }
@@ -76,8 +80,11 @@ func New(cfg Config) (*Launcher, error) {
 		results: make(chan result),
 		ended:   make(chan pilot.Key),
 		polls:   make(chan polled),
+		heard:   make(chan word, 256), // what is overheard may be lost
+		feeding: map[adaptor.Adaptor]bool{},
+		asking:  map[adaptor.Adaptor]*asking{},
 		leased:  make(chan map[string]bool),
-		broken:  make(chan error, 8), // one for each goroutine that may break
+		broken:  make(chan error, 8), // who sends need not wait
 		ready:   make(chan struct{}),
 		view:    projection.New(),
 		tracks:  map[pilot.Key]*track{},
@@ -96,8 +103,8 @@ func (l *Launcher) Ready() <-chan struct{} { return l.ready }
 func (l *Launcher) Run(ctx context.Context) error {
 	defer close(l.over)
 	feeding, stopFeeding := context.WithCancel(ctx)
-	feeders := l.feed(feeding)
 	defer stopFeeding()
+	l.feed(feeding)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var failure error
@@ -105,7 +112,7 @@ func (l *Launcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case failure = <-l.broken:
-			feeders--
+			l.feeders--
 			if failure == nil {
 				failure = pilot.Errorf(pilot.Internal, "launcher: a feeder ended")
 			}
@@ -121,6 +128,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.jobEnded(key)
 		case p := <-l.polls:
 			l.takePolls(p)
+		case w := <-l.heard:
+			l.overhear(w)
 		case alive := <-l.leased:
 			l.takeLeases(alive)
 		case out := <-l.looks:
@@ -131,12 +140,12 @@ func (l *Launcher) Run(ctx context.Context) error {
 		l.startPolls(time.Now())
 	}
 	l.leaving = true
-	for l.effects > 0 || l.polling || l.leasing {
+	for l.effects > 0 || l.polling() || l.leasing {
 		select {
 		case r := <-l.results:
 			l.settleEffect(r)
-		case <-l.polls:
-			l.polling = false
+		case p := <-l.polls:
+			l.asking[p.system].busy = false
 		case <-l.leased:
 			l.leasing = false
 		case out := <-l.looks:
@@ -144,7 +153,7 @@ func (l *Launcher) Run(ctx context.Context) error {
 		}
 	}
 	stopFeeding()
-	for range feeders {
+	for range l.feeders {
 		<-l.broken //nolint:errcheck // they end because they were told to
 	}
 	for _, t := range l.tracks {
@@ -159,19 +168,26 @@ func (l *Launcher) Run(ctx context.Context) error {
 // tickEvery is how often deadlines are looked at: well below the shortest.
 const tickEvery = 200 * time.Millisecond
 
-// feed starts what fills the channels and says how many goroutines those are;
-// each sends once on broken when it ends.
-func (l *Launcher) feed(ctx context.Context) int {
-	feeders := []func(context.Context) error{l.tail, l.receive, l.hold}
-	for _, s := range l.systems {
-		if n, ok := s.(adaptor.Notifier); ok {
-			feeders = append(feeders, func(ctx context.Context) error { return l.listen(ctx, n) })
-		}
-	}
-	for _, f := range feeders {
+// feed starts what fills the channels: goroutines each of which sends once on
+// broken when it ends.
+func (l *Launcher) feed(ctx context.Context) {
+	l.begin = func(f func(context.Context) error) {
+		l.feeders++
 		go func() { l.broken <- f(ctx) }()
 	}
-	return len(feeders)
+	for _, f := range []func(context.Context) error{l.tail, l.receive, l.hold} {
+		l.begin(f)
+	}
+}
+
+// hearEnds listens to a system that tells of ends.
+func (l *Launcher) hearEnds(a adaptor.Adaptor) {
+	n, ok := a.(adaptor.Notifier)
+	if !ok || l.feeding[a] {
+		return
+	}
+	l.feeding[a] = true
+	l.begin(func(ctx context.Context) error { return l.listen(ctx, n) })
 }
 
 func (l *Launcher) tail(ctx context.Context) error {

@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
@@ -58,7 +57,9 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	defer name.release()
-	log, l, err := o.open(ctx, conn, name.id, system)
+	all := newSystems(system, &o)
+	defer all.Close()
+	log, l, err := o.open(ctx, conn, name.id, system.Host(), all)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func agentEnv(environ []string, cfg bus.Config) []string {
 }
 
 func (o *LauncherOptions) open(
-	ctx context.Context, conn *bus.Conn, id string, system *fork.System,
+	ctx context.Context, conn *bus.Conn, id, host string, all launcher.Systems,
 ) (*bus.Log, *launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
@@ -88,9 +89,9 @@ func (o *LauncherOptions) open(
 		return nil, nil, err
 	}
 	l, err := launcher.New(launcher.Config{
-		Resource: o.Resource, ID: id, Host: system.Host(), Inbox: inbox, Leases: leases,
+		Resource: o.Resource, ID: id, Host: host, Inbox: inbox, Leases: leases,
 		Log: o.Panel.Log(ops.PartLauncher, log), Meter: o.Panel.Meter(),
-		Systems: map[string]adaptor.Adaptor{"fork": system}, Logger: o.Logger,
+		Systems: all, Logger: o.Logger,
 	})
 	return log, l, err
 }
@@ -108,7 +109,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 			if o.Ready != nil {
 				o.Ready()
 			}
-			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer)
+			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
 		case <-ctx.Done():
 			ended <- nil
 		}

@@ -38,7 +38,7 @@ func (b *bench) dyingLauncher(specs ...*adaptor.Spec) {
 func (b *bench) find(spec *adaptor.Spec) adaptor.Handle {
 	b.Helper()
 	s := b.open()
-	p, ok, err := s.Find(b.Context(), spec.Key, spec.Attempt)
+	p, ok, err := s.Find(b.Context(), spec)
 	if err != nil || !ok {
 		b.Fatalf("find %s: %v %v", spec.Key.Pilot, ok, err)
 	}
@@ -67,7 +67,7 @@ func TestAdoptedJobsAreCanceledAndTheirEndIsTold(t *testing.T) {
 	b.dyingLauncher(spec)
 	b.until("the payload", func() bool { return b.ran("orphan") == 1 })
 	s := b.open()
-	p, ok, err := s.Find(t.Context(), spec.Key, 1)
+	p, ok, err := s.Find(t.Context(), spec)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}

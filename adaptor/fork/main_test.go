@@ -253,7 +253,7 @@ func (b *bench) submit(s *fork.System, spec *adaptor.Spec) adaptor.Handle {
 
 func (b *bench) poll(s *fork.System, h adaptor.Handle) adaptor.Status {
 	b.Helper()
-	all, err := s.Poll(context.Background(), []adaptor.Handle{h})
+	all, err := s.Poll(context.Background(), []adaptor.Handle{h}, time.Time{})
 	if err != nil {
 		b.Fatal(err)
 	}

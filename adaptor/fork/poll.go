@@ -14,8 +14,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Poll looks at marks and processes; what it cannot read is Unknown.
-func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle) (_ []adaptor.Status, err error) {
+// Poll looks at marks and processes, always anew; what it cannot read is Unknown.
+func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time) (_ []adaptor.Status, err error) {
 	defer s.observe("poll", &err)()
 	out := make([]adaptor.Status, len(jobs))
 	for i := range jobs {
@@ -26,6 +26,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle) (_ []adaptor.S
 		if err != nil {
 			status = adaptor.Status{Phase: adaptor.Unknown, Reason: err.Error()}
 		}
+		status.At = time.Now()
 		out[i] = status
 	}
 	return out, nil

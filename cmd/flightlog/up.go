@@ -30,7 +30,8 @@ type upFlags struct {
 	level  string
 	panel  ops.Config
 
-	radical bool
+	resources []string
+	radical   bool
 }
 
 func (a *app) up() *cobra.Command {
@@ -38,11 +39,12 @@ func (a *app) up() *cobra.Command {
 	c := &cobra.Command{
 		Use: "up", Args: cobra.NoArgs,
 		Short: "Run everything in this process: message bus, manager, launcher",
-		Long: "Run the message bus with its log in a directory, a manager, and a launcher for\n" +
-			"local.localhost, until SIGTERM or an interrupt. Pilots keep running when it stops, and are\n" +
-			"taken up again when it is started with the same store.\n\n" +
+		Long: "Run the message bus with its log in a directory, a manager, and launchers: for this machine,\n" +
+			"local.localhost, or for the resources that are named, until SIGTERM or an interrupt. Pilots\n" +
+			"keep running when it stops, and are taken up again when it is started with the same store.\n\n" +
 			"One line on stdout, 'ready: URL', says that it answers; the log goes to stderr.",
-		Example: "  flightlog up\n  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0",
+		Example: "  flightlog up\n  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0\n" +
+			"  flightlog up --resource local.localhost --resource generic.slurm",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a.begun = true
 			return a.runUp(c.Context(), u)
@@ -52,6 +54,7 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+service.StateDir(a.getenv)+")")
 	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
+	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.panel.Flags(f)
 	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
@@ -82,7 +85,10 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err != nil {
 		return err
 	}
-	u.panel.Program, u.panel.Parts, u.panel.Logger = "up", []string{ops.PartManager, ops.PartLauncher}, log.Named("http")
+	u.panel.Program, u.panel.Logger, u.panel.Parts = "up", log.Named("http"), []ops.Name{{Part: ops.PartManager}}
+	for _, label := range u.resources {
+		u.panel.Parts = append(u.panel.Parts, ops.Name{Part: ops.PartLauncher, Resource: label})
+	}
 	panel, err := ops.Open(ctx, u.panel)
 	if err != nil {
 		return err
@@ -102,7 +108,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, log, panel})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log, panel})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -112,7 +118,8 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 // parts is what the manager and the launcher of up need to know.
 type parts struct {
 	url, dir  string
-	resources *resource.Catalogue
+	catalogue *resource.Catalogue
+	resources []string
 	log       *zap.Logger
 	panel     *ops.Panel
 }
@@ -124,22 +131,27 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		return err
 	}
 	all, ctx := errgroup.WithContext(ctx)
-	asked, launches := make(chan struct{}), make(chan struct{})
+	ready := make(chan struct{}, 1+len(p.resources)) // each says so once
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: build.Read().SemVer(), Resources: p.resources, Logger: p.log.Named("manager"), Ready: func() { close(asked) },
+			Version: build.Read().SemVer(), Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
 			Panel: p.panel,
 		})
 	})
-	all.Go(func() error {
-		return service.Launcher(ctx, conn, service.LauncherOptions{
-			Resource: localResource, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url},
-			Logger: p.log.Named("launcher"), Ready: func() { close(launches) },
-			Panel: p.panel,
+	for _, label := range p.resources {
+		spare := 0
+		if label != localResource {
+			spare = -1 // its jobs start their agents
+		}
+		all.Go(func() error {
+			return service.Launcher(ctx, conn, service.LauncherOptions{
+				Resource: label, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url}, Spare: spare,
+				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} }, Panel: p.panel,
+			})
 		})
-	})
+	}
 	all.Go(func() error {
-		for _, ready := range []chan struct{}{asked, launches} {
+		for range cap(ready) {
 			select {
 			case <-ready:
 			case <-ctx.Done():

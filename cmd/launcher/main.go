@@ -82,7 +82,7 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	f.opts.Agent, f.opts.Bus, f.opts.Logger = []string{f.agent}, f.bus, logger
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
-	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []string{ops.PartLauncher}, logger
+	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []ops.Name{{Part: ops.PartLauncher, Resource: f.opts.Resource}}, logger
 	if f.opts.Panel, err = ops.Open(ctx, f.panel); err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (f *flags) run(ctx context.Context) error {
 	for _, n := range notices {
 		logger.Warn("odd resource", zap.String("notice", n))
 	}
-	f.panel.Program, f.panel.Parts, f.panel.Logger = "manager", []string{ops.PartManager}, logger
+	f.panel.Program, f.panel.Parts, f.panel.Logger = "manager", []ops.Name{{Part: ops.PartManager}}, logger
 	panel, err := ops.Open(ctx, f.panel)
 	if err != nil {
 		return err

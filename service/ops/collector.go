@@ -21,19 +21,19 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descReady     = desc("flightlog_ready", "Whether a part serves and has caught up with the log.", "part")
-	descConnected = desc("flightlog_bus_connected", "Whether a part is connected to a server of the bus.", "part")
+	descReady     = desc("flightlog_ready", "Whether a part serves and has caught up with the log.", "part", "resource")
+	descConnected = desc("flightlog_bus_connected", "Whether a part is connected to a server of the bus.", "part", "resource")
 	descLag       = desc("flightlog_log_lag_entries",
-		"How far a part is behind the end of what it reads of the log, in positions.", "part")
+		"How far a part is behind the end of what it reads of the log, in positions.", "part", "resource")
 	descPilots = desc("flightlog_pilots",
 		"Pilots in the log, by state and resource. Each replica of the manager counts all of them.", "state", "resource")
 	descDegraded = desc("flightlog_degraded_pilots", "Pilots of which a message was not understood.")
 	descOddities = desc("flightlog_log_oddities_total", "Messages read that moved nothing and should not have been there, by kind.", "kind")
 	descWaiting  = desc("flightlog_waited_pilots", "Pilots that requests wait for, each counted once for each request.")
-	descPollAge  = desc("flightlog_poll_age_seconds", "Age of the oldest answer about a job that this launcher looks after.", "system")
-	descHeld     = desc("flightlog_launcher_held_commands", "Submit commands that this launcher has off the queue.")
-	descFollowed = desc("flightlog_launcher_followed_pilots", "Pilots of its resource that this launcher follows.")
-	descEffects  = desc("flightlog_launcher_effects", "What this launcher does about pilots, running and waiting for a slot.", "state")
+	descPollAge  = desc("flightlog_poll_age_seconds", "Age of the oldest answer about a job that this launcher looks after.", "resource", "system")
+	descHeld     = desc("flightlog_launcher_held_commands", "Submit commands that this launcher has off the queue.", "resource")
+	descFollowed = desc("flightlog_launcher_followed_pilots", "Pilots of its resource that this launcher follows.", "resource")
+	descEffects  = desc("flightlog_launcher_effects", "What this launcher does about pilots, running and waiting for a slot.", "resource", "state")
 	allCollected = []*prometheus.Desc{
 		descReady, descConnected, descLag, descPilots, descDegraded, descOddities, descWaiting, descPollAge,
 		descHeld, descFollowed, descEffects,
@@ -55,15 +55,15 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	ctx, stop := context.WithTimeout(context.Background(), askTime)
 	defer stop()
 	s := scrape{out}
-	ready := map[string]bool{}
+	ready := map[Name]bool{}
 	for _, v := range c.panel.readiness(ctx).Parts {
-		ready[v.Name] = v.OK
+		ready[Name{v.Name, v.Resource}] = v.OK
 	}
 	for _, name := range c.panel.wanted {
-		s.gauge(descReady, number(ready[name] && !c.panel.leaving.Load()), name)
+		s.gauge(descReady, number(ready[name] && !c.panel.leaving.Load()), name.Part, name.Resource)
 	}
 	for _, t := range c.panel.all() {
-		s.gauge(descConnected, number(t.conn.Connected()), t.name)
+		s.gauge(descConnected, number(t.conn.Connected()), t.name.Part, t.name.Resource)
 		if t.manager != nil {
 			if census, err := t.manager.Census(ctx); err == nil {
 				s.manager(&census)
@@ -72,7 +72,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			continue
 		}
 		if census, err := t.launcher.Census(ctx); err == nil {
-			s.launcher(&census)
+			s.launcher(t.name.Resource, &census)
 			s.lag(ctx, t, census.Applied)
 		}
 	}
@@ -95,7 +95,7 @@ func (s scrape) lag(ctx context.Context, t *Part, applied uint64) {
 		return
 	}
 	if end, err := t.log.End(ctx, t.span); err == nil {
-		s.gauge(descLag, float64(max(end, applied)-applied), t.name)
+		s.gauge(descLag, float64(max(end, applied)-applied), t.name.Part, t.name.Resource)
 	}
 }
 
@@ -121,14 +121,14 @@ func (s scrape) manager(c *manager.Census) {
 	s.counter(descOddities, c.Oddities.Broken, "broken")
 }
 
-func (s scrape) launcher(c *launcher.Census) {
+func (s scrape) launcher(resource string, c *launcher.Census) {
 	for system, age := range c.PollAge {
-		s.gauge(descPollAge, age.Seconds(), system)
+		s.gauge(descPollAge, age.Seconds(), resource, system)
 	}
-	s.gauge(descHeld, float64(c.Held))
-	s.gauge(descFollowed, float64(c.Live))
-	s.gauge(descEffects, float64(c.Effects), "running")
-	s.gauge(descEffects, float64(c.Waiting), "waiting")
+	s.gauge(descHeld, float64(c.Held), resource)
+	s.gauge(descFollowed, float64(c.Live), resource)
+	s.gauge(descEffects, float64(c.Effects), resource, "running")
+	s.gauge(descEffects, float64(c.Waiting), resource, "waiting")
 }
 
 func number(yes bool) float64 {

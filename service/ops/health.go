@@ -28,9 +28,10 @@ const (
 
 // verdict is what is to be said of one part.
 type verdict struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Reason string `json:"reason,omitempty"`
+	Name     string `json:"name"`
+	Resource string `json:"resource,omitempty"`
+	OK       bool   `json:"ok"`
+	Reason   string `json:"reason,omitempty"`
 }
 
 // reportAge is how long a report of readiness is given again: many who ask at
@@ -58,7 +59,7 @@ func (p *Panel) readiness(ctx context.Context) report {
 	answer := report{Status: statusOK, Program: p.program, Parts: ask(ctx, parts, (*Part).ready)}
 	for _, name := range p.wanted {
 		if !named(parts, name) {
-			answer.Parts = append(answer.Parts, verdict{Name: name, Reason: "it has not started yet: the bus is being looked for"})
+			answer.Parts = append(answer.Parts, verdict{Name: name.Part, Resource: name.Resource, Reason: "it has not started yet: the bus is being looked for"})
 		}
 	}
 	answer = answer.judged(statusNotReady)
@@ -74,7 +75,7 @@ func (p *Panel) readiness(ctx context.Context) report {
 	return answer
 }
 
-func named(parts []*Part, name string) bool {
+func named(parts []*Part, name Name) bool {
 	for _, t := range parts {
 		if t.name == name {
 			return true
@@ -89,7 +90,7 @@ func ask(ctx context.Context, parts []*Part, what func(*Part, context.Context) e
 	var asking sync.WaitGroup
 	for i, t := range parts {
 		asking.Go(func() {
-			all[i] = verdict{Name: t.name, OK: true}
+			all[i] = verdict{Name: t.name.Part, Resource: t.name.Resource, OK: true}
 			if err := what(t, ctx); err != nil {
 				all[i].OK, all[i].Reason = false, err.Error()
 			}

@@ -60,7 +60,7 @@ func open(t *testing.T, cfg ops.Config) *station {
 	ctx, leave := context.WithCancel(context.Background())
 	s.leave = leave
 	t.Cleanup(leave)
-	cfg.Program, cfg.Parts, cfg.Listen = "test", []string{ops.PartManager, ops.PartLauncher}, "127.0.0.1:0"
+	cfg.Program, cfg.Parts, cfg.Listen = "test", []ops.Name{{Part: ops.PartManager}, {Part: ops.PartLauncher, Resource: here}}, "127.0.0.1:0"
 	panel, err := ops.Open(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -20,13 +20,19 @@ import (
 // Config says what a process shows, and where.
 type Config struct {
 	Program string      // "manager"
-	Parts   []string    // that must serve before the process is ready, such as PartManager
+	Parts   []Name      // that must serve before the process is ready
 	Listen  string      // host:port for HTTP; port 0: any free one; empty: no HTTP
 	PProf   bool        // serve /debug/pprof, to this machine only
 	Logger  *zap.Logger // nil: silent
 }
 
-// The parts of a process.
+// Name is that of a part of a process.
+type Name struct {
+	Part     string // PartManager, PartLauncher
+	Resource string // of a launcher
+}
+
+// The parts there are.
 const (
 	PartManager  = "manager"
 	PartLauncher = "launcher"
@@ -41,7 +47,7 @@ func (cfg *Config) Flags(set *pflag.FlagSet) {
 // Panel is what one process shows.
 type Panel struct {
 	program string
-	wanted  []string
+	wanted  []Name
 	logger  *zap.Logger
 	*metrics
 

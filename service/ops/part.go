@@ -15,7 +15,7 @@ import (
 
 // Part is one part of the process, as the panel sees it.
 type Part struct {
-	name   string
+	name   Name
 	conn   *bus.Conn
 	log    *bus.Log
 	span   events.Span // what it folds
@@ -27,13 +27,13 @@ type Part struct {
 
 // Manager shows a replica from now on. It is ready after Serves.
 func (p *Panel) Manager(m *manager.Manager, conn *bus.Conn, log *bus.Log) *Part {
-	return p.add(&Part{name: PartManager, manager: m, conn: conn, log: log})
+	return p.add(&Part{name: Name{Part: PartManager}, manager: m, conn: conn, log: log})
 }
 
 // Launcher shows a launcher of a resource from now on. It is ready after Serves.
 func (p *Panel) Launcher(l *launcher.Launcher, resource string, conn *bus.Conn, log *bus.Log) *Part {
 	return p.add(&Part{
-		name: PartLauncher, launcher: l, conn: conn, log: log, span: events.Span{Resource: resource},
+		name: Name{PartLauncher, resource}, launcher: l, conn: conn, log: log, span: events.Span{Resource: resource},
 	})
 }
 

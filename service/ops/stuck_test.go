@@ -23,7 +23,7 @@ func TestAPartWhoseOwnerIsStuckIsNotAlive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := report{Parts: ask(t.Context(), []*Part{{name: PartManager, manager: m}}, (*Part).alive)}.judged(statusStuck)
+		got := report{Parts: ask(t.Context(), []*Part{{name: Name{Part: PartManager}, manager: m}}, (*Part).alive)}.judged(statusStuck)
 		if got.Status != statusStuck || got.Parts[0].OK || !strings.Contains(got.Parts[0].Reason, "no sign of life") {
 			t.Errorf("got %+v", got)
 		}

@@ -10,13 +10,14 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/manager"
 	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/service/build"
 	"github.com/flightlog/flightlog/service/ops"
 )
 
 // ManagerOptions are the wishes for a replica; all may be left out.
 type ManagerOptions struct {
 	Name      string              // acts where no user does; empty: "manager"
-	Version   string              // semantic, shown by the micro service; empty: "0.0.0"
+	Version   string              // semantic, shown by the micro service; empty: this binary's
 	Resources *resource.Catalogue // nil: the built-in one
 	Logger    *zap.Logger         // nil: silent
 	Ready     func()              // called once requests are answered; may be nil
@@ -79,7 +80,7 @@ func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn) (*bus.Log, *m
 		}
 	}
 	if o.Version == "" {
-		o.Version = "0.0.0"
+		o.Version = build.Read().SemVer()
 	}
 	m, err := manager.New(manager.Config{
 		Log: o.Panel.Log(ops.PartManager, log), Resources: o.Resources, Name: o.Name, Logger: o.Logger,

@@ -18,7 +18,7 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
-	"github.com/flightlog/flightlog/service/build"
+	"github.com/flightlog/flightlog/service/config"
 	"github.com/flightlog/flightlog/service/ops"
 )
 
@@ -27,7 +27,8 @@ type upFlags struct {
 	store  string
 	listen string
 	sync   string
-	level  string
+	log    service.LogConfig
+	config string
 	panel  ops.Config
 
 	resources []string
@@ -47,6 +48,13 @@ func (a *app) up() *cobra.Command {
 			"  flightlog up --resource local.localhost --resource generic.slurm",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a.begun = true
+			settings, err := config.Load(config.Source{File: u.config, Getenv: a.getenv})
+			if err != nil {
+				return err
+			}
+			if err := settings.Apply(config.Up, c.Flags()); err != nil {
+				return err
+			}
 			return a.runUp(c.Context(), u)
 		},
 	}
@@ -57,7 +65,8 @@ func (a *app) up() *cobra.Command {
 	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.panel.Flags(f)
-	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
+	u.log.Flags(f)
+	config.Flag(f, &u.config)
 	return c
 }
 
@@ -69,7 +78,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
 	}
 	_, isTerminal := terminal(a.stderr)
-	log, err := service.Logger(u.level, isTerminal)
+	log, err := service.Logger(u.log, isTerminal)
 	if err != nil {
 		return misused("%v", err)
 	}
@@ -134,7 +143,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	ready := make(chan struct{}, 1+len(p.resources)) // each says so once
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: build.Read().SemVer(), Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
+			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
 			Panel: p.panel,
 		})
 	})

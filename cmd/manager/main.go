@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,21 +13,14 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/config"
 	"github.com/flightlog/flightlog/service/ops"
 )
 
 // findBus is how long the bus is looked for before the command gives up.
 const findBus = 30 * time.Second
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "manager:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(service.Main(command())) }
 
 // flags are what the command line says.
 type flags struct {
@@ -38,7 +28,8 @@ type flags struct {
 	stream bus.StreamConfig
 	ensure bool
 	name   string
-	level  string
+	log    service.LogConfig
+	config string
 	panel  ops.Config
 
 	radical bool
@@ -47,13 +38,11 @@ type flags struct {
 func command() *cobra.Command {
 	f := flags{bus: bus.ConfigFromEnv(os.Getenv)}
 	c := &cobra.Command{
-		Use:           "manager",
-		Short:         "Run one replica of the manager until SIGTERM",
-		Long:          "manager answers pilots.api requests from the log on NATS. Start as many as you like.",
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE:          func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
+		Use:   "manager",
+		Short: "Run one replica of the manager until SIGTERM",
+		Long:  "manager answers pilots.api requests from the log on NATS. Start as many as you like.",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	host, _ := os.Hostname() // without a name it is called manager
 	set := c.Flags()
@@ -63,12 +52,21 @@ func command() *cobra.Command {
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	f.panel.Flags(set)
-	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	f.log.Flags(set)
+	config.Flag(set, &f.config)
 	return c
 }
 
-func (f *flags) run(ctx context.Context) error {
-	logger, err := service.Logger(f.level, term.IsTerminal(int(os.Stderr.Fd())))
+func (f *flags) run(c *cobra.Command) error {
+	ctx := c.Context()
+	settings, err := config.Load(config.Source{File: f.config, Getenv: os.Getenv})
+	if err != nil {
+		return err
+	}
+	if err := settings.Apply(config.Manager, c.Flags()); err != nil {
+		return err
+	}
+	logger, err := service.Logger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}

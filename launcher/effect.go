@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -44,7 +45,7 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 	held, system := t.held, t.system
 	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Since: s.SubmittedAt}
 	if s.Birth != nil && t.config != nil {
-		spec.Description, spec.Config = s.Birth.Description, *t.config
+		spec.Description, spec.Config = traced(s.Birth.Description, s.Trace), *t.config
 	}
 	if e.Act == launch {
 		spec.Secret = t.secret
@@ -57,6 +58,18 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 		r.track, r.effect, r.attempt, r.held = t, e, s.Attempt, held
 		l.results <- r
 	}()
+}
+
+// traced lets a payload go on with the trace its pilot was submitted under.
+func traced(d pilot.Description, traceparent string) pilot.Description {
+	const name = "TRACEPARENT" // as OpenTelemetry has it for environments
+	if _, own := d.Environment[name]; traceparent == "" || own {
+		return d
+	}
+	env := map[string]string{name: traceparent}
+	maps.Copy(env, d.Environment)
+	d.Environment = env
+	return d
 }
 
 // do carries out one effect. It runs beside the owner and touches nothing of it.

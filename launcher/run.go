@@ -139,6 +139,22 @@ func (l *Launcher) Run(ctx context.Context) error {
 		}
 		l.startPolls(time.Now())
 	}
+	l.settle()
+	stopFeeding()
+	for range l.feeders {
+		<-l.broken //nolint:errcheck // they end because they were told to
+	}
+	for _, t := range l.tracks {
+		t.refuseAll("the launcher stops")
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return failure
+}
+
+// settle finishes what is under way, and begins nothing more.
+func (l *Launcher) settle() {
 	l.leaving = true
 	for l.effects > 0 || l.polling() || l.leasing {
 		select {
@@ -152,17 +168,6 @@ func (l *Launcher) Run(ctx context.Context) error {
 			out <- l.census(time.Now())
 		}
 	}
-	stopFeeding()
-	for range l.feeders {
-		<-l.broken //nolint:errcheck // they end because they were told to
-	}
-	for _, t := range l.tracks {
-		t.refuseAll("the launcher stops")
-	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	return failure
 }
 
 // tickEvery is how often deadlines are looked at: well below the shortest.

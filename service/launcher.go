@@ -66,10 +66,11 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	return o.run(ctx, conn, l, o.Panel.Launcher(l, o.Resource, conn, log))
 }
 
-// agentEnv is this process's environment with the agents' own way to the bus.
+// agentEnv is this process's environment with the agents' own way to the bus,
+// and without the launcher's to its collector of traces, which may hold a secret.
 // Of a name that is there twice, Go's os.Getenv sees the first one only.
 func agentEnv(environ []string, cfg bus.Config) []string {
-	kept := slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NATS_") })
+	kept := slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NATS_") || strings.HasPrefix(v, "OTEL_") })
 	return append(kept, cfg.Env()...)
 }
 

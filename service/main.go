@@ -27,7 +27,7 @@ func Main(c *cobra.Command) int {
 		return 0
 	}
 	for _, line := range complaints(err) {
-		fmt.Fprintln(os.Stderr, c.Name()+":", line) //nolint:errcheck // there is nobody else to tell
+		fmt.Fprintln(os.Stderr, c.Name()+":", line)
 	}
 	return 1
 }

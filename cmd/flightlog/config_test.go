@@ -30,13 +30,13 @@ func TestConfigIsCheckedByFileAndLine(t *testing.T) {
 	if got := do(t, "", nil, "config", "check", file); got.code != 0 || !strings.Contains(got.stdout, file+": ok") {
 		t.Errorf("got %+v", got)
 	}
-	write("log:\n  levle: info\nup: {sync: never}\n")
+	write("log:\n  lvl: info\nup: {sync: never}\n")
 	got := do(t, "", nil, "config", "check", file, "-o", "json")
 	var answer api.ErrorAnswer
 	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil || got.code != exitError || len(answer.Error.Faults) != 2 {
 		t.Errorf("%v of %+v", err, got)
 	}
-	if want := "flightlog: invalid: " + file + ":2: log.levle: is not a key"; !strings.Contains(got.stderr, want) {
+	if want := "flightlog: invalid: " + file + ":2: log.lvl: is not a key"; !strings.Contains(got.stderr, want) {
 		t.Errorf("got %q, want %q", got.stderr, want)
 	}
 	// Nothing is started with a configuration that is wrong.
@@ -63,7 +63,7 @@ func TestConfigShowsWhoSaysSo(t *testing.T) {
 	if got := do(t, "", env, "config", "show", "log.level", "-o", "quiet"); got.stdout != "warn\n" {
 		t.Errorf("got %+v", got)
 	}
-	if got := do(t, "", env, "config", "show", "log.levle"); got.code != exitError {
+	if got := do(t, "", env, "config", "show", "log.lvl"); got.code != exitError {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -153,10 +153,10 @@ func TestAContextOverrulesAnEarlierAddress(t *testing.T) {
 func TestFaultsNameFileAndLine(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"log:\n  level: info\n  levle: info\n": "f.yaml:3: log.levle: is not a key; log has level, format",
-		"manger: {}\n":                         "f.yaml:1: manger: is not a section; there are nats, log, manager, launcher, up",
-		"nats: x\n":                            "f.yaml:1: nats: must be a map of keys to values",
-		"- a\n":                                "f.yaml:1: must be a map of keys to values",
+		"log:\n  level: info\n  lvl: info\n": "f.yaml:3: log.lvl: is not a key; log has level, format",
+		"manger: {}\n":                       "f.yaml:1: manger: is not a section; there are nats, log, manager, launcher, up",
+		"nats: x\n":                          "f.yaml:1: nats: must be a map of keys to values",
+		"- a\n":                              "f.yaml:1: must be a map of keys to values",
 		"log: {level: info}\nlog: {level: warn}\n": "f.yaml:2: log: is there twice, first in line 1",
 		"log:\n  level: info\n  level: warn\n":     "f.yaml:3: log.level: is there twice, first in line 2",
 		"log: {level: loud}\n":                     "must be one of debug, info, warn, error",
@@ -222,8 +222,8 @@ func TestNothingIsAConfiguration(t *testing.T) {
 
 func TestVariablesThatNothingReadsAreNamed(t *testing.T) {
 	t.Parallel()
-	got := config.Strange([]string{"HOME=/", "FLIGHTLOG_OUTPUT=json", "FLIGHTLOG_LOG_LEVEL=info", "FLIGHTLOG_LOG_LEVLE=info", "FLIGHTLOG_UP_HTTP="})
-	if !slices.Equal(got, []string{"FLIGHTLOG_LOG_LEVLE"}) {
+	got := config.Strange([]string{"HOME=/", "FLIGHTLOG_OUTPUT=json", "FLIGHTLOG_LOG_LEVEL=info", "FLIGHTLOG_LOG_LVL=info", "FLIGHTLOG_UP_HTTP="})
+	if !slices.Equal(got, []string{"FLIGHTLOG_LOG_LVL"}) {
 		t.Errorf("got %v", got)
 	}
 }

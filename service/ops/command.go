@@ -19,7 +19,9 @@ func (p *Panel) Command(op string, idle bool, h Handler) Handler {
 	}
 	return func(ctx context.Context, r bus.Request) (any, uint64, error) {
 		begun := time.Now()
+		ctx, end := p.tracing.command(ctx, op, r.Trace)
 		answer, seq, err := h(ctx, r)
+		end(err)
 		p.commands.WithLabelValues(op, result(err)).Inc()
 		if !idle {
 			p.commandTime.WithLabelValues(op).Observe(time.Since(begun).Seconds())

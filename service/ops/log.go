@@ -38,7 +38,9 @@ func (l *timedLog) Append(ctx context.Context, e *events.Event) (uint64, error) 
 // AppendBatch is bus.Log's.
 func (l *timedLog) AppendBatch(ctx context.Context, es []*events.Event) (uint64, error) {
 	begun := time.Now()
+	ctx, end := l.panel.tracing.append(ctx, es)
 	seq, err := l.Log.AppendBatch(ctx, es)
+	end(err)
 	l.panel.appendTime.WithLabelValues(l.part, result(err)).Observe(time.Since(begun).Seconds())
 	return seq, err
 }

@@ -42,6 +42,7 @@ type station struct {
 	leave  context.CancelFunc // tells the process to leave
 	client *client.Client
 	parts  []part
+	state  string // directory of launchers
 }
 
 // part is one that runs.
@@ -76,19 +77,25 @@ func (s *station) start() {
 	s.run(func(ctx context.Context, conn *bus.Conn, ready func()) error {
 		return service.Manager(ctx, conn, service.ManagerOptions{Ready: ready, Panel: s.panel})
 	})
-	state := s.t.TempDir()
-	s.run(func(ctx context.Context, conn *bus.Conn, ready func()) error {
-		return service.Launcher(ctx, conn, service.LauncherOptions{
-			Resource: here, State: state, Agent: []string{os.Args[0], "agent"},
-			Bus: bus.Config{URL: s.server.Server().URL()}, Ready: ready, Panel: s.panel,
-		})
-	})
+	s.state = s.t.TempDir()
+	s.launch()
 	c, err := client.Connect(s.t.Context(), s.server.Server().URL(), client.WithTimeout(time.Minute))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.client = c
 	s.t.Cleanup(c.Close)
+}
+
+// launch starts a launcher.
+func (s *station) launch() {
+	s.t.Helper()
+	s.run(func(ctx context.Context, conn *bus.Conn, ready func()) error {
+		return service.Launcher(ctx, conn, service.LauncherOptions{
+			Resource: here, State: s.state, Agent: []string{os.Args[0], "agent"},
+			Bus: bus.Config{URL: s.server.Server().URL()}, Ready: ready, Panel: s.panel,
+		})
+	})
 }
 
 func (s *station) run(do func(ctx context.Context, conn *bus.Conn, ready func()) error) {

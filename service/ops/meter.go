@@ -24,6 +24,7 @@ type meter struct{ panel *Panel }
 // is the wait in the queue of a job that was not yet seen there.
 func (m meter) Moved(before *projection.Pilot, e *events.Event) {
 	p := m.panel
+	p.tracing.moved(before, e)
 	p.changes.WithLabelValues(e.Resource, string(e.Kind)).Inc()
 	kind, _ := e.Move()
 	at := e.At.Sub(before.ChangedAt)

@@ -50,6 +50,7 @@ type Panel struct {
 	wanted  []Name
 	logger  *zap.Logger
 	*metrics
+	tracing *tracing // nil: no traces
 
 	leaving atomic.Bool
 	mux     *http.ServeMux
@@ -82,11 +83,16 @@ func Open(ctx context.Context, cfg Config) (*Panel, error) {
 	p.registry.MustRegister(&collector{p})
 	p.mux.HandleFunc("GET /healthz", p.healthz)
 	p.mux.HandleFunc("GET /readyz", p.readyz)
-	p.mux.Handle("GET /metrics", p.metrics.handler())
+	p.mux.Handle("GET /metrics", p.handler())
 	if cfg.PProf {
 		profiles(p.mux)
 	}
+	var err error
+	if p.tracing, err = newTracing(ctx, cfg.Program, p.logger); err != nil {
+		return nil, err
+	}
 	if err := p.start(ctx, cfg.Listen); err != nil {
+		p.tracing.stop()
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { p.leaving.Store(true) })
@@ -145,6 +151,7 @@ func (p *Panel) Close() {
 		return
 	}
 	p.leaving.Store(true)
+	defer p.tracing.stop()
 	if p.server == nil {
 		return
 	}

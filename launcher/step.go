@@ -403,6 +403,9 @@ func outcomeChange(st *pilot.Status, out *api.Outcome) change {
 		c.Kind = pilot.JobDone
 	case out.Kind == api.OutcomeCanceled && st.State.Leaving():
 		c.Kind = pilot.JobCanceled
+		if out.Code == pilot.JobCanceledByThem { // by us: its batch system does not know why
+			c.Cause = canceledCause(st, out.Message)
+		}
 	case out.Kind == api.OutcomeCanceled:
 		cause.Code = pilot.JobCanceledByThem
 	}

@@ -113,7 +113,7 @@ func readCobalt(r runner.Result) ([]Record, error) {
 	}
 	var out []Record
 	for i, f := range jobs {
-		if _, all := f[strings.ToLower(cobaltFields[len(cobaltFields)-2])]; !all && i == len(jobs)-1 || f["state"] == "" {
+		if _, all := f[strings.ToLower(cobaltFields[len(cobaltFields)-1])]; !all && i == len(jobs)-1 || f["state"] == "" {
 			return nil, fmt.Errorf("qstat: its answer ends in job %s", f["jobid"])
 		}
 		out = append(out, recordCobalt(f))

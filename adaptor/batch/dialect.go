@@ -105,3 +105,6 @@ type Refusal struct {
 func refusal(class adaptor.Class, pattern string) Refusal {
 	return Refusal{regexp.MustCompile(pattern), class}
 }
+
+// waiting says that a job has not begun.
+func waiting(r *Record) bool { return r.Phase == adaptor.Queued || r.Phase == adaptor.Held }

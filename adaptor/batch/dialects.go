@@ -1,7 +1,7 @@
 package batch
 
 // Dialects are the systems that need no file of their own.
-var dialects = []*Dialect{&Slurm, &SGE, &PBSPro, &Torque, &LSF, &Cobalt}
+var dialects = []*Dialect{&Slurm, &SGE, &PBSPro, &Torque, &LSF, &Cobalt, &Process}
 
 // Named gives the dialect of an endpoint's system. pbs is what RADICAL-Pilot called
 // Torque before it knew PBS Pro.

@@ -17,14 +17,55 @@ import (
 // backslashes in it have made it invalid (openpbs issues 1255, 2541, 2677).
 
 // listPBS asks for this user's jobs: qstat -f alone prints everybody's, and takes
-// no -u beside -f. A job that ends between the two commands is one that is not
-// shown. more goes to both.
+// no -u beside -f. What qselect gives is printed first, so that an answer that is
+// not whole, or none, can be told from one that is.
 const listPBS = `
 export TZ=UTC
 jobs=$(qselect $1 -u "$(id -un)" $2 $3) || exit
+echo "$0:" $jobs
 [ -n "$jobs" ] || exit 0
 exec qstat $1 -f $jobs
 `
+
+// readListPBS reads what listPBS prints. A job that ends between its two commands
+// is one that is not shown.
+func readListPBS(read func(map[string]string) Record) func(runner.Result) ([]Record, error) {
+	return func(r runner.Result) ([]Record, error) {
+		jobs, err := readQstatF(read)(r)
+		if err != nil {
+			return nil, err
+		}
+		asked := promised.FindStringSubmatch(text(r.Stdout))
+		if asked == nil {
+			return nil, fmt.Errorf("qselect: no answer: %w", commandError("qselect", r))
+		}
+		shown := map[string]bool{}
+		for i := range jobs {
+			shown[number(jobs[i].ID)] = true
+		}
+		for _, id := range missing.FindAllString(text(r.Stderr), -1) {
+			shown[number(id)] = true
+		}
+		for id := range strings.FieldsSeq(asked[1]) {
+			if !shown[number(id)] {
+				return nil, fmt.Errorf("qstat: it does not show job %.100q", id)
+			}
+		}
+		return jobs, nil
+	}
+}
+
+var (
+	promised = regexp.MustCompile(`(?m)^qstat:(.*)$`)
+	missing  = regexp.MustCompile(`[0-9]+(?:\[[0-9]*\])?\.[A-Za-z0-9._-]+`)
+)
+
+// number is an id without the server, whose name qselect and qstat may give in
+// different lengths.
+func number(id string) string {
+	n, _, _ := strings.Cut(id, ".")
+	return n
+}
 
 // unsetPBS: a directive prefix, ways to print, and what a job of its own has.
 var unsetPBS = []string{
@@ -104,7 +145,7 @@ func readQstatF(read func(map[string]string) Record) func(runner.Result) ([]Reco
 			}
 			jobs = append(jobs, read(f))
 		}
-		if len(jobs) == 0 && strings.TrimSpace(out) != "" {
+		if len(jobs) == 0 && !promised.MatchString(out) && strings.TrimSpace(out) != "" {
 			return nil, fmt.Errorf("qstat: not understood: %w", commandError("qstat", r))
 		}
 		return jobs, nil

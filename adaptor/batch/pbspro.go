@@ -16,7 +16,7 @@ var PBSPro = Dialect{
 	Submitted: submittedPBS,
 	Refusals:  refusalsPBS,
 	List: func() Query {
-		return Query{Argv: script("qstat", listPBS), Read: readQstatF(recordPBSPro)}
+		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordPBSPro)}
 	},
 	History: func(jobs []Ref, _ time.Time) Query {
 		return Query{
@@ -28,7 +28,7 @@ var PBSPro = Dialect{
 	Recent: func(since time.Time) Query {
 		return Query{
 			Argv: script("qstat", listPBS, "-x", "-t", "c.gt."+since.UTC().Format("200601021504.05")),
-			Read: readQstatF(recordPBSPro),
+			Read: readListPBS(recordPBSPro),
 		}
 	},
 	Cancel:   cancelPBS,

@@ -80,7 +80,7 @@ func TestSamplesOpenPBS(t *testing.T) {
 		"qstat-f.txt":         {"1.vm": adaptor.Running},
 		"qstat-f-pending.txt": {"5.vm": adaptor.Queued},
 	} {
-		jobs, err := PBSPro.List().Read(sample(t, "openpbs/"+name))
+		jobs, err := readQstatF(recordPBSPro)(sample(t, "openpbs/"+name))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

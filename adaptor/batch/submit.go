@@ -114,7 +114,7 @@ func (s *System) stage(ctx context.Context, spec *adaptor.Spec, full *render.Spe
 		return err
 	}
 	return s.Runner.Write(ctx, marksDir(script.Dir),
-		runner.File{Name: markName(spec.Attempt, "job.sh"), Content: []byte(script.Text)},
+		runner.File{Name: markName(spec.Attempt, "job.sh"), Content: []byte(script.Text), Mode: 0o700}, // Cobalt executes it
 		runner.File{Name: markName(spec.Attempt, "assignment"), Content: append(assignment, '\n')},
 	)
 }

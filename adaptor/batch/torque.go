@@ -18,7 +18,7 @@ var Torque = Dialect{
 	Submitted: submittedPBS,
 	Refusals:  refusalsPBS,
 	List: func() Query {
-		return Query{Argv: script("qstat", listPBS), Read: readQstatF(recordTorque)}
+		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordTorque)}
 	},
 	Cancel:   cancelPBS,
 	Canceled: canceledPBS,

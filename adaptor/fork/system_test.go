@@ -129,11 +129,9 @@ func TestTheSecretIsNowhere(t *testing.T) {
 			t.Errorf("%s holds it", place)
 		}
 	}
-	b.mu.Lock()
-	if b.secrets["p"] != spec.Secret {
-		t.Errorf("the agent has %q", b.secrets["p"])
+	if b.Secret("p") != spec.Secret {
+		t.Errorf("the agent has %q", b.Secret("p"))
 	}
-	b.mu.Unlock()
 	_ = s.Cancel(t.Context(), job, adaptor.Stop{Force: true})
 }
 

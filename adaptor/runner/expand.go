@@ -12,9 +12,9 @@ import (
 	"unicode"
 )
 
-// expander remembers what login shells made of paths.
+// expander remembers what became of paths.
 type expander struct {
-	run func(ctx context.Context, script string) (Result, error) // by a login shell
+	run func(ctx context.Context, script string) (Result, error) // in the environment of a login
 
 	mu    sync.Mutex
 	known map[string]string
@@ -44,39 +44,39 @@ func (e *expander) remember(path, found string) {
 	e.known[path] = found
 }
 
-// ask has a login shell expand a path in a here-document, where quotes mean
+// ask has a shell expand a path in a here-document, where quotes mean
 // nothing and nothing is split.
 func (e *expander) ask(ctx context.Context, path string) (string, error) {
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return "", invalid("path %q holds control characters", path)
+	}
 	text := path
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		text = "$HOME" + path[1:]
 	}
-	switch {
-	case strings.ContainsFunc(path, unicode.IsControl):
-		return "", invalid("path %q holds control characters", path)
-	case strings.HasPrefix(text, "~"):
-		return "", invalid("path %q begins with another user's home", path)
-	}
 	mark := rand.Text()
-	r, err := e.run(ctx, loginStart+expandScript(text, mark))
+	r, err := e.run(ctx, expandScript(text, mark))
 	if err != nil {
 		return "", fmt.Errorf("expand %q: %w", path, err)
 	}
 	_, found, ok := bytes.Cut(r.Stdout, []byte("\n"+mark+"\n"))
 	switch {
-	case r.Code == exitInvalid:
-		return "", invalid("path %q: %s", path, words(r.Stderr))
-	case r.Code != 0 || !ok || !filepath.IsAbs(string(found)):
+	case r.Code == exitFailed || r.Signal != "":
 		return "", fmt.Errorf("expand %q: %s", path, how(r))
+	case r.Code != 0 || !ok || !filepath.IsAbs(string(found)):
+		return "", invalid("path %q: %s", path, words(r.Stderr))
 	}
 	return string(found), nil
 }
 
-// exitInvalid is how our scripts exit when they refuse what they were asked.
-const exitInvalid = 65 // EX_DATAERR of sysexits.h
+// How our scripts exit, as in sysexits.h.
+const (
+	exitInvalid = 65 // they refuse what they were asked
+	exitFailed  = 74 // they cannot do it
+)
 
 func expandScript(path, mark string) string {
-	return `set -u
+	return `exec </dev/null; set -u
 p=$(cat <<` + mark + "\n" + path + "\n" + mark + `
 ) || exit 65
 case $p in
@@ -84,7 +84,8 @@ case $p in
 *) printf 'it is "%s", which is not absolute\n' "$p" >&2; exit 65;;
 esac
 umask 077
-mkdir -p -- "$p" && cd -- "$p" && p=$(pwd -P) && printf '\n%s\n%s' ` + mark + ` "$p"`
+mkdir -p -- "$p" && cd -- "$p" && p=$(pwd -P) || exit 74
+printf '\n%s\n%s' ` + mark + ` "$p"`
 }
 
 // how says how a script of ours ended that should have ended well.
@@ -101,9 +102,10 @@ func words(b []byte) string {
 	return strings.Join(strings.FieldsFunc(string(b), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
-// Expand asks a login shell, once for each path.
+// Expand needs a shell only where a shell would expand anything.
 func (l *Local) Expand(ctx context.Context, path string) (string, error) {
-	if strings.ContainsAny(path, "$`\\") || strings.HasPrefix(path, "~") || !filepath.IsAbs(path) {
+	special := func(r rune) bool { return r == '$' || r == '`' || r == '\\' || unicode.IsControl(r) }
+	if !filepath.IsAbs(path) || strings.ContainsFunc(path, special) {
 		return l.expander.expand(ctx, path)
 	}
 	if err := begun(ctx); err != nil {

@@ -36,8 +36,15 @@ func NewLocal() *Local {
 			l.home = cmp.Or(u.HomeDir, l.home)
 		}
 	}
-	l.expander.run = func(ctx context.Context, script string) (Result, error) {
+	logins := newLogin(func(ctx context.Context, script string) (Result, error) {
 		return l.Run(ctx, Command{Argv: []string{"sh", "-c", loginLine}, Env: []string{scriptVariable + "=" + script}})
+	})
+	l.expander.run = func(ctx context.Context, script string) (Result, error) {
+		environ, err := logins.get(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		return l.run(ctx, &Command{Argv: []string{"sh", "-c", script}}, environ)
 	}
 	return l
 }
@@ -94,4 +101,3 @@ func executable(path string) error {
 	}
 	return err
 }
-

@@ -20,13 +20,18 @@ import (
 // ends. It lasts until all that the command started have closed its output, as
 // it would by ssh.
 func (l *Local) Run(ctx context.Context, c Command) (Result, error) {
+	return l.run(ctx, &c, l.environ)
+}
+
+// run runs it where a login sees that environment.
+func (l *Local) run(ctx context.Context, c *Command, environ []string) (Result, error) {
 	if err := begun(ctx); err != nil {
 		return Result{}, err
 	}
 	if err := c.check(); err != nil {
 		return Result{}, notStarted(err)
 	}
-	p, err := l.start(&c)
+	p, err := l.start(c, c.environ(environ))
 	if err != nil {
 		return Result{}, notStarted(err)
 	}
@@ -41,8 +46,8 @@ type process struct {
 	killed    chan struct{}
 }
 
-func (l *Local) start(c *Command) (*process, error) {
-	dir, environ := cmp.Or(c.Dir, l.home), c.environ(l.environ)
+func (l *Local) start(c *Command, environ []string) (*process, error) {
+	dir := cmp.Or(c.Dir, l.home)
 	path, err := lookPath(c.Argv[0], dir, environ)
 	if err != nil {
 		return nil, err

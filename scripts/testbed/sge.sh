@@ -193,12 +193,21 @@ objects() {
 	qmod -cq '*' >/dev/null 2>&1 || true
 }
 
+# prove asks for the job by a name of its own: after a crash of qmaster the
+# number may be one that accounting knows already.
 prove() { # user
-	local job
+	local name=testbed-$$-$1 job end=$((SECONDS + 60))
 	workdir "$1"
-	job=$(cd "$scratch" && as "$1" qsub -terse -N testbed -j y -o "$scratch/out" -S /bin/sh <<<'id -un') || die "qsub as $1"
-	until_true 60 "job $job of $1 in qacct" qacct -j "$job"
-	[[ $(cat "$scratch/out") == "$1" ]] || die "job $job of $1: $(cat "$scratch/out")"
+	job=$(cd "$scratch" && as "$1" qsub -terse -N "$name" -j y -o "$scratch/out" -S /bin/sh <<<'id -un') || die "qsub as $1"
+	until qacct -j "$name" >/dev/null 2>&1; do
+		if ((SECONDS >= end)); then
+			qstat -j "$job" >&2 || true
+			qdel "$job" >/dev/null
+			die "no job of $1 ran"
+		fi
+		sleep 0.1
+	done
+	[[ $(cat "$scratch/out") == "$1" ]] || die "the job of $1: $(cat "$scratch/out")"
 }
 
 up() {

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,9 +21,12 @@ import (
 type batchHouse struct {
 	*house
 	launcher *process
+	as       *syscall.Credential // whom the launcher runs as
 	resource string
 	schema   string
 	m        *client.Manager
+
+	launcherEnv []string
 }
 
 // wrapper stands before a command of a batch system. What the file named fault.<command>
@@ -41,6 +47,28 @@ empty) exit 0 ;;
 esac
 `
 
+// labuser is whom jobs run as, if the tests run as root: a user of the test systems
+// with an empty home.
+func labuser(t *testing.T) (*syscall.Credential, string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return nil, os.Getenv("HOME")
+	}
+	u, err := user.Lookup("labuser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, u.HomeDir
+}
+
 // newBatchHouse starts server, manager and a launcher of a batch system that the
 // variable names; the test is skipped where there is none.
 func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...string) *batchHouse {
@@ -49,9 +77,11 @@ func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...
 		t.Skipf("%s is not set: no such batch system here (make slurm-up, sge-up, sshd-up)", variable)
 	}
 	h := &batchHouse{house: newHouse(t), resource: resource, schema: schema}
+	var home string
+	h.as, home = labuser(t)
 	wrappers := filepath.Join(h.dir, "wrappers")
 	for _, dir := range []string{wrappers, h.sandboxes(), h.ran()} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,11 +92,20 @@ func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...
 		}
 		h.write(filepath.Join("wrappers", command), fmt.Sprintf(wrapper, h.dir, command, real))
 	}
-	h.env = append(h.env, "PATH="+wrappers+":"+os.Getenv("PATH"))
+	if h.as != nil {
+		if err := os.Chmod(filepath.Dir(h.dir), 0o755); err != nil { // of the testing package
+			t.Fatal(err)
+		}
+		for _, dir := range []string{h.dir, h.sandboxes(), h.ran()} {
+			if err := os.Chown(dir, int(h.as.Uid), int(h.as.Gid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	h.launcherEnv = []string{"PATH=" + wrappers + ":" + os.Getenv("PATH"), "HOME=" + home}
 	h.server()
 	h.process("manager")
 	h.m = h.manager(h.client())
-	h.launch()
 	return h
 }
 
@@ -77,7 +116,7 @@ func (h *batchHouse) ran() string { return filepath.Join(h.dir, "ran") }
 
 func (h *batchHouse) write(name, text string) {
 	h.t.Helper()
-	if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o755); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -85,7 +124,11 @@ func (h *batchHouse) write(name, text string) {
 // launch starts the launcher; it is the same one again after a kill.
 func (h *batchHouse) launch() {
 	h.t.Helper()
-	h.launcher = h.process("launcher", "--resource", h.resource, "--spare", "-1")
+	h.launcher = &process{
+		h: h.house, name: filepath.Join(bin, "launcher"), args: []string{"--resource", h.resource, "--spare", "-1"},
+		env: h.launcherEnv, as: h.as,
+	}
+	h.launcher.start()
 	h.write("launcher.pid", fmt.Sprint(h.launcher.cmd.Process.Pid))
 }
 
@@ -160,12 +203,16 @@ func testbed(t *testing.T, script string, args ...string) {
 	}
 }
 
-// run runs a command of the batch system, not through the wrappers.
-func command(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+// command runs a command of the batch system as the jobs' user, not through the
+// wrappers.
+func (h *batchHouse) command(name string, args ...string) string {
+	h.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.as}
+	cmd.Dir = "/"
+	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+		h.t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
 	return strings.TrimSpace(string(out))
 }

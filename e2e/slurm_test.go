@@ -12,14 +12,46 @@ import (
 var slurmCommands = []string{"sbatch", "squeue", "sacct", "scancel"}
 
 func newSlurm(t *testing.T) *batchHouse {
-	return newBatchHouse(t, "SLURM_CONF", "generic.slurm", "local", slurmCommands...)
+	t.Helper()
+	h := newBatchHouse(t, "SLURM_CONF", "generic.slurm", "local", slurmCommands...)
+	h.launch()
+	return h
 }
 
-// TestE2ESlurmEnds has pilots on a real SLURM end in every way that takes no harm to it.
-func TestE2ESlurmEnds(t *testing.T) {
+// crashes kills the launcher, or loses the answer, at each step of a submit.
+func (h *batchHouse) crashes(command string) {
+	for _, c := range []struct {
+		fault    string
+		die      bool // the launcher is started again
+		attempts int
+	}{
+		{"die-before", true, 2},
+		{"die-after", true, 1},
+		{"fail-after", false, 1},
+		{"garbage", false, 1},
+		{"silent", false, 1},
+	} {
+		h.fault(command, c.fault)
+		p := submit(h.t, h.m, h.job("sleep 2"))[0]
+		if c.die {
+			h.launcher.wait()
+			h.launch()
+		}
+		h.ends(p, pilot.Done, pilot.PayloadFinished)
+		if n := h.runs(p); n != 1 {
+			h.t.Errorf("%s: the payload ran %d times", c.fault, n)
+		}
+		if got, err := p.Get(h.t.Context()); err != nil || got.Attempt != c.attempts {
+			h.t.Errorf("%s: %d attempts, %v; want %d", c.fault, got.Attempt, err, c.attempts)
+		}
+	}
+}
+
+// TestE2EBatchSlurmEnds has pilots on a real SLURM end in every way that takes no harm to it.
+func TestE2EBatchSlurmEnds(t *testing.T) {
 	h := newSlurm(t)
 	d := h.job("sleep 600")
-	d.Runtime = pilot.Runtime(15 * time.Second)
+	d.Runtime = pilot.Runtime(20 * time.Second)
 	inTime := submit(t, h.m, d)[0]
 	good, bad := submit(t, h.m, h.job("true"))[0], submit(t, h.m, h.job("echo words >&2; exit 7"))[0]
 	running, outside := submit(t, h.m, h.job("sleep 600"))[0], submit(t, h.m, h.job("sleep 600"))[0]
@@ -45,7 +77,7 @@ func TestE2ESlurmEnds(t *testing.T) {
 	h.native(queued)
 	cancel(t, queued)
 	h.ends(queued, pilot.Canceled, pilot.CanceledInQueue)
-	command(t, "scancel", h.native(queuedOutside))
+	h.command("scancel", h.native(queuedOutside))
 	h.ends(queuedOutside, pilot.Failed, pilot.JobCanceledByThem)
 	reach(t, running, pilot.Active)
 	cancel(t, running)
@@ -54,7 +86,7 @@ func TestE2ESlurmEnds(t *testing.T) {
 	cancel(t, deaf)
 	h.ends(deaf, pilot.Canceled, pilot.KilledAfterGrace)
 	reach(t, outside, pilot.Active)
-	command(t, "scancel", h.native(outside))
+	h.command("scancel", h.native(outside))
 	h.ends(outside, pilot.Failed, pilot.JobCanceledByThem)
 	h.ends(shot, pilot.Failed, pilot.AgentLost)
 	h.ends(inTime, pilot.Done, pilot.RuntimeReached)
@@ -72,56 +104,23 @@ func TestE2ESlurmEnds(t *testing.T) {
 // noJobsLeft sees that SLURM has no live job of any pilot of the house.
 func (h *batchHouse) noJobsLeft() {
 	h.t.Helper()
-	out := command(h.t, "squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED", "--format=%i %T %k")
+	out := h.command("squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED", "--format=%i %T %k")
 	if strings.Contains(out, " "+h.m.UID()+".") {
 		h.t.Errorf("jobs are left:\n%s", out)
 	}
 }
 
-// TestE2ESlurmCrashes kills the launcher, or loses SLURM's answer, at each step of a
-// launch: there is one job for each attempt, one run of the payload, and the right end.
-func TestE2ESlurmCrashes(t *testing.T) {
+// TestE2EBatchSlurmCrashes: there is one job for each attempt, one run of the payload,
+// and the right end, whatever fails.
+func TestE2EBatchSlurmCrashes(t *testing.T) {
 	h := newSlurm(t)
-	for _, c := range []struct {
-		command, fault string
-		die            bool // the launcher is started again
-		attempts       int
-	}{
-		{"sbatch", "die-before", true, 2},
-		{"sbatch", "die-after", true, 1},
-		{"sbatch", "fail-after", false, 1},
-		{"sbatch", "garbage", false, 1},
-		{"sbatch", "silent", false, 1},
-	} {
-		t.Run(c.command+" "+c.fault, func(t *testing.T) {
-			h.fault(c.command, c.fault)
-			p := submit(t, h.m, h.job("sleep 2"))[0]
-			if c.die {
-				h.launcher.wait()
-				h.launch()
-			}
-			h.ends(p, pilot.Done, pilot.PayloadFinished)
-			if n := h.runs(p); n != 1 {
-				t.Errorf("the payload ran %d times", n)
-			}
-			got, err := p.Get(t.Context())
-			if err != nil || got.Attempt != c.attempts {
-				t.Errorf("%d attempts, %v; want %d", got.Attempt, err, c.attempts)
-			}
-			h.oneJob(p, got.Attempt)
-		})
-	}
-}
-
-// oneJob sees that SLURM had at most one job of each attempt, and one of the last.
-func (h *batchHouse) oneJob(p *client.Pilot, attempts int) {
-	h.t.Helper()
-	out := command(h.t, "squeue", "--me", "--noheader", "--states=all", "--format=%k")
-	for attempt := 1; attempt <= attempts; attempt++ {
-		token := pilot.Key{Manager: h.m.UID(), Pilot: p.UID()}.Token(attempt)
-		n := strings.Count("\n"+out+"\n", "\n"+token+"\n")
-		if n > 1 || n != 1 && attempt == attempts {
-			h.t.Errorf("%d jobs of attempt %d of %d", n, attempt, attempts)
+	h.crashes("sbatch")
+	out := h.command("squeue", "--me", "--noheader", "--states=all", "--format=%k")
+	seen := map[string]bool{}
+	for token := range strings.FieldsSeq(out) {
+		if seen[token] && strings.HasPrefix(token, h.m.UID()+".") {
+			t.Errorf("two jobs have token %s", token)
 		}
+		seen[token] = true
 	}
 }

@@ -28,6 +28,7 @@ type upFlags struct {
 	level  string
 
 	radical bool
+	page    service.PageFlags
 }
 
 func (a *app) up() *cobra.Command {
@@ -38,8 +39,9 @@ func (a *app) up() *cobra.Command {
 		Long: "Run the message bus with its log in a directory, a manager, and a launcher for\n" +
 			"local.localhost, until SIGTERM or an interrupt. Pilots keep running when it stops, and are\n" +
 			"taken up again when it is started with the same store.\n\n" +
-			"One line on stdout, 'ready: URL', says that it answers; the log goes to stderr.",
-		Example: "  flightlog up\n  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0",
+			"One line on stdout, 'ready: URL', says that it answers; with --http another one, 'page: URL',\n" +
+			"says where the live page is. The log goes to stderr.",
+		Example: "  flightlog up\n  flightlog up --http 127.0.0.1:8080\n  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a.begun = true
 			return a.runUp(c.Context(), u)
@@ -50,6 +52,7 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
+	u.page.Register(f)
 	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -60,6 +63,13 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	}
 	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
 		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
+	}
+	var page service.PageOptions
+	if u.page.Wanted() {
+		var err error
+		if page, err = u.page.Options(a.getenv); err != nil {
+			return err
+		}
 	}
 	_, isTerminal := terminal(a.stderr)
 	log, err := service.Logger(u.level, isTerminal)
@@ -83,7 +93,9 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	defer server.Shutdown()
-	conn, err := bus.Connect(ctx, bus.Config{InProcess: server, Name: "flightlog up", Logger: log.Named("bus")})
+	conn, err := bus.Connect(ctx, bus.Config{
+		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: log.Named("bus"),
+	})
 	if err != nil {
 		return err
 	}
@@ -92,7 +104,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, log})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, page, log})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -103,10 +115,12 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 type parts struct {
 	url, dir  string
 	resources *resource.Catalogue
+	page      service.PageOptions
 	log       *zap.Logger
 }
 
-// parts runs the manager and the launcher until ctx ends or one of them fails.
+// parts runs the manager, the launcher and the live page until ctx ends or one
+// of them fails.
 func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	agents, err := agentCommand()
 	if err != nil {
@@ -125,6 +139,13 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 			Logger: p.log.Named("launcher"), Ready: func() { close(launches) },
 		})
 	})
+	page := make(chan string, 1)
+	if p.page.Listen == "" {
+		page <- ""
+	} else {
+		p.page.Logger, p.page.Ready = p.log.Named("page"), func(url string) { page <- url }
+		all.Go(func() error { return service.Page(ctx, conn, p.page) })
+	}
 	all.Go(func() error {
 		for _, ready := range []chan struct{}{asked, launches} {
 			select {
@@ -133,7 +154,16 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 				return nil
 			}
 		}
-		_, err := fmt.Fprintf(a.stdout, "ready: %s\n", p.url)
+		lines := fmt.Sprintf("ready: %s\n", p.url)
+		select {
+		case url := <-page:
+			if url != "" {
+				lines += fmt.Sprintf("page: %s\n", url)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		_, err := fmt.Fprint(a.stdout, lines)
 		return err
 	})
 	return all.Wait()

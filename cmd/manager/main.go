@@ -12,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 )
 
@@ -40,6 +42,7 @@ type flags struct {
 	level  string
 
 	radical bool
+	page    service.PageFlags
 }
 
 func command() *cobra.Command {
@@ -60,6 +63,7 @@ func command() *cobra.Command {
 	set.IntVar(&f.stream.Replicas, "replicas", 0, "replicas of a new log; 0: 1, or what an existing one has")
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
+	f.page.Register(set)
 	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -76,7 +80,7 @@ func (f *flags) run(ctx context.Context) error {
 	for _, n := range notices {
 		logger.Warn("odd resource", zap.String("notice", n))
 	}
-	f.bus.Name, f.bus.Logger = "flightlog manager "+f.name, logger
+	f.bus.Name, f.bus.Actor, f.bus.Logger = "flightlog manager "+f.name, "live page", logger
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()
 	conn, err := bus.Connect(find, f.bus)
@@ -89,7 +93,25 @@ func (f *flags) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return service.Manager(ctx, conn, service.ManagerOptions{
-		Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
+	return f.parts(ctx, conn, known, logger)
+}
+
+// parts runs the replica and the live page.
+func (f *flags) parts(ctx context.Context, conn *bus.Conn, known *resource.Catalogue, logger *zap.Logger) error {
+	all, ctx := errgroup.WithContext(ctx)
+	if f.page.Wanted() {
+		page, err := f.page.Options(os.Getenv)
+		if err != nil {
+			return err
+		}
+		page.Logger = logger.Named("page")
+		page.Ready = func(url string) { logger.Info("live page", zap.String("url", url)) }
+		all.Go(func() error { return service.Page(ctx, conn, page) })
+	}
+	all.Go(func() error {
+		return service.Manager(ctx, conn, service.ManagerOptions{
+			Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
+		})
 	})
+	return all.Wait()
 }

@@ -151,17 +151,16 @@ function makeRow() {
   const end = h('span', { class: 'end' });
   const link = h('a', { class: 'uid', 'data-route': '' }, start, end);
   const what = h('div', { class: 'what' });
-  const resource = h('div', { role: 'cell', class: 'c-resource' });
   const sign = icon('DONE', 5);
   const name = h('span');
   const how = h('div', { role: 'cell', class: 'c-for' });
   const track = h('div', { class: 'track', 'aria-hidden': 'true' });
   const said = h('span', { class: 'unseen' });
   const row = h('div', { role: 'row', class: 'row' },
-    h('div', { role: 'cell', class: 'c-pilot' }, link, what), resource,
+    h('div', { role: 'cell', class: 'c-pilot' }, link, what),
     h('div', { role: 'cell', class: 'c-state' }, h('span', { class: 'state' }, sign, name)), how,
     h('div', { role: 'cell', class: 'c-bar' }, track, said));
-  return Object.assign(row, { link, start, end, what, resource, sign, name, how, track, said });
+  return Object.assign(row, { link, start, end, what, sign, name, how, track, said });
 }
 
 /** fill writes what only a change changes. */
@@ -176,9 +175,8 @@ function fill(row, item, store) {
   row.end.textContent = uid.slice(cut);
   row.link.href = `/pilots/${pathOf(item.key)}`;
   row.link.title = plain(item.key);
-  row.what.textContent = plain(r.cause && r.state === 'FAILED' ? r.cause : r.health || r.what || r.size);
+  row.what.textContent = plain([r.resource, r.cause && r.state === 'FAILED' ? r.cause : r.health || r.what || r.size].filter(Boolean).join(' · '));
   row.what.title = plain([r.what, r.size, r.labels, r.cause, r.health].filter(Boolean).join('\n'));
-  row.resource.textContent = plain(r.resource);
   setIcon(row.sign, r.state, item.state);
   row.name.textContent = r.state;
 }

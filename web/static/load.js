@@ -3,8 +3,8 @@
 import { h, many, number, tick } from './text.js';
 
 // From below: what runs, what is on its way out, what waits.
-const groups = [{ states: ['ACTIVE'], color: '--s3' }, { states: ['CANCELING'], color: '--s4' },
-  { states: ['PENDING_LAUNCH', 'LAUNCHING', 'PENDING_ACTIVE'], color: '--s0' }];
+const groups = [{ name: 'running', states: ['ACTIVE'], color: '--s3' }, { name: 'canceling', states: ['CANCELING'], color: '--s4' },
+  { name: 'waiting', states: ['PENDING_LAUNCH', 'LAUNCHING', 'PENDING_ACTIVE'], color: '--s0' }];
 
 export class Load {
   #canvas; #axis; #colors; #ticks = '';
@@ -48,7 +48,7 @@ export class Load {
     const base = new Float64Array(bins);
     groups.forEach((_, g) => {
       c.fillStyle = this.#colors[g];
-      c.globalAlpha = g === 2 ? 0.45 : 0.9;
+      c.globalAlpha = opacity(g);
       c.beginPath();
       for (let b = 0; b < bins; b++) {
         if (counts[g][b] === 0) continue;
@@ -60,20 +60,34 @@ export class Load {
     });
     c.globalAlpha = 1;
     if (most > 0) {
-      c.fillStyle = this.#colors[3];
       c.font = '11px system-ui, sans-serif';
       c.textBaseline = 'top';
-      c.fillText(`${number(most)} at most`, 0, 1);
+      let x = this.#text(c, `${number(most)} at most`, 0) + 14;
+      if (width > 320) {
+        groups.forEach((g, i) => {
+          c.fillStyle = this.#colors[i];
+          c.globalAlpha = opacity(i);
+          c.fillRect(x, 2, 9, 9);
+          c.globalAlpha = 1;
+          x = this.#text(c, g.name, x + 13) + 10;
+        });
+      }
     }
     const label = `Pilots over time: ${many(most, 'pilot')} at most at a time in the part of time shown`;
     if (this.#canvas.getAttribute('aria-label') !== label) this.#canvas.setAttribute('aria-label', label);
+  }
+
+  #text(c, text, x) {
+    c.fillStyle = this.#colors[3];
+    c.fillText(text, x, 1);
+    return x + c.measureText(text).width;
   }
 
   /** ticks writes the axis, and gives what the grid behind the bars needs. */
   ticks(span) {
     const width = this.width || 1;
     const { step, times } = span.ticks(Math.min(1, 92 / width));
-    const places = times.map((t) => [span.at(t), tick(t, step)]);
+    const places = times.map((t) => [span.at(t), tick(t, step)]).filter(([at]) => (1 - at) * width > 58 || at === span.at(times[0]));
     const key = JSON.stringify(places.map(([at, text]) => [Math.round(at * width), text]));
     if (key !== this.#ticks) {
       this.#ticks = key;
@@ -89,18 +103,24 @@ export class Load {
   }
 }
 
+const opacity = (g) => (g === 2 ? 0.45 : 0.9);
+
 /** count gives how many pilots of each group there were in each bin. */
 function count(items, store, span, now, bins) {
   const group = store.states.map((s) => groups.findIndex((g) => g.states.includes(s)));
   const change = groups.map(() => new Int32Array(bins + 1));
   for (const item of items) {
     const m = item.row.marks;
-    for (let i = 0; i + 1 < m.length; i += 2) {
+    const bin = (t) => Math.floor(span.at(t) * bins);
+    const ended = group[m[m.length - 2]] < 0;
+    const states = ended ? m.length - 2 : m.length;
+    for (let i = 0; i < states; i += 2) {
       const g = group[m[i]];
-      if (g < 0) break;
-      const from = Math.floor(span.at(m[i + 1]) * bins);
-      const to = Math.max(from + 1, Math.ceil(span.at(i + 3 < m.length ? m[i + 3] : now) * bins));
-      if (to <= 0 || from >= bins) continue;
+      const from = bin(m[i + 1]);
+      // A pilot counts once in each bin, by the state it had at the bin's end;
+      // its last bin counts too, so that none is too short to be seen.
+      const to = i + 2 < states ? bin(m[i + 3]) : bin(ended ? m[m.length - 1] : now) + 1;
+      if (g < 0 || to <= from || to <= 0 || from >= bins) continue;
       change[g][Math.max(0, from)]++;
       change[g][Math.min(bins, to)]--;
     }

@@ -181,7 +181,7 @@ export class Overview {
   #tile(state, i) {
     const amount = h('span', { class: 'number' }, '0');
     const e = h('button', { type: 'button', class: 'tile', 'data-state': state, 'aria-pressed': 'false' },
-      icon(state, i), amount, h('span', { class: 'name' }, state));
+      icon(state, i), amount, h('span', { class: 'name' }, ...state.split(/(?<=_)/).flatMap((part, i) => (i ? [h('wbr'), part] : [part]))));
     e.addEventListener('click', () => {
       if (!this.filter.states.delete(state)) this.filter.states.add(state);
       this.#refilter();
@@ -221,7 +221,7 @@ export class Overview {
     const [waiting, running, ended] = [0, 1, 2].map((g) => said.reduce((a, [s, n]) => a + (group(s) === g ? n : 0), 0));
     const failed = said.find(([s]) => s === 'FAILED')?.[1] ?? 0;
     e.words.textContent = [waiting && `${number(waiting)} waiting`, running && `${number(running)} running`,
-      ended && `${number(ended)} ended`, failed && `${number(failed)} failed`].filter(Boolean).join(' · ') || 'none of these';
+      ended && `${number(ended)} ended${failed ? ` (${number(failed)} failed)` : ''}`].filter(Boolean).join(' · ') || 'none of these';
     this.#store.states.forEach((_, i) => {
       e.share.children[i].style.width = all ? `${((counts[i] ?? 0) / all) * 100}%` : '0';
     });
@@ -261,7 +261,7 @@ export class Overview {
     if (box.shows === what) return;
     box.shows = what;
     box.hidden = !none;
-    $('table').hidden = none;
+    $('table').hidden = $('hint').hidden = none;
     box.replaceChildren(...{
       '': () => [],
       wait: () => [h('p', { class: 'muted' }, 'Reading the log…')],

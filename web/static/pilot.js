@@ -1,9 +1,9 @@
 // One pilot in full.
 
 import { ask, pathOf } from './ask.js';
-import { draw, steps, words } from './bar.js';
+import { draw, steps } from './bar.js';
 import { Span } from './span.js';
-import { clock, duration, h, icon, output, plain, setIcon, shown, when } from './text.js';
+import { clock, duration, h, icon, output, plain, precise, setIcon, shown, when } from './text.js';
 
 export class PilotPage {
   #box; #store; #parts; #data; #key = ''; #stale = false; #loading; #timer = 0; #on;
@@ -171,7 +171,7 @@ export class PilotPage {
     if (marks.length < 2) return;
     const now = store.now();
     const ended = store.final[marks[marks.length - 2]];
-    const span = new Span();
+    const span = new Span(10);
     span.fit({ from: marks[1], to: marks[marks.length - 1], live: !ended }, now);
     draw(this.#parts.track, marks, store.final, span, now, store.states);
     const parts = steps(marks, store.final, now);
@@ -221,7 +221,7 @@ function line(e, before, store) {
   const state = h('td');
   if (e.state) state.append(h('span', { class: 'state' }, icon(e.state, store.states.indexOf(e.state)), e.state));
   const what = [e.job && `job ${e.job}`, e.message, e.cause && `${e.cause.code}${e.cause.message ? `: ${e.cause.message}` : ''}${e.cause.exit_code !== undefined ? ` (exit code ${e.cause.exit_code})` : ''}`];
-  return h('tr', {}, h('td', {}, String(e.seq)), h('td', {}, h('time', { datetime: e.time, title: when(e.time) }, clock(e.time))),
+  return h('tr', {}, h('td', {}, String(e.seq)), h('td', {}, h('time', { datetime: e.time, title: when(e.time) }, precise(e.time))),
     h('td', {}, before ? `+${duration(new Date(e.time) - new Date(before.time))}` : ''), h('td', {}, plain(e.kind)), state,
     h('td', {}, plain(e.actor)), h('td', {}, ...shown(what.filter(Boolean).join(' · '))));
 }

@@ -9,6 +9,10 @@ export class Span {
   end = null; // null: it follows the present
   from = 0;
   to = 1;
+  #least;
+
+  /** least is how long it is at least where it is as long as needed, ms. */
+  constructor(least = 5000) { this.#least = least; }
 
   /** fit takes what is shown into account. */
   fit(found, now) {
@@ -19,7 +23,7 @@ export class Span {
     } else {
       const first = Number.isFinite(found.from) ? found.from : now - 60_000;
       const last = found.live || !Number.isFinite(found.to) ? now : found.to;
-      const length = Math.max(last - first, 5000);
+      const length = Math.max(last - first, this.#least);
       from = first - length / 100;
       to = first + length * 1.04;
     }

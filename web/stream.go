@@ -27,14 +27,14 @@ const (
 
 // hello is the first event of a stream.
 type hello struct {
-	Epoch   int64     `json:"epoch"`
-	Fresh   bool      `json:"fresh"` // what the visitor has is of no use: all rows come
-	States  []string  `json:"states"`
-	Cancel  bool      `json:"cancel"` // the visitor may
-	Login   bool      `json:"login"`  // the visitor had to say the token
-	Now     int64     `json:"now"`
-	Horizon uint64    `json:"horizon"`
-	Older   []older   `json:"older"`
+	Epoch   int64    `json:"epoch"`
+	Fresh   bool     `json:"fresh"` // what the visitor has is of no use: all rows come
+	States  []string `json:"states"`
+	Cancel  bool     `json:"cancel"` // the visitor may
+	Login   bool     `json:"login"`  // the visitor had to say the token
+	Now     int64    `json:"now"`
+	Horizon uint64   `json:"horizon"`
+	Older   []older  `json:"older"`
 }
 
 // gone is the event that tells of pilots that left the list.

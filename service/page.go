@@ -29,16 +29,23 @@ type PageOptions struct {
 	Ready    func(url string) // called once it answers; may be nil
 }
 
-// Page serves the live page over a connection until ctx ends, and gives nil
-// then. The connection's actor is who cancels. The log must exist.
+// NewPage makes the live page over a connection, for a server that is there.
+// It is the server's to listen where web.CheckListen allows it. Run must run for
+// the page to show anything. The connection's actor is who cancels.
+func NewPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
+	source := pageSource{conn}
+	return web.New(web.Config{
+		Log: source, Service: source, Token: o.Token, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
+	})
+}
+
+// Page serves the live page by itself until ctx ends, and gives nil then. The
+// log must exist.
 func Page(ctx context.Context, conn *bus.Conn, o PageOptions) error {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	source := pageSource{conn}
-	page, err := web.New(web.Config{
-		Log: source, Service: source, Token: o.Token, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
-	})
+	page, err := NewPage(conn, o)
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,7 @@ export function browser() {
 /** visit opens a page that must ask nobody else, break no rule, and log no error. */
 export async function visit(chrome, url, options = {}) {
   const context = await chrome.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: 'UTC', locale: 'en-GB', ...options });
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const wrong = [];
   const asked = [];

@@ -23,6 +23,7 @@ export class PilotPage {
     this.#key = key;
     this.#data = undefined;
     this.#box.replaceChildren(...this.#skeleton(key));
+    this.#box.setAttribute('aria-labelledby', 'pilot-title');
     this.#box.hidden = false;
     document.title = `${plain(key.split('/')[1])} · Flightlog`;
     this.#parts.title.focus({ preventScroll: true });
@@ -36,6 +37,8 @@ export class PilotPage {
     this.#timer = 0;
     this.#key = '';
     this.#box.hidden = true;
+    this.#box.removeAttribute('aria-labelledby');
+    this.#box.replaceChildren();
   }
 
   /** changed looks whether the pilot did, and reads it again, not too often. */

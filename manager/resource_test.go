@@ -436,7 +436,7 @@ func TestRenderOfAPilot(t *testing.T) {
 	put(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
 	p := submit(t, m, of, sized("p", 3))[0]
 	want, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
-	if err != nil || !strings.Contains(want.Script, "--comment="+string(of)+".p.1\n") {
+	if err != nil || !strings.Contains(want.Script, "--comment="+of+".p.1\n") {
 		t.Fatalf("renders %+v, %v", want, err)
 	}
 	put(t, m, api.PutResourceRequest{File: "site.json", Text: strings.ReplaceAll(cluster, "short", "other")})

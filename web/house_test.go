@@ -79,7 +79,7 @@ func (l *ledger) Changes(ctx context.Context) (int64, iter.Seq2[web.Change, erro
 var zero = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // put moves a pilot, which is born by it if it is new.
-func (l *ledger) put(uid pilot.UID, s pilot.State, edit func(*projection.Pilot)) uint64 {
+func (l *ledger) put(uid pilot.UID, s pilot.State, edit func(*projection.Pilot)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seq++
@@ -109,7 +109,6 @@ func (l *ledger) put(uid pilot.UID, s pilot.State, edit func(*projection.Pilot))
 	if l.news != nil {
 		l.news <- web.Change{Pilot: p, Seq: l.seq}
 	}
-	return l.seq
 }
 
 func (l *ledger) get(uid pilot.UID) (api.Pilot, error) {

@@ -88,7 +88,7 @@ func (h *Handler) cancel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.cfg.Logger.Info("cancel asked on the live page",
-		zap.String("manager", string(manager)), zap.String("pilot", string(uid)), zap.String("from", r.RemoteAddr))
+		zap.String("manager", manager), zap.String("pilot", uid), zap.String("from", r.RemoteAddr))
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -108,7 +108,7 @@ func (h *Handler) marks(w http.ResponseWriter, r *http.Request) {
 	places := make(chan struct{}, atOnce)
 	for _, name := range asked {
 		manager, uid, _ := strings.Cut(name, "/")
-		at := place{pilot.UID(manager), pilot.UID(uid)}
+		at := place{manager, uid}
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
@@ -128,7 +128,7 @@ func (h *Handler) marks(w http.ResponseWriter, r *http.Request) {
 }
 
 func named(r *http.Request) (manager, uid pilot.UID) {
-	return pilot.UID(r.PathValue("manager")), pilot.UID(r.PathValue("uid"))
+	return r.PathValue("manager"), r.PathValue("uid")
 }
 
 func answer(w http.ResponseWriter, value any) {

@@ -91,7 +91,7 @@ func TestStreamResumes(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	for i := range 1200 { // more than one event holds
-		l.put(pilot.UID(fmt.Sprintf("p%d", i)), pilot.PendingLaunch, nil)
+		l.put(fmt.Sprintf("p%d", i), pilot.PendingLaunch, nil)
 	}
 	for _, next := range []pilot.State{pilot.Launching, pilot.Active, pilot.Done} {
 		l.put("p3", next, nil)
@@ -155,7 +155,7 @@ func TestKeep(t *testing.T) {
 	l := newLedger()
 	l.put("live", pilot.Active, nil)
 	for i := range 5 {
-		l.put(pilot.UID(fmt.Sprintf("p%d", i)), pilot.Done, nil)
+		l.put(fmt.Sprintf("p%d", i), pilot.Done, nil)
 	}
 	server := serve(t, l, web.Config{Keep: 3})
 	s := tune(t, server.URL, nil)

@@ -10,19 +10,24 @@ after(() => chrome?.close());
 /** house opens a service for one test. */
 async function house(t, options) {
   const h = await House.open(options);
-  t.after(() => h.close());
+  h.looks = [];
+  t.after(async () => {
+    const wrong = [];
+    for (const { page, expected } of h.looks) {
+      wrong.push(...await verdict(page, h.url, expected));
+      await page.context().close();
+    }
+    await h.close();
+    assert.deepEqual(wrong, []);
+  });
   await h.cli('manager', 'create', '--uid', 'm');
   return h;
 }
 
-/** look opens a page for one test, which must have been faultless at its end. */
-async function look(t, h, { expected, path = '', ...options } = {}) {
+/** look opens a page, which must have been faultless when its house is closed. */
+async function look(h, { expected, path = '', ...options } = {}) {
   const page = await visit(chrome, h.url + path, options);
-  t.after(async () => {
-    const wrong = await verdict(page, h.url, expected);
-    await page.context().close();
-    assert.deepEqual(wrong, []);
-  });
+  h.looks.push({ page, expected });
   return page;
 }
 
@@ -36,7 +41,7 @@ const rows = (page) => page.locator('#body .row').count();
 
 test('no pilots: it says how to get some, and shows the first', async (t) => {
   const h = await house(t);
-  const page = await look(t, h);
+  const page = await look(h);
   await live(page);
   await page.getByText('No pilots yet').waitFor();
   assert.deepEqual(await problems(page), []);
@@ -47,7 +52,7 @@ test('no pilots: it says how to get some, and shows the first', async (t) => {
 
 test('ten pilots: states, filters, one in full, cancel', async (t) => {
   const h = await house(t);
-  const page = await look(t, h);
+  const page = await look(h);
   await live(page);
   await h.submit([
     here('runs', ['sleep', '600'], { labels: { run: '42' } }), here('stays', ['sleep', '600']), here('ends', ['echo', 'it said hello']),
@@ -155,7 +160,7 @@ test('ten pilots: states, filters, one in full, cancel', async (t) => {
 test('keys alone are enough, and the focus is seen', async (t) => {
   const h = await house(t);
   await h.submit(Array.from({ length: 60 }, (_, i) => far(`p${i}`)));
-  const page = await look(t, h);
+  const page = await look(h);
   await count(page, '60 pilots');
   await page.locator('#body .row').first().waitFor();
   const at = () => page.evaluate(() => document.activeElement.id || document.activeElement.getAttribute('href') || document.activeElement.textContent);
@@ -203,7 +208,7 @@ test('after a break it goes on where it was', async (t) => {
   const h = await house(t);
   await h.submit([here('runs', ['sleep', '600']), far('waits')]);
   await h.cli('wait', 'runs', '--state', 'ACTIVE');
-  const page = await look(t, h, { expected: /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|503/ });
+  const page = await look(h, { expected: /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|503/ });
   await stands(page, 'runs', 'ACTIVE');
   await page.evaluate(() => { document.querySelector('#body .row').dataset.kept = 'yes'; });
   const hellos = [];
@@ -234,7 +239,7 @@ test('in the dark and on a phone', async (t) => {
   await h.cli('wait', 'fails', 'ends', '--state', 'final');
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [1440, 360]) {
-      const page = await look(t, h, { colorScheme, viewport: { width, height: 800 } });
+      const page = await look(h, { colorScheme, viewport: { width, height: 800 } });
       await count(page, '5 pilots');
       await stands(page, 'fails', 'FAILED');
       assert.deepEqual(await problems(page), [], `${colorScheme}, ${width}`);
@@ -251,7 +256,7 @@ test('a token is asked for', async (t) => {
   const token = 'the token of this test';
   const h = await house(t, { env: { FLIGHTLOG_HTTP_TOKEN: token } });
   await h.submit([far('waits')]);
-  const page = await look(t, h, { expected: /401/ });
+  const page = await look(h, { expected: /401/ });
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), 'token');
   assert.deepEqual(await problems(page), []);
@@ -275,7 +280,7 @@ test('a token is asked for', async (t) => {
 test('read-only: there is nothing to cancel with', async (t) => {
   const h = await house(t, { flags: ['--http-read-only'] });
   await h.submit([far('waits')]);
-  const page = await look(t, h, { path: 'pilots/m/waits' });
+  const page = await look(h, { path: 'pilots/m/waits' });
   await page.locator('.top .state', { hasText: 'PENDING_LAUNCH' }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'Cancel…' }).count(), 0);
 });

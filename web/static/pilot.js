@@ -91,7 +91,7 @@ export class PilotPage {
     p.events = h('tbody');
     p.logBody = h('div');
     p.scriptBody = h('div');
-    const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'History' }, h('table', { class: 'history' },
+    const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'History' }, h('table', { class: 'history', 'aria-labelledby': 'p-past' },
       h('thead', {}, h('tr', {}, ...['Seq', 'Time', 'After', 'Event', 'State', 'By', 'What'].map((t) => h('th', { scope: 'col' }, t)))), p.events));
     const details = h('details', {}, h('summary', {}, 'Job script'), p.scriptBody);
     details.addEventListener('toggle', () => details.open && this.#script(key));

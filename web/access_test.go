@@ -3,6 +3,8 @@ package web_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -291,6 +293,25 @@ func TestHeaders(t *testing.T) {
 			if strings.Contains(body, "package web") || strings.Contains(body, token) {
 				t.Errorf("%s gives %s", path, body)
 			}
+		}
+	}
+}
+
+// TestModulesAreFetchedAtOnce: the page names them all, so that the browser does
+// not learn of them one after another.
+func TestModulesAreFetchedAtOnce(t *testing.T) {
+	t.Parallel()
+	modules, err := filepath.Glob("static/*.js")
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("%v, %v", modules, err)
+	}
+	page, err := os.ReadFile("static/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range modules {
+		if !strings.Contains(string(page), `="/`+m+`"`) {
+			t.Errorf("the page does not name %s", m)
 		}
 	}
 }

@@ -11,7 +11,7 @@ const quiet = 1000; // ms between two drawings while only time goes on
 
 export class Overview {
   #store; #list; #load; #span = new Span(); #found; #frame = 0; #version = -1; #dirty = true; #drawn = 0; #asked = new Set(); #asking = 0;
-  #say; #told = '';
+  #say; #told = ''; #seen = 0; #rest = 0;
 
   /** say tells those who do not see the page. */
   constructor(store, say) {
@@ -24,7 +24,9 @@ export class Overview {
       now: () => this.#render(),
     });
     this.#controls();
-    setInterval(() => this.changed(), 250);
+    setInterval(() => {
+      if (performance.now() - this.#seen >= this.#rest) this.changed();
+    }, 250);
     new ResizeObserver(() => this.changed()).observe($('table'));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.changed());
   }
@@ -151,6 +153,9 @@ export class Overview {
     if (!this.#found) return;
     this.#span.fit(this.#found, now);
     this.#list.render(this.#span, now);
+    this.#seen = performance.now();
+    // What only the clock moves is drawn again once it is a pixel further, or a second.
+    this.#rest = Math.min(1000, (this.#span.to - this.#span.from) / Math.max(this.#load.width, 1));
     if (performance.now() - this.#drawn < quiet) return;
     this.#drawn = performance.now();
     const grid = this.#load.ticks(this.#span);
@@ -223,7 +228,8 @@ export class Overview {
     e.words.textContent = [waiting && `${number(waiting)} waiting`, running && `${number(running)} running`,
       ended && `${number(ended)} ended${failed ? ` (${number(failed)} failed)` : ''}`].filter(Boolean).join(' · ') || 'none of these';
     this.#store.states.forEach((_, i) => {
-      e.share.children[i].style.width = all ? `${((counts[i] ?? 0) / all) * 100}%` : '0';
+      e.share.children[i].hidden = !counts[i];
+      e.share.children[i].style.width = `${((counts[i] ?? 0) / (all || 1)) * 100}%`;
     });
     e.setAttribute('aria-pressed', this.filter.resource === name);
   }

@@ -9,9 +9,10 @@ PKGS         ?= ./...
 STORE        ?= .store
 LISTEN       ?= 127.0.0.1:4222
 
-.PHONY: help demo up build test browser catalogue check tidy lint fmt fuzz sim e2e e2e-long bench cover clean
+.PHONY: help demo up build test browser catalogue check tidy lint fmt fuzz sim e2e e2e-long bench cover clean \
+	slurm-up slurm-down sge-up sge-down sshd-up sshd-down
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## See it work: everything on this machine, in a temporary directory
 	./scripts/demo.sh
@@ -39,9 +40,10 @@ check: tidy lint test ## What must pass before a push
 tidy: ## go.mod and go.sum are as they should be
 	$(GO) mod tidy -diff
 
-lint: $(LINTER) ## Formatting, vet, import directions
+lint: $(LINTER) ## Formatting, vet, import directions; the scripts where shellcheck is there
 	$(LINTER) fmt --diff
 	$(LINTER) run $(PKGS)
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run scripts/*.sh scripts/testbed/*.sh; fi
 
 fmt: $(LINTER) ## Format what lint would complain of
 	$(LINTER) fmt
@@ -67,6 +69,15 @@ bench: ## Benchmarks
 
 cover: ## Coverage over all packages
 	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $(PKGS) && $(GO) tool cover -func=cover.out | tail -1
+
+slurm-up: ## A real SLURM on this machine, see scripts/testbed; needs root
+slurm-down: ## Stop it; PURGE=1 also removes its state
+sge-up: ## A real Grid Engine on this machine
+sge-down: ## Stop it; PURGE=1 as above
+sshd-up: ## An sshd on a loopback port, for logins with keys of its own
+sshd-down: ## Stop it; PURGE=1 as above
+slurm-up sge-up sshd-up slurm-down sge-down sshd-down:
+	@scripts/testbed/$(subst -,.sh ,$@) $(if $(filter %-down,$@),$(if $(PURGE),--purge))
 
 clean: ## Remove what make made
 	rm -rf bin .tools cover.out

@@ -16,13 +16,15 @@ type Adaptor interface {
 	// Submit starts exactly one job for the attempt, or says how it failed
 	// with an *Error. The job's name and environment carry the spec's token.
 	Submit(ctx context.Context, spec *Spec) (Placed, error)
-	// Find looks for a job that carries the token of that attempt, whether it
-	// runs or has ended. False says that there is none and, as far as the
-	// system can tell, will be none; an error says that this is not known.
-	Find(ctx context.Context, key pilot.Key, attempt int) (Placed, bool, error)
+	// Find looks for a job that carries the token of the attempt, whether it
+	// runs or has ended; the spec has no secret. False says that there is none
+	// and, as far as the system can tell, will be none; an error says that this is
+	// not known.
+	Find(ctx context.Context, spec *Spec) (Placed, bool, error)
 	// Poll asks for the state of jobs, in one call to the system if it can.
-	// The answers are in the order asked. An error says nothing about any job.
-	Poll(ctx context.Context, jobs []Handle) ([]Status, error)
+	// The answers are in the order asked, and newer than after; a Shared system
+	// may be waited for. An error says nothing about any job.
+	Poll(ctx context.Context, jobs []Handle, after time.Time) ([]Status, error)
 	// Cancel asks a job to end: its agent gets the grace to stop the payload,
 	// then everything of the job is killed. With force it is killed at once.
 	// It returns when the request is made; a job that is gone is no error.
@@ -46,6 +48,13 @@ type Settler interface {
 // answer after its client's 30 s message timeout.
 const DefaultSettle = 30 * time.Second
 
+// Shared is an Adaptor that asks about all jobs in one query, to a service that
+// must not be asked often: who asks about one job asks about all of them.
+type Shared interface {
+	// Floor is the least time between two queries.
+	Floor() time.Duration
+}
+
 // Bound is an Adaptor whose jobs only processes of this host can see.
 type Bound interface {
 	Host() string
@@ -63,6 +72,7 @@ type Spec struct {
 	Secret      string // for the agent only: never on a command line, in an environment or in a log
 	Description pilot.Description
 	Config      resource.Config
+	Since       time.Time // when the attempt was claimed: no job of it is older
 }
 
 // Token names the attempt inside the batch system: it is what Find looks for.
@@ -82,6 +92,8 @@ type Handle struct {
 	Attempt int
 	Job     pilot.Job
 	Sandbox string
+	Since   time.Time // when the attempt was claimed, or later
+	Mute    bool      // its agent reaches no launcher: only its marks tell of it
 }
 
 // Stop is how to end a job.
@@ -108,11 +120,22 @@ const (
 // Status is what a poll learnt of a job.
 type Status struct {
 	Phase  Phase
-	Native string // the system's own word
-	Reason string // the system's own reason
+	Native string    // the system's own word
+	Reason string    // the system's own reason
+	At     time.Time // when this was so
+	// Begun says that the agent of a Mute job has begun; nil: not yet, or it tells
+	// so itself.
+	Begun *Begun
 	// Outcome of an Ended job: the agent's own mark in the sandbox where there
 	// is one, else what the system knows of its exit. Nil: nothing is known.
 	Outcome *api.Outcome
+}
+
+// Begun is an agent at work, by its mark.
+type Begun struct {
+	Instance string
+	Nodes    []string // where the system shows them
+	At       time.Time
 }
 
 // Class says what is known after a submit that failed.

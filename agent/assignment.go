@@ -41,6 +41,9 @@ type Assignment struct {
 	Sandbox string       `json:"sandbox"`         // absolute; exists
 	Beat    api.Duration `json:"beat,omitempty"`  // 0: 10s
 	Grace   api.Duration `json:"grace,omitempty"` // between TERM and KILL where nobody says another; 0: 10s
+
+	Mute bool `json:"mute,omitempty"` // launchers cannot be reached: the marks say it all
+	Job  bool `json:"job,omitempty"`  // of a batch system, which knows better why it sends a TERM
 }
 
 // Key addresses the pilot.

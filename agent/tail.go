@@ -33,12 +33,12 @@ func Tail(sandbox, name string) string {
 	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt gives io.EOF itself
 		return ""
 	}
-	return clip(b[:n], int64(n) < info.Size())
+	return Clip(b[:n], int64(n) < info.Size())
 }
 
-// clip makes the end of a text valid: no rune cut in half at its start, if it
+// Clip makes the end of a text valid: no rune cut in half at its start, if it
 // was cut there, and no more than TailBytes after invalid bytes were replaced.
-func clip(b []byte, cut bool) string {
+func Clip(b []byte, cut bool) string {
 	for i := 0; cut && i < utf8.UTFMax-1 && len(b) > 0 && !utf8.RuneStart(b[0]); i++ {
 		b = b[1:]
 	}

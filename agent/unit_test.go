@@ -49,7 +49,7 @@ func FuzzClip(f *testing.F) {
 	f.Add([]byte("a\xffb"), true)
 	f.Add([]byte(strings.Repeat("\xff", 9000)), false)
 	f.Fuzz(func(t *testing.T, b []byte, cut bool) {
-		if s := clip(b, cut); !utf8.ValidString(s) || len(s) > TailBytes {
+		if s := Clip(b, cut); !utf8.ValidString(s) || len(s) > TailBytes {
 			t.Fatalf("%d bytes, valid %v", len(s), utf8.ValidString(s))
 		}
 	})

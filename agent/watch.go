@@ -94,10 +94,44 @@ func (r *run) termed(ctx context.Context) order {
 			return o
 		}
 	}
+	if r.timeIsUp() {
+		return order{
+			kind: api.OutcomeDone, code: pilot.RuntimeReached,
+			message: "the batch system's time limit is reached", grace: time.Duration(r.Grace),
+		}
+	}
 	return order{
 		kind: api.OutcomeFailed, code: pilot.JobCanceledByThem,
 		message: "asked to end by a signal, and not by its launcher", grace: time.Duration(r.Grace),
 	}
+}
+
+// How long before its time limit a batch system may send the warning that
+// package render asks for: of SLURM's 60 s, which may come 60 s earlier
+// (sbatch(1), --signal), for jobs of at least five minutes. Others get their TERM
+// when the limit, of the same length as the runtime, is reached.
+const (
+	warnedAfter = 5 * time.Minute
+	warnedEarly = 2 * time.Minute
+)
+
+// timeIsUp says whether a batch system's own TERM is that of its time limit,
+// which is counted from the beginning of the script.
+func (r *run) timeIsUp() bool {
+	var script struct {
+		At time.Time `json:"at"`
+	}
+	if !r.Job {
+		return false
+	}
+	if ok, err := r.marks.Read("bootstrap", &script); !ok || err != nil {
+		return false
+	}
+	limit := time.Duration(r.Runtime)
+	if limit >= warnedAfter {
+		limit -= warnedEarly
+	}
+	return time.Since(script.At) >= limit
 }
 
 // stop ends the payload and all it left behind.

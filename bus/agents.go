@@ -28,9 +28,26 @@ const (
 // ServeAgents answers the agents of a resource, together with the rest of its
 // fleet, until ctx ends; then it waits for the answers under way. Handlers run
 // in their own goroutines and get ctx.
-func (c *Conn) ServeAgents(ctx context.Context, resource string, handle AgentHandler) error {
+// What agents say with beat and finish, overhear is told of whoever answers; it
+// must not block.
+func (c *Conn) ServeAgents(
+	ctx context.Context, resource string, handle AgentHandler, overhear func(pilot.Key, api.Verb, api.AgentRequest),
+) error {
 	if err := resourceToken(resource); err != nil {
 		return err
+	}
+	for _, verb := range []api.Verb{api.Beat, api.Finish} {
+		sub, err := c.nc.Subscribe(treeAgent+resource+".*.*."+string(verb), func(m *nats.Msg) {
+			key, verb, err := parseAgentSubject(m.Subject)
+			var request api.AgentRequest
+			if err == nil && json.Unmarshal(m.Data, &request) == nil {
+				overhear(key, verb, request)
+			}
+		})
+		if err != nil {
+			return fault("overhear agents", err)
+		}
+		defer func() { _ = sub.Unsubscribe() }() // a connection that is gone has none
 	}
 	var running sync.WaitGroup
 	slots := make(chan struct{}, agentLimit)

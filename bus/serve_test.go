@@ -233,6 +233,7 @@ func TestAgentsReachALauncher(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	launcher := bustest.Connect(t, s)
+	overheard := make(chan api.Verb, 2) // finish and beat
 	go func() {
 		ended <- launcher.ServeAgents(ctx, k.Resource,
 			func(_ context.Context, key pilot.Key, verb api.Verb, r api.AgentRequest) (api.AgentReply, error) {
@@ -244,7 +245,8 @@ func TestAgentsReachALauncher(t *testing.T) {
 				default:
 					panic("a defect")
 				}
-			})
+			},
+			func(_ pilot.Key, verb api.Verb, _ api.AgentRequest) { overheard <- verb })
 	}()
 	var reply api.AgentReply
 	for err := error(pilot.Errorf(pilot.Unavailable, "")); pilot.CodeOf(err) == pilot.Unavailable; {
@@ -258,6 +260,9 @@ func TestAgentsReachALauncher(t *testing.T) {
 	}
 	if _, err := c.AskLauncher(t.Context(), k, api.Beat, api.AgentRequest{}); pilot.CodeOf(err) != pilot.Internal {
 		t.Errorf("a panic came as %v", err)
+	}
+	if first, second := <-overheard, <-overheard; first != api.Finish || second != api.Beat {
+		t.Errorf("overheard %s and %s", first, second)
 	}
 	if _, err := c.AskLauncher(t.Context(), pilot.Key{Resource: "a"}, api.Beat, api.AgentRequest{}); pilot.CodeOf(err) != pilot.Invalid {
 		t.Errorf("a bad key came as %v", err)

@@ -293,3 +293,14 @@ func await(t *testing.T, m *client.Manager) {
 		t.Fatalf("after five minutes: %+v", r.Pilots)
 	}
 }
+
+// wait waits for the end of a process that something else brings about.
+func (p *process) wait() {
+	p.mu.Lock()
+	cmd := p.cmd
+	p.cmd = nil
+	p.mu.Unlock()
+	if cmd != nil {
+		_ = cmd.Wait()
+	}
+}

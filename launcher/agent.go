@@ -114,6 +114,9 @@ func (l *Launcher) answer(t *track, s *sight) (effect, bool) {
 			l.logger.Warn("agent refused", zap.String("pilot", t.key.Pilot), zap.String("verb", string(a.verb)),
 				zap.Int("attempt", a.req.Attempt), zap.String("why", v.reply.Refused))
 		}
+		if v.ending && s.Launcher == s.Me {
+			l.expectEnd(t)
+		}
 		a.reply <- answered{reply: v.reply}
 		t.asks = t.asks[1:]
 	}
@@ -125,15 +128,15 @@ type verdict struct {
 	reply  api.AgentReply
 	change *change // to be in the log before it is answered
 	reread bool    // refused by what is folded; the log may know more
+	ending bool    // it ends, and its batch system is to say why
 	late   string  // it came after the end; keep its words
 }
 
 // judge decides about an agent's request. Pure.
 func judge(s *sight, a *ask) verdict {
 	st := &s.Status
-	sum := sha256.Sum256([]byte(a.req.Secret))
 	switch {
-	case a.req.Attempt != st.Attempt || subtle.ConstantTimeCompare(sum[:], st.SecretHash) != 1:
+	case !genuine(st, &a.req):
 		return refuse("it is not of the present attempt")
 	case st.State.Final():
 		return afterwards(st, a)
@@ -162,6 +165,9 @@ func judge(s *sight, a *ask) verdict {
 		case st.Instance == "":
 			return refuse("it has not activated")
 		}
+		if s.Shared && a.req.Outcome.Code == pilot.JobCanceledByThem && !st.State.Leaving() {
+			return verdict{ending: true}
+		}
 		c := outcomeChange(st, a.req.Outcome)
 		c.Agent = &a.req
 		return verdict{change: &c}
@@ -169,6 +175,12 @@ func judge(s *sight, a *ask) verdict {
 		return on
 	}
 	return verdict{reply: api.AgentReply{Refused: "unknown verb"}}
+}
+
+// genuine says that a request comes from the present attempt's agent.
+func genuine(st *pilot.Status, req *api.AgentRequest) bool {
+	sum := sha256.Sum256([]byte(req.Secret))
+	return req.Attempt == st.Attempt && subtle.ConstantTimeCompare(sum[:], st.SecretHash) == 1
 }
 
 func refuse(why string) verdict {

@@ -11,6 +11,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
 )
 
 // Log is the part of the bus that a launcher reads and writes facts with.
@@ -36,6 +37,24 @@ type Leases interface {
 	Alive(ctx context.Context, id string) (bool, error)
 }
 
+// Systems are the batch systems a launcher can drive.
+type Systems interface {
+	// For gives the adaptor of a resource configuration's batch system, the same
+	// one for the same endpoint; nil: there is none. Only Run's goroutine asks.
+	For(cfg *resource.Config) adaptor.Adaptor
+}
+
+// ByName are Systems of which each name has one: "fork".
+type ByName map[string]adaptor.Adaptor
+
+// For looks the name of the configuration's system up.
+func (n ByName) For(cfg *resource.Config) adaptor.Adaptor {
+	if a, ok := n[cfg.System()]; ok {
+		return a
+	}
+	return nil
+}
+
 // Config is what a Launcher needs.
 type Config struct {
 	Resource string // <site>.<host>, the resource it serves
@@ -44,8 +63,8 @@ type Config struct {
 	Log      Log
 	Inbox    Inbox
 	Leases   Leases
-	Systems  map[string]adaptor.Adaptor // by name of the batch system: "fork"
-	Logger   *zap.Logger                // nil: silent
+	Systems  Systems
+	Logger   *zap.Logger // nil: silent
 	Limits   Limits
 }
 
@@ -110,6 +129,6 @@ func (c *Config) validate() error {
 	need(c.Log != nil, "Log")
 	need(c.Inbox != nil, "Inbox")
 	need(c.Leases != nil, "Leases")
-	need(len(c.Systems) > 0, "Systems")
+	need(c.Systems != nil, "Systems")
 	return errors.Join(errs...)
 }

@@ -42,9 +42,12 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 	t.busy = true
 	l.effects++
 	held, system := t.held, t.system
-	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Secret: t.secret}
+	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Since: s.SubmittedAt}
 	if s.Birth != nil && t.config != nil {
 		spec.Description, spec.Config = s.Birth.Description, *t.config
+	}
+	if e.Act == launch {
+		spec.Secret = t.secret
 	}
 	go func() {
 		// Not the context of Run: what is begun is finished when the process leaves.
@@ -68,7 +71,7 @@ func (l *Launcher) do(
 	case record:
 		return l.record(ctx, s, e.Change)
 	case find:
-		placed, ok, err := system.Find(ctx, s.Key, s.Attempt)
+		placed, ok, err := system.Find(ctx, spec)
 		if err != nil || !ok {
 			return result{none: err == nil, err: err}
 		}
@@ -76,13 +79,13 @@ func (l *Launcher) do(
 	case launch:
 		return l.launch(ctx, s, system, spec)
 	case stop:
-		return result{err: system.Cancel(ctx, handle(&s.Pilot), e.Stop)}
+		return result{err: system.Cancel(ctx, s.Handle, e.Stop)}
 	case cleanup:
 		c, ok := system.(adaptor.Cleaner)
 		if !ok {
 			return result{}
 		}
-		return result{err: c.Cleanup(ctx, handle(&s.Pilot))}
+		return result{err: c.Cleanup(ctx, s.Handle)}
 	case note:
 		return l.note(ctx, s, e.Note)
 	case refresh:
@@ -155,6 +158,9 @@ func (l *Launcher) note(ctx context.Context, s *sight, n remark) result {
 	e := events.Event{
 		ID: newID(), Class: events.Remark, Key: s.Key, Kind: n.Kind, At: time.Now(), Actor: l.id,
 		Remark: &events.Note{Text: n.Text, Phase: s.Note.Phase, Native: s.Note.Native, Health: n.Health},
+	}
+	if n.Seen {
+		e.Remark.Phase, e.Remark.Native = string(s.Poll.Phase), s.native()
 	}
 	seq, err := l.log.Append(ctx, &e)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/adaptortest"
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
@@ -103,7 +102,7 @@ func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
 	cfg := launcher.Config{
 		Resource: "local.localhost", ID: id, Host: "memory",
 		Log: m.log, Inbox: m.inbox, Leases: m.leases,
-		Systems: map[string]adaptor.Adaptor{"fork": f.batch.Open()},
+		Systems: launcher.ByName{"fork": f.batch.Open()},
 	}
 	for _, e := range edit {
 		e(&cfg)

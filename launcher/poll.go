@@ -2,7 +2,6 @@ package launcher
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,12 +10,18 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
+// asking is how a batch system is asked about jobs.
+type asking struct {
+	busy bool      // a query is under way
+	asOf time.Time // the last answer was as of then
+}
+
 // polled is the answer to one bulk query.
 type polled struct {
+	system   adaptor.Adaptor
 	jobs     []adaptor.Handle
 	statuses []adaptor.Status
-	failed   []bool // the system of that job could not be asked
-	err      error
+	err      error // says nothing about any job
 }
 
 // jobEnded polls a pilot's job at once: its system says that it has ended.
@@ -34,57 +39,95 @@ func (l *Launcher) pollSoon(t *track) {
 	}
 }
 
-// startPolls runs after each turn of the owner's goroutine: it asks each batch system about all of its jobs that are due, in one
-// call, unless such a call is under way.
-func (l *Launcher) startPolls(now time.Time) {
-	if l.polling || l.leaving {
-		return
-	}
-	due := map[string][]adaptor.Handle{} // by name of the system
-	for _, t := range l.due {
-		t.pollDue = false
-		p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
-		if ok && t.system != nil && p.Launcher == l.id && p.Job.Known() {
-			t.polling, t.wake = true, now.Add(l.lim.Effect)
-			name := t.config.System()
-			due[name] = append(due[name], handle(&p))
+func (l *Launcher) polling() bool {
+	for _, a := range l.asking {
+		if a.busy {
+			return true
 		}
 	}
-	l.due = l.due[:0]
-	if len(due) == 0 {
+	return false
+}
+
+// startPolls runs after each turn of the owner's goroutine: it asks each batch
+// system about all of its jobs that are due, in one call, unless such a call is
+// under way. A Shared system is asked about every job as soon as one is due.
+func (l *Launcher) startPolls(now time.Time) {
+	if len(l.due) == 0 || l.leaving {
 		return
 	}
-	l.polling = true
+	due := map[adaptor.Adaptor][]adaptor.Handle{}
+	var later []*track
+	for _, t := range l.due {
+		switch a := l.asking[t.system]; {
+		case a != nil && a.busy:
+			later = append(later, t)
+		default:
+			l.join(due, t, now)
+		}
+	}
+	l.due = later
+	for system := range due {
+		if _, shared := system.(adaptor.Shared); shared {
+			for _, t := range l.tracks {
+				if p, ok := l.view.Get(t.key.Manager, t.key.Pilot); ok && t.system == system && !t.polling && !p.State.Final() {
+					l.join(due, t, now)
+				}
+			}
+		}
+		l.poll(system, due[system])
+	}
+}
+
+// join adds a pilot's job to a query, if it is this launcher's to ask about.
+func (l *Launcher) join(due map[adaptor.Adaptor][]adaptor.Handle, t *track, now time.Time) {
+	t.pollDue = false
+	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
+	if ok && t.system != nil && p.Launcher == l.id && p.Job.Known() {
+		t.polling, t.wake = true, now.Add(l.lim.Effect)
+		due[t.system] = append(due[t.system], t.handle(&p))
+	}
+}
+
+func (l *Launcher) poll(system adaptor.Adaptor, jobs []adaptor.Handle) {
+	a := l.asking[system]
+	if a == nil {
+		a = &asking{}
+		l.asking[system] = a
+	}
+	a.busy = true
+	after := a.asOf
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), l.lim.Effect)
 		defer cancel()
-		var all polled
-		for name, jobs := range due {
-			statuses, err := l.systems[name].Poll(ctx, jobs)
-			if err != nil {
-				all.err = err // says nothing about any job; the others still count
-				statuses = make([]adaptor.Status, len(jobs))
-				for i := range statuses {
-					statuses[i].Phase = adaptor.Unknown
-				}
-			}
-			all.jobs, all.statuses = append(all.jobs, jobs...), append(all.statuses, statuses...)
-			all.failed = append(all.failed, slices.Repeat([]bool{err != nil}, len(jobs))...)
-		}
-		l.polls <- all
+		p := polled{system: system, jobs: jobs}
+		p.statuses, p.err = system.Poll(ctx, jobs, after)
+		l.polls <- p
 	}()
 }
 
 func (l *Launcher) takePolls(p polled) {
-	l.polling = false
+	a := l.asking[p.system]
+	a.busy = false
 	if p.err != nil {
 		l.logger.Warn("poll failed", zap.Error(p.err))
 	}
 	now := time.Now()
 	for i, job := range p.jobs {
-		if t, ok := l.tracks[job.Key]; ok && t.attempt == job.Attempt {
-			t.polled(p.statuses[i], p.failed[i], now)
-			l.look(t)
+		st := adaptor.Status{Phase: adaptor.Unknown}
+		if p.err == nil {
+			st = p.statuses[i]
+			if st.At.After(a.asOf) {
+				a.asOf = st.At
+			}
 		}
+		t, ok := l.tracks[job.Key]
+		if !ok {
+			continue
+		}
+		t.polling = false
+		if t.attempt == job.Attempt {
+			t.polled(st, p.err != nil, now)
+		}
+		l.look(t)
 	}
 }

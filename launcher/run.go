@@ -22,7 +22,7 @@ type Launcher struct {
 	log      Log
 	inbox    Inbox
 	leases   Leases
-	systems  map[string]adaptor.Adaptor
+	systems  Systems
 	logger   *zap.Logger
 	lim      Limits
 
@@ -32,6 +32,7 @@ type Launcher struct {
 	results chan result
 	ended   chan pilot.Key
 	polls   chan polled
+	heard   chan word
 	leased  chan map[string]bool
 	broken  chan error
 	ready   chan struct{}
@@ -44,9 +45,12 @@ type Launcher struct {
 	caughtUp bool
 	leaving  bool
 	effects  int
-	waiting  []*track // have something to do, and no slot
-	due      []*track // to be asked about in the next poll
-	polling  bool
+	waiting  []*track                 // have something to do, and no slot
+	due      []*track                 // to be asked about in the next poll
+	feeding  map[adaptor.Adaptor]bool // systems that are listened to
+	feeders  int
+	begin    func(func(context.Context) error) // starts a feeder
+	asking   map[adaptor.Adaptor]*asking
 	leasing  bool
 	leasedAt time.Time
 }
@@ -69,8 +73,11 @@ func New(cfg Config) (*Launcher, error) {
 		results: make(chan result),
 		ended:   make(chan pilot.Key),
 		polls:   make(chan polled),
+		heard:   make(chan word, 256), // what is overheard may be lost
+		feeding: map[adaptor.Adaptor]bool{},
+		asking:  map[adaptor.Adaptor]*asking{},
 		leased:  make(chan map[string]bool),
-		broken:  make(chan error, 8), // one for each goroutine that may break
+		broken:  make(chan error, 8), // who sends need not wait
 		ready:   make(chan struct{}),
 		view:    projection.New(),
 		tracks:  map[pilot.Key]*track{},
@@ -88,8 +95,8 @@ func (l *Launcher) Ready() <-chan struct{} { return l.ready }
 // start again then.
 func (l *Launcher) Run(ctx context.Context) error {
 	feeding, stopFeeding := context.WithCancel(ctx)
-	feeders := l.feed(feeding)
 	defer stopFeeding()
+	l.feed(feeding)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var failure error
@@ -97,7 +104,7 @@ func (l *Launcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case failure = <-l.broken:
-			feeders--
+			l.feeders--
 			if failure == nil {
 				failure = pilot.Errorf(pilot.Internal, "launcher: a feeder ended")
 			}
@@ -113,6 +120,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.jobEnded(key)
 		case p := <-l.polls:
 			l.takePolls(p)
+		case w := <-l.heard:
+			l.overhear(w)
 		case alive := <-l.leased:
 			l.takeLeases(alive)
 		case now := <-tick.C:
@@ -121,18 +130,18 @@ func (l *Launcher) Run(ctx context.Context) error {
 		l.startPolls(time.Now())
 	}
 	l.leaving = true
-	for l.effects > 0 || l.polling || l.leasing {
+	for l.effects > 0 || l.polling() || l.leasing {
 		select {
 		case r := <-l.results:
 			l.settleEffect(r)
-		case <-l.polls:
-			l.polling = false
+		case p := <-l.polls:
+			l.asking[p.system].busy = false
 		case <-l.leased:
 			l.leasing = false
 		}
 	}
 	stopFeeding()
-	for range feeders {
+	for range l.feeders {
 		<-l.broken //nolint:errcheck // they end because they were told to
 	}
 	for _, t := range l.tracks {
@@ -147,19 +156,26 @@ func (l *Launcher) Run(ctx context.Context) error {
 // tickEvery is how often deadlines are looked at: well below the shortest.
 const tickEvery = 200 * time.Millisecond
 
-// feed starts what fills the channels and says how many goroutines those are;
-// each sends once on broken when it ends.
-func (l *Launcher) feed(ctx context.Context) int {
-	feeders := []func(context.Context) error{l.tail, l.receive, l.hold}
-	for _, s := range l.systems {
-		if n, ok := s.(adaptor.Notifier); ok {
-			feeders = append(feeders, func(ctx context.Context) error { return l.listen(ctx, n) })
-		}
-	}
-	for _, f := range feeders {
+// feed starts what fills the channels: goroutines each of which sends once on
+// broken when it ends.
+func (l *Launcher) feed(ctx context.Context) {
+	l.begin = func(f func(context.Context) error) {
+		l.feeders++
 		go func() { l.broken <- f(ctx) }()
 	}
-	return len(feeders)
+	for _, f := range []func(context.Context) error{l.tail, l.receive, l.hold} {
+		l.begin(f)
+	}
+}
+
+// hearEnds listens to a system that tells of ends.
+func (l *Launcher) hearEnds(a adaptor.Adaptor) {
+	n, ok := a.(adaptor.Notifier)
+	if !ok || l.feeding[a] {
+		return
+	}
+	l.feeding[a] = true
+	l.begin(func(ctx context.Context) error { return l.listen(ctx, n) })
 }
 
 func (l *Launcher) tail(ctx context.Context) error {

@@ -50,6 +50,7 @@ type effect struct {
 type remark struct {
 	Kind   events.Kind
 	Text   string
+	Seen   bool      // it is a new observation: that of the last poll
 	Health string    // empty: well
 	Since  time.Time // Health: the owner's absence it is about
 }
@@ -67,6 +68,7 @@ type change struct {
 // sight is all that step looks at.
 type sight struct {
 	projection.Pilot
+	Handle    adaptor.Handle
 	Me, Host  string
 	Held      bool // this launcher holds the submit command
 	Supported bool // there is an adaptor for its batch system
@@ -80,6 +82,10 @@ type sight struct {
 	Settle    time.Duration // how long a submit without an answer may still show up
 
 	Owner ownership
+
+	Shared bool      // its batch system must not be asked often, and shows phases
+	BeatAt time.Time // its agent was heard, here
+	Ending bool      // its agent said that it ends, and its batch system knows why
 
 	Poll     *adaptor.Status // last answer; nil: ask
 	PolledAt time.Time
@@ -274,7 +280,9 @@ func (s *sight) foreign(now time.Time, lim *Limits) effect {
 		return effect{Act: record, Change: change{Kind: pilot.Adopted}}
 	case now.Before(s.Owner.Since.Add(lim.Lost)):
 		if !s.Told && s.Note.Health == "" {
-			return effect{Act: note, Note: remark{events.Health, "launcher " + s.Launcher + " is gone", "lost contact", s.Owner.Since}}
+			return effect{Act: note, Note: remark{
+				Kind: events.Health, Text: "launcher " + s.Launcher + " is gone", Health: "lost contact", Since: s.Owner.Since,
+			}}
 		}
 		return effect{At: s.Owner.Since.Add(lim.Lost)}
 	default:
@@ -310,12 +318,39 @@ func (s *sight) running(now time.Time, lim *Limits) effect {
 	case adaptor.Ended:
 		return s.ended()
 	case adaptor.Vanished:
-		if over := s.GoneAt.Add(lim.Vanish); now.Before(over) {
-			return s.pollAt(s.PolledAt.Add(min(lim.Poll, lim.Vanish/4)), now)
+		if s.missing(now, lim) {
+			return s.tell(s.pollAt(s.PolledAt.Add(min(lim.Poll, lim.Vanish/4)), now))
 		}
 		return s.fail(pilot.JobVanished, "the batch system has not known job %s since %s", s.Job.ID, s.GoneAt.Format(time.RFC3339))
 	default:
-		return s.tell(s.pollAt(s.PolledAt.Add(lim.Poll), now))
+		if b := s.Poll.Begun; b != nil && s.State == pilot.PendingActive {
+			return effect{Act: record, Change: change{Kind: pilot.Activated, Agent: &api.AgentRequest{
+				Instance: b.Instance, Nodes: b.Nodes, Cores: s.Birth.Description.Cores, GPUs: s.Birth.Description.GPUs,
+			}}}
+		}
+		return s.tell(s.pollAt(s.PolledAt.Add(s.pace(lim)), now))
+	}
+}
+
+// missing says that a job which its system does not show may yet be there: that
+// is not so for long, or its agent was heard since.
+func (s *sight) missing(now time.Time, lim *Limits) bool {
+	heard := s.BeatAt
+	if heard.Before(s.GoneAt) {
+		heard = s.GoneAt
+	}
+	return now.Before(heard.Add(lim.Vanish))
+}
+
+// pace is the time between two polls: short only while something is expected.
+func (s *sight) pace(lim *Limits) time.Duration {
+	switch {
+	case s.Ending, s.Poll.Phase == adaptor.Completing:
+		return lim.PollLeaving
+	case s.Handle.Mute && s.State == pilot.PendingActive && s.Poll.Phase == adaptor.Running:
+		return lim.PollLeaving
+	default:
+		return lim.Poll
 	}
 }
 
@@ -329,8 +364,18 @@ func (s *sight) tell(next effect) effect {
 		return effect{Act: note, Note: remark{Kind: events.Health, Text: "its batch system cannot be asked", Health: "batch system silent"}}
 	case !s.Blind && s.Note.Health != "":
 		return effect{Act: note, Note: remark{Kind: events.Health, Text: "launcher " + s.Me + " looks after it"}}
+	case s.Shared && !s.Blind && s.Poll.Phase != adaptor.Unknown && (string(s.Poll.Phase) != s.Note.Phase || s.native() != s.Note.Native):
+		return effect{Act: note, Note: remark{Kind: events.Observed, Text: "job " + s.Job.ID + " is " + string(s.Poll.Phase), Seen: true}}
 	}
 	return next
+}
+
+// native is the batch system's own word for where the job stands, and why.
+func (s *sight) native() string {
+	if s.Poll.Reason == "" {
+		return s.Poll.Native
+	}
+	return s.Poll.Native + " (" + s.Poll.Reason + ")"
 }
 
 func (s *sight) pollAt(at, now time.Time) effect {
@@ -358,6 +403,9 @@ func outcomeChange(st *pilot.Status, out *api.Outcome) change {
 		c.Kind = pilot.JobDone
 	case out.Kind == api.OutcomeCanceled && st.State.Leaving():
 		c.Kind = pilot.JobCanceled
+		if out.Code == pilot.JobCanceledByThem { // by us: its batch system does not know why
+			c.Cause = canceledCause(st, out.Message)
+		}
 	case out.Kind == api.OutcomeCanceled:
 		cause.Code = pilot.JobCanceledByThem
 	}

@@ -30,6 +30,8 @@ type track struct {
 	refusedAt time.Time
 	soughtAt  time.Time
 
+	beatAt    time.Time // its agent was heard
+	ending    bool      // its agent said that it ends, and not why
 	poll      *adaptor.Status
 	polling   bool
 	pollDue   bool
@@ -53,12 +55,13 @@ func (t *track) about(attempt int) {
 	t.secret, t.placed, t.refusal = "", nil, nil
 	t.refusedAt, t.soughtAt = time.Time{}, time.Time{}
 	t.poll, t.polledAt, t.goneAt = nil, time.Time{}, time.Time{}
+	t.beatAt, t.ending = time.Time{}, false
 	t.stopSent, t.stoppedAt, t.stopFails = notSent, time.Time{}, false
 }
 
 // polled takes note of an answer; failed: the system could not be asked.
 func (t *track) polled(st adaptor.Status, failed bool, now time.Time) {
-	t.poll, t.polledAt, t.polling = &st, now, false
+	t.poll, t.polledAt = &st, now
 	if t.silent++; !failed {
 		t.silent = 0
 	}
@@ -83,16 +86,17 @@ func (l *Launcher) bind(t *track, birth *events.Birth) {
 		}
 		l.configs[string(birth.Config)] = cfg
 	}
-	t.config, t.system, t.settle = cfg, l.systems[cfg.System()], adaptor.DefaultSettle
+	t.config, t.system, t.settle = cfg, l.systems.For(cfg), adaptor.DefaultSettle
 	if s, ok := t.system.(adaptor.Settler); ok {
 		t.settle = s.Settle()
 	}
+	l.hearEnds(t.system)
 }
 
 // see gathers what step looks at.
 func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 	s := &sight{
-		Pilot: *p, Me: l.id, Host: l.host, Supported: t.system != nil,
+		Pilot: *p, Handle: t.handle(p), Me: l.id, Host: l.host, Supported: t.system != nil,
 		Secret: t.secret != "", Placed: t.placed, Refusal: t.refusal, RefusedAt: t.refusedAt,
 		SoughtAt: t.soughtAt, Settle: t.settle, Owner: l.owners[p.Launcher],
 		Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt,
@@ -103,12 +107,20 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 	if b, ok := t.system.(adaptor.Bound); ok {
 		s.Bound = b.Host()
 	}
+	_, s.Shared = t.system.(adaptor.Shared)
+	s.BeatAt, s.Ending = t.beatAt, t.ending
 	return s
 }
 
 // blindAfter is how many polls in a row may fail before people are told.
 const blindAfter = 3
 
-func handle(p *projection.Pilot) adaptor.Handle {
-	return adaptor.Handle{Key: p.Key, Attempt: p.Attempt, Job: p.Job, Sandbox: p.Sandbox}
+// handle is what a pilot's job is asked about with.
+func (t *track) handle(p *projection.Pilot) adaptor.Handle {
+	return adaptor.Handle{
+		Key: p.Key, Attempt: p.Attempt, Job: p.Job, Sandbox: p.Sandbox, Since: p.SubmittedAt, Mute: t.mute(),
+	}
 }
+
+// mute says that the pilot's agent reaches no launcher.
+func (t *track) mute() bool { return t.config != nil && t.config.Agent == "none" }

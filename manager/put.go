@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -41,7 +42,8 @@ func (m *Manager) PutResource(ctx context.Context, r api.PutResourceRequest, c C
 	}
 	order := registration{all, r.ExpectVersion, r.IdempotencyKey}
 	answer, err := m.register(ctx, &order, c, func(known *shelf) error {
-		return refuseFile(known.below.Flaws(site))
+		contrary, incomplete := known.below.Flaws(site)
+		return refuseFile(slices.Concat(contrary, incomplete))
 	})
 	answer.Notices = site.Notices
 	return answer, err

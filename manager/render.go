@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -108,6 +109,9 @@ func (o *order) render() (api.RenderAnswer, error) {
 		Pilot: b.Description, System: s.System, Name: s.Name, Script: s.Text, Digest: s.Digest, Dir: s.Dir, File: s.File,
 		Submit: s.Submit, Stdin: s.Stdin, CommandLine: s.CommandLine(), Config: b.Digest,
 		Notes: slices.Concat(b.Notes, s.Notes),
+	}
+	if e, err := cfg.Endpoint(); err == nil && e.Transport != "" {
+		answer.Notes = append(answer.Notes, fmt.Sprintf("it is submitted over %s on %s", e.Transport, e.Host))
 	}
 	if spec.System == "fork" && spec.Transport == "" {
 		answer.Notes = append(answer.Notes, "processes of this machine are started without a script; this one does the same")

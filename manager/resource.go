@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/flightlog/flightlog/api"
@@ -57,7 +58,7 @@ func (s *shelf) show(label string) api.Resource {
 		return out
 	}
 	out.Description, out.DefaultSchema = cfg.Description, cfg.Schema
-	if e, err := cfg.Endpoint(); err == nil {
+	if e, err := cfg.Endpoint(); err == nil || pilot.CodeOf(err) == pilot.Unsupported {
 		out.System, out.Transport = e.System, e.Transport
 	}
 	if err := cfg.Supported(); err != nil {
@@ -193,7 +194,8 @@ func (m *Manager) CheckResource(ctx context.Context, r api.CheckResourceRequest,
 	if wrong != nil {
 		faults = resource.FaultsOf(fileName(r.File), wrong)
 	} else {
-		faults, answer.Notices = known.below.Flaws(site), site.Notices
+		contrary, incomplete := known.below.Flaws(site)
+		faults, answer.Notices = slices.Concat(contrary, incomplete), site.Notices
 	}
 	for _, f := range faults[:min(len(faults), maxFaults)] {
 		answer.Faults = append(answer.Faults, api.ResourceFault(f))

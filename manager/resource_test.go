@@ -353,6 +353,11 @@ func TestListResources(t *testing.T) {
 	if b.System != "slurm" || b.Transport != "" || !slices.Equal(b.Schemas, []string{"grid", "local"}) || b.DefaultSchema != "local" || !b.Supported || b.Version != 1 {
 		t.Errorf("blue is %+v", b)
 	}
+	put(t, m, api.PutResourceRequest{File: "pool.json", Text: `{"h": {"job_manager_endpoint": "condor+ssh://pool.example.org/"}}`})
+	pool, err := m.ListResources(t.Context(), api.ResourcesRequest{Site: "pool"}, user)
+	if err != nil || len(pool.Resources) != 1 || pool.Resources[0].System != "condor" || pool.Resources[0].Supported || pool.Resources[0].Remark == "" {
+		t.Errorf("of an unsupported system: %+v, %v", pool, err)
+	}
 	_, err = m.ListResources(t.Context(), api.ResourcesRequest{Limit: -1}, user)
 	wantCode(t, err, pilot.Invalid)
 }
@@ -406,6 +411,12 @@ func TestRenderChangesNothing(t *testing.T) {
 	named, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: sized("p", 3)}, user)
 	if err != nil || !strings.Contains(named.Script, "--comment="+of+".p.1\n") {
 		t.Fatalf("renders %+v, %v", named, err)
+	}
+	red := sized("p", 3)
+	red.Resource, red.Project = "site.red", "abc"
+	elsewhere, err := m.Render(t.Context(), api.RenderRequest{Pilot: red}, user)
+	if err != nil || !slices.Contains(elsewhere.Notes, "it is submitted over ssh on red.example.org") {
+		t.Errorf("says nothing of where: %q, %v", elsewhere.Notes, err)
 	}
 	far := sized("p", 1)
 	far.AccessSchema = "grid"

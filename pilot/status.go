@@ -95,6 +95,9 @@ const (
 	BootstrapFailed   CauseCode = "bootstrap_failed"         // FAILED: ended without ever being ACTIVE
 	PayloadFailed     CauseCode = "payload_failed"           // FAILED
 	PayloadNotStarted CauseCode = "payload_not_started"      // FAILED: no such executable
+	NodeFailed        CauseCode = "node_failed"              // FAILED: says the batch system
+	OutOfMemory       CauseCode = "out_of_memory"            // FAILED: says the batch system
+	Preempted         CauseCode = "preempted"                // FAILED: the batch system gave its nodes to somebody else
 	AgentLost         CauseCode = "agent_lost"               // FAILED: the agent was killed or crashed
 	Lost              CauseCode = "lost"                     // FAILED: its host stayed away
 )

@@ -47,6 +47,7 @@ func (c *Catalogue) lay(l Layer) {
 			label := s.Name + "." + host
 			c.entries[label] = merge(c.entries[label], o)
 		}
+		maps.Copy(c.aliases, s.renamed)
 		maps.Copy(c.aliases, s.aliases)
 	}
 }
@@ -71,13 +72,15 @@ func names(o object) []string {
 	return all
 }
 
-// label follows an alias; a resource of that very name goes first.
+// label follows aliases, of aliases too (a machine may be renamed twice); a
+// resource of that very name goes first.
 func (c *Catalogue) label(name string) string {
-	if _, ok := c.entries[name]; ok {
-		return name
-	}
-	if label, ok := c.aliases[name]; ok {
-		return label
+	for range maxHops {
+		label, ok := c.aliases[name]
+		if _, there := c.entries[name]; there || !ok {
+			break
+		}
+		name = label
 	}
 	return name
 }
@@ -116,8 +119,9 @@ func (c *Catalogue) Notices(label, schema string) []string {
 }
 
 // Resolve gives the configuration of a label or alias under an access schema;
-// an empty schema is the resource's default. Code not_found names what is
-// known; code invalid: the resource cannot be used as it is configured.
+// an empty schema is the resource's default. Code not_found: there is no such
+// resource, or the schema's name leads nowhere; it names what is known. Code
+// invalid: the resource cannot be used as it is configured.
 func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
 	label = c.label(label)
 	o, ok := c.entries[label]
@@ -149,7 +153,7 @@ func under(schema string) string {
 	return " under schema " + shown(schema)
 }
 
-// maxHops is how often a schema may be another name for the next.
+// maxHops is how often a schema or an alias may be another name for the next.
 const maxHops = 8
 
 // follow finds the schema to apply: that asked for, or the default, or the
@@ -182,7 +186,7 @@ func follow(label string, o object, schema string) (string, object, error) {
 			return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s; known are %s", shown(schema), label, some(known))
 		}
 	}
-	return "", nil, pilot.Errorf(pilot.Invalid, "schema %s of resource %s is a name for itself", shown(asked), label)
+	return "", nil, pilot.Errorf(pilot.NotFound, "schema %s of resource %s is a name for itself", shown(asked), label)
 }
 
 // unknown names what is known, resources of the same site first.

@@ -144,6 +144,25 @@ func TestNoWayIsAFault(t *testing.T) {
 	}
 }
 
+// TestEndpointsAreOfTheRightSort: no batch system is reached by sftp, and no
+// file by slurm.
+func TestEndpointsAreOfTheRightSort(t *testing.T) {
+	t.Parallel()
+	for _, change := range []func(*resource.Config){
+		func(c *resource.Config) { c.JobManagerEndpoint = "sftp://gull.example.org/" },
+		func(c *resource.Config) { c.JobManagerEndpoint = "file://localhost/" },
+		func(c *resource.Config) { c.FilesystemEndpoint = "slurm+ssh://gull.example.org/" },
+	} {
+		c := machine(change)
+		if err := c.Supported(); pilot.CodeOf(err) != pilot.Unsupported {
+			t.Errorf("%s, %s: %v", c.JobManagerEndpoint, c.FilesystemEndpoint, err)
+		}
+		if _, _, faults := c.Check(0, small(nil)); len(faults) != 1 {
+			t.Errorf("%s, %s: %v", c.JobManagerEndpoint, c.FilesystemEndpoint, faults)
+		}
+	}
+}
+
 func TestRoots(t *testing.T) {
 	t.Parallel()
 	roots := []string{"/scratch", "$WORK", "/data/%(pd.project)s/"}

@@ -40,7 +40,8 @@ type Config struct {
 	SPMDVariation string   `json:"spmd_variation,omitempty"`  // parallel environment of Grid Engine
 	PreBootstrap  []string `json:"pre_bootstrap,omitempty"`   // lines of shell, in the job before all else
 	PreBootstrap0 []string `json:"pre_bootstrap_0,omitempty"` // after those
-	PreBootstrap1 []string `json:"pre_bootstrap_1,omitempty"` // after those, right before the agent
+	PreBootstrap1 []string `json:"pre_bootstrap_1,omitempty"` // after those
+	PreBootstrap2 []string `json:"pre_bootstrap_2,omitempty"` // after those: until 2018 the numbers were 1 and 2
 	Agent         string   `json:"agent,omitempty"`           // "none": compute nodes cannot reach the bus
 
 	// Carried is what nothing here reads, by key; Unused says why not.
@@ -67,7 +68,7 @@ func (c *Config) Endpoint() (Endpoint, error) { return ParseEndpoint(c.JobManage
 // Supported is nil if this build has a way to the resource's batch system and
 // to its files, and otherwise an error of code unsupported or invalid.
 func (c *Config) Supported() error {
-	for _, raw := range []string{c.JobManagerEndpoint, c.FilesystemEndpoint} {
+	for i, raw := range []string{c.JobManagerEndpoint, c.FilesystemEndpoint} {
 		if raw == "" {
 			continue
 		}
@@ -77,6 +78,9 @@ func (c *Config) Supported() error {
 		}
 		if err := e.Supported(); err != nil {
 			return err
+		}
+		if files := i == 1; files != (e.System == "file") {
+			return pilot.Errorf(pilot.Unsupported, "unsupported system in '%s', which is for %s", shown(raw), [...]string{"files", "jobs"}[i])
 		}
 	}
 	return nil
@@ -100,7 +104,7 @@ func (c *Config) System() string {
 // Bootstrap are the lines of shell that a job runs before its agent, in order;
 // one that fails ends the job.
 func (c *Config) Bootstrap() []string {
-	return slices.Concat(c.PreBootstrap, c.PreBootstrap0, c.PreBootstrap1)
+	return slices.Concat(c.PreBootstrap, c.PreBootstrap0, c.PreBootstrap1, c.PreBootstrap2)
 }
 
 // UsableCores are those of a node that jobs get, hardware threads counted if

@@ -18,8 +18,9 @@ var usual = []string{"ssh", "gsissh", "local", "go"}
 func (s *shaper) modern(path string, v object) object {
 	o := maps.Clone(v)
 	rename(o, "lrms", "resource_manager")
+	rename(o, "default_sandbox_base", "default_remote_workdir")
 	delete(o, "label") // RADICAL-Pilot's loader sets it; ours does too
-	sections := object{}
+	sections := earlier(o)
 	if listed, ok := o["schemas"].([]any); ok {
 		delete(o, "schemas")
 		s.listed(path, o, listed, sections)
@@ -48,6 +49,36 @@ func (s *shaper) modern(path string, v object) object {
 		o["schemas"] = all
 	}
 	return o
+}
+
+// earlier takes the schemas of a resource of 2014, which had no more than two:
+//
+//	{"remote_job_manager_endpoint": …, "local_job_manager_endpoint": …}
+//
+// Those of 2013 had none, and the endpoints of {"URL": …, "filesystem": …}.
+func earlier(o object) object {
+	for from, to := range map[string]string{"URL": "job_manager_endpoint", "filesystem": "filesystem_endpoint"} {
+		if _, ok := o[from].(string); ok {
+			rename(o, from, to)
+		}
+	}
+	sections := object{}
+	for _, name := range []string{"remote", "local"} {
+		section := object{}
+		for _, what := range []string{"job_manager_endpoint", "job_manager_hop", "filesystem_endpoint"} {
+			if v, ok := o[name+"_"+what]; ok {
+				section[what] = v
+				delete(o, name+"_"+what)
+			}
+		}
+		if len(section) > 0 {
+			sections[name] = section
+		}
+	}
+	if _, given := o["default_schema"]; !given && sections["remote"] != nil {
+		o["default_schema"] = "remote"
+	}
+	return sections
 }
 
 // listed takes the schemas of a list; the first is the default.

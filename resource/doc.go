@@ -1,6 +1,6 @@
 // Package resource says what the name of a resource means: which batch system,
 // reached how, with which defaults and demands. It reads RADICAL-Pilot's
-// configuration files of 2015 and of 2025 as they are, and the same in YAML.
+// configuration files of 2013 to 2025 as they are, and the same in YAML.
 //
 // The package is pure: who has files gives their names and bytes (Parse), and
 // gets values. The catalogue of this build is embedded.

@@ -68,13 +68,13 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 	if slash {
 		e.Path = "/" + path
 	}
-	known := e.name(scheme)
+	found := e.name(scheme)
 	if why := e.authority(authority); why != "" {
 		return bad(why)
 	}
-	if !known {
+	if !found {
 		return e, pilot.Errorf(pilot.Unsupported, "unsupported system in '%s'; supported are %s, also with +ssh",
-			shown(raw), strings.Join(systems, ", "))
+			shown(raw), strings.Join(known(), ", "))
 	}
 	switch {
 	case e.Transport != "" && e.Host == "":
@@ -120,7 +120,7 @@ func (e *Endpoint) name(scheme string) bool {
 		system, transport = transport, system
 	}
 	e.System, e.Transport = system, transport
-	return slices.Contains(systems, system) && (transport == "" || slices.Contains(transports, transport))
+	return slices.Contains(known(), system) && (transport == "" || slices.Contains(transports, transport))
 }
 
 // authority reads [user@]host[:port] and says what is wrong with it. What
@@ -182,7 +182,7 @@ func (e Endpoint) Supported() error {
 	switch {
 	case e.Transport != "" && e.Transport != "ssh":
 		return pilot.Errorf(pilot.Unsupported, "unsupported transport %s in %s://%s; supported are ssh and none", e.Transport, e.scheme, e.Host)
-	case e.System != "file" && !slices.Contains(systems, e.System):
+	case e.System != "file" && !slices.Contains(known(), e.System):
 		return pilot.Errorf(pilot.Unsupported, "unsupported system %s", shown(e.System))
 	default:
 		return nil

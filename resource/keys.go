@@ -17,6 +17,11 @@ const (
 	endpoint                // a URL for ParseEndpoint
 )
 
+// isText says that an empty string is a value.
+func (k kind) isText() bool {
+	return k == text || k == prose || k == textOrGroup || k == anything
+}
+
 // kindNames end the sentence "must be …".
 var kindNames = [...]string{
 	anything: "anything", text: "a string of one line", prose: "a string",
@@ -40,12 +45,14 @@ const (
 	forPython = "about installing RADICAL-Pilot's agent; Flightlog's is one static binary"
 	forMongo  = "about reaching RADICAL-Pilot's database; agents here speak NATS"
 	asStaged  = "about staging for RADICAL-Pilot's agent; nothing is downloaded on a node here"
+	forSAGA   = "about RADICAL-SAGA, which Flightlog does without"
+	forNobody = "about what RADICAL-Pilot tests; whoever names the resource gets it"
 )
 
 // keys are those of a resource, and of its access schemas, which may say all
-// that a resource says. Sources: RADICAL-Pilot's files of v0.35 and v1.103 and
-// its list of typed defaults (resource_config.py); max_runtime,
-// default_project and agent are ours.
+// that a resource says. Sources: RADICAL-Pilot's files of v0.35 and v1.103, its
+// list of typed defaults (resource_config.py), and what the files of other
+// years have besides; max_runtime, default_project and agent are ours.
 var keys = map[string]key{
 	"description":            {kind: prose},
 	"notes":                  {kind: prose},
@@ -69,6 +76,7 @@ var keys = map[string]key{
 	"pre_bootstrap":          {kind: texts},
 	"pre_bootstrap_0":        {kind: texts},
 	"pre_bootstrap_1":        {kind: texts},
+	"pre_bootstrap_2":        {kind: texts},
 	"agent":                  {kind: text},
 
 	"agent_config":            {kind: textOrGroup, unused: forAgent},
@@ -83,6 +91,19 @@ var keys = map[string]key{
 	"task_post_launch":        {kind: texts, unused: forTasks},
 	"task_post_exec":          {kind: texts, unused: forTasks},
 	"task_tmp":                {kind: text, unused: forTasks},
+	"task_launch_mode":        {unused: forTasks}, // 2013
+	"agent_launch_method":     {unused: forAgent}, // this and the following: 2016 to 2021
+	"cu_tmp":                  {unused: forTasks},
+	"cu_pre_exec":             {unused: forTasks},
+	"cu_post_exec":            {unused: forTasks},
+	"export_to_cu":            {unused: forTasks},
+	"sockets_per_node":        {unused: forTasks},
+	"lfs_per_node":            {unused: forTasks},
+	"shared_filesystem":       {unused: forAgent},
+	"pilot_agent_options":     {unused: forAgent},
+	"saga_jd_supplement":      {unused: forSAGA},
+	"enabled":                 {unused: forNobody},
+	"health_check":            {unused: forNobody},
 	"raptor":                  {kind: group, unused: forTasks},
 	"services":                {unused: forTasks},
 	"numa_domain_map":         {kind: group, unused: forTasks},

@@ -238,6 +238,21 @@ func TestAliases(t *testing.T) {
 	}
 }
 
+func TestAliasesOfAliases(t *testing.T) {
+	t.Parallel()
+	c := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{parse(t, "isle.json", `{
+		"aliases": {"gull.example.org": "isle.gull", "isle.gull": "isle.gull_ssh", "a": "isle.b", "isle.b": "isle.b"},
+		"gull_ssh": {"job_manager_endpoint": "ssh://gull/"}}`)}})
+	for _, name := range []string{"gull.example.org", "isle.gull", "isle.gull_ssh"} {
+		if cfg := resolve(t, c, name, ""); cfg.Label != "isle.gull_ssh" {
+			t.Errorf("%s: %+v", name, cfg)
+		}
+	}
+	if _, err := c.Resolve("a", ""); pilot.CodeOf(err) != pilot.NotFound {
+		t.Errorf("an alias of itself: %v", err)
+	}
+}
+
 func TestParseResource(t *testing.T) {
 	t.Parallel()
 	s, err := resource.ParseResource("put", "isle.gull", []byte(`{"schemas": ["ssh"], "ssh": {"job_manager_endpoint": "ssh://gull/"}}`))
@@ -264,6 +279,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(b, strings.HasSuffix(name, "yaml"))
 	}
 	f.Add([]byte("{\"h\": {\"schemas\": {\"a\": \"b\", \"b\": \"a\"}, \"ssh\": null}}"), false)
+	f.Add([]byte("{\"a.b.c\": {\"URL\": \"fork://\", \"remote_job_manager_endpoint\": \"sge://h\"}, # x\n\"s.i\": {\"cores_per_node\": \"\"}}"), false)
 	f.Fuzz(func(t *testing.T, b []byte, yaml bool) {
 		name := "s.json"
 		if yaml {

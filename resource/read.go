@@ -36,10 +36,10 @@ type document struct {
 type lines map[string]int
 
 // of is the line of a key, or of the nearest thing around it. A path in the
-// form of 2025 is also looked up as it stands in a file of 2015.
+// form of 2025 is also looked up as it stands in a file of 2015, or older.
 func (l lines) of(path string) int {
 	for path != "" {
-		for _, at := range [...]string{path, old.Replace("." + path)[1:]} {
+		for _, at := range [...]string{path, old.Replace("." + path)[1:], oldest.Replace("." + path)[1:]} {
 			if line, ok := l[at]; ok {
 				return line
 			}
@@ -49,7 +49,12 @@ func (l lines) of(path string) int {
 	return 0
 }
 
-var old = strings.NewReplacer(".schemas.", ".", ".resource_manager", ".lrms", ".default_schema", ".schemas")
+var (
+	old = strings.NewReplacer(".schemas.", ".", ".resource_manager", ".lrms", ".default_schema", ".schemas",
+		".default_remote_workdir", ".default_sandbox_base")
+	oldest = strings.NewReplacer(".schemas.remote.", ".remote_", ".schemas.local.", ".local_",
+		".job_manager_endpoint", ".URL", ".filesystem_endpoint", ".filesystem")
+)
 
 // faultAt makes a fault of a key.
 func (d *document) faultAt(path, format string, args ...any) Fault {

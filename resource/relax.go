@@ -2,19 +2,14 @@ package resource
 
 import "bytes"
 
-// relax turns the JSON people write into JSON: lines that start with # become
-// blank (RADICAL-Pilot strips the same), and so does a comma before a closing
-// bracket, which is what commenting out a last element leaves. Offsets and
-// lines stay as they were.
+// relax turns the JSON people write into JSON: what follows a # outside of a
+// string becomes blank (RADICAL-Pilot strips lines that start with one), and so
+// does a comma before a closing bracket, which is what commenting out a last
+// element leaves. Offsets and lines stay as they were.
 func relax(b []byte) []byte {
 	b = bytes.Clone(b)
 	if bytes.HasPrefix(b, []byte("\ufeff")) {
 		copy(b, "   ")
-	}
-	for line := range bytes.Lines(b) {
-		if bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")) {
-			blank(bytes.TrimRight(line, "\r\n"))
-		}
 	}
 	comma, quoted := -1, false
 	for i := 0; i < len(b); i++ {
@@ -26,6 +21,8 @@ func relax(b []byte) []byte {
 			quoted = c != '"'
 		case c == '"':
 			comma, quoted = -1, true
+		case c == '#':
+			i += blank(b[i:])
 		case c == ',':
 			comma = i
 		case c == '}' || c == ']':
@@ -40,8 +37,13 @@ func relax(b []byte) []byte {
 	return b
 }
 
-func blank(line []byte) {
-	for i := range line {
-		line[i] = ' '
+// blank blanks the rest of a line and says how much that is.
+func blank(b []byte) int {
+	for i := range b {
+		if b[i] == '\n' {
+			return i
+		}
+		b[i] = ' '
 	}
+	return len(b)
 }

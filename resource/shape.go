@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,9 @@ func (s *shaper) value(path string, v any, k key) any {
 	s.nul(path, v)
 	if v == nil || k.kind == anything {
 		return v
+	}
+	if v == "" && !k.kind.isText() { // RADICAL-Pilot's way to say nothing
+		return nil
 	}
 	if o, ok := v.(object); ok && (k.kind == group || k.kind == textOrGroup) {
 		return s.object(path, o, k.of)
@@ -123,17 +127,23 @@ func whole(v any) (any, bool) {
 		t, ok = number.String(), true
 	}
 	n, err := strconv.ParseUint(t, 10, 64)
+	if f, wrong := strconv.ParseFloat(t, 64); err != nil && wrong == nil && f >= 0 && f <= pilot.MaxCount && f == math.Trunc(f) {
+		n, err = uint64(f), nil // 64.0
+	}
 	return json.Number(strconv.FormatUint(n, 10)), ok && err == nil && n <= pilot.MaxCount
 }
 
 func boolean(v any) (any, bool) {
-	switch v {
-	case true, "True", "true":
-		return true, true
-	case false, "False", "false":
-		return false, true
+	if t, ok := v.(string); ok {
+		switch strings.ToLower(t) { // as RADICAL-Pilot compares them
+		case "true":
+			return true, true
+		case "false":
+			return false, true
+		}
 	}
-	return nil, false
+	_, ok := v.(bool)
+	return v, ok
 }
 
 func minutes(v any) (any, bool) {

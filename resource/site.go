@@ -17,6 +17,7 @@ type Site struct {
 
 	hosts   map[string]object // by key; in the form of 2025
 	aliases map[string]string // old name → label
+	renamed map[string]string // key that cannot be in a label → label
 }
 
 // Labels are the resources the file speaks of, sorted.
@@ -28,26 +29,32 @@ func (s *Site) Labels() []string {
 	return labels
 }
 
-// Aliases are the old names the file gives, with the labels they stand for.
+// Aliases are the old names the file gives, with the labels they stand for;
+// not among them are keys of resources that are no part of a label.
 func (s *Site) Aliases() map[string]string { return maps.Clone(s.aliases) }
 
-// Parse reads a file of resources, in the dialect of 2015 or of 2025, or of
-// aliases; as YAML if it is named .yaml or .yml, as JSON otherwise. The file's
-// name says the site: resource_ornl.json and ornl.yaml are both of ornl. A
-// refusal has code invalid and a *FileError with all faults as its cause.
+// Parse reads a file of resources, in the dialect of 2015, of 2025 or of the
+// years around, or of aliases; as YAML if it is named .yaml or .yml, as JSON
+// otherwise. The file's name says the site: resource_ornl.json and ornl.yaml
+// are both of ornl. A refusal has code invalid and a *FileError with all
+// faults as its cause.
 func Parse(file string, b []byte) (*Site, error) {
 	d, err := read(file, b)
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Name: siteOf(file), File: file, hosts: map[string]object{}, aliases: map[string]string{}}
+	s := &Site{Name: siteOf(file), File: file, hosts: map[string]object{}, aliases: map[string]string{}, renamed: map[string]string{}}
 	sh := shaper{document: d}
-	for _, host := range slices.Sorted(maps.Keys(d.root)) {
-		if host == "aliases" {
-			s.aliases = sh.aliases(d.root[host])
+	for _, name := range slices.Sorted(maps.Keys(d.root)) {
+		if name == "aliases" {
+			s.aliases = sh.aliases(d.root[name])
 			continue
 		}
-		s.hosts[host] = sh.host(host, host, d.root[host])
+		host := s.hostOf(name)
+		if _, taken := s.hosts[host]; taken {
+			sh.add(name, "is called %s, and so is another", s.Name+"."+host)
+		}
+		s.hosts[host] = sh.host(name, host, d.root[name])
 	}
 	if len(s.hosts) > 0 && !pilot.ValidToken(s.Name) {
 		sh.add("", "the site, which is the file's name without resource_ and ending, %s", pilot.TokenRule)
@@ -91,6 +98,23 @@ func siteOf(file string) string {
 		name = strings.TrimSuffix(name, ending)
 	}
 	return strings.TrimPrefix(name, "resource_")
+}
+
+// hostOf is the host that a key means. Keys of 2013 and 2014 were whole names,
+// futuregrid.INDIA or stampede.tacc.utexas.edu: a label has no other dots than
+// the one, so the latter becomes an old name of xsede.stampede_tacc_utexas_edu.
+// What could be a label of another site is left to be refused.
+func (s *Site) hostOf(key string) string {
+	rest := strings.TrimPrefix(key, s.Name+".")
+	host := strings.ReplaceAll(rest, ".", "_")
+	if host == key || strings.Count(rest, ".") == 1 || !pilot.ValidToken(host) {
+		return key
+	}
+	if label := s.Name + "." + host; label != key {
+		s.renamed[key] = label
+		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s is called %s", shown(s.File), shown(key), label))
+	}
+	return host
 }
 
 func (s *shaper) aliases(v any) map[string]string {

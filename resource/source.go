@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
 )
 
 // Text gives what the file says of one resource, in the form of 2025, as JSON
@@ -25,9 +27,9 @@ func (s *Site) Text(label string) []byte {
 
 // Flaws are what a site would make unusable that is usable, or not there,
 // without it: resources, laid over the catalogue, that do not resolve under
-// each of their schemas. The catalogue is not changed.
-func (c *Catalogue) Flaws(s *Site) []Fault {
-	var faults []Fault
+// each of their schemas. Contrary are names of schemas that lead nowhere;
+// what is incomplete, layers to come may complete. The catalogue is not changed.
+func (c *Catalogue) Flaws(s *Site) (contrary, incomplete []Fault) {
 	after := c.With(Layer{Name: s.File, Sites: []*Site{s}})
 	for _, label := range s.Labels() {
 		seen := map[string]bool{}
@@ -41,10 +43,15 @@ func (c *Catalogue) Flaws(s *Site) []Fault {
 			}
 			seen[err.Error()] = true
 			_, host, _ := strings.Cut(label, ".")
-			faults = append(faults, Fault{File: shown(s.File), Key: host, Reason: err.Error()})
+			f := Fault{File: shown(s.File), Key: host, Reason: err.Error()}
+			if pilot.CodeOf(err) == pilot.NotFound {
+				contrary = append(contrary, f)
+			} else {
+				incomplete = append(incomplete, f)
+			}
 		}
 	}
-	return faults
+	return contrary, incomplete
 }
 
 // FaultsOf are the faults of a file that Parse refused, or the error itself.

@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
@@ -55,7 +54,9 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	defer name.release()
-	l, err := o.open(ctx, conn, name.id, system)
+	all := newSystems(system, &o)
+	defer all.Close()
+	l, err := o.open(ctx, conn, name.id, system.Host(), all)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func agentEnv(environ []string, cfg bus.Config) []string {
 }
 
 func (o *LauncherOptions) open(
-	ctx context.Context, conn *bus.Conn, id string, system *fork.System,
+	ctx context.Context, conn *bus.Conn, id, host string, all launcher.Systems,
 ) (*launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
@@ -85,8 +86,8 @@ func (o *LauncherOptions) open(
 		return nil, err
 	}
 	return launcher.New(launcher.Config{
-		Resource: o.Resource, ID: id, Host: system.Host(), Log: log, Inbox: inbox, Leases: leases,
-		Systems: map[string]adaptor.Adaptor{"fork": system}, Logger: o.Logger,
+		Resource: o.Resource, ID: id, Host: host, Log: log, Inbox: inbox, Leases: leases,
+		Systems: all, Logger: o.Logger,
 	})
 }
 
@@ -102,7 +103,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 			if o.Ready != nil {
 				o.Ready()
 			}
-			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer)
+			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
 		case <-ctx.Done():
 			ended <- nil
 		}

@@ -38,13 +38,14 @@ func takeName(dir, host, resource string) (*name, error) {
 	sum := sha256.Sum256([]byte(host + "\n" + dir + "\n" + resource))
 	base := token(host, 40) + "-" + hex.EncodeToString(sum[:4])
 	for slot := range maxLaunchers {
-		f, err := os.OpenFile(filepath.Join(dir, "launchers", fmt.Sprint(slot)), os.O_CREATE|os.O_RDWR, 0o600)
+		id := fmt.Sprintf("%s-%d", base, slot)
+		f, err := os.OpenFile(filepath.Join(dir, "launchers", id), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, &pilot.Error{Code: pilot.Invalid, Op: "launcher name", Err: err}
 		}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return &name{id: fmt.Sprintf("%s-%d", base, slot), lock: f}, nil
+			return &name{id: id, lock: f}, nil
 		}
 		f.Close() //nolint:errcheck // nothing was written
 		if !errors.Is(err, unix.EWOULDBLOCK) {

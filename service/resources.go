@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/flightlog/flightlog/pilot"
@@ -17,17 +18,25 @@ const systemResources = "/etc/flightlog/resources.d"
 // ResourceDir is a directory of configurations.
 type ResourceDir struct {
 	Path   string
-	Prefix string // only files whose names begin so; empty: all .json, .yaml, .yml
+	Except []string // files whose names begin so are something else
 }
+
+// radicalOthers are files that RADICAL-Pilot keeps beside those of resources,
+// which are resource_<site>.json, and were <site>.json up to 2015.
+var radicalOthers = []string{"agent_", "partition_", "pmgr_", "session_", "tmgr_", "umgr_"}
 
 // ResourceDirs are the directories that lie over the embedded catalogue, each
 // over those before it: the machine's; with radical, RADICAL-Pilot's of the
-// user, which keeps other files there too; and the user's.
+// user; and the user's.
 func ResourceDirs(getenv func(string) string, radical bool) []ResourceDir {
 	dirs := []ResourceDir{{Path: systemResources}}
 	home := getenv("HOME")
-	if radical && home != "" {
-		dirs = append(dirs, ResourceDir{Path: filepath.Join(home, ".radical", "pilot", "configs"), Prefix: "resource_"})
+	base := home
+	if dir := getenv("RADICAL_CONFIG_USER_DIR"); dir != "" {
+		base = dir
+	}
+	if radical && base != "" {
+		dirs = append(dirs, ResourceDir{Path: filepath.Join(base, ".radical", "pilot", "configs"), Except: radicalOthers})
 	}
 	config := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(config) && home != "" {
@@ -89,7 +98,8 @@ func (d ResourceDir) read() (resource.Layer, []resource.Fault) {
 		default:
 			continue
 		}
-		if strings.HasPrefix(name, ".") || !strings.HasPrefix(name, d.Prefix) {
+		other := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+		if other(".") || slices.ContainsFunc(d.Except, other) {
 			continue
 		}
 		path := filepath.Join(d.Path, name)

@@ -40,6 +40,7 @@ func TestLayersLieOverOneAnother(t *testing.T) {
 		".radical/pilot/configs/agent_default.json":   `{"scheduler": "CONTINUOUS"}`,
 		".radical/pilot/configs/resource_site.json":   `{"blue": {"cores_per_node": 8}}`,
 		".radical/pilot/configs/resource_other.json":  `{"red": {"job_manager_endpoint": "fork://localhost/"}}`,
+		".radical/pilot/configs/old.json":             `{"green": {"job_manager_endpoint": "fork://localhost/"}}`,
 		".radical/pilot/configs/resource_other.json~": `broken`,
 	})
 	for radical, want := range map[bool][2]int64{false: {3, 0}, true: {3, 5}} {
@@ -58,8 +59,10 @@ func TestLayersLieOverOneAnother(t *testing.T) {
 		if err != nil || !strings.HasSuffix(origin["cores_per_node"], ".config/flightlog/resources.d") || origin["description"] != "embedded" {
 			t.Errorf("origins %v, %v", origin, err)
 		}
-		if _, err := all.Resolve("other.red", ""); (err == nil) != radical {
-			t.Errorf("radical %t: %v", radical, err)
+		for _, label := range []string{"other.red", "old.green"} {
+			if _, err := all.Resolve(label, ""); (err == nil) != radical {
+				t.Errorf("radical %t: %v", radical, err)
+			}
 		}
 	}
 }
@@ -104,5 +107,11 @@ func TestDirectoriesFollowTheEnvironment(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("%q: %v", env, got)
 		}
+	}
+	dirs := service.ResourceDirs(func(name string) string {
+		return map[string]string{"HOME": "/home/ada", "RADICAL_CONFIG_USER_DIR": "/work/ada"}[name]
+	}, true)
+	if len(dirs) != 3 || dirs[1].Path != "/work/ada/.radical/pilot/configs" {
+		t.Errorf("RADICAL-Pilot's: %v", dirs)
 	}
 }

@@ -67,7 +67,7 @@ func place(t *testing.T, a adaptor.Adaptor, s *adaptor.Spec) adaptor.Handle {
 
 func poll(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
 	t.Helper()
-	all, err := a.Poll(t.Context(), []adaptor.Handle{h})
+	all, err := a.Poll(t.Context(), []adaptor.Handle{h}, time.Time{})
 	if err != nil || len(all) != 1 {
 		t.Fatalf("poll: %v, %d answers", err, len(all))
 	}
@@ -120,14 +120,14 @@ func endStays(t *testing.T, h Harness) {
 			t.Fatalf("after its end: %+v", again)
 		}
 	}
-	if p, ok, err := h.Open().Find(t.Context(), s.Key, s.Attempt); err != nil || !ok || p.Job.ID != job.Job.ID {
+	if p, ok, err := h.Open().Find(t.Context(), s); err != nil || !ok || p.Job.ID != job.Job.ID {
 		t.Fatalf("an ended job is found: %+v %v %v", p, ok, err)
 	}
 }
 
 func oneTokenOneJob(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, true)
-	if _, ok, err := a.Find(t.Context(), s.Key, s.Attempt); ok || err != nil {
+	if _, ok, err := a.Find(t.Context(), s); ok || err != nil {
 		t.Fatalf("found before it was submitted: %v %v", ok, err)
 	}
 	job := place(t, a, s)
@@ -146,7 +146,7 @@ func foundAfterwards(t *testing.T, h Harness) {
 	s := h.Spec("p", 1, true)
 	job := place(t, h.Open(), s)
 	b := h.Open()
-	p, ok, err := b.Find(t.Context(), s.Key, s.Attempt)
+	p, ok, err := b.Find(t.Context(), s)
 	if err != nil || !ok || p.Job.ID != job.Job.ID || p.Sandbox != job.Sandbox {
 		t.Fatalf("found %+v %v %v, placed %+v", p, ok, err, job)
 	}
@@ -156,7 +156,7 @@ func foundAfterwards(t *testing.T, h Harness) {
 func attemptsDiffer(t *testing.T, h Harness) {
 	a, first, second := h.Open(), h.Spec("p", 1, false), h.Spec("p", 2, false)
 	ended(t, a, place(t, a, first))
-	if _, ok, err := a.Find(t.Context(), second.Key, 2); ok || err != nil {
+	if _, ok, err := a.Find(t.Context(), second); ok || err != nil {
 		t.Fatalf("attempt 2 found in attempt 1: %v %v", ok, err)
 	}
 	ended(t, a, place(t, a, second))
@@ -270,7 +270,7 @@ func answersInOrder(t *testing.T, h Harness) {
 	first, second := place(t, a, done), place(t, a, held)
 	ended(t, a, first)
 	stranger := adaptor.Handle{Key: h.Spec("stranger", 1, false).Key, Attempt: 1, Job: pilot.Job{ID: "4194303.1"}}
-	all, err := a.Poll(t.Context(), []adaptor.Handle{second, stranger, first})
+	all, err := a.Poll(t.Context(), []adaptor.Handle{second, stranger, first}, time.Time{})
 	if err != nil || len(all) != 3 || all[0].Phase == adaptor.Ended || all[1].Phase == adaptor.Ended || all[2].Phase != adaptor.Ended {
 		t.Fatalf("held, stranger, done: %+v %v", all, err)
 	}
@@ -284,10 +284,10 @@ func endedContext(t *testing.T, h Harness) {
 	if _, err := a.Submit(ctx, s); err == nil {
 		t.Error("submitted")
 	}
-	if _, _, err := a.Find(ctx, s.Key, 1); err == nil {
+	if _, _, err := a.Find(ctx, s); err == nil {
 		t.Error("found")
 	}
-	if _, err := a.Poll(ctx, []adaptor.Handle{{Key: s.Key, Attempt: 1}}); err == nil {
+	if _, err := a.Poll(ctx, []adaptor.Handle{{Key: s.Key, Attempt: 1}}, time.Time{}); err == nil {
 		t.Error("polled")
 	}
 	if n := h.Runs(s.Key); n != 0 {

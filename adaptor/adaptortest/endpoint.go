@@ -36,10 +36,11 @@ func (e *Endpoint) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Plac
 }
 
 // Find looks for the attempt's token.
-func (e *Endpoint) Find(ctx context.Context, key pilot.Key, attempt int) (adaptor.Placed, bool, error) {
+func (e *Endpoint) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return adaptor.Placed{}, false, err
 	}
+	key, attempt := spec.Key, spec.Attempt
 	switch fault, err := e.memory.begin(Find, key, attempt); {
 	case fault == Forget:
 		return adaptor.Placed{}, false, nil
@@ -57,7 +58,7 @@ func (e *Endpoint) Find(ctx context.Context, key pilot.Key, attempt int) (adapto
 }
 
 // Poll tells where the jobs stand.
-func (e *Endpoint) Poll(ctx context.Context, jobs []adaptor.Handle) ([]adaptor.Status, error) {
+func (e *Endpoint) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time) ([]adaptor.Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -80,6 +81,7 @@ func (e *Endpoint) Poll(ctx context.Context, jobs []adaptor.Handle) ([]adaptor.S
 		}
 		e.watch(j)
 		out[i] = j.status()
+		out[i].At = time.Now()
 	}
 	return out, nil
 }

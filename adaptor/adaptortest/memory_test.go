@@ -82,11 +82,11 @@ func bubble(t *testing.T, config adaptortest.Config, test func(t *testing.T, m *
 
 func status(t *testing.T, m *adaptortest.Memory, s *adaptor.Spec) adaptor.Status {
 	t.Helper()
-	placed, ok, err := m.Find(t.Context(), s.Key, s.Attempt)
+	placed, ok, err := m.Find(t.Context(), s)
 	if err != nil || !ok {
 		t.Fatalf("find: %v %v", ok, err)
 	}
-	all, err := m.Poll(t.Context(), []adaptor.Handle{{Key: s.Key, Attempt: s.Attempt, Job: placed.Job}})
+	all, err := m.Poll(t.Context(), []adaptor.Handle{{Key: s.Key, Attempt: s.Attempt, Job: placed.Job}}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,8 +230,8 @@ func TestABrokenSystemSaysNothing(t *testing.T) {
 		s := spec("p", 1, "")
 		m.Break(errors.New("scheduler is down"))
 		_, submitErr := m.Submit(t.Context(), s)
-		_, _, findErr := m.Find(t.Context(), s.Key, 1)
-		_, pollErr := m.Poll(t.Context(), []adaptor.Handle{{Key: s.Key, Attempt: 1}})
+		_, _, findErr := m.Find(t.Context(), s)
+		_, pollErr := m.Poll(t.Context(), []adaptor.Handle{{Key: s.Key, Attempt: 1}}, time.Time{})
 		if submitErr == nil || findErr == nil || pollErr == nil || m.Jobs(s.Key) != 0 {
 			t.Fatalf("%v %v %v", submitErr, findErr, pollErr)
 		}

@@ -20,7 +20,7 @@ func TestForkPassesTheContract(t *testing.T) {
 				}
 				return b.spec(uid, attempt, "exit 0")
 			},
-			Stop: func(key pilot.Key) { b.tellToStop(key.Pilot) },
+			Stop: func(key pilot.Key) { b.TellToStop(key.Pilot) },
 			Runs: func(key pilot.Key) int { return b.ran(key.Pilot) },
 		}
 	})

@@ -27,7 +27,7 @@ func (b *bench) dyingLauncher(specs ...*adaptor.Spec) {
 		b.Fatal(err)
 	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), asAgent+"="+b.socket, asLauncher+"="+string(will))
+	cmd.Env = append(os.Environ(), asAgent+"="+b.Socket, asLauncher+"="+string(will))
 	cmd.Stderr = os.Stderr
 	err = cmd.Run()
 	if cmd.ProcessState == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
@@ -38,7 +38,7 @@ func (b *bench) dyingLauncher(specs ...*adaptor.Spec) {
 func (b *bench) find(spec *adaptor.Spec) adaptor.Handle {
 	b.Helper()
 	s := b.open()
-	p, ok, err := s.Find(b.Context(), spec.Key, spec.Attempt)
+	p, ok, err := s.Find(b.Context(), spec)
 	if err != nil || !ok {
 		b.Fatalf("find %s: %v %v", spec.Key.Pilot, ok, err)
 	}
@@ -67,11 +67,11 @@ func TestAdoptedJobsAreCanceledAndTheirEndIsTold(t *testing.T) {
 	b.dyingLauncher(spec)
 	b.until("the payload", func() bool { return b.ran("orphan") == 1 })
 	s := b.open()
-	p, ok, err := s.Find(t.Context(), spec.Key, 1)
+	p, ok, err := s.Find(t.Context(), spec)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	b.tellToStop("orphan")
+	b.TellToStop("orphan")
 	job := adaptor.Handle{Key: spec.Key, Attempt: 1, Job: p.Job, Sandbox: p.Sandbox}
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestAdoptedJobsAreCanceledAndTheirEndIsTold(t *testing.T) {
 	if out := b.ended(s, job); out.Code != pilot.CanceledByAgent || out.Signal != int(syscall.SIGTERM) {
 		t.Fatalf("%+v", out)
 	}
-	if out, ok := b.outcome("orphan"); !ok || out.Kind != api.OutcomeCanceled {
+	if out, ok := b.Finished("orphan"); !ok || out.Kind != api.OutcomeCanceled {
 		t.Fatalf("the agent reported %v %+v", ok, out)
 	}
 }
@@ -139,7 +139,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 	b := newBench(t)
 	s := b.open()
 	job, all := b.cling(s, "clinging")
-	b.tellToStop("clinging")
+	b.TellToStop("clinging")
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
 		t.Fatal(err)
 	}

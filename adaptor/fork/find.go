@@ -16,10 +16,11 @@ const beginPatience = 2 * time.Second
 
 // Find looks for the attempt's job by its record. Only an agent that began, or
 // may yet begin, counts; for the latter it waits up to two seconds.
-func (s *System) Find(ctx context.Context, key pilot.Key, attempt int) (adaptor.Placed, bool, error) {
+func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return adaptor.Placed{}, false, err
 	}
+	key, attempt := spec.Key, spec.Attempt
 	if err := checkKey(key, attempt); err != nil {
 		return adaptor.Placed{}, false, err
 	}

@@ -1,21 +1,18 @@
 package fork_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest"
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/api"
@@ -30,7 +27,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if socket := os.Getenv(asAgent); socket != "" && os.Getenv(asLauncher) == "" {
-		err := agent.Main(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: dial(socket), Alone: true})
+		err := agent.Main(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: adaptortest.Dial(socket), Alone: true})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
@@ -81,126 +78,24 @@ func without(environ []string, name string) []string {
 	return out
 }
 
-// gateway asks a desk in the test's process.
-type gateway struct {
-	client http.Client
-}
-
-func dial(socket string) *gateway {
-	return &gateway{http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}}
-}
-
-type question struct {
-	Key  pilot.Key
-	Verb api.Verb
-	Req  api.AgentRequest
-}
-
-func (g *gateway) Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (reply api.AgentReply, err error) {
-	body, err := json.Marshal(question{key, verb, req})
-	if err != nil {
-		return reply, err
-	}
-	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://desk/", bytes.NewReader(body))
-	if err != nil {
-		return reply, err
-	}
-	answer, err := g.client.Do(ask)
-	if err != nil {
-		return reply, &pilot.Error{Code: pilot.Unavailable, Err: err}
-	}
-	defer answer.Body.Close()
-	return reply, json.NewDecoder(answer.Body).Decode(&reply)
-}
-
-// desk answers agents: it grants everything and tells some to stop.
-type desk struct {
-	socket string
-
-	mu        sync.Mutex
-	stop      map[pilot.UID]bool
-	grace     time.Duration
-	finished  map[pilot.UID]api.Outcome
-	secrets   map[pilot.UID]string
-	instances map[pilot.UID]string
-}
-
-func newDesk(tb testing.TB) *desk {
-	tb.Helper()
-	dir, err := os.MkdirTemp("", "desk") //nolint:usetesting // TempDir's name may be too long for a socket
-	if err != nil {
-		tb.Fatal(err)
-	}
-	d := &desk{
-		socket: filepath.Join(dir, "s"), grace: 5 * time.Second,
-		stop: map[pilot.UID]bool{}, finished: map[pilot.UID]api.Outcome{}, secrets: map[pilot.UID]string{},
-		instances: map[pilot.UID]string{},
-	}
-	l, err := net.Listen("unix", d.socket)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	server := &http.Server{Handler: d}
-	go func() { _ = server.Serve(l) }()
-	tb.Cleanup(func() {
-		_ = server.Close()
-		_ = os.RemoveAll(dir)
-	})
-	return d
-}
-
-func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var q question
-	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.secrets[q.Key.Pilot], d.instances[q.Key.Pilot] = q.Req.Secret, q.Req.Instance
-	if q.Verb == api.Finish {
-		d.finished[q.Key.Pilot] = *q.Req.Outcome
-	}
-	_ = json.NewEncoder(w).Encode(api.AgentReply{
-		Stop: q.Verb == api.Beat && d.stop[q.Key.Pilot], Grace: api.Duration(d.grace),
-	})
-}
-
-func (d *desk) tellToStop(uid pilot.UID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.stop[uid] = true
-}
-
-func (d *desk) outcome(uid pilot.UID) (api.Outcome, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out, ok := d.finished[uid]
-	return out, ok
-}
-
 // bench is a place to fork in: a root, a desk, and a file where payloads sign.
 type bench struct {
 	testing.TB
-	*desk
+	*adaptortest.Desk
 	root string
 	runs string
 }
 
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
-	b := &bench{TB: tb, desk: newDesk(tb), root: tb.TempDir()}
+	b := &bench{TB: tb, Desk: adaptortest.NewDesk(tb), root: tb.TempDir()}
 	b.runs = filepath.Join(b.root, "runs")
 	return b
 }
 
 func (b *bench) config() fork.Config {
 	return fork.Config{
-		Agent: []string{"/proc/self/exe"}, Env: append(os.Environ(), asAgent+"="+b.socket), Root: b.root,
+		Agent: []string{"/proc/self/exe"}, Env: append(os.Environ(), asAgent+"="+b.Socket), Root: b.root,
 		Beat: time.Second,
 	}
 }
@@ -253,7 +148,7 @@ func (b *bench) submit(s *fork.System, spec *adaptor.Spec) adaptor.Handle {
 
 func (b *bench) poll(s *fork.System, h adaptor.Handle) adaptor.Status {
 	b.Helper()
-	all, err := s.Poll(context.Background(), []adaptor.Handle{h})
+	all, err := s.Poll(context.Background(), []adaptor.Handle{h}, time.Time{})
 	if err != nil {
 		b.Fatal(err)
 	}

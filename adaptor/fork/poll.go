@@ -14,8 +14,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Poll looks at marks and processes; what it cannot read is Unknown.
-func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle) ([]adaptor.Status, error) {
+// Poll looks at marks and processes, always anew; what it cannot read is Unknown.
+func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time) ([]adaptor.Status, error) {
 	out := make([]adaptor.Status, len(jobs))
 	for i := range jobs {
 		if err := ctx.Err(); err != nil {
@@ -25,6 +25,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle) ([]adaptor.Sta
 		if err != nil {
 			status = adaptor.Status{Phase: adaptor.Unknown, Reason: err.Error()}
 		}
+		status.At = time.Now()
 		out[i] = status
 	}
 	return out, nil

@@ -119,13 +119,11 @@ func TestNothingPassesFromPilotToPilot(t *testing.T) {
 	if now := b.files(b.process(one)); !slices.Equal(now, open) {
 		t.Errorf("open files grew from\n%v\nto\n%v", open, now)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if n := len(slices.Compact(slices.Sorted(maps.Values(b.instances)))); n != 21 {
+	if n := len(slices.Compact(slices.Sorted(maps.Values(b.Instances())))); n != 21 {
 		t.Errorf("21 pilots, %d instances", n)
 	}
-	if b.secrets["first"] != first.Secret || b.secrets["later0"] != "sesame" {
-		t.Errorf("secrets: %q", b.secrets)
+	if b.Secret("first") != first.Secret || b.Secret("later0") != "sesame" {
+		t.Errorf("secrets: %q, %q", b.Secret("first"), b.Secret("later0"))
 	}
 }
 
@@ -168,7 +166,7 @@ func TestAnAgentThatIsNotSpotlessLeaves(t *testing.T) {
 		"it was killed":                  {script: "exec sleep 1000", end: (*bench).force},
 		"it was asked to leave":          {script: "exec sleep 1000", end: (*bench).term},
 		"its payload was stopped": {script: "exec sleep 1000", end: func(b *bench, s *fork.System, job adaptor.Handle) {
-			b.tellToStop(job.Key.Pilot)
+			b.TellToStop(job.Key.Pilot)
 		}},
 		"somebody else wrote the exit mark":       {script: `echo '{}' > .flightlog/1.exit; exit 0`},
 		"somebody was about to signal":            {script: `touch .flightlog/1.stop; exit 0`},
@@ -229,7 +227,7 @@ func TestCancelOfAnEndedPilotDoesNotTouchTheNext(t *testing.T) {
 	if b.process(first) != b.process(second) {
 		t.Fatal("another process")
 	}
-	b.tellToStop("second") // whoever is signalled asks, and would be told to stop
+	b.TellToStop("second") // whoever is signalled asks, and would be told to stop
 	for name, other := range map[string]*fork.System{"its own system": s, "another one": b.open()} {
 		for _, force := range []bool{false, true} {
 			if err := other.Cancel(t.Context(), first, adaptor.Stop{Force: force}); err != nil {
@@ -252,9 +250,7 @@ func TestCancelOfAnEndedPilotDoesNotTouchTheNext(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.mu.Lock()
-	delete(b.stop, "second") // the next beat may come
-	b.mu.Unlock()
+	b.GoOn("second") // the next beat may come
 	if err := os.WriteFile(filepath.Join(second.Sandbox, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -129,11 +129,9 @@ func TestTheSecretIsNowhere(t *testing.T) {
 			t.Errorf("%s holds it", place)
 		}
 	}
-	b.mu.Lock()
-	if b.secrets["p"] != spec.Secret {
-		t.Errorf("the agent has %q", b.secrets["p"])
+	if b.Secret("p") != spec.Secret {
+		t.Errorf("the agent has %q", b.Secret("p"))
 	}
-	b.mu.Unlock()
 	_ = s.Cancel(t.Context(), job, adaptor.Stop{Force: true})
 }
 
@@ -179,7 +177,7 @@ func TestAgentsThatCannotStart(t *testing.T) {
 	spec := b.spec("p", 1, "exit 0")
 	placed, err := s.Submit(t.Context(), spec)
 	if err == nil { // it took the bytes and died: that is for Find and Poll to see
-		if _, ok, err := s.Find(t.Context(), spec.Key, 1); ok || err != nil {
+		if _, ok, err := s.Find(t.Context(), spec); ok || err != nil {
 			t.Errorf("found an agent that never began: %v %v", ok, err)
 		}
 		h := adaptor.Handle{Key: spec.Key, Attempt: 1, Job: placed.Job, Sandbox: placed.Sandbox}

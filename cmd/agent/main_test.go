@@ -58,7 +58,7 @@ func open(tb testing.TB, spare int) (*fork.System, *desk) {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = conn.ServeAgents(ctx, "local.localhost", d.answer)
+		_ = conn.ServeAgents(ctx, "local.localhost", d.answer, func(pilot.Key, api.Verb, api.AgentRequest) {})
 	}()
 	s, err := fork.New(fork.Config{
 		Agent: command(), Spare: spare, Root: tb.TempDir(),
@@ -106,7 +106,7 @@ func TestAPilotOverTheBus(t *testing.T) {
 	if key := <-s.Ended(); key.Pilot != "p" {
 		t.Fatalf("told of %+v", key)
 	}
-	all, err := s.Poll(t.Context(), []adaptor.Handle{{Key: spec("p", "").Key, Attempt: 1, Job: p.Job, Sandbox: p.Sandbox}})
+	all, err := s.Poll(t.Context(), []adaptor.Handle{{Key: spec("p", "").Key, Attempt: 1, Job: p.Job, Sandbox: p.Sandbox}}, time.Time{})
 	if err != nil || all[0].Phase != adaptor.Ended {
 		t.Fatalf("%+v %v", all, err)
 	}

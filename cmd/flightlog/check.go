@@ -77,7 +77,9 @@ func checkFile(below *resource.Catalogue, file string) checked {
 		return out
 	}
 	out.Resources, out.Aliases, out.Notices = s.Labels(), len(s.Aliases()), s.Notices
-	for _, f := range below.Flaws(s) {
+	contrary, incomplete := below.Flaws(s)
+	out.Faults = append(out.Faults, contrary...)
+	for _, f := range incomplete {
 		out.Notices = append(out.Notices, f.String())
 	}
 	return out

@@ -101,13 +101,13 @@ func (p *page) resource(r *api.ResourceAnswer) {
 	flatten(values, "", whole)
 	header, rows := []string{"KEY", "VALUE"}, [][]string{}
 	if r.Origin != nil {
-		header = append(header, "FROM")
+		header = []string{"KEY", "FROM", "VALUE"} // values may be long
 	}
 	for _, path := range slices.Sorted(maps.Keys(values)) {
 		key := strings.TrimPrefix(path, "carried.")
 		row := []string{key, oneLine(values[path])}
 		if r.Origin != nil {
-			row = append(row, or(r.Origin["schemas."+r.Schema+"."+key], r.Origin[key], "-"))
+			row = slices.Insert(row, 1, or(r.Origin["schemas."+r.Schema+"."+key], r.Origin[key], "-"))
 		}
 		rows = append(rows, row)
 	}

@@ -63,6 +63,13 @@ func TestCheckNamesLinesAndKeys(t *testing.T) {
 	if got.code != exitError {
 		t.Errorf("code %d", got.code)
 	}
+	lost := file(t, "site.json", `{"blue": {"default_schema": "ssh", "schemas": {"local": {"job_manager_endpoint": "slurm://blue/"}, "batch": "batch"}}}`)
+	got = do(t, "", env, "resource", "check", lost)
+	for _, want := range []string{"blue: schema ssh unknown for resource site.blue; known are batch, local", "blue: schema batch of resource site.blue is a name for itself"} {
+		if got.code != exitError || !strings.Contains(got.stdout, want) {
+			t.Errorf("no %q in %+v", want, got)
+		}
+	}
 	got = do(t, "", env, "resource", "check", broken, "-o", "json")
 	var all []checked
 	if err := json.Unmarshal([]byte(got.stdout), &all); err != nil || len(all) != 1 || len(all[0].Faults) != 2 || all[0].Faults[0].Line != 2 || got.code != exitError {

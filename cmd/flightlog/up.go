@@ -27,8 +27,9 @@ type upFlags struct {
 	sync   string
 	level  string
 
-	radical bool
-	page    service.PageFlags
+	resources []string
+	radical   bool
+	page      service.PageFlags
 }
 
 func (a *app) up() *cobra.Command {
@@ -36,12 +37,14 @@ func (a *app) up() *cobra.Command {
 	c := &cobra.Command{
 		Use: "up", Args: cobra.NoArgs,
 		Short: "Run everything in this process: message bus, manager, launcher",
-		Long: "Run the message bus with its log in a directory, a manager, and a launcher for\n" +
-			"local.localhost, until SIGTERM or an interrupt. Pilots keep running when it stops, and are\n" +
-			"taken up again when it is started with the same store.\n\n" +
+		Long: "Run the message bus with its log in a directory, a manager, and launchers: for this machine,\n" +
+			"local.localhost, or for the resources that are named, until SIGTERM or an interrupt. Pilots\n" +
+			"keep running when it stops, and are taken up again when it is started with the same store.\n\n" +
 			"One line on stdout, 'ready: URL', says that it answers; with --http another one, 'page: URL',\n" +
 			"says where the live page is. The log goes to stderr.",
-		Example: "  flightlog up\n  flightlog up --http 127.0.0.1:8080\n  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0",
+		Example: "  flightlog up\n  flightlog up --http 127.0.0.1:8080\n" +
+			"  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0\n" +
+			"  flightlog up --resource local.localhost --resource generic.slurm",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a.begun = true
 			return a.runUp(c.Context(), u)
@@ -51,6 +54,7 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+service.StateDir(a.getenv)+")")
 	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
+	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.page.Register(f)
 	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
@@ -104,7 +108,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, page, log})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, page, log})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -114,8 +118,9 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 // parts is what the manager and the launcher of up need to know.
 type parts struct {
 	url, dir  string
-	resources *resource.Catalogue
-	page      service.PageOptions
+	catalogue *resource.Catalogue
+	resources []string
+	page      service.PageOptions // no Listen: none
 	log       *zap.Logger
 }
 
@@ -127,43 +132,46 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		return err
 	}
 	all, ctx := errgroup.WithContext(ctx)
-	asked, launches := make(chan struct{}), make(chan struct{})
+	wanted := 1 + len(p.resources)
+	if p.page.Listen != "" {
+		wanted++
+	}
+	ready := make(chan struct{}, wanted) // each says so once
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: semver(), Resources: p.resources, Logger: p.log.Named("manager"), Ready: func() { close(asked) },
+			Version: semver(), Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
 		})
 	})
-	all.Go(func() error {
-		return service.Launcher(ctx, conn, service.LauncherOptions{
-			Resource: localResource, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url},
-			Logger: p.log.Named("launcher"), Ready: func() { close(launches) },
+	for _, label := range p.resources {
+		spare := 0
+		if label != localResource {
+			spare = -1 // its jobs start their agents
+		}
+		all.Go(func() error {
+			return service.Launcher(ctx, conn, service.LauncherOptions{
+				Resource: label, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url}, Spare: spare,
+				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} },
+			})
 		})
-	})
-	page := make(chan string, 1)
-	if p.page.Listen == "" {
-		page <- ""
-	} else {
-		p.page.Logger, p.page.Ready = p.log.Named("page"), func(url string) { page <- url }
+	}
+	said := fmt.Sprintf("ready: %s\n", p.url)
+	if p.page.Listen != "" {
+		p.page.Logger = p.log.Named("page")
+		p.page.Ready = func(url string) {
+			said += fmt.Sprintf("page: %s\n", url)
+			ready <- struct{}{}
+		}
 		all.Go(func() error { return service.Page(ctx, conn, p.page) })
 	}
 	all.Go(func() error {
-		for _, ready := range []chan struct{}{asked, launches} {
+		for range wanted {
 			select {
 			case <-ready:
 			case <-ctx.Done():
 				return nil
 			}
 		}
-		lines := fmt.Sprintf("ready: %s\n", p.url)
-		select {
-		case url := <-page:
-			if url != "" {
-				lines += fmt.Sprintf("page: %s\n", url)
-			}
-		case <-ctx.Done():
-			return nil
-		}
-		_, err := fmt.Fprint(a.stdout, lines)
+		_, err := fmt.Fprint(a.stdout, said)
 		return err
 	})
 	return all.Wait()

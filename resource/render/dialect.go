@@ -19,6 +19,7 @@ type dialect struct {
 	id        string // variable with the job's id, inside the job
 	home      string // variable with the directory of submission, inside the job
 	setup     []string
+	syntax    *Syntax // of a declared one
 }
 
 // dialects by the systems of endpoints. pbs is what RADICAL-Pilot called
@@ -29,13 +30,24 @@ var dialects = map[string]*dialect{
 }
 
 // Systems are the systems of endpoints that there are scripts for, sorted.
-func Systems() []string { return slices.Sorted(maps.Keys(dialects)) }
+func Systems() []string {
+	return slices.Sorted(maps.Keys(merged(dialects, declared)))
+}
+
+func merged(all, more map[string]*dialect) map[string]*dialect {
+	all = maps.Clone(all)
+	maps.Copy(all, more)
+	return all
+}
 
 func dialectOf(system, transport string) (*dialect, error) {
 	if transport != "" && transport != "ssh" && transport != "local" {
 		return nil, pilot.Errorf(pilot.Unsupported, "unsupported transport %.64q: only ssh, or none", transport)
 	}
 	d, ok := dialects[system]
+	if !ok {
+		d, ok = declared[system]
+	}
 	if !ok {
 		return nil, pilot.Errorf(pilot.Unsupported, "unsupported system %.64q: known are %s", system, strings.Join(Systems(), ", "))
 	}

@@ -10,11 +10,12 @@ var fork = dialect{
 }
 
 // submitFork: sh is not the leader of a process group when it is told to go on
-// in the background, so setsid(1) does not fork and $! is the script's pid.
+// in the background, so setsid(1) does not fork and $! is the script's pid. The
+// token is in the environment that the kernel shows of it.
 func submitFork(j *job) []string {
 	return []string{
 		"/bin/sh", "-c",
-		`PILOT_SANDBOX=$PWD setsid /bin/bash -l "$1.job.sh" </dev/null >"$1.job.out" 2>"$1.job.err" & echo "$!"`,
-		"sh", j.marks(),
+		`PILOT_TOKEN=$2 PILOT_SANDBOX=$PWD setsid /bin/bash -l "$1.job.sh" </dev/null >"$1.job.out" 2>"$1.job.err" & echo "$!"`,
+		"sh", j.marks(), j.Token,
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,18 +79,25 @@ func TestShellsCanReadEveryScript(t *testing.T) {
 	}
 }
 
+// TestShellcheckIsClean looks at every golden script, and fails instead of
+// skipping where FLIGHTLOG_SHELLCHECK says that the tool must be there.
 func TestShellcheckIsClean(t *testing.T) {
 	t.Parallel()
 	tool, err := exec.LookPath("shellcheck")
 	if err != nil {
+		if os.Getenv("FLIGHTLOG_SHELLCHECK") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("shellcheck is not installed (Debian package shellcheck)")
 	}
-	for name, spec := range shapes() {
-		t.Run(name, func(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/*.sh")
+	if err != nil || len(scripts) < len(shapes()) {
+		t.Fatalf("%d golden scripts, %v", len(scripts), err)
+	}
+	for _, script := range scripts {
+		t.Run(filepath.Base(script), func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), tool, "-")
-			cmd.Stdin = strings.NewReader(text(t, spec))
-			if out, err := cmd.CombinedOutput(); err != nil {
+			if out, err := exec.CommandContext(t.Context(), tool, script).CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, bytes.TrimSpace(out))
 			}
 		})

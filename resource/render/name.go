@@ -34,6 +34,11 @@ func jobName(s *Spec, limit int) string {
 	if most := limit - tagLength - 1; len(base) > most {
 		base = base[:most]
 	}
-	sum := sha256.Sum256([]byte(s.Token))
-	return base + "." + tagDigits.EncodeToString(sum[:])[:tagLength]
+	return base + "." + Tag(s.Token)
+}
+
+// Tag is what the name of an attempt's job ends in, after a dot.
+func Tag(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return tagDigits.EncodeToString(sum[:])[:tagLength]
 }

@@ -1,11 +1,10 @@
 package render_test
 
 import (
-	"maps"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +49,9 @@ func on(c *resource.Catalogue, label, schema string, cores int64) (*render.Scrip
 	}
 	d := plain("").Description
 	d.Resource, d.Project, d.Cores = label, "abc", cores
+	if cfg.System() == "cobalt" && cfg.CoresPerNode == 0 {
+		d.Cores, d.Nodes = 0, 1 // which gives nothing else
+	}
 	d, _, faults := cfg.Check(0, &d)
 	if err := cfg.Supported(); err != nil {
 		return nil, err
@@ -88,7 +90,9 @@ func TestEverythingKnownRenders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renderAll(t, c)
+	if r := renderAll(t, c); len(r.unsupported) > 0 {
+		t.Errorf("not everything is rendered: %s", r)
+	}
 }
 
 // TestFilesOfTheOriginalRender: every resource × schema of RADICAL-Pilot's own
@@ -112,7 +116,7 @@ func TestFilesOfTheOriginalRender(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			layer := resource.Layer{Name: year}
+			var all rendered
 			for _, file := range files {
 				b, err := os.ReadFile(file)
 				if err != nil {
@@ -122,28 +126,69 @@ func TestFilesOfTheOriginalRender(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				layer.Sites = append(layer.Sites, site)
+				one := renderAll(t, resource.NewCatalogue(resource.Layer{Name: year, Sites: []*resource.Site{site}}))
+				t.Logf("%-23s %s", filepath.Base(file), one)
+				all.add(one)
 			}
-			renderAll(t, resource.NewCatalogue(layer))
+			t.Logf("%-23s %s", fmt.Sprintf("%d files", len(files)), all)
+			if all.schemas == 0 || len(all.scripts) == 0 {
+				t.Error("nothing was rendered")
+			}
 		})
 	}
 }
 
-func renderAll(t *testing.T, c *resource.Catalogue) {
+// rendered counts what came of resources under all of their schemas.
+type rendered struct {
+	resources, schemas   int
+	scripts, unsupported map[string]int // by system, and by reason
+}
+
+func (r *rendered) add(o rendered) {
+	r.resources, r.schemas = r.resources+o.resources, r.schemas+o.schemas
+	for _, m := range []struct{ into, from *map[string]int }{{&r.scripts, &o.scripts}, {&r.unsupported, &o.unsupported}} {
+		if *m.into == nil {
+			*m.into = map[string]int{}
+		}
+		for name, n := range *m.from {
+			(*m.into)[name] += n
+		}
+	}
+}
+
+func (r rendered) String() string {
+	scripts, unsupported := 0, 0
+	for _, n := range r.scripts {
+		scripts += n
+	}
+	for _, n := range r.unsupported {
+		unsupported += n
+	}
+	return fmt.Sprintf("%2d resources, %3d schemas: %2d rendered %v, %2d not %v", r.resources, r.schemas, scripts, r.scripts, unsupported, r.unsupported)
+}
+
+// renderAll renders every resource of a catalogue under every schema; one
+// without schemas counts as having one.
+func renderAll(t *testing.T, c *resource.Catalogue) rendered {
 	t.Helper()
-	scripts, unsupported := map[string]int{}, map[string]int{}
+	r := rendered{resources: len(c.Labels()), scripts: map[string]int{}, unsupported: map[string]int{}}
 	for _, label := range c.Labels() {
-		for _, schema := range c.Schemas(label) {
+		schemas := c.Schemas(label)
+		if schemas == nil {
+			schemas = []string{""}
+		}
+		for _, schema := range schemas {
+			r.schemas++
 			s, err := on(c, label, schema, 1)
 			switch {
 			case pilot.CodeOf(err) == pilot.Unsupported:
-				unsupported[strings.Join(strings.Fields(err.Error())[:3], " ")]++
+				r.unsupported[strings.Join(strings.Fields(err.Error())[:3], " ")]++
 				continue
 			case err != nil:
 				t.Errorf("%s under %s: %v", label, schema, err)
 				continue
 			}
-			scripts[s.System]++
+			r.scripts[s.System]++
 			cmd := exec.CommandContext(t.Context(), "bash", "-n")
 			cmd.Stdin = strings.NewReader(s.Text)
 			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
@@ -151,12 +196,5 @@ func renderAll(t *testing.T, c *resource.Catalogue) {
 			}
 		}
 	}
-	total := 0
-	for _, system := range slices.Sorted(maps.Keys(scripts)) {
-		total += scripts[system]
-	}
-	if total == 0 {
-		t.Error("nothing was rendered")
-	}
-	t.Logf("%d resources: %d scripts %v, unsupported %v", len(c.Labels()), total, scripts, unsupported)
+	return r
 }

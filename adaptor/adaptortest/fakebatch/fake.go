@@ -1,0 +1,308 @@
+package fakebatch
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Fake is a batch system. Its methods may be called at the same time, and while its
+// commands run.
+type Fake struct {
+	t   testing.TB
+	dir string
+	bin string
+}
+
+// Systems are those there are fakes of and that package batch knows by itself.
+func Systems() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(commands)), func(s string) bool { return s == "oar" })
+}
+
+// New makes a system without jobs. Its jobs are killed when the test ends.
+func New(t testing.TB, system string) *Fake {
+	t.Helper()
+	names, ok := commands[system]
+	if !ok {
+		t.Fatalf("fakebatch: no system %q", system)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.MkdirTemp("", "fakebatch") // that of the test is gone before its jobs are
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Fake{t: t, dir: filepath.Join(root, "state"), bin: filepath.Join(root, "bin")}
+	for _, dir := range []string{filepath.Join(f.dir, "jobs"), filepath.Join(f.dir, "home"), f.bin} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range names {
+		text := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' %s \"$@\"\n", variable, f.dir, self, name)
+		if err := os.WriteFile(filepath.Join(f.bin, name), []byte(text), 0o700); err != nil { //nolint:gosec // a command
+			t.Fatal(err)
+		}
+	}
+	f.change(func(s *state) { s.System = system })
+	t.Cleanup(func() {
+		f.change(func(s *state) {
+			s.Stopped = true
+			for _, j := range s.Jobs {
+				if j.State == Running || j.State == Suspended {
+					j.signal(syscall.SIGKILL)
+				}
+			}
+		})
+		f.remove(root)
+	})
+	return f
+}
+
+// remove tries for as long as what was killed still writes.
+func (f *Fake) remove(root string) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		if os.RemoveAll(root) == nil {
+			return
+		}
+		<-tick.C
+	}
+	f.t.Logf("fakebatch: %s is left", root)
+}
+
+// Path is the directory with the commands, for the beginning of PATH.
+func (f *Fake) Path() string { return f.bin }
+
+// Dir is where the state is.
+func (f *Fake) Dir() string { return f.dir }
+
+// Env is what a runner gives commands so that they are the fake's.
+func (f *Fake) Env() []string { return []string{"PATH=" + f.bin + ":" + os.Getenv("PATH")} }
+
+func (f *Fake) change(how func(*state)) {
+	f.t.Helper()
+	if err := with(f.dir, func(s *state) error { how(s); return nil }); err != nil {
+		f.t.Errorf("fakebatch: %v", err)
+	}
+}
+
+// Fault has commands go wrong, from now on.
+func (f *Fake) Fault(faults ...Fault) {
+	f.t.Helper()
+	f.change(func(s *state) {
+		for _, fault := range faults {
+			if fault.Times == 0 {
+				fault.Times = 1
+			}
+			s.Faults = append(s.Faults, fault)
+		}
+	})
+}
+
+// Heal takes all faults away.
+func (f *Fake) Heal() {
+	f.t.Helper()
+	f.change(func(s *state) { s.Faults = nil })
+}
+
+// Submits is how many jobs were ever taken into the queue.
+func (f *Fake) Submits() (n int) {
+	f.t.Helper()
+	f.change(func(s *state) { n = s.Submits })
+	return n
+}
+
+// Calls are how often each command was called.
+func (f *Fake) Calls() (calls map[string]int) {
+	f.t.Helper()
+	f.change(func(s *state) { calls = maps.Clone(s.Calls) })
+	return calls
+}
+
+// Jobs are all jobs there ever were, in the order they came in.
+func (f *Fake) Jobs() (jobs []Job) {
+	f.t.Helper()
+	f.change(func(s *state) {
+		for _, j := range s.Jobs {
+			jobs = append(jobs, *j)
+		}
+	})
+	return jobs
+}
+
+// Stop has jobs that are submitted wait; Start begins those that wait.
+func (f *Fake) Stop() {
+	f.t.Helper()
+	f.change(func(s *state) { s.Stopped = true })
+}
+
+// Start begins all jobs that wait and are not held, and from now on every one.
+func (f *Fake) Start() {
+	f.t.Helper()
+	f.change(func(s *state) {
+		s.Stopped = false
+		f.startAll(s)
+	})
+}
+
+func (f *Fake) startAll(s *state) {
+	for _, j := range s.Jobs {
+		if j.State == Queued && !j.Gone && j.User == "" {
+			if err := s.start(f.dir, j); err != nil {
+				f.t.Errorf("fakebatch: %v", err)
+			}
+		}
+	}
+}
+
+// Forgetful has jobs that end leave the listing at once, as Grid Engine and PBS Pro
+// do by default, and SLURM after MinJobAge.
+func (f *Fake) Forgetful() {
+	f.t.Helper()
+	f.change(func(s *state) { s.Keep = false })
+}
+
+// job changes one.
+func (f *Fake) job(id string, how func(*state, *Job)) {
+	f.t.Helper()
+	f.change(func(s *state) {
+		j := s.find(id)
+		if j == nil {
+			f.t.Errorf("fakebatch: no job %s", id)
+			return
+		}
+		how(s, j)
+	})
+}
+
+// Hold keeps a waiting job from beginning, for a reason; Release lets it.
+func (f *Fake) Hold(id, reason string) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) { j.State, j.Reason = Held, reason })
+}
+
+// Release lets a job begin that was held.
+func (f *Fake) Release(id string) {
+	f.t.Helper()
+	f.job(id, func(s *state, j *Job) {
+		j.State, j.Reason = Queued, ""
+		if !s.Stopped {
+			f.startAll(s)
+		}
+	})
+}
+
+// Suspend stops a running job; Resume lets it go on.
+func (f *Fake) Suspend(id string) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) {
+		j.signal(syscall.SIGSTOP)
+		j.State = Suspended
+	})
+}
+
+// Resume lets a job go on that was suspended.
+func (f *Fake) Resume(id string) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) {
+		j.signal(syscall.SIGCONT)
+		j.State = Running
+	})
+}
+
+// Requeue kills what runs of a job and puts it into the queue again, under its id.
+// It begins again with Start, or at once if the system is not stopped.
+func (f *Fake) Requeue(id string) {
+	f.t.Helper()
+	f.job(id, func(s *state, j *Job) {
+		j.signal(syscall.SIGKILL)
+		j.State, j.Started, j.PID, j.Doomed = Queued, time.Time{}, 0, time.Time{}
+		if !s.Stopped {
+			f.startAll(s)
+		}
+	})
+}
+
+// Move gives a waiting job to another server (PBS).
+func (f *Fake) Move(id string) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) { j.State = Moved })
+}
+
+// Kill ends a running job for a reason: its walltime, its memory, its node,
+// preemption, or somebody else's cancel. Nothing warns it.
+func (f *Fake) Kill(id string, why Why) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) {
+		if j.State == Running || j.State == Suspended {
+			j.signal(syscall.SIGKILL)
+		}
+		signal := 9
+		if j.Started.IsZero() || why == NodeFail {
+			signal = 0
+		}
+		j.end(why, 0, signal)
+	})
+}
+
+// Purge has the system forget a job that has ended: in listings, and in accounting
+// too where all says so.
+func (f *Fake) Purge(id string, all bool) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) { j.Hidden, j.Gone = true, all })
+}
+
+// Recycle has the system forget a job, which may run on, and give its id to another
+// user's: a SLURM controller that was killed before it had saved its state.
+func (f *Fake) Recycle(id string) {
+	f.t.Helper()
+	f.job(id, func(s *state, j *Job) {
+		j.Gone = true
+		now := time.Now().UTC()
+		s.Jobs = append(s.Jobs, &Job{ID: j.ID, User: "other", Name: "other", State: Running, Submitted: now, Started: now})
+	})
+}
+
+// Wait waits until a job is in a state.
+func (f *Fake) Wait(id string, want State) Job {
+	f.t.Helper()
+	limit, tick := time.NewTimer(time.Minute), time.NewTicker(10*time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	for {
+		var at Job
+		f.job(id, func(_ *state, j *Job) { at = *j })
+		if at.State == want {
+			return at
+		}
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			f.t.Fatalf("fakebatch: job %s is %s, not %s", id, at.State, want)
+		}
+	}
+}
+
+// Output is what a job printed.
+func (f *Fake) Output(id string) string {
+	f.t.Helper()
+	var out strings.Builder
+	f.job(id, func(_ *state, j *Job) {
+		for _, file := range []string{j.Out, j.Err} {
+			if b, err := os.ReadFile(file); err == nil {
+				out.Write(b)
+			}
+		}
+	})
+	return out.String()
+}

@@ -1,0 +1,200 @@
+package fakebatch
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// grace is between SIGTERM and SIGKILL; PBS's kill_delay is 10 s, SLURM's KillWait 30.
+const grace = 2 * time.Second
+
+// runner runs a script in a session of its own and says how it ended. Its arguments
+// are the files to say it in, and of output.
+const runner = `
+dir=$1 base=$2 out=$3 err=$4
+cd "$dir" || exit
+setsid bash -l "$base.sh" </dev/null >>"$out" 2>>"$err" &
+echo $!
+exec >/dev/null
+wait $!
+echo $? >"$base.exit.new" && mv "$base.exit.new" "$base.exit"
+`
+
+// start begins a job.
+func (s *state) start(dir string, j *Job) error {
+	j.Runs++
+	base := j.base(dir)
+	out, err := os.OpenFile(j.Out, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		s.noOutput(j, err)
+		return nil
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(base+".sh", []byte(j.Script), 0o600); err != nil {
+		return err
+	}
+	errs := j.Err
+	if errs == "" {
+		errs = j.Out
+	}
+	cmd := exec.Command("setsid", "sh", "-c", runner, "job", j.Dir, base, j.Out, errs) //nolint:noctx // it outlives the command that starts it
+	cmd.Env = s.environment(dir, j)
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if _, err := fmt.Fscan(said, &j.PID); err != nil {
+		j.end(NoStart, 0, 0) // there is no such directory
+		return nil
+	}
+	j.State, j.Started, j.Reason = Running, time.Now().UTC(), ""
+	return cmd.Process.Release()
+}
+
+func (j *Job) base(dir string) string {
+	return filepath.Join(dir, "jobs", fmt.Sprintf("%s.%d", j.ID, j.Runs))
+}
+
+// noOutput: Grid Engine keeps such a job in the queue, in error; SLURM and the
+// others let it fail.
+func (s *state) noOutput(j *Job, err error) {
+	if s.System == "sge" {
+		j.State, j.Reason = Held, fmt.Sprintf("can't open output file %q: %v", j.Out, err)
+		return
+	}
+	j.end(NoStart, 0, 0)
+}
+
+// environment is what a login has, and what the system gives. Its home is empty: a
+// profile that takes a lock, as pyenv's does, is no part of a test, and a job that
+// is killed while it has that lock makes every later login wait for it.
+func (s *state) environment(dir string, j *Job) []string {
+	env := []string{"HOME=" + filepath.Join(dir, "home")}
+	for _, name := range []string{"PATH", "USER", "LOGNAME", "TMPDIR", "LANG"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	names := idNames[s.System]
+	env = append(env, names[0]+"="+j.ID)
+	if names[1] != "" {
+		env = append(env, names[1]+"="+j.Dir)
+	}
+	return env
+}
+
+// idNames are the variables with the job's id and the directory of submission.
+var idNames = map[string][2]string{
+	"slurm": {"SLURM_JOB_ID", "SLURM_SUBMIT_DIR"}, "sge": {"JOB_ID", "SGE_O_WORKDIR"}, "lsf": {"LSB_JOBID", "LS_SUBCWD"},
+	"pbspro": {"PBS_JOBID", "PBS_O_WORKDIR"}, "torque": {"PBS_JOBID", "PBS_O_WORKDIR"}, "cobalt": {"COBALT_JOBID", ""},
+	"oar": {"OAR_JOB_ID", "OAR_WORKING_DIRECTORY"},
+}
+
+// absorb sees what became of the jobs that run, and ends those whose time is up.
+func (s *state) absorb(dir string) {
+	now := time.Now()
+	for _, j := range s.Jobs {
+		if j.State != Running && j.State != Suspended {
+			continue
+		}
+		switch code := number(j.base(dir)+".exit", -1); {
+		case code >= 0:
+			signal := 0
+			if code > 128 {
+				code, signal = 0, code-128
+			}
+			j.end(j.Why, code, signal)
+		case !j.Doomed.IsZero() && now.After(j.Doomed):
+			j.signal(syscall.SIGKILL)
+		case j.Limit > 0 && j.Doomed.IsZero() && now.After(j.Started.Add(j.Limit)):
+			j.doom(Overtime, now.Add(grace))
+		}
+	}
+}
+
+// doom asks a job to end, and has it killed later.
+func (j *Job) doom(why Why, later time.Time) {
+	if j.State == Queued || j.State == Held {
+		j.end(why, 0, 0)
+		return
+	}
+	if j.Doomed.IsZero() {
+		j.Why = why
+	}
+	j.Doomed = later
+	j.signal(j.Warn)
+	if j.State == Suspended {
+		j.signal(syscall.SIGCONT)
+	}
+}
+
+func (j *Job) end(why Why, code, signal int) {
+	j.State, j.Why, j.Exit, j.Signal, j.Ended = Ended, why, code, signal, time.Now().UTC()
+}
+
+func number(file string, none int) int {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return none
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return none
+	}
+	return n
+}
+
+// signal reaches all of a job: its session, and what its script has begun in others.
+// A warning is for the script alone to pass on.
+func (j *Job) signal(sig syscall.Signal) {
+	if j.PID <= 1 {
+		return
+	}
+	pids := []int{j.PID}
+	if sig != syscall.SIGTERM && sig != syscall.SIGUSR2 {
+		pids = family(j.PID)
+	}
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, sig) // it may be gone
+	}
+}
+
+// family is a process with all that descends from it or is of its session.
+func family(leader int) []int {
+	parent, session := map[int]int{}, map[int]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range stats {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		_, rest, _ := strings.Cut(string(b), ") ")
+		f := strings.Fields(rest)
+		if len(f) > 3 {
+			parent[pid], _ = strconv.Atoi(f[1])
+			session[pid], _ = strconv.Atoi(f[3])
+		}
+	}
+	out := []int{}
+	for pid := range parent {
+		for p := pid; p > 1; p = parent[p] {
+			if p == leader || session[p] == leader {
+				out = append(out, pid)
+				break
+			}
+		}
+	}
+	return out
+}

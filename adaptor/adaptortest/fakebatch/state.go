@@ -1,0 +1,136 @@
+package fakebatch
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// State is where a job is.
+type State string
+
+// The states, in no system's words.
+const (
+	Queued    State = "queued"
+	Held      State = "held"
+	Running   State = "running"
+	Suspended State = "suspended"
+	Moved     State = "moved" // to another server, which cannot be asked
+	Ended     State = "ended"
+)
+
+// Why is what ended a job, beside its own exit.
+type Why string
+
+// The reasons.
+const (
+	ByItself  Why = ""
+	Canceled  Why = "canceled"
+	Overtime  Why = "walltime"
+	Memory    Why = "memory"
+	NodeFail  Why = "node"
+	Preempted Why = "preempted"
+	NoStart   Why = "no start" // its output could not be opened, or the like
+)
+
+// Job is one.
+type Job struct {
+	ID        string
+	User      string // empty: of whoever runs the test
+	Name      string
+	Token     string
+	State     State
+	Reason    string // why it waits
+	Why       Why
+	Exit      int
+	Signal    int
+	Runs      int // times that it was begun
+	Submitted time.Time
+	Started   time.Time
+	Ended     time.Time
+
+	Script string
+	Dir    string
+	Out    string
+	Err    string
+	Limit  time.Duration
+	PID    int            // of the script, which leads its session
+	Warn   syscall.Signal // what a cancel and a walltime send first
+	Doomed time.Time      // when SIGKILL follows
+	Late   int            // listings to go until a cancel is done
+	Gone   bool           // neither shown nor accounted for
+	Hidden bool           // not shown any more; accounted for
+}
+
+// state is what the commands share.
+type state struct {
+	System  string
+	Next    int // number of the next job
+	Stopped bool
+	Keep    bool // jobs that have ended are shown for a while
+	Jobs    []*Job
+	Faults  []Fault
+	Calls   map[string]int
+	Submits int
+}
+
+// with changes the state in dir while nobody else does.
+func with(dir string, change func(*state) error) error {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }() // which unlocks
+	for {
+		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
+			if err != nil {
+				return err
+			}
+			break
+		}
+	}
+	s := state{Next: 1, Keep: true, Calls: map[string]int{}}
+	file := filepath.Join(dir, "state.json")
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.absorb(dir)
+	failed := change(&s)
+	if b, err = json.MarshalIndent(&s, "", "\t"); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
+		return err
+	}
+	return errors.Join(failed, os.Rename(file+".new", file))
+}
+
+// find gives a job; the last one that had the id.
+func (s *state) find(id string) *Job {
+	for i := len(s.Jobs) - 1; i >= 0; i-- {
+		if s.Jobs[i].ID == id && !s.Jobs[i].Gone {
+			return s.Jobs[i]
+		}
+	}
+	return nil
+}
+
+// shown are the jobs of a listing, or, with the ended ones, of accounting.
+func (s *state) shown(ended bool) []*Job {
+	var out []*Job
+	for _, j := range s.Jobs {
+		over := j.State == Ended || j.State == Moved
+		if !j.Gone && (!over || ended || s.Keep && !j.Hidden) {
+			out = append(out, j)
+		}
+	}
+	return out
+}

@@ -1,0 +1,136 @@
+package batch
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+)
+
+// bhist asks the event logs, all of them, for jobs that bjobs has forgotten.
+func bhist(since time.Time, jobs []Ref, options ...string) Query {
+	argv := append(utc("bhist"), options...)
+	return Query{
+		Argv: append(append(argv, "-n", "0"), idsOf(jobs)...),
+		Read: func(r runner.Result) ([]Record, error) { return readBhist(r, since) },
+	}
+}
+
+var (
+	bhistJob   = regexp.MustCompile(`(?m)^Job <([1-9][0-9]*(?:\[[0-9]+\])?)>`)
+	bhistTime  = regexp.MustCompile(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} +[0-9]+ [0-9:]{8}(?: [0-9]{4})?: `)
+	bhistName  = regexp.MustCompile(`, Job Name <([^>]*)>`)
+	bhistToken = regexp.MustCompile(`, Job Description <([^>]*)>`)
+	bhistCode  = regexp.MustCompile(`Exited with exit code ([0-9]+)`)
+	bhistLSF   = regexp.MustCompile(`Exited by (?:LSF )?signal ([0-9]+)`)
+	bhistHost  = regexp.MustCompile(`(?:Host\(s\)|[Dd]ispatched to|[Ss]tarted on) <([^>]*)>`)
+)
+
+// readBhist reads the events of each job, one a line with -UF, else wrapped in the
+// middle of words with 21 blanks before what follows.
+func readBhist(r runner.Result, since time.Time) ([]Record, error) {
+	if err := whole("bhist", r); err != nil {
+		return nil, err
+	}
+	out := text(r.Stdout)
+	at := bhistJob.FindAllStringSubmatchIndex(out, -1)
+	none := only(text(r.Stderr), noneLSF)
+	switch {
+	case r.Code != 0 && !none:
+		return nil, commandError("bhist", r)
+	case len(at) == 0 && !none && !only(out, noneLSF):
+		return nil, fmt.Errorf("bhist: not understood: %w", commandError("bhist", r))
+	}
+	var jobs []Record
+	for i, m := range at {
+		end := len(out)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		jobs = append(jobs, bhistRecord(out[m[2]:m[3]], unwrap(out[m[0]:end]), since))
+	}
+	return jobs, nil
+}
+
+// unwrap gives the first line, and then one for each event.
+func unwrap(s string) []string {
+	var out []string
+	for line := range strings.Lines(s) {
+		line = strings.TrimSuffix(line, "\n")
+		more, wrapped := strings.CutPrefix(line, strings.Repeat(" ", 21))
+		switch {
+		case wrapped && len(out) > 0:
+			out[len(out)-1] += more
+		case len(out) == 0, bhistTime.MatchString(line):
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// bhistRecord goes through a job's events; the last one that says it counts.
+func bhistRecord(id string, lines []string, since time.Time) Record {
+	rec := Record{Ref: Ref{ID: id}, Native: "PEND", Phase: adaptor.Queued}
+	if m := bhistName.FindStringSubmatch(lines[0]); m != nil {
+		rec.Name = m[1]
+	}
+	if m := bhistToken.FindStringSubmatch(lines[0]); m != nil {
+		rec.Token = m[1]
+	}
+	for _, line := range lines[1:] {
+		stamp := bhistTime.FindString(line)
+		at, what := timeLSF(strings.TrimSuffix(stamp, ": "), since), line[len(stamp):]
+		rec.event(what, at)
+	}
+	return rec
+}
+
+// event moves a job by one line of bhist.
+func (r *Record) event(what string, at time.Time) {
+	has := func(beginnings ...string) bool {
+		for _, b := range beginnings {
+			if strings.HasPrefix(what, b) {
+				return true
+			}
+		}
+		return false
+	}
+	move := func(native string) { r.Native, r.Phase = native, wordsLSF[native].Phase }
+	switch {
+	case has("Submitted from") && r.Submitted.IsZero():
+		r.Submitted = at
+	case has("Dispatched", "dispatched", "Started on", "Starting"):
+		move("RUN")
+		r.Started = at
+		if m := bhistHost.FindStringSubmatch(what); m != nil {
+			r.Nodes = m[1]
+		}
+	case has("Pending: Job has been requeued", "Requeue", "Pending: Migrating"):
+		move("PEND")
+		r.Restarts, r.Started, r.Exited = r.Restarts+1, time.Time{}, false
+	case has("Done successfully"):
+		move("DONE")
+		r.EndedAt, r.ExitCode, r.Exited = at, 0, true
+	case has("Exited"):
+		move("EXIT")
+		r.EndedAt = at
+		if m := bhistCode.FindStringSubmatch(what); m != nil {
+			r.ExitCode, _ = strconv.Atoi(m[1])
+			r.Exited = true
+		} else if m := bhistLSF.FindStringSubmatch(what); m != nil {
+			r.Signal, _ = strconv.Atoi(m[1])
+			r.Exited = true
+		}
+	}
+	if term := termLSF.FindStringIndex(what); term != nil && r.Phase != adaptor.Ended {
+		move("EXIT")
+		r.EndedAt = at
+	}
+	if term := termLSF.FindStringIndex(what); term != nil {
+		r.endedLSF(strings.TrimRight(what[term[0]:], ".; "))
+	}
+}

@@ -1,0 +1,58 @@
+package batch
+
+import (
+	"context"
+	"path"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Cancel ends every job with the handle's token that a fresh listing shows, the
+// one that was recorded or not: by TERM for its script first, unless it is to be
+// by force or does not run yet. One that is not shown is gone, or was never there.
+func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	listing, err := s.lister.Listing(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	token := adaptor.Token(h.Key, h.Attempt)
+	var jobs []Record
+	for _, r := range listing.Jobs {
+		if r.carries(token) && r.Phase != adaptor.Ended {
+			if r.Cluster == "" && r.ID == h.Job.ID {
+				r.Cluster = h.Job.Cluster
+			}
+			jobs = append(jobs, r)
+		}
+	}
+	return s.kill(ctx, jobs, !stop.Force)
+}
+
+func (s *System) kill(ctx context.Context, jobs []Record, gentle bool) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	for _, c := range s.Dialect.Cancel(jobs, gentle) {
+		r, err := s.run(ctx, c)
+		if err != nil {
+			return err
+		}
+		if !s.Dialect.Canceled(r) {
+			return commandError(c.Argv[0], r)
+		}
+	}
+	return nil
+}
+
+// Cleanup removes the sandbox of a job that has ended.
+func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
+	if path.Base(h.Sandbox) != h.Key.Pilot || path.Base(path.Dir(h.Sandbox)) != h.Key.Manager {
+		return pilot.Errorf(pilot.Invalid, "%s is not the sandbox of %s", h.Sandbox, h.Key.Pilot)
+	}
+	return s.Runner.Remove(ctx, h.Sandbox)
+}

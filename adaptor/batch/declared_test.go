@@ -1,0 +1,114 @@
+package batch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+)
+
+// examples are the descriptions in the manual.
+func examples(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob("../../docs/systems.d/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	out := map[string][]byte{}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[filepath.Base(file)] = b
+	}
+	return out
+}
+
+func TestDeclaredExamples(t *testing.T) {
+	t.Parallel()
+	for file, b := range examples(t) {
+		d, err := ParseDeclared(file, b)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if d.Dialect.List == nil || d.Dialect.Submitted == nil || d.Dialect.Cancel == nil || d.Dialect.Name+".yaml" != file {
+			t.Errorf("%s: %+v", file, d.Dialect)
+		}
+	}
+}
+
+// TestDeclaredFaults: every fault of a file at once, each with its key.
+func TestDeclaredFaults(t *testing.T) {
+	t.Parallel()
+	_, err := ParseDeclared("systems.d/My-System.yaml", []byte(`
+colour: red
+env: [NO VALUE]
+settle: 2h
+script: {prefix: "#", directives: ["-l {cpus}"], submit: [sub], home: "a b", name_limit: 3}
+submitted: '(?P<number>[0-9]+)'
+refusals: [{class: perhaps, pattern: '('}]
+list: {command: [], codes: [-1], begin: 'x*', job: ['(?P<id>[0-9]+) (?P<status>.*)']}
+history: {command: [acct], job: '(?P<id>1)(?P<state>2)(?P<name>3)'}
+cancel: {command: [kill], taken: '((a{100}){100}){100}'}
+words: {R: {phase: runs}, Q: {phase: queued, cause: out_of_memory}, E: {phase: ended, cause: bad_luck}}
+causes: [{reason: x}]
+`))
+	var all *resource.FileError
+	if pilot.CodeOf(err) != pilot.Invalid || !errors.As(err, &all) {
+		t.Fatalf("%v", err)
+	}
+	told := map[string]bool{}
+	for _, f := range all.Faults {
+		if f.File != "systems.d/My-System.yaml" || f.Reason == "" {
+			t.Errorf("%+v", f)
+		}
+		told[f.Key] = true
+	}
+	for _, key := range []string{
+		"name", "colour", "env[0]", "settle", "script.prefix", "script.directives[0]", "script.directives", "script.submit", "script.id",
+		"script.home", "script.name_limit", "submitted", "refusals[0].class", "refusals[0].pattern", "list.command", "list.codes", "list.begin",
+		"list.job[0]", "list.job", "history.command", "cancel", "cancel.taken", "words.R", "words.Q", "words.E.cause", "causes[0].cause",
+	} {
+		if !told[key] {
+			t.Errorf("nothing is said of %s:\n%v", key, err)
+		}
+	}
+}
+
+func TestDeclaredIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, b := range map[string]string{
+		"too long":    strings.Repeat("#", maxDeclaration+1),
+		"no object":   "[1, 2]",
+		"no YAML":     "a: [",
+		"twice":       "name: a\nname: b",
+		"bomb":        "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]",
+		"long regexp": "submitted: '" + strings.Repeat("x", maxPattern+1) + "'",
+		"empty":       "",
+	} {
+		if _, err := ParseDeclared("x.yaml", []byte(b)); pilot.CodeOf(err) != pilot.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestDeclaredCommands: what a listing or a job's name holds is an argument, never
+// code.
+func TestDeclaredCommands(t *testing.T) {
+	t.Parallel()
+	evil := "1; rm -rf $HOME"
+	shell := order{shell: `kill "$1"`}.argv("x", map[string]string{"id": evil, "name": "n"}, nil)
+	if len(shell) != 6 || shell[2] != `kill "$1"` || shell[4] != evil {
+		t.Errorf("%q", shell)
+	}
+	words := order{words: []string{"acct", "-j", "{ids,}", "{ids}", "--name={name}"}}.argv("x", map[string]string{"name": "n m"}, []string{"1", "2"})
+	if strings.Join(words, "|") != "acct|-j|1,2|1|2|--name=n m" {
+		t.Errorf("%q", words)
+	}
+}

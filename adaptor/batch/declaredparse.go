@@ -1,0 +1,194 @@
+package batch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/resource/render"
+)
+
+// Bounds of a file.
+const (
+	maxDeclaration = 64 << 10
+	maxPattern     = 1000
+	maxItems       = 200
+)
+
+// ParseDeclared reads a file of systems.d, in YAML or JSON, which must say
+// everything in words it knows. Errors: code invalid, with a *resource.FileError
+// that has every fault.
+func ParseDeclared(file string, b []byte) (*Declared, error) {
+	p := parser{file: file}
+	root := p.document(b)
+	d := declaration{}
+	var script render.Syntax
+	if root != nil {
+		p.declaration(root, &d, &script)
+	}
+	if len(p.faults) > 0 {
+		return nil, &pilot.Error{Code: pilot.Invalid, Err: &resource.FileError{Faults: p.faults}}
+	}
+	return &Declared{Dialect: d.dialect(), Script: script}, nil
+}
+
+// parser reads a value and collects what is wrong with it.
+type parser struct {
+	file   string
+	faults []resource.Fault
+}
+
+func (p *parser) fault(key, format string, args ...any) {
+	if len(p.faults) < maxItems {
+		p.faults = append(p.faults, resource.Fault{File: p.file, Key: key, Reason: fmt.Sprintf(format, args...)})
+	}
+}
+
+type object = map[string]any
+
+func (p *parser) document(b []byte) object {
+	if len(b) > maxDeclaration {
+		p.fault("", "is %d bytes long, %d are allowed", len(b), maxDeclaration)
+		return nil
+	}
+	j, err := yaml.YAMLToJSONStrict(b)
+	if err != nil {
+		p.fault("", "%s", strings.Join(strings.Fields(err.Error()), " "))
+		return nil
+	}
+	if len(j) > 4*maxDeclaration {
+		p.fault("", "unfolds to %d bytes", len(j))
+		return nil
+	}
+	var root any
+	d := json.NewDecoder(bytes.NewReader(j))
+	d.UseNumber()
+	if err := d.Decode(&root); err != nil {
+		p.fault("", "%v", err)
+		return nil
+	}
+	o, ok := root.(object)
+	if !ok {
+		p.fault("", "must be an object")
+	}
+	return o
+}
+
+// known complains of keys that mean nothing.
+func (p *parser) known(at string, o object, keys ...string) {
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		if !slices.Contains(keys, key) {
+			p.fault(join(at, fmt.Sprintf("%.64s", key)), "means nothing here: there are %s", strings.Join(keys, ", "))
+		}
+	}
+}
+
+func join(at, key string) string {
+	if at == "" {
+		return key
+	}
+	return at + "." + key
+}
+
+// declaration reads the whole file.
+func (p *parser) declaration(o object, d *declaration, script *render.Syntax) {
+	p.known("", o, "name", "manual", "env", "unset", "settle", "floor", "script", "submitted", "refusals", "list", "history", "recent",
+		"cancel", "words", "causes", "times", "probe")
+	d.name = p.text("name", o["name"])
+	if d.name == "" {
+		base := path.Base(p.file)
+		d.name = strings.TrimSuffix(base, path.Ext(base))
+	}
+	if !systemName.MatchString(d.name) {
+		p.fault("name", "%.64q must be a word of small letters and digits, a letter first, of at most 32; without it, the file's name is", d.name)
+	}
+	d.manual, d.times = p.text("manual", o["manual"]), p.texts("times", o["times"])
+	d.env, d.unset, d.probe = p.texts("env", o["env"]), p.texts("unset", o["unset"]), p.texts("probe", o["probe"])
+	for i, v := range d.env {
+		if !assignment.MatchString(v) {
+			p.fault(fmt.Sprintf("env[%d]", i), "must be NAME=value")
+		}
+	}
+	d.settle, d.floor = p.duration("settle", o["settle"]), p.duration("floor", o["floor"])
+	p.script(o["script"], script)
+	d.submitted = p.expression("submitted", o["submitted"], true, []string{"id", "cluster"})
+	p.needs("submitted", d.submitted, "id")
+	d.refusals = p.refusals(o["refusals"])
+	d.words, d.causes = p.words(o["words"]), p.causes(o["causes"])
+	if d.list = p.asking("list", o["list"]); d.list == nil && o["list"] == nil {
+		p.fault("list", "is required: how all jobs of this user are asked for")
+	}
+	d.history, d.recent = p.asking("history", o["history"]), p.asking("recent", o["recent"])
+	if d.history != nil && d.history.command.shell == "" && !slices.ContainsFunc(d.history.command.words, func(w string) bool { return strings.Contains(w, "{ids") }) {
+		p.fault("history.command", "must name {ids} or {ids,}")
+	}
+	p.cancels(o["cancel"], d)
+}
+
+var (
+	systemName = regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`)
+	assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=[^\x00-\x1f]*$`)
+)
+
+func (p *parser) cancels(v any, d *declaration) {
+	o := p.object("cancel", v, true)
+	p.known("cancel", o, "command", "gentle", "waiting", "taken")
+	d.cancel = p.order("cancel.command", o["command"], true)
+	d.gentle, d.waits = p.order("cancel.gentle", o["gentle"], false), p.order("cancel.waiting", o["waiting"], false)
+	d.taken = p.expression("cancel.taken", o["taken"], false, nil)
+	for _, c := range [...]order{d.cancel, d.gentle, d.waits} {
+		if len(c.words) > 0 && !slices.ContainsFunc(c.words, func(w string) bool { return strings.Contains(w, "{id}") }) {
+			p.fault("cancel", "%.100q must name {id}", strings.Join(c.words, " "))
+		}
+	}
+}
+
+// asking reads a query; nil: there is none.
+func (p *parser) asking(at string, v any) *asking {
+	if v == nil {
+		return nil
+	}
+	o := p.object(at, v, true)
+	p.known(at, o, "command", "codes", "whole", "error", "begin", "job")
+	a := asking{
+		command: p.order(at+".command", o["command"], true),
+		codes:   []int{0},
+		whole:   p.expression(at+".whole", o["whole"], false, nil),
+		broken:  p.expression(at+".error", o["error"], false, nil),
+		begin:   p.expression(at+".begin", o["begin"], false, nil),
+	}
+	if codes, ok := o["codes"]; ok {
+		a.codes = p.numbers(at+".codes", codes)
+	}
+	patterns := p.list(at+".job", o["job"])
+	if len(patterns) == 0 {
+		p.fault(at+".job", "is required: expressions with groups named %s", strings.Join(groupsOfJobs, ", "))
+		return &a
+	}
+	named := map[string]bool{}
+	for i, pattern := range patterns {
+		e := p.expression(fmt.Sprintf("%s.job[%d]", at, i), pattern, true, groupsOfJobs)
+		a.job = append(a.job, e)
+		if e.Regexp != nil {
+			for _, name := range e.SubexpNames() {
+				named[name] = true
+			}
+		}
+	}
+	if !named["id"] || !named["state"] || !named["name"] && !named["token"] {
+		p.fault(at+".job", "must have groups id, state, and name or token: (?P<id>…)")
+	}
+	if a.begin.Regexp != nil && a.begin.MatchString("") {
+		p.fault(at+".begin", "matches nothing at all, and so everywhere")
+	}
+	return &a
+}

@@ -1,0 +1,110 @@
+package batch
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Dialect is a batch system as a value: what its commands are called, and what
+// their answers mean. It is pure; System runs the protocol.
+type Dialect struct {
+	Name   string
+	Manual string   // URL of what Words and Refusals come from
+	Env    []string // NAME=value, for every command; a job may see it
+	Unset  []string // variables, or beginnings with a *, that change what commands do or print
+
+	// Submitted reads the id out of the answer of a submit that exited with 0.
+	// False: no id can be read, so it is not known whether there is a job.
+	Submitted func(r runner.Result) (Ref, bool)
+	// Refusals say what a submit that exited otherwise means, first match first;
+	// what matches none is adaptor.Uncertain. They see stderr and then stdout.
+	Refusals []Refusal
+
+	// List asks for all jobs of this user that the system shows.
+	List func() Query
+	// History asks for the ends of jobs that List does not show any more; nil:
+	// the system keeps none. since is before they were submitted.
+	History func(jobs []Ref, since time.Time) Query
+	// Recent asks for all of this user's jobs, ended ones too, submitted since
+	// then, for one whose id was lost; nil: List shows as much.
+	Recent func(since time.Time) Query
+
+	// Certain says that a listing shows every job there is: what it does not show
+	// has ended.
+	Certain bool
+
+	// Cancel gives the commands that end jobs. Gentle: the script's shell is to
+	// get a TERM, and nothing else, of the jobs that run.
+	Cancel func(jobs []Record, gentle bool) []runner.Command
+	// Canceled says whether a cancel's answer means that it was taken, or that the
+	// job is gone.
+	Canceled func(r runner.Result) bool
+
+	// Probe is a cheap command that exits with 0 while the system answers; nil: none.
+	Probe []string
+
+	Settle time.Duration // how long a submit whose answer was lost may take to show; 0: adaptor.DefaultSettle
+	Floor  time.Duration // between two List calls; 0: DefaultFloor
+}
+
+// DefaultFloor is the least time between two listings of one endpoint. Sites
+// have banned users for more than a few calls a minute for each job; this is one
+// for all of them, and only while something is expected to change.
+const DefaultFloor = 2 * time.Second
+
+// Ref names a job: an id alone proves nothing.
+type Ref struct {
+	ID, Cluster string
+}
+
+// Query is one command, and how to read its answer.
+type Query struct {
+	Argv []string
+	// Read gives the jobs; an error says that the answer tells nothing about any.
+	Read func(r runner.Result) ([]Record, error)
+	// Else is asked instead where Read gives an error; nil: nothing is.
+	Else *Query
+}
+
+// Record is a job as a listing shows it.
+type Record struct {
+	Ref
+	Name, Token string // what the listing shows of ours; the token may be empty
+	Native      string // the system's word for the state
+	Phase       adaptor.Phase
+	Reason      string // the system's words on why it waits, or how it ended
+	Restarts    int    // times that the system took it back into the queue
+	Nodes       string
+	Submitted   time.Time // zero: not shown
+	Started     time.Time // zero: not shown, or not yet
+
+	// Of an Ended one:
+	Cause    pilot.CauseCode // empty: by ExitCode and Signal
+	ExitCode int             // of the script
+	Exited   bool            // ExitCode and Signal are known
+	Signal   int             // that ended the script
+	EndedAt  time.Time       // zero: not shown
+}
+
+// Word is the meaning of a system's word for a job's state.
+type Word struct {
+	Phase adaptor.Phase
+	Cause pilot.CauseCode // of an Ended one; empty: by its exit
+}
+
+// Refusal is what a submit that failed means.
+type Refusal struct {
+	Pattern *regexp.Regexp
+	Class   adaptor.Class
+}
+
+func refusal(class adaptor.Class, pattern string) Refusal {
+	return Refusal{regexp.MustCompile(pattern), class}
+}
+
+// waiting says that a job has not begun.
+func waiting(r *Record) bool { return r.Phase == adaptor.Queued || r.Phase == adaptor.Held }

@@ -1,0 +1,179 @@
+package batch_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest"
+	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
+	"github.com/flightlog/flightlog/adaptor/batch"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/agent"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+)
+
+// asAgent makes the test binary an agent; the value is its desk's socket.
+const asAgent = "FLIGHTLOG_BATCH_TEST_AGENT"
+
+func TestMain(m *testing.M) {
+	fakebatch.Main()
+	if socket := os.Getenv(asAgent); socket != "" && len(os.Args) > 1 && os.Args[1] == "agent" {
+		err := agent.Main(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: adaptortest.Dial(socket), Alone: true})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// bench is a fake batch system, a desk that answers its agents, and a file where
+// payloads sign.
+type bench struct {
+	testing.TB
+	*adaptortest.Desk
+	fake   *fakebatch.Fake
+	system string
+	root   string
+	runs   string
+	mute   bool
+	lag    time.Duration
+}
+
+func newBench(t *testing.T, system string) *bench {
+	t.Helper()
+	b := &bench{TB: t, Desk: adaptortest.NewDesk(t), system: system, root: t.TempDir()}
+	if system != "ssh" {
+		b.fake = fakebatch.New(t, system)
+	}
+	b.runs = filepath.Join(b.root, "runs")
+	return b
+}
+
+// here is this machine with the fake's commands in its PATH.
+type here struct {
+	*runner.Local
+	env []string
+}
+
+// Run adds the fake's environment.
+func (h here) Run(ctx context.Context, c runner.Command) (runner.Result, error) {
+	c.Env = append(c.Env, h.env...)
+	return h.Local.Run(ctx, c)
+}
+
+func (b *bench) open() *batch.System {
+	b.Helper()
+	dialect, ok := batch.Named(b.system)
+	if !ok {
+		b.Fatalf("no dialect %s", b.system)
+	}
+	at := here{Local: runner.NewLocal()}
+	if b.fake != nil {
+		at.env = b.fake.Env()
+	}
+	s, err := batch.New(batch.Config{
+		Dialect: dialect, Runner: at, URL: b.endpoint(), Deadline: 10 * time.Second,
+		Floor: 10 * time.Millisecond, MarkLag: max(b.lag, time.Nanosecond),
+		Agent: func(context.Context) ([]string, map[string]string, error) {
+			return []string{"/proc/self/exe", "agent"}, map[string]string{asAgent: b.Socket}, nil
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+func (b *bench) endpoint() string {
+	if b.system == "ssh" {
+		return "ssh://localhost/"
+	}
+	return b.system + "://localhost/"
+}
+
+// spec is a pilot whose payload signs and then runs the shell script.
+func (b *bench) spec(uid string, attempt int, script string) *adaptor.Spec {
+	s := &adaptor.Spec{
+		Key: pilot.Key{Resource: "site.host", Manager: "mgr-1", Pilot: uid}, Attempt: attempt, Secret: "sesame",
+		Since: time.Now(),
+		Description: pilot.Description{
+			Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "/bin/sh",
+			Arguments:   []string{"-c", "echo $PILOT_UID >> $RUNS; " + script},
+			Environment: map[string]string{"RUNS": b.runs},
+		},
+		Config: resource.Config{Label: "site.host", JobManagerEndpoint: b.endpoint(), DefaultRemoteWorkdir: b.root, CoresPerNode: 4},
+	}
+	if b.mute {
+		s.Config.Agent = "none"
+	}
+	return s
+}
+
+// ran counts signatures.
+func (b *bench) ran(uid pilot.UID) int {
+	b.Helper()
+	text, err := os.ReadFile(b.runs)
+	if err != nil && !os.IsNotExist(err) {
+		b.Fatal(err)
+	}
+	n := 0
+	for line := range strings.FieldsSeq(string(text)) {
+		if line == uid {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *bench) submit(s *batch.System, spec *adaptor.Spec) adaptor.Handle {
+	b.Helper()
+	p, err := s.Submit(context.Background(), spec)
+	if err != nil {
+		b.Fatalf("submit %s: %v", spec.Key.Pilot, err)
+	}
+	return b.handle(spec, p)
+}
+
+func (b *bench) handle(spec *adaptor.Spec, p adaptor.Placed) adaptor.Handle {
+	return adaptor.Handle{
+		Key: spec.Key, Attempt: spec.Attempt, Job: p.Job, Sandbox: p.Sandbox, Since: spec.Since, Mute: b.mute,
+	}
+}
+
+func (b *bench) poll(s *batch.System, h adaptor.Handle) adaptor.Status {
+	b.Helper()
+	all, err := s.Poll(context.Background(), []adaptor.Handle{h}, time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return all[0]
+}
+
+// until polls a job until a status satisfies, for half a minute.
+func (b *bench) until(s *batch.System, h adaptor.Handle, what string, done func(adaptor.Status) bool) adaptor.Status {
+	b.Helper()
+	limit := time.Now().Add(30 * time.Second)
+	for {
+		st := b.poll(s, h)
+		if done(st) {
+			return st
+		}
+		if time.Now().After(limit) {
+			b.Fatalf("waited in vain for %s: %+v", what, st)
+		}
+	}
+}
+
+func (b *bench) ended(s *batch.System, h adaptor.Handle) adaptor.Status {
+	b.Helper()
+	return b.until(s, h, "the end", func(st adaptor.Status) bool { return st.Phase == adaptor.Ended })
+}

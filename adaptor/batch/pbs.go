@@ -1,0 +1,262 @@
+package batch
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// What PBS Pro, OpenPBS and Torque have in common: qstat -f in its old form. The
+// JSON of later versions is not used: numbers like 005, doubled keys and
+// backslashes in it have made it invalid (openpbs issues 1255, 2541, 2677).
+
+// listPBS asks for this user's jobs: qstat -f alone prints everybody's, and takes
+// no -u beside -f. What qselect gives is printed first, so that an answer that is
+// not whole, or none, can be told from one that is.
+const listPBS = `
+export TZ=UTC
+jobs=$(qselect $1 -u "$(id -un)" $2 $3) || exit
+echo "$0:" $jobs
+[ -n "$jobs" ] || exit 0
+exec qstat $1 -f $jobs
+`
+
+// readListPBS reads what listPBS prints. A job that ends between its two commands
+// is one that is not shown.
+func readListPBS(read func(map[string]string) Record) func(runner.Result) ([]Record, error) {
+	return func(r runner.Result) ([]Record, error) {
+		jobs, err := readQstatF(read)(r)
+		if err != nil {
+			return nil, err
+		}
+		asked := promised.FindStringSubmatch(text(r.Stdout))
+		if asked == nil {
+			return nil, fmt.Errorf("qselect: no answer: %w", commandError("qselect", r))
+		}
+		shown := map[string]bool{}
+		for i := range jobs {
+			shown[number(jobs[i].ID)] = true
+		}
+		for _, id := range missing.FindAllString(text(r.Stderr), -1) {
+			shown[number(id)] = true
+		}
+		for id := range strings.FieldsSeq(asked[1]) {
+			if !shown[number(id)] {
+				return nil, fmt.Errorf("qstat: it does not show job %.100q", id)
+			}
+		}
+		return jobs, nil
+	}
+}
+
+var (
+	promised = regexp.MustCompile(`(?m)^qstat:(.*)$`)
+	missing  = regexp.MustCompile(`[0-9]+(?:\[[0-9]*\])?\.[A-Za-z0-9._-]+`)
+)
+
+// number is an id without the server, whose name qselect and qstat may give in
+// different lengths.
+func number(id string) string {
+	n, _, _ := strings.Cut(id, ".")
+	return n
+}
+
+// unsetPBS: a directive prefix, ways to print, and what a job of its own has.
+var unsetPBS = []string{
+	"PBS_DPREFIX", "PBS_QSTAT_*", "PBS_O_*", "PBS_JOB*", "PBS_ARRAY*", "PBS_ENVIRONMENT", "PBS_NODE*", "PBS_TASKNUM",
+	"PBS_QUEUE", "PBS_VNODENUM", "PBS_MOMPORT",
+}
+
+var pbsID = regexp.MustCompile(`^[0-9]+(?:\[[0-9]*\])?(?:\.[A-Za-z0-9._-]+)?$`)
+
+// submittedPBS reads the last line that is an id, which is kept whole: qstat cuts
+// it in its tables only.
+func submittedPBS(r runner.Result) (Ref, bool) {
+	lines := strings.Split(strings.TrimSpace(text(r.Stdout)), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if line := strings.TrimSpace(lines[i]); pbsID.MatchString(line) {
+			return Ref{ID: line}, true
+		}
+	}
+	return Ref{}, false
+}
+
+// refusalsPBS: the words of the errors in pbs_error.h; the exit code is the error's
+// number modulo 256, which different errors share.
+var refusalsPBS = []Refusal{
+	refusal(adaptor.NotSent, `(?i)cannot connect to server|Connection refused|cannot connect to default server|could not connect to trqauthd|invalid credential|unknown host`),
+	refusal(adaptor.NotSent, `(?i)qsub: (command )?not found|not found: qsub|No such file or directory: qsub`),
+	refusal(adaptor.Uncertain, `(?i)timed out|timeout|premature end|end of file|protocol|communication failure|system error|internal error|Interrupted`),
+	refusal(adaptor.Throttled, `(?i)would exceed|maximum number of jobs|exceeds the (queue|server) limit|jobs already in queue|server is shutting down|queue is not enabled|Resource temporarily unavailable`),
+	refusal(adaptor.Rejected, `(?m)^qsub: |^usage: qsub|qsub: `),
+}
+
+// gonePBS: the job is not there (153), or has ended (35).
+var gonePBS = regexp.MustCompile(`(?i)Unknown Job Id|Job has finished|invalid state for job - (COMPLETE|EXITING)|^$`)
+
+func canceledPBS(r runner.Result) bool {
+	if r.Signal != "" {
+		return false
+	}
+	return r.Code == 0 && strings.TrimSpace(text(r.Stderr)) == "" || only(text(r.Stderr), gonePBS)
+}
+
+// cancelPBS: qsig reaches the job's session, of which the script is the leader;
+// qdel sends SIGTERM, too, but SIGKILL a few seconds later.
+func cancelPBS(jobs []Record, gentle bool) []runner.Command {
+	var out []runner.Command
+	for _, j := range jobs {
+		argv := []string{"qdel", j.ID}
+		if gentle && j.Phase == adaptor.Running {
+			argv = []string{"qsig", "-s", "SIGTERM", j.ID}
+		}
+		out = append(out, runner.Command{Argv: argv})
+	}
+	return out
+}
+
+// unknownPBS are lines about some of the jobs asked for; the others are shown.
+var unknownPBS = regexp.MustCompile(`(?i)Unknown Job Id|Job has finished`)
+
+// readQstatF reads qstat -f for a reader of one job.
+func readQstatF(read func(map[string]string) Record) func(runner.Result) ([]Record, error) {
+	return func(r runner.Result) ([]Record, error) {
+		if err := whole("qstat", r); err != nil {
+			return nil, err
+		}
+		said := strings.TrimSpace(text(r.Stderr))
+		if (r.Code != 0 || said != "") && !only(said, unknownPBS) {
+			return nil, commandError("qstat", r)
+		}
+		out := text(r.Stdout)
+		if out != "" && !strings.HasSuffix(out, "\n") {
+			return nil, fmt.Errorf("qstat: its answer ends in %.200q", out[max(0, len(out)-200):])
+		}
+		var jobs []Record
+		for _, f := range attributes(out) {
+			if f["job_state"] == "" {
+				return nil, fmt.Errorf("qstat: it shows no state of job %.100q", f["Job Id"])
+			}
+			jobs = append(jobs, read(f))
+		}
+		if len(jobs) == 0 && !promised.MatchString(out) && strings.TrimSpace(out) != "" {
+			return nil, fmt.Errorf("qstat: not understood: %w", commandError("qstat", r))
+		}
+		return jobs, nil
+	}
+}
+
+// attribute is the first line of one; its name begins after four blanks.
+var attribute = regexp.MustCompile(`^ {4}([A-Za-z_][A-Za-z0-9_.-]*) = ?(.*)$`)
+
+// attributes reads jobs. A value is wrapped with a tab at the beginning of each
+// further line; one that holds a line break goes on in a line like no other. The
+// first of a name counts: what follows can be out of another value.
+func attributes(s string) []map[string]string {
+	var jobs []map[string]string
+	var f map[string]string
+	last := ""
+	for line := range strings.Lines(s) {
+		line = strings.TrimSuffix(line, "\n")
+		if id, ok := strings.CutPrefix(line, "Job Id: "); ok {
+			f, last = map[string]string{"Job Id": strings.TrimSpace(id)}, ""
+			jobs = append(jobs, f)
+			continue
+		}
+		if f == nil {
+			continue // a banner
+		}
+		if more, ok := strings.CutPrefix(line, "\t"); ok {
+			f[last] += more
+			continue
+		}
+		m := attribute.FindStringSubmatch(line)
+		if m == nil {
+			f[last] += "\n" + line
+			continue
+		}
+		if last = m[1]; f[last] != "" {
+			last = "" // told already
+		}
+		f[last] = m[2]
+	}
+	return jobs
+}
+
+// tokenPBS: PILOT_TOKEN in the list of variables.
+var tokenPBS = regexp.MustCompile(`(?:^|,)\s*PILOT_TOKEN=([A-Za-z0-9._-]+)(?:,|$)`)
+
+// recordPBS reads what both have under the same names.
+func recordPBS(f map[string]string) Record {
+	rec := Record{
+		Ref: Ref{ID: f["Job Id"]}, Name: f["Job_Name"], Native: f["job_state"], Phase: phasePBS(f["job_state"]),
+		Reason: f["comment"], Submitted: timePBS(f["ctime"]), Nodes: hostsPBS(f["exec_host"]),
+	}
+	if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil {
+		rec.Token = m[1]
+	}
+	return rec
+}
+
+// exitPBS reads an exit status: of a shell that a signal ended, it is 256 and the
+// signal; below 0, it is PBS's own. negative gives these.
+func (r *Record) exitPBS(status string, negative map[int]Word, f map[string]string) {
+	n, err := strconv.Atoi(status)
+	if err != nil || r.Phase != adaptor.Ended {
+		return
+	}
+	switch {
+	case n < 0:
+		r.Cause = negative[n].Cause
+		r.Native += " " + status
+	case n > 256:
+		r.Signal, r.Exited = n-256, true
+		switch {
+		case overtime(f):
+			r.Cause = pilot.RuntimeReached
+		case r.Signal == 15: // what qdel sends first
+			r.Cause = pilot.JobCanceledByThem
+		}
+	default:
+		r.ExitCode, r.Exited = n, true
+	}
+}
+
+// overtime says that a job used all the time it had asked for.
+func overtime(f map[string]string) bool {
+	had, used := clockPBS(f["Resource_List.walltime"]), clockPBS(f["resources_used.walltime"])
+	return had > 0 && used >= had
+}
+
+// clockPBS reads [[hours:]minutes:]seconds.
+func clockPBS(s string) time.Duration {
+	total := 0
+	for part := range strings.SplitSeq(s, ":") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 0 || total > 1<<32 {
+			return 0
+		}
+		total = total*60 + n
+	}
+	return time.Duration(total) * time.Second
+}
+
+func timePBS(s string) time.Time { return when(s, "Mon Jan 2 15:04:05 2006") }
+
+// hostsPBS gives the names in "n1/0*4+n2/0*4".
+func hostsPBS(s string) string {
+	var names []string
+	for part := range strings.SplitSeq(s, "+") {
+		name, _, _ := strings.Cut(part, "/")
+		if name != "" && (len(names) == 0 || names[len(names)-1] != name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}

@@ -1,0 +1,145 @@
+package batch
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor/runner"
+)
+
+var update = flag.Bool("update", false, "write what is read as what is expected")
+
+// theDay is now, and since, for what needs one: a day in the life of the samples.
+var theDay = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
+// signs stand in testdata for what editors do not show.
+var signs = strings.NewReplacer("␞", "\x1e", "␟", "\x1f", "␉", "\t", "‹ff›", "\xff", "␛", "\x1b", "‹cut›\n", "")
+
+// parse reads an answer: "$ list rc=0", stdout and, after "--- stderr", stderr.
+func parse(t *testing.T, file string) (kind string, r runner.Result) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, body, _ := strings.Cut(string(b), "\n")
+	out, errs, _ := strings.Cut(body, "--- stderr\n")
+	words := strings.Fields(head)
+	if len(words) != 3 || words[0] != "$" {
+		t.Fatalf("%s begins with %q", file, head)
+	}
+	if r.Code, err = strconv.Atoi(strings.TrimPrefix(words[2], "rc=")); err != nil {
+		t.Fatal(err)
+	}
+	r.Stdout, r.Stderr = []byte(signs.Replace(out)), []byte(signs.Replace(errs))
+	return words[1], r
+}
+
+// query gives the reader of an answer by its kind.
+func query(t *testing.T, d *Dialect, kind string) Query {
+	t.Helper()
+	switch kind {
+	case "list":
+		if d.Name == LSF.Name {
+			return bjobs(theDay) // List itself takes the year of today
+		}
+		return d.List()
+	case "recent":
+		return d.Recent(theDay)
+	case "history":
+		return d.History([]Ref{{ID: "1"}}, theDay)
+	case "else":
+		return *d.History([]Ref{{ID: "1"}}, theDay).Else
+	}
+	t.Fatalf("what is %q?", kind)
+	return Query{}
+}
+
+// picture shows what was read.
+func picture(jobs []Record, err error) string {
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	var b strings.Builder
+	for i := range jobs {
+		b.WriteString(line(&jobs[i]))
+	}
+	fmt.Fprintf(&b, "%d jobs\n", len(jobs))
+	return b.String()
+}
+
+func line(r *Record) string {
+	var b strings.Builder
+	say := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, " %s=%q", key, value)
+		}
+	}
+	at := func(key string, t time.Time) {
+		if !t.IsZero() {
+			fmt.Fprintf(&b, " %s=%s", key, t.UTC().Format("2006-01-02T15:04:05"))
+		}
+	}
+	fmt.Fprintf(&b, "%s %s", r.ID, r.Phase)
+	say("native", r.Native)
+	say("cluster", r.Cluster)
+	say("name", r.Name)
+	say("token", r.Token)
+	say("reason", r.Reason)
+	say("cause", string(r.Cause))
+	if r.Exited {
+		fmt.Fprintf(&b, " exit=%d signal=%d", r.ExitCode, r.Signal)
+	}
+	if r.Restarts != 0 {
+		fmt.Fprintf(&b, " restarts=%d", r.Restarts)
+	}
+	say("nodes", r.Nodes)
+	at("submitted", r.Submitted)
+	at("started", r.Started)
+	at("ended", r.EndedAt)
+	return b.String() + "\n"
+}
+
+// TestPictures reads every answer in testdata/<system>.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*/*.in")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no answers: %v", err)
+	}
+	for _, file := range files {
+		system := filepath.Base(filepath.Dir(file))
+		t.Run(system+"/"+strings.TrimSuffix(filepath.Base(file), ".in"), func(t *testing.T) {
+			t.Parallel()
+			d, ok := Named(system)
+			if !ok {
+				t.Fatalf("no system %s", system)
+			}
+			kind, r := parse(t, file)
+			golden(t, strings.TrimSuffix(file, ".in")+".golden", picture(query(t, d, kind).Read(r)))
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s:\n%s\nand not\n%s", file, got, want)
+	}
+}

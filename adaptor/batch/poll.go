@@ -1,0 +1,171 @@
+package batch
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Poll looks jobs up in a listing that began after a time, those that it does not
+// show in the system's accounting, and reads the marks of those that are over.
+func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Time) ([]adaptor.Status, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	listing, err := s.lister.Listing(ctx, after)
+	if err != nil {
+		return nil, err
+	}
+	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), at: listing.At}
+	shown := byID(listing.Jobs)
+	for i := range jobs {
+		p.records[i] = shown.find(&jobs[i])
+	}
+	p.account(ctx)
+	marks, err := p.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]adaptor.Status, len(jobs))
+	for i := range jobs {
+		out[i] = p.status(i, &marks[i])
+		out[i].At = p.at
+	}
+	return out, nil
+}
+
+// poll is one Poll at work.
+type poll struct {
+	*System
+	jobs    []adaptor.Handle
+	records []*Record // by job; nil: not shown
+	at      time.Time
+}
+
+// index finds jobs by what names them.
+type index map[string][]*Record
+
+func byID(jobs []Record) index {
+	out := make(index, len(jobs))
+	for i := range jobs {
+		out[jobs[i].ID] = append(out[jobs[i].ID], &jobs[i])
+	}
+	return out
+}
+
+// find gives a handle's job: the same id, and the token of the attempt. A system
+// that has given the id away shows another job under it, and that tells nothing.
+func (x index) find(h *adaptor.Handle) *Record {
+	token := adaptor.Token(h.Key, h.Attempt)
+	var found *Record
+	for _, r := range x[h.Job.ID] {
+		if r.carries(token) && (found == nil || r.Phase != adaptor.Ended) {
+			found = r
+		}
+	}
+	return found
+}
+
+// account asks for jobs that the listing does not show, or shows as over without
+// saying how.
+func (p *poll) account(ctx context.Context) {
+	if p.Dialect.History == nil {
+		return
+	}
+	var asked []int
+	var refs []Ref
+	since := p.at
+	for i, r := range p.records {
+		h := &p.jobs[i]
+		if (r == nil || r.Phase == adaptor.Ended && !r.Exited) && h.Job.Known() {
+			asked, refs = append(asked, i), append(refs, Ref{h.Job.ID, h.Job.Cluster})
+			if h.Since.Before(since) {
+				since = h.Since
+			}
+		}
+	}
+	if len(refs) == 0 {
+		return
+	}
+	ended, err := p.ask(ctx, p.Dialect.History(refs, since.Add(-skew)))
+	if err != nil {
+		p.Logger.Debug("accounting does not answer", zap.Error(err))
+		return
+	}
+	known := byID(ended)
+	for _, i := range asked {
+		// What the queue shows last is newer than what the accounting last heard.
+		if r := known.find(&p.jobs[i]); r != nil && (p.records[i] == nil || r.Phase == adaptor.Ended) {
+			p.records[i] = r
+		}
+	}
+}
+
+// status says where a job stands, by all that is known of it.
+func (p *poll) status(i int, m *marks) adaptor.Status {
+	h, r := &p.jobs[i], p.records[i]
+	st := adaptor.Status{Phase: adaptor.Vanished, Native: "not shown"}
+	if r != nil {
+		st = adaptor.Status{Phase: r.Phase, Native: r.Native, Reason: r.Reason}
+		if h.Mute && m.started != nil && r.Phase != adaptor.Ended {
+			st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At, Nodes: []string{r.Nodes}}
+		}
+	}
+	if r == nil && p.Dialect.Certain {
+		r = &Record{Native: "gone", Cause: pilot.AgentLost}
+		st.Phase, st.Native = adaptor.Ended, r.Native
+	}
+	over := st.Phase == adaptor.Ended
+	switch {
+	case m.exit != nil && (over || r == nil || h.Mute):
+		st.Phase, st.Outcome = adaptor.Ended, m.outcome(r)
+	case !over:
+	case p.lags(h, r, m):
+		st.Phase, st.Reason = adaptor.Completing, "the word that its script left is awaited"
+	default:
+		st.Outcome = m.outcome(r)
+	}
+	p.settle(h, st.Phase)
+	return st
+}
+
+// lags says that marks may yet appear of a job that has ended: it ran, and a
+// shared file system may show its files late.
+func (p *poll) lags(h *adaptor.Handle, r *Record, m *marks) bool {
+	if !m.begun && r.Started.IsZero() && r.Cause != "" && !p.Dialect.Certain {
+		return false // it never ran
+	}
+	token := adaptor.Token(h.Key, h.Attempt)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first, seen := p.over[token]
+	if !seen {
+		first = p.at
+		p.over[token] = first
+	}
+	return p.at.Before(first.Add(p.MarkLag))
+}
+
+// settle forgets jobs whose end is told, and what nobody has asked about for long.
+func (p *poll) settle(h *adaptor.Handle, phase adaptor.Phase) {
+	if phase == adaptor.Completing {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if phase != adaptor.Ended {
+		delete(p.over, adaptor.Token(h.Key, h.Attempt))
+	}
+	for token, first := range p.over {
+		if p.at.Sub(first) > forget {
+			delete(p.over, token)
+		}
+	}
+}
+
+// forget is when a job's end that nobody asks about any more is forgotten.
+const forget = time.Hour

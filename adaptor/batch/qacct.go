@@ -1,0 +1,192 @@
+package batch
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// qacct reads the whole file of accounting however little is asked for, so it is
+// asked once for all jobs of this user that began since then. Jobs appear in it
+// some time after they have left the queue; those that never ran do not appear.
+func qacct(since time.Time) Query {
+	return Query{
+		Argv: script("qacct", `exec qacct -o "$(id -un)" -b "$1" -j`, since.UTC().Format("200601021504.05")),
+		Read: readQacct,
+	}
+}
+
+// emptyQacct: qacct's words for there being no record yet.
+var emptyQacct = regexp.MustCompile(`(?i)job (id|name) .* not found|no jobs running since startup`)
+
+var rule = regexp.MustCompile(`(?m)^={20,}$`)
+
+// readQacct reads blocks of key and value, each below a rule.
+func readQacct(r runner.Result) ([]Record, error) {
+	if err := whole("qacct", r); err != nil {
+		return nil, err
+	}
+	if said := both(r); emptyQacct.MatchString(said) {
+		return nil, nil
+	}
+	if r.Code != 0 || strings.Contains(text(r.Stderr), "error: ") {
+		return nil, commandError("qacct", r)
+	}
+	var out []Record
+	at := map[string]int{}
+	for _, block := range rule.Split(text(r.Stdout), -1)[1:] {
+		f := fields(block)
+		if !submittedTerse.MatchString(f["jobnumber"]) {
+			continue // the sums at the end
+		}
+		rec, final := qacctRecord(f)
+		if !final {
+			continue
+		}
+		// One line for each host that ran a part, or for each run: the last counts.
+		if i, ok := at[rec.ID+separator+rec.Name]; ok {
+			out[i] = rec
+			continue
+		}
+		at[rec.ID+separator+rec.Name] = len(out)
+		out = append(out, rec)
+	}
+	if len(out) == 0 && !strings.Contains(text(r.Stdout), "WALLCLOCK") && strings.TrimSpace(both(r)) != "" {
+		return nil, fmt.Errorf("qacct: not understood: %w", commandError("qacct", r))
+	}
+	return out, nil
+}
+
+// fields reads lines of a word and the rest; the first of a name counts.
+func fields(block string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(block) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if _, taken := out[key]; !taken {
+			out[key] = strings.TrimSpace(value)
+		}
+	}
+	return out
+}
+
+// qacctRecord gives the end of a job; false: it was put back into the queue.
+func qacctRecord(f map[string]string) (Record, bool) {
+	rec := Record{
+		Ref: Ref{ID: f["jobnumber"]}, Name: f["jobname"], Phase: adaptor.Ended, Nodes: known(f["hostname"]),
+		Submitted: timeSGE(f["qsub_time"]), Started: timeSGE(f["start_time"]), EndedAt: timeSGE(f["end_time"]),
+	}
+	if task := f["taskid"]; task != "" && task != "undefined" {
+		rec.ID += "." + task
+	}
+	failed, err := leading(f["failed"])
+	if err != nil {
+		failed = 0
+	}
+	status, err := leading(f["exit_status"])
+	rec.Native = "failed " + f["failed"] + ", exit_status " + f["exit_status"]
+	if failed == 0 {
+		rec.Native = "exit_status " + f["exit_status"]
+	}
+	if err == nil && !notStarted(failed) {
+		rec.ExitCode, rec.Exited = status, true
+		if failed == killed && status > 128 {
+			rec.ExitCode, rec.Signal = 0, status-128
+		}
+	}
+	if by := known(f["deleted_by"]); by != "" {
+		rec.Reason = "deleted by " + by
+	}
+	rec.Cause = causeSGE(failed, status, f)
+	return rec, !putBack(failed)
+}
+
+// Codes of accounting(5), "failed"; the words are those of sge_shepherd.
+const (
+	unwritten = 19  // before writing exit_status: the execution daemon lost it
+	unknown   = 21  // in recognizing job: the execution daemon does not know it
+	limit     = 37  // qmaster enforced h_rt, h_cpu, or h_vmem limit
+	killed    = 100 // assumedly after job: a signal ended it
+)
+
+// putBack: migrated (24), rescheduled (25), and on the application's wish (30).
+func putBack(failed int) bool { return failed == 24 || failed == 25 || failed == 30 }
+
+// notStarted: something before the job failed, from before_job (1) to before
+// pe_stop (11), or with its files, shell, account or group (26 to 36, 38).
+func notStarted(failed int) bool {
+	return failed >= 1 && failed <= 11 || failed >= 26 && failed <= 36 || failed == 38
+}
+
+// causeSGE: a job that ends by SIGKILL, or by the warning before it, without having
+// reached a limit of its own was deleted: qacct has no word for it before Univa's
+// deleted_by.
+func causeSGE(failed, status int, f map[string]string) pilot.CauseCode {
+	category := limits(f["category"])
+	took, _ := strconv.ParseFloat(strings.TrimSuffix(f["ru_wallclock"], "s"), 64)
+	outgrown := category["h_vmem"] > 0 && bytesSGE(f["maxvmem"]) >= category["h_vmem"]
+	switch {
+	case failed == limit && outgrown:
+		return pilot.OutOfMemory
+	case failed == limit:
+		return pilot.RuntimeReached
+	case notStarted(failed):
+		return pilot.BootstrapFailed
+	case failed == unwritten || failed == unknown:
+		return pilot.NodeFailed
+	case failed != killed:
+		return ""
+	case category["h_rt"] > 0 && took >= category["h_rt"]:
+		return pilot.RuntimeReached
+	case outgrown:
+		return pilot.OutOfMemory
+	case known(f["deleted_by"]) != "", status == 128+9, status == 128+10, status == 128+12:
+		return pilot.JobCanceledByThem
+	default:
+		return ""
+	}
+}
+
+// limits reads the numbers of the requests in a category: "-l h_rt=600,h_vmem=1G".
+func limits(category string) map[string]float64 {
+	out := map[string]float64{}
+	for _, m := range requested.FindAllStringSubmatch(category, -1) {
+		out[m[1]] = bytesSGE(m[2])
+	}
+	return out
+}
+
+var requested = regexp.MustCompile(`(?:^|[ ,])(h_rt|h_vmem)=([0-9.]+[A-Za-z]*)`)
+
+// bytesSGE reads a memory specifier: K, M, G and T are of 1024, in lower case of
+// 1000 (sge_types(1)); a B may follow.
+func bytesSGE(s string) float64 {
+	digits := strings.TrimRight(s, "BKMGTkmgts")
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil {
+		return 0
+	}
+	unit := strings.TrimPrefix(s, digits)
+	if unit == "" {
+		return n
+	}
+	base := 1000.0
+	if strings.ToUpper(unit) == unit {
+		base = 1024
+	}
+	for range strings.Index("BKMGT", strings.ToUpper(unit[:1])) {
+		n *= base
+	}
+	return n
+}
+
+// leading reads the number that a text begins with.
+func leading(s string) (int, error) {
+	digits, _, _ := strings.Cut(s, " ")
+	return strconv.Atoi(digits)
+}

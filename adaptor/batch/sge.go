@@ -1,0 +1,119 @@
+package batch
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+)
+
+// SGE speaks to Grid Engine and its descendants: SGE 6.2, Son of Grid Engine 8.1,
+// Univa and Altair Grid Engine. Its listings do not show the context that holds
+// the token, so jobs are known by their names.
+var SGE = Dialect{
+	Name:   "sge",
+	Manual: "https://manpages.debian.org/bookworm/gridengine-client/qstat.1.en.html",
+	Env:    []string{"LC_ALL=C", "TZ=UTC"}, // jobs get neither: scripts do not say -V
+	Unset: []string{
+		"SGE_LONG_*", "SGE_SINGLE_LINE", "SGE_LIST_DELIMITER", "SGE_TASK_*", "SGE_JOB_SPOOL_DIR", "SGE_O_*", "SGE_STDOUT_PATH",
+		"SGE_STDERR_PATH", "JOB_ID", "JOB_NAME", "JOB_SCRIPT", "PE_HOSTFILE", "QUEUE", "REQUEST", "RESTARTED",
+	},
+	Submitted: submittedSGE,
+	Refusals: []Refusal{
+		refusal(adaptor.Uncertain, `(?i)timed out|timeout|got read error|endpoint is not unique|failed receiving`),
+		refusal(adaptor.NotSent, `(?i)Connection refused|can't resolve|cannot resolve|set the environment variable SGE_ROOT|Unable to initialize environment|cell directory .* doesn't exist`),
+		refusal(adaptor.NotSent, `(?i)qsub: (command )?not found|not found: qsub|No such file or directory: qsub`),
+		refusal(adaptor.Uncertain, `(?i)unable to (contact|send message to) qmaster|commlib error`),
+		// max_u_jobs and max_jobs of sge_conf(5).
+		refusal(adaptor.Throttled, `(?i)only \d+ jobs (are|may be)`),
+		refusal(adaptor.Rejected, `(?im)^Unable to run job: |^denied: |^qsub: |^Unable to read script|^Unknown option|job was rejected|job rejected`),
+	},
+	List:     listSGE,
+	History:  func(_ []Ref, since time.Time) Query { return qacct(since) },
+	Recent:   qacct,
+	Cancel:   cancelSGE,
+	Canceled: canceledSGE,
+	Probe:    []string{"qconf", "-sh"}, // -ss exits with 1 where the list is empty
+}
+
+var (
+	submittedTerse = regexp.MustCompile(`^([1-9][0-9]*)(?:\.[0-9]+-[0-9]+:[0-9]+)?$`)
+	submittedYour  = regexp.MustCompile(`^Your job(?:-array)? ([1-9][0-9]*)(?:\.[0-9]+-[0-9]+:[0-9]+)? \(.*\) has been submitted$`)
+)
+
+// submittedSGE reads what qsub -terse prints, and what it prints where -terse is
+// not heeded. Warnings of the submit verifier may come before it.
+func submittedSGE(r runner.Result) (Ref, bool) {
+	lines := strings.Split(strings.TrimSpace(text(r.Stdout)), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		line := strings.TrimSpace(lines[i])
+		for _, form := range []*regexp.Regexp{submittedTerse, submittedYour} {
+			if m := form.FindStringSubmatch(line); m != nil {
+				return Ref{ID: m[1]}, true
+			}
+		}
+	}
+	return Ref{}, false
+}
+
+// listSGE asks for jobs that wait, run, are suspended or have just ended, and then
+// for the reasons of those in error.
+func listSGE() Query {
+	return Query{
+		Argv: script("qstat", `
+jobs=$(qstat -xml -r -s prsz -u '$user') || { s=$?; printf '%s\n' "$jobs"; exit $s; }
+printf '%s\n' "$jobs"
+bad=$(printf '%s\n' "$jobs" | awk -F'[<>]' '$2 == "JB_job_number" { id = $3 } $2 == "state" && $3 ~ /E/ { print id }' | sort -u | head -n 100)
+[ -z "$bad" ] || qstat -j "$(echo $bad | tr ' ' ',')" 2>/dev/null || :
+`),
+		Read: readQstatXML,
+	}
+}
+
+// lettersSGE: qstat(1), "state"; a state is a set of letters, the first of these
+// that is in it says what the job does. d(eletion), E(rror), h(old), r(unning),
+// R(estarted), s(uspended), S(uspended by the queue), t(ransferring), T(hreshold),
+// q(ueued), w(aiting); Univa's N(suspended by a subordinate) and P(reempted);
+// z(ombie): it has ended.
+var lettersSGE = []struct {
+	letters string
+	word    Word
+}{
+	{"z", Word{Phase: adaptor.Ended}},
+	{"d", Word{Phase: adaptor.Completing}},
+	{"E", Word{Phase: adaptor.Held}},
+	{"sSTNP", Word{Phase: adaptor.Suspended}},
+	{"rt", Word{Phase: adaptor.Running}},
+	{"h", Word{Phase: adaptor.Held}},
+	{"qw", Word{Phase: adaptor.Queued}},
+}
+
+func phaseSGE(state string) adaptor.Phase {
+	if strings.Trim(state, "zdEsSTNPrthqwR") != "" {
+		return adaptor.Unknown
+	}
+	for _, l := range lettersSGE {
+		if strings.ContainsAny(state, l.letters) {
+			return l.word.Phase
+		}
+	}
+	return adaptor.Unknown
+}
+
+// cancelSGE: scripts ask for a warning (-notify), so that qdel sends SIGUSR2 first
+// and SIGKILL after the queue's notify time. There is no command for a SIGTERM,
+// and none that hurries.
+func cancelSGE(jobs []Record, _ bool) []runner.Command {
+	var out []runner.Command
+	for _, j := range jobs {
+		out = append(out, runner.Command{Argv: []string{"qdel", j.ID}})
+	}
+	return out
+}
+
+// goneSGE: that a job is not there is said on stdout, with an exit code of 1.
+var goneSGE = regexp.MustCompile(`has deleted job|has registered the job .* for deletion|is already in deletion|^denied: job ".*" does not exist|^warning: `)
+
+func canceledSGE(r runner.Result) bool { return r.Signal == "" && only(both(r), goneSGE) }

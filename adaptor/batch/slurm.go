@@ -1,0 +1,187 @@
+package batch
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Slurm speaks to SLURM 20.02 and later.
+var Slurm = Dialect{
+	Name:   "slurm",
+	Manual: "https://slurm.schedmd.com/job_state_codes.html",
+	// Times are in seconds since 1970, or else of no zone. No job sees these: it is
+	// submitted with --export=NONE.
+	Env: []string{"LC_ALL=C", "TZ=UTC", "SLURM_TIME_FORMAT=%s"},
+	// A user's own wishes for sbatch, or for how tables look, are not ours. What
+	// tells where the system is (SLURM_CONF, SLURM_CLUSTERS) stays.
+	Unset: []string{
+		"SBATCH_*", "SQUEUE_*", "SACCT_*", "SCANCEL_*", "SCONTROL_*", "SLURM_JOB_*", "SLURM_JOBID", "SLURM_EXPORT_ENV",
+		"SLURM_STEP_*", "SLURM_N*", "SLURM_TASKS_PER_NODE", "SLURM_CPUS_*", "SLURM_MEM_*", "SLURM_GPUS*",
+		"SLURM_HINT", "SLURM_BITSTR_LEN",
+	},
+	Submitted: submittedSlurm,
+	Refusals: []Refusal{
+		// Of several words said while sbatch tried again, the one that leaves most
+		// open counts: the first try may have arrived.
+		refusal(adaptor.Uncertain, `(?i)timed out|Zero Bytes|Transport endpoint|Unexpected message|Communication connection|Kill requested|Interrupted`),
+		// The connection was refused: nothing was sent.
+		refusal(adaptor.NotSent, `(?i)connect failure|Connection refused|Unable to process configuration file|Unable to establish configuration source|Could not establish a configuration source|Controller is in standby`),
+		refusal(adaptor.NotSent, `(?i)sbatch: (command )?not found|not found: sbatch|No such file or directory: sbatch`),
+		refusal(adaptor.Uncertain, `(?i)Unable to contact|Protocol authentication error`),
+		// One job alone asks for too much: waiting does not help.
+		refusal(adaptor.Rejected, `(QOS|Assoc)(Max\w*PerJob\w*|Min\w*)|(QOS|Assoc)MaxWall\w*`),
+		refusal(adaptor.Throttled, `(?i)(QOS|Assoc)(Max|Grp)\w*Limit|MaxSubmitJobs|violates accounting/QOS policy|temporarily unable to accept job|I/O error writing script`),
+		refusal(adaptor.Rejected, `sbatch: (fatal|error): |sbatch: (unrecognized|invalid|option)|Batch job submission failed|This does not look like a batch script`),
+	},
+	List: func() Query {
+		return Query{
+			Argv: []string{"squeue", "--me", "--array", "--states=all", "--format=" + squeueFormat},
+			Read: readSqueue,
+		}
+	},
+	History: func(jobs []Ref, since time.Time) Query {
+		q := sacct(since, "--jobs="+strings.Join(idsOf(jobs), ","))
+		q.Argv = append(q.Argv, clusters(jobs)...)
+		remembered := scontrol(jobs)
+		q.Else = &remembered
+		return q
+	},
+	Recent:   func(since time.Time) Query { return sacct(since) },
+	Cancel:   cancelSlurm,
+	Canceled: canceledSlurm,
+	Probe:    []string{"scontrol", "ping"},
+}
+
+// wordsSlurm: https://slurm.schedmd.com/job_state_codes.html. A job that is
+// COMPLETING has given up its nodes only in part: its end is not known yet.
+var wordsSlurm = map[string]Word{
+	"PENDING":       {Phase: adaptor.Queued},
+	"CONFIGURING":   {Phase: adaptor.Queued},
+	"POWER_UP_NODE": {Phase: adaptor.Queued},
+	"REQUEUE_FED":   {Phase: adaptor.Queued},
+	"REVOKED":       {Phase: adaptor.Queued}, // a sibling of a federation runs
+	"REQUEUED":      {Phase: adaptor.Queued},
+	"EXPEDITING":    {Phase: adaptor.Queued},
+	"REQUEUE_HOLD":  {Phase: adaptor.Held},
+	"SPECIAL_EXIT":  {Phase: adaptor.Held},
+	"RESV_DEL_HOLD": {Phase: adaptor.Held},
+	"RUNNING":       {Phase: adaptor.Running},
+	"SIGNALING":     {Phase: adaptor.Running},
+	"RESIZING":      {Phase: adaptor.Running},
+	"UPDATE_DB":     {Phase: adaptor.Running},
+	"STAGE_OUT":     {Phase: adaptor.Completing},
+	"COMPLETING":    {Phase: adaptor.Completing},
+	"SUSPENDED":     {Phase: adaptor.Suspended},
+	"STOPPED":       {Phase: adaptor.Suspended},
+	"COMPLETED":     {Phase: adaptor.Ended},
+	"FAILED":        {Phase: adaptor.Ended},
+	"LAUNCH_FAILED": {Phase: adaptor.Ended, Cause: pilot.BootstrapFailed},
+	"RECONFIG_FAIL": {Phase: adaptor.Ended, Cause: pilot.NodeFailed},
+	"BOOT_FAIL":     {Phase: adaptor.Ended, Cause: pilot.NodeFailed},
+	"NODE_FAIL":     {Phase: adaptor.Ended, Cause: pilot.NodeFailed},
+	"OUT_OF_MEMORY": {Phase: adaptor.Ended, Cause: pilot.OutOfMemory},
+	"TIMEOUT":       {Phase: adaptor.Ended, Cause: pilot.RuntimeReached},
+	"DEADLINE":      {Phase: adaptor.Ended, Cause: pilot.RuntimeReached},
+	"CANCELLED":     {Phase: adaptor.Ended, Cause: pilot.JobCanceledByThem},
+	"PREEMPTED":     {Phase: adaptor.Ended, Cause: pilot.Preempted},
+}
+
+// slurmID: of a job, of a task of an array, of a part of a heterogeneous job.
+var slurmID = regexp.MustCompile(`^[1-9][0-9]*(_[0-9]+|\+[0-9]+)?$`)
+
+// submittedLoud is what sbatch says without --parsable, as a site's wrapper may
+// have it.
+var submittedLoud = regexp.MustCompile(`^Submitted batch job ([1-9][0-9]*)(?: on cluster (\S+))?$`)
+
+// submittedSlurm reads what sbatch --parsable prints: the id, or id;cluster. A
+// site's wrapper may print more before it; the last line that is one counts.
+func submittedSlurm(r runner.Result) (Ref, bool) {
+	lines := strings.Split(strings.TrimSpace(text(r.Stdout)), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		line := strings.TrimSpace(lines[i])
+		if m := submittedLoud.FindStringSubmatch(line); m != nil {
+			return Ref{m[1], m[2]}, true
+		}
+		id, cluster, _ := strings.Cut(line, ";")
+		if slurmID.MatchString(id) && !strings.ContainsAny(cluster, " \t;") {
+			return Ref{id, cluster}, true
+		}
+	}
+	return Ref{}, false
+}
+
+// phaseSlurm reads a state, whole, cut to ten signs ("OUT_OF_ME+") or with more
+// words ("CANCELLED by 1001").
+func phaseSlurm(native, reason string) (adaptor.Phase, pilot.CauseCode) {
+	name, _, _ := strings.Cut(native, " ")
+	w, ok := wordsSlurm[name]
+	if short, cut := strings.CutSuffix(name, "+"); cut && !ok {
+		w, ok = unique(wordsSlurm, short)
+	}
+	switch {
+	case !ok:
+		return adaptor.Unknown, ""
+	case w.Phase == adaptor.Queued && held(reason):
+		return adaptor.Held, ""
+	}
+	return w.Phase, w.Cause
+}
+
+// unique gives the meaning that all words with a beginning share.
+func unique(words map[string]Word, beginning string) (Word, bool) {
+	var found Word
+	n := 0
+	for name, w := range words {
+		if strings.HasPrefix(name, beginning) && (n == 0 || w != found) {
+			found, n = w, n+1
+		}
+	}
+	return found, n == 1
+}
+
+// held: reasons for which a job waits that no free node changes (squeue(1), JOB
+// REASON CODES).
+func held(reason string) bool {
+	switch {
+	case reason == "BeginTime", strings.HasPrefix(reason, "Dependency"):
+		return true
+	default:
+		low := strings.ToLower(reason) // JobHeldUser, launch failed requeued held
+		return strings.Contains(low, "held") || strings.Contains(low, "hold")
+	}
+}
+
+// cancelSlurm names the jobs too: an id may have become another job's.
+func cancelSlurm(jobs []Record, gentle bool) []runner.Command {
+	var out []runner.Command
+	for _, j := range jobs {
+		argv := []string{"scancel", "--name=" + j.Name}
+		if gentle && j.Phase != adaptor.Queued && j.Phase != adaptor.Held {
+			argv = append(argv, "--batch", "--signal=TERM")
+		}
+		if j.Cluster != "" {
+			argv = append(argv, "--clusters="+j.Cluster)
+		}
+		out = append(out, runner.Command{Argv: append(argv, j.ID)})
+	}
+	return out
+}
+
+// goneSlurm are scancel's words for a job that is not there any more; with --name
+// they come with an exit code of 1, without with 0 or none at all.
+var goneSlurm = regexp.MustCompile(`Invalid job id specified|already completing or completed|Job has already finished`)
+
+func canceledSlurm(r runner.Result) bool {
+	if r.Signal != "" {
+		return false
+	}
+	if said := text(r.Stderr); strings.TrimSpace(said) != "" {
+		return only(said, goneSlurm)
+	}
+	return r.Code == 0
+}

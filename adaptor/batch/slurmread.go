@@ -1,0 +1,232 @@
+package batch
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Fields of squeue: %i id, %T state, %k comment, %V submitted, %S started (or
+// expected), %N nodes, %r reason, %j name. Each record begins and each field ends
+// with a sign that nobody types: names and comments hold blanks, bars and line
+// breaks. The header stays, for an answer without one is none.
+const (
+	squeueFormat = record + "%i\x1f%T\x1f%k\x1f%V\x1f%S\x1f%N\x1f%r\x1f%j\x1f"
+	squeueFields = 8
+	record       = "\x1e"
+	separator    = "\x1f"
+)
+
+func readSqueue(r runner.Result) ([]Record, error) {
+	if err := answeredSlurm("squeue", r); err != nil {
+		return nil, err
+	}
+	all := strings.Split(text(r.Stdout), record)
+	cluster, headed := clusterLine(all[0]), false
+	var out []Record
+	for i, line := range all[1:] {
+		f := strings.Split(line, separator)
+		last := i == len(all)-2
+		switch {
+		case len(f) > squeueFields && f[0] == "JOBID":
+			headed = true
+		case len(f) == squeueFields+1 && slurmID.MatchString(f[0]):
+			out = append(out, squeueRecord(f, cluster))
+		case last && len(f) <= squeueFields:
+			return nil, fmt.Errorf("squeue: its answer ends in %.200q", line)
+		default: // an array's head, or one that holds our signs itself: not ours
+		}
+		if c := clusterLine(f[len(f)-1]); c != "" {
+			cluster = c
+		}
+	}
+	if !headed {
+		return nil, fmt.Errorf("squeue: no answer: %w", commandError("squeue", r))
+	}
+	return out, nil
+}
+
+func squeueRecord(f []string, cluster string) Record {
+	rec := Record{
+		Ref: Ref{ID: f[0], Cluster: cluster}, Native: f[1], Token: known(f[2]), Submitted: epoch(f[3]), Started: epoch(f[4]),
+		Nodes: known(f[5]), Reason: reason(f[6]), Name: f[7],
+	}
+	rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
+	if rec.Phase == adaptor.Queued || rec.Phase == adaptor.Held {
+		rec.Started = time.Time{} // only expected
+	}
+	return rec
+}
+
+// clusterLine is the name in the line that comes before the jobs of a cluster, if
+// several are asked for.
+func clusterLine(s string) string {
+	_, name, _ := strings.Cut(s, "CLUSTER: ")
+	name, _, _ = strings.Cut(name, "\n")
+	return strings.TrimSpace(name)
+}
+
+// sacct asks the accounting database, for this user's allocations only. Without
+// --duplicates it hides a job whose id another one was given later.
+func sacct(since time.Time, more ...string) Query {
+	argv := append([]string{
+		"sacct", "--allocations", "--parsable2", "--noconvert", "--duplicates",
+		"--starttime=" + since.UTC().Format("2006-01-02T15:04:05"), // the commands run in UTC
+		"--format=" + sacctFields, "--delimiter=" + separator,
+	}, more...)
+	return Query{Argv: argv, Read: readSacct}
+}
+
+// clusters names those of jobs that are of others than the commands' own.
+func clusters(jobs []Ref) []string {
+	var names []string
+	for _, j := range jobs {
+		if j.Cluster == "" {
+			return nil
+		}
+		names = append(names, j.Cluster)
+	}
+	slices.Sort(names)
+	return []string{"--clusters=" + strings.Join(slices.Compact(names), ",")}
+}
+
+const sacctFields = "JobIDRaw,State,ExitCode,Submit,Start,End,NodeList,Comment,Reason,JobName"
+
+func readSacct(r runner.Result) ([]Record, error) {
+	if err := answeredSlurm("sacct", r); err != nil {
+		return nil, err
+	}
+	out, at, headed := []Record(nil), map[string]int{}, false
+	said := text(r.Stdout)
+	if said != "" && !strings.HasSuffix(said, "\n") {
+		return nil, fmt.Errorf("sacct: its answer ends in %.200q", said[max(0, len(said)-200):])
+	}
+	for line := range strings.Lines(said) {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), separator, 10)
+		if len(f) != 10 || !slurmID.MatchString(f[0]) {
+			headed = headed || f[0] == "JobIDRaw"
+			continue // the second line of an odd name or comment
+		}
+		rec := sacctRecord(f)
+		// A job that was requeued has a line for each run; the last one counts.
+		if i, ok := at[rec.ID+separator+rec.Name]; ok {
+			rec.Restarts = out[i].Restarts + 1
+			out[i] = rec
+			continue
+		}
+		at[rec.ID+separator+rec.Name] = len(out)
+		out = append(out, rec)
+	}
+	if !headed {
+		return nil, fmt.Errorf("sacct: no answer: %w", commandError("sacct", r))
+	}
+	return out, nil
+}
+
+func sacctRecord(f []string) Record {
+	rec := Record{
+		Ref: Ref{ID: f[0]}, Native: f[1], Submitted: epoch(f[3]), Started: epoch(f[4]), EndedAt: epoch(f[5]),
+		Nodes: known(f[6]), Token: known(f[7]), Reason: reason(f[8]), Name: f[9],
+	}
+	rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
+	rec.exitSlurm(f[2])
+	return rec
+}
+
+// scontrol asks for what the controller still remembers (MinJobAge, 300 s by
+// default), where there is no accounting.
+func scontrol(jobs []Ref) Query {
+	return Query{
+		Argv: script("scontrol", `for id; do scontrol --oneliner show job "$id"; done; true`, idsOf(jobs)...),
+		Read: readScontrol,
+	}
+}
+
+var (
+	scontrolJob  = regexp.MustCompile(`(?m)^JobId=`)
+	scontrolWord = regexp.MustCompile(`(?:^|\s)(JobState|Reason|ExitCode|SubmitTime|StartTime|EndTime|Restarts|NodeList|Comment)=(\S*)`)
+	// scontrolName is up to the field that follows it: a name holds anything.
+	scontrolName = regexp.MustCompile(`(?s)^\S+ (?:Array\w+=\S+ )*(?:HetJob\w+=\S+ )*JobName=(.*?)\s+UserId=`)
+	scontrolNone = regexp.MustCompile(`Invalid job id specified`)
+)
+
+func readScontrol(r runner.Result) ([]Record, error) {
+	if err := whole("scontrol", r); err != nil {
+		return nil, err
+	}
+	if said := strings.TrimSpace(text(r.Stderr)); r.Code != 0 || said != "" && !only(said, scontrolNone) {
+		return nil, commandError("scontrol", r)
+	}
+	var out []Record
+	for _, job := range scontrolJob.Split(text(r.Stdout), -1)[1:] {
+		id, _, _ := strings.Cut(job, " ")
+		name := scontrolName.FindStringSubmatch(job)
+		if !slurmID.MatchString(id) || name == nil {
+			continue
+		}
+		f := map[string]string{}
+		for _, m := range scontrolWord.FindAllStringSubmatch(job[len(name[0]):], -1) {
+			if _, taken := f[m[1]]; !taken {
+				f[m[1]] = m[2]
+			}
+		}
+		rec := Record{
+			Ref: Ref{ID: id}, Name: name[1], Token: known(f["Comment"]), Native: f["JobState"], Reason: reason(f["Reason"]),
+			Submitted: epoch(f["SubmitTime"]), Started: epoch(f["StartTime"]), EndedAt: epoch(f["EndTime"]), Nodes: known(f["NodeList"]),
+		}
+		rec.Restarts, _ = strconv.Atoi(f["Restarts"])
+		rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
+		if rec.Phase != adaptor.Ended {
+			rec.EndedAt = time.Time{} // only expected
+		}
+		rec.exitSlurm(f["ExitCode"])
+		out = append(out, rec)
+	}
+	return out, nil
+}
+
+// answeredSlurm: SLURM's commands print errors and may exit with 0 all the same.
+func answeredSlurm(command string, r runner.Result) error {
+	if err := whole(command, r); err != nil {
+		return err
+	}
+	stderr := text(r.Stderr)
+	if r.Code != 0 || strings.Contains(stderr, " error: ") || strings.Contains(stderr, "fatal: ") {
+		return commandError(command, r)
+	}
+	return nil
+}
+
+// exitSlurm reads <exit code>:<signal> of a job that has ended. 53 is no signal: it
+// is what SLURM writes of a job that it could not start, such as one whose output
+// cannot be written.
+func (r *Record) exitSlurm(s string) {
+	before, after, _ := strings.Cut(s, ":")
+	code, err := strconv.Atoi(before)
+	signal, err2 := strconv.Atoi(after)
+	switch {
+	case err != nil || err2 != nil || r.Phase != adaptor.Ended:
+	case signal == 53 && r.Cause == "":
+		r.Cause = pilot.BootstrapFailed
+	default:
+		r.ExitCode, r.Signal, r.Exited = code, signal, true
+	}
+}
+
+// epoch reads a time as SLURM_TIME_FORMAT=%s writes it, and as SLURM writes it
+// where that is not heeded. Zero: none.
+func epoch(s string) time.Time {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
+		return time.Unix(n, 0)
+	}
+	return when(s, "2006-01-02T15:04:05")
+}
+
+func reason(s string) string { return strings.Trim(known(s), "()") }

@@ -1,0 +1,182 @@
+package batch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/agent"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
+)
+
+// jobMark is the answer to a submit, kept in the sandbox.
+type jobMark struct {
+	ID      string    `json:"id"`
+	Cluster string    `json:"cluster,omitempty"`
+	Token   string    `json:"token"`
+	Digest  string    `json:"digest"`
+	Raw     string    `json:"raw,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Submit renders the script, puts it and the agent's assignment into the
+// sandbox, and submits it there. An attempt that has a job already is given that.
+func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, error) {
+	if err := ctx.Err(); err != nil {
+		return adaptor.Placed{}, &adaptor.Error{Class: adaptor.NotSent, Err: err}
+	}
+	script, full, err := s.script(ctx, spec)
+	if err != nil {
+		return adaptor.Placed{}, prepared(err)
+	}
+	if placed, found, err := s.marked(ctx, spec, script.Dir); err != nil || found {
+		return placed, prepared(err)
+	}
+	if err := s.stage(ctx, spec, full, script); err != nil {
+		return adaptor.Placed{}, prepared(err)
+	}
+	c := runner.Command{Argv: script.Submit, Dir: script.Dir}
+	if script.Stdin {
+		c.Stdin = []byte(script.Text)
+	}
+	r, err := s.run(ctx, c)
+	if err != nil {
+		return adaptor.Placed{}, &adaptor.Error{Class: class(err), Err: err}
+	}
+	ref, err := s.answer(script.Submit[0], r)
+	if err != nil {
+		return adaptor.Placed{}, err
+	}
+	mark := jobMark{
+		ID: ref.ID, Cluster: ref.Cluster, Token: adaptor.Token(spec.Key, spec.Attempt), Digest: script.Digest,
+		Raw: clip(string(r.Stdout), rawLimit), At: time.Now().UTC(),
+	}
+	if err := s.keep(ctx, spec, script.Dir, &mark); err != nil {
+		s.Logger.Warn("answer to a submit not kept") // it can be found by its token
+	}
+	return s.placed(&mark, script.Dir), nil
+}
+
+// rawLimit bounds what is kept of a submit's answer in the log.
+const rawLimit = 500
+
+// script gives the script of an attempt, with its place as a real path.
+func (s *System) script(ctx context.Context, spec *adaptor.Spec) (*render.Script, *render.Spec, error) {
+	argv, env, err := s.Agent(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	full, err := s.place(ctx, spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	full.Agent, full.Environment = argv, maps.Clone(env)
+	script, err := render.Render(full)
+	return script, full, err
+}
+
+// place fills in what the resource says, and finds the sandbox.
+func (s *System) place(ctx context.Context, spec *adaptor.Spec) (*render.Spec, error) {
+	full, err := render.Spec{
+		Key: spec.Key, Attempt: spec.Attempt, Token: adaptor.Token(spec.Key, spec.Attempt), Description: spec.Description,
+	}.On(&spec.Config)
+	if err != nil {
+		return nil, err
+	}
+	base, err := s.Runner.Expand(ctx, path.Dir(path.Dir(full.Sandbox)))
+	if err != nil {
+		return nil, err
+	}
+	full.Sandbox = path.Join(base, spec.Key.Manager, spec.Key.Pilot)
+	return full, nil
+}
+
+// stage puts the script and the agent's assignment where the job will find them.
+func (s *System) stage(ctx context.Context, spec *adaptor.Spec, full *render.Spec, script *render.Script) error {
+	d := &spec.Description
+	assignment, err := json.Marshal(&agent.Assignment{
+		Resource: spec.Key.Resource, Manager: spec.Key.Manager, Pilot: spec.Key.Pilot,
+		Attempt: spec.Attempt, Token: full.Token, Secret: spec.Secret,
+		Executable: d.Executable, Arguments: d.Arguments, Environment: d.Environment,
+		Runtime: api.Duration(d.Runtime), Cores: d.Cores, GPUs: d.GPUs, Sandbox: script.Dir,
+		Mute: spec.Config.Agent == "none", Job: true,
+	})
+	if err != nil {
+		return err
+	}
+	return s.Runner.Write(ctx, marksDir(script.Dir),
+		runner.File{Name: markName(spec.Attempt, "job.sh"), Content: []byte(script.Text), Mode: 0o700}, // Cobalt executes it
+		runner.File{Name: markName(spec.Attempt, "assignment"), Content: append(assignment, '\n')},
+	)
+}
+
+func (s *System) keep(ctx context.Context, spec *adaptor.Spec, dir string, mark *jobMark) error {
+	b, err := json.Marshal(mark)
+	if err != nil {
+		return err
+	}
+	return s.Runner.Write(ctx, marksDir(dir), runner.File{Name: markName(spec.Attempt, "job"), Content: append(b, '\n')})
+}
+
+func marksDir(sandbox string) string { return path.Join(sandbox, agent.MarksDir) }
+
+func markName(attempt int, name string) string { return strconv.Itoa(attempt) + "." + name }
+
+func (s *System) placed(m *jobMark, sandbox string) adaptor.Placed {
+	return adaptor.Placed{
+		Job:     pilot.Job{ID: m.ID, Cluster: m.Cluster, URL: s.URL, Digest: m.Digest, Raw: m.Raw},
+		Sandbox: sandbox,
+	}
+}
+
+// answer reads the answer to a submit.
+func (s *System) answer(command string, r runner.Result) (Ref, error) {
+	if r.Code == 0 && r.Signal == "" {
+		if ref, ok := s.Dialect.Submitted(r); ok {
+			return ref, nil
+		}
+		return Ref{}, &adaptor.Error{
+			Class: adaptor.Uncertain, Err: fmt.Errorf("no job id can be read from the answer of %s: %q", command, clip(string(r.Stdout), rawLimit)),
+		}
+	}
+	c := adaptor.Uncertain
+	text := append(append(r.Stderr, '\n'), r.Stdout...)
+	for _, refusal := range s.Dialect.Refusals {
+		if r.Signal == "" && refusal.Pattern.Match(text) {
+			c = refusal.Class
+			break
+		}
+	}
+	return Ref{}, &adaptor.Error{Class: c, Err: commandError(command, r)}
+}
+
+// class says what a submit without an answer means.
+func class(err error) adaptor.Class {
+	var e *runner.Error
+	if errors.As(err, &e) && !e.Started {
+		return adaptor.NotSent
+	}
+	return adaptor.Uncertain
+}
+
+// prepared says what it means that nothing was submitted yet.
+func prepared(err error) error {
+	if err == nil {
+		return nil
+	}
+	c := adaptor.NotSent
+	switch pilot.CodeOf(err) {
+	case pilot.Invalid, pilot.Unsupported, pilot.Denied:
+		c = adaptor.Rejected
+	}
+	return &adaptor.Error{Class: c, Err: err}
+}

@@ -1,0 +1,139 @@
+package batch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Config is what a System needs.
+type Config struct {
+	Dialect *Dialect
+	Runner  runner.Runner
+	URL     string // the endpoint, without options: what jobs are known by beside their id
+	// Agent gives the command line of an agent at the place where jobs run, and
+	// the environment it reaches its launchers with; it may have to put it there.
+	Agent func(context.Context) (argv []string, env map[string]string, err error)
+	// Listings gives what List answered, begun after a time; nil: this System asks
+	// for itself. See Query.
+	Listings Lister
+	Deadline time.Duration // of each command; 0: 60s, for SLURM's own give up after 58
+	Floor    time.Duration // between two listings; 0: the dialect's
+	MarkLag  time.Duration // how long the marks of a job that ended may take to show; 0: 15s
+	Called   func(command, result string, took time.Duration)
+	Logger   *zap.Logger // nil: silent
+}
+
+// Lister gives listings of one endpoint.
+type Lister interface {
+	// Listing gives one begun after a time, and waits for it if it must.
+	Listing(ctx context.Context, after time.Time) (*Listing, error)
+}
+
+// Listing is what a batch system showed of a user's jobs.
+type Listing struct {
+	At   time.Time // when it was asked for
+	Jobs []Record
+}
+
+// System is one endpoint of a batch system: an adaptor.Adaptor, a Settler, a
+// Cleaner and Shared.
+type System struct {
+	Config
+	lister Lister
+
+	mu   sync.Mutex
+	over map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
+}
+
+// New checks the configuration; it asks nothing.
+func New(c Config) (*System, error) {
+	if c.Dialect == nil || c.Runner == nil || c.Agent == nil || c.URL == "" {
+		return nil, pilot.Errorf(pilot.Invalid, "batch: dialect, runner, agent and URL are required")
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.Deadline, time.Minute}, {&c.Floor, c.Dialect.Floor}, {&c.Floor, DefaultFloor}, {&c.MarkLag, 15 * time.Second},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.Called == nil {
+		c.Called = func(string, string, time.Duration) {}
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}}
+	if s.lister == nil {
+		s.lister = NewListings(s.Query, s.Floor())
+	}
+	return s, nil
+}
+
+// Floor is the least time between two listings.
+func (s *System) Floor() time.Duration { return s.Config.Floor }
+
+// Settle is how long a submit whose answer was lost may take to show.
+func (s *System) Settle() time.Duration {
+	if s.Dialect.Settle != 0 {
+		return s.Dialect.Settle
+	}
+	return adaptor.DefaultSettle
+}
+
+// Close ends what the runner keeps open.
+func (s *System) Close() error { return s.Runner.Close() }
+
+var (
+	_ adaptor.Adaptor = (*System)(nil)
+	_ adaptor.Settler = (*System)(nil)
+	_ adaptor.Shared  = (*System)(nil)
+	_ adaptor.Cleaner = (*System)(nil)
+)
+
+// run runs one of the system's commands.
+func (s *System) run(ctx context.Context, c runner.Command) (runner.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Deadline)
+	defer cancel()
+	c.Env = append(c.Env, s.Dialect.Env...)
+	c.Unset = append(c.Unset, s.Dialect.Unset...)
+	begun := time.Now()
+	r, err := s.Runner.Run(ctx, c)
+	result := "ok"
+	switch {
+	case err != nil:
+		result = "unknown"
+	case r.Code != 0:
+		result = "failed"
+	}
+	s.Called(called(c.Argv), result, time.Since(begun))
+	return r, err
+}
+
+// ask runs a query.
+func (s *System) ask(ctx context.Context, q Query) ([]Record, error) {
+	r, err := s.run(ctx, runner.Command{Argv: q.Argv})
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := q.Read(r)
+	if err != nil && q.Else != nil {
+		return s.ask(ctx, *q.Else)
+	}
+	return jobs, err
+}
+
+// Query asks the system for all jobs of this user. It is what Listings share.
+func (s *System) Query(ctx context.Context) ([]Record, error) {
+	return s.ask(ctx, s.Dialect.List())
+}

@@ -1,0 +1,71 @@
+package batch
+
+import (
+	"regexp"
+	"strconv"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Torque speaks to Torque. It shows a job that has ended for as long as the
+// server's keep_completed says, 300 s by default, and then never again.
+var Torque = Dialect{
+	Name:      "torque",
+	Manual:    "https://docs.adaptivecomputing.com/torque/6-1-2/adminGuide/torque.htm",
+	Env:       []string{"LC_ALL=C"},
+	Unset:     unsetPBS,
+	Submitted: submittedPBS,
+	Refusals:  refusalsPBS,
+	List: func() Query {
+		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordTorque)}
+	},
+	Cancel:   cancelPBS,
+	Canceled: canceledPBS,
+	Probe:    []string{"qstat", "-B"},
+}
+
+// statusTorque: "Job exit status" in the administrator's guide, JOB_EXEC_*.
+var statusTorque = map[int]Word{
+	-1:  {Cause: pilot.BootstrapFailed}, // before files
+	-2:  {Cause: pilot.BootstrapFailed}, // after files
+	-3:  {Cause: pilot.BootstrapFailed}, // to be tried again
+	-4:  {Cause: pilot.NodeFailed},      // aborted when its node came back
+	-5:  {Cause: pilot.NodeFailed},
+	-6:  {Cause: pilot.NodeFailed},
+	-7:  {Cause: pilot.BootstrapFailed}, // restart
+	-8:  {Cause: pilot.BootstrapFailed}, // exec of the command
+	-9:  {Cause: pilot.BootstrapFailed}, // files of output
+	-10: {Cause: pilot.OutOfMemory},
+	-11: {Cause: pilot.RuntimeReached},
+	-12: {Cause: pilot.RuntimeReached},  // CPU time
+	-13: {Cause: pilot.BootstrapFailed}, // cgroup
+	-14: {Cause: pilot.BootstrapFailed}, // prologue
+}
+
+// preempted: a scheduler's comment on a job that had to go.
+var preempted = regexp.MustCompile(`(?i)\bpreempt`)
+
+func recordTorque(f map[string]string) Record {
+	rec := recordPBS(f)
+	rec.Started, rec.EndedAt = timePBS(f["start_time"]), timePBS(f["comp_time"])
+	rec.Restarts = restarts(f["start_count"])
+	status := f["exit_status"]
+	if status == "" {
+		status = f["Exit_status"]
+	}
+	rec.exitPBS(status, statusTorque, f)
+	if rec.Phase == adaptor.Ended && status == "" {
+		rec.Cause = pilot.JobCanceledByThem // before it began
+	}
+	return rec
+}
+
+// restarts is one less than the times that a job was begun.
+func restarts(begun string) int {
+	n, err := strconv.Atoi(begun)
+	if err != nil || n < 1 {
+		return 0
+	}
+	return n - 1
+}

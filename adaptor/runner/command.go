@@ -1,0 +1,90 @@
+package runner
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
+)
+
+// notStarted is an error of what certainly did nothing.
+func notStarted(err error) error { return &Error{Err: err} }
+
+// noAnswer is an error of what may have run.
+func noAnswer(err error) error { return &Error{Started: true, Err: err} }
+
+func invalid(format string, args ...any) error { return pilot.Errorf(pilot.Invalid, format, args...) }
+
+// check refuses what is no command.
+func (c *Command) check() error {
+	if len(c.Argv) == 0 || c.Argv[0] == "" {
+		return invalid("no command")
+	}
+	if c.Dir != "" && !path.IsAbs(c.Dir) {
+		return invalid("directory %q is not absolute", c.Dir)
+	}
+	for _, words := range [][]string{{c.Dir}, c.Argv, c.Env} {
+		for _, word := range words {
+			if err := render.CheckWord(word); err != nil {
+				return invalid("word %.40q: %w", word, err)
+			}
+		}
+	}
+	for _, entry := range c.Env {
+		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
+			return invalid("variable %.40q has no name or no value", entry)
+		}
+	}
+	return nil
+}
+
+// environ is what the command sees where a login sees base. Of entries of one
+// name the last counts.
+func (c *Command) environ(base []string) []string {
+	set := map[string]bool{"PWD": c.Dir != ""}
+	for _, entry := range c.Env {
+		name, _, _ := strings.Cut(entry, "=")
+		set[name] = true
+	}
+	out := make([]string, 0, len(base)+len(c.Env)+1)
+	for _, entry := range base {
+		name, _, _ := strings.Cut(entry, "=")
+		if !set[name] && !c.unset(name) {
+			out = append(out, entry)
+		}
+	}
+	if c.Dir != "" {
+		out = append(out, "PWD="+c.Dir)
+	}
+	return append(out, c.Env...)
+}
+
+func (c *Command) unset(name string) bool {
+	for _, pattern := range c.Unset {
+		start, wild := strings.CutSuffix(pattern, "*")
+		if name == pattern || wild && strings.HasPrefix(name, start) {
+			return true
+		}
+	}
+	return false
+}
+
+// variable gives the last value of a name.
+func variable(environ []string, name string) string {
+	for i := len(environ) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(environ[i], name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// begun says whether a call may go on.
+func begun(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return notStarted(context.Cause(ctx))
+	}
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package runnertest holds what every Runner must do, as tests.
+package runnertest

@@ -1,0 +1,171 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// batchHouse is a house whose launcher drives a real batch system through wrappers
+// that count the commands, and do to them what a fault says.
+type batchHouse struct {
+	*house
+	launcher *process
+	resource string
+	schema   string
+	m        *client.Manager
+}
+
+// wrapper stands before a command of a batch system. What the file named fault.<command>
+// holds is done once: it is taken away first. die kills the launcher.
+const wrapper = `#!/bin/bash
+dir=%[1]q; command=%[2]q; real=%[3]q
+echo "$(date +%%s.%%N) $command $*" >>"$dir/calls"
+die() { kill -KILL "$(cat "$dir/launcher.pid")"; exit 1; }
+mv "$dir/fault.$command" "$dir/taken.$$" 2>/dev/null || exec "$real" "$@"
+case $(cat "$dir/taken.$$") in
+die-before) die ;;
+die-after) "$real" "$@" >"$dir/answer.$$"; die ;;
+hang-after) "$real" "$@" >"$dir/answer.$$"; exec sleep 1000 ;;
+fail-after) "$real" "$@" >"$dir/answer.$$"; echo "$command: error: Batch job submission failed: Socket timed out on send/recv operation" >&2; exit 1 ;;
+garbage) "$real" "$@" >"$dir/answer.$$"; echo 'Welcome to Stampede3'; exit 0 ;;
+silent) "$real" "$@" >"$dir/answer.$$"; exit 0 ;;
+empty) exit 0 ;;
+esac
+`
+
+// newBatchHouse starts server, manager and a launcher of a batch system that the
+// variable names; the test is skipped where there is none.
+func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...string) *batchHouse {
+	t.Helper()
+	if os.Getenv(variable) == "" {
+		t.Skipf("%s is not set: no such batch system here (make slurm-up, sge-up, sshd-up)", variable)
+	}
+	h := &batchHouse{house: newHouse(t), resource: resource, schema: schema}
+	wrappers := filepath.Join(h.dir, "wrappers")
+	for _, dir := range []string{wrappers, h.sandboxes(), h.ran()} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range commands {
+		real, err := exec.LookPath(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.write(filepath.Join("wrappers", command), fmt.Sprintf(wrapper, h.dir, command, real))
+	}
+	h.env = append(h.env, "PATH="+wrappers+":"+os.Getenv("PATH"))
+	h.server()
+	h.process("manager")
+	h.m = h.manager(h.client())
+	h.launch()
+	return h
+}
+
+func (h *batchHouse) sandboxes() string { return filepath.Join(h.dir, "sandboxes") }
+
+// ran is where payloads leave their marks.
+func (h *batchHouse) ran() string { return filepath.Join(h.dir, "ran") }
+
+func (h *batchHouse) write(name, text string) {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// launch starts the launcher; it is the same one again after a kill.
+func (h *batchHouse) launch() {
+	h.t.Helper()
+	h.launcher = h.process("launcher", "--resource", h.resource, "--spare", "-1")
+	h.write("launcher.pid", fmt.Sprint(h.launcher.cmd.Process.Pid))
+}
+
+// fault has the next call of a command go wrong.
+func (h *batchHouse) fault(command, what string) { h.write("fault."+command, what) }
+
+// calls counts the calls of a command since the beginning.
+func (h *batchHouse) calls(command string) int {
+	h.t.Helper()
+	b, _ := os.ReadFile(filepath.Join(h.dir, "calls")) // none: no call yet
+	return strings.Count(string(b), " "+command+" ")
+}
+
+// job describes a pilot of the batch system whose payload marks that it ran.
+func (h *batchHouse) job(script string) pilot.Description {
+	return pilot.Description{
+		Resource: h.resource, AccessSchema: h.schema, Runtime: pilot.Runtime(10 * time.Minute), Cores: 1, Sandbox: h.sandboxes(),
+		Executable: "sh", Arguments: []string{"-c", `mktemp "` + h.ran() + `/$PILOT_UID.XXXXXX" >/dev/null; ` + script},
+	}
+}
+
+// runs is how often a pilot's payload began.
+func (h *batchHouse) runs(p *client.Pilot) int {
+	h.t.Helper()
+	marks, err := filepath.Glob(filepath.Join(h.ran(), p.UID()+".*"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return len(marks)
+}
+
+// native is the id of a pilot's job, once it has one.
+func (h *batchHouse) native(p *client.Pilot) string {
+	h.t.Helper()
+	reach(h.t, p, pilot.PendingActive)
+	got, err := p.Get(h.t.Context())
+	if err != nil || got.Job == nil {
+		h.t.Fatalf("%s has no job: %v", p.UID(), err)
+	}
+	return got.Job.ID
+}
+
+// ends waits for a pilot's end, and sees that it is that one.
+func (h *batchHouse) ends(p *client.Pilot, state pilot.State, code pilot.CauseCode) {
+	h.t.Helper()
+	w, err := p.Wait(h.t.Context(), client.WaitOptions{Timeout: 4 * time.Minute})
+	if err != nil || !w.Reached {
+		h.t.Errorf("%s does not end: %+v, %v; %s", p.UID(), w, err, h.story(p))
+		return
+	}
+	got, err := p.Get(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if got.State != state || got.Cause == nil || got.Cause.Code != code {
+		h.t.Errorf("%s is %s, %+v; want %s, %s; %s", p.UID(), got.State, got.Cause, state, code, h.story(p))
+	}
+}
+
+// story is what happened to a pilot, for messages.
+func (h *batchHouse) story(p *client.Pilot) string {
+	out, _ := h.cli("history", "--manager", h.m.UID(), p.UID())
+	return "\n" + out + h.tail(filepath.Join(h.dir, "launcher.log"))
+}
+
+// testbed has a script of the test systems do something.
+func testbed(t *testing.T, script string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(filepath.Join("..", "scripts", "testbed", script), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", script, args, err, out)
+	}
+}
+
+// run runs a command of the batch system, not through the wrappers.
+func command(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}

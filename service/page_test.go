@@ -1,0 +1,133 @@
+package service_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service"
+)
+
+// open serves the live page and gives its address.
+func open(t *testing.T, conn *bus.Conn) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- service.Page(ctx, conn, service.PageOptions{Listen: "127.0.0.1:0", Ready: func(url string) { ready <- url }})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("page: %v", err)
+		}
+	})
+	select {
+	case url := <-ready:
+		return url
+	case err := <-ended:
+		t.Fatal(err)
+		return ""
+	}
+}
+
+// request asks the page as its own scripts do.
+func request(t *testing.T, method, url, path string) (status int, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(`{"reason":"seen enough"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Flightlog", "1")
+	r.Header.Set("Origin", strings.TrimSuffix(url, "/"))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// TestPageShowsTheLog of a real bus, and cancels.
+func TestPageShowsTheLog(t *testing.T) {
+	t.Parallel()
+	server := bustest.JetStream(t)
+	user, conn := bustest.Connect(t, server), bustest.Connect(t, server)
+	if err := user.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, conn)
+	of := ask[api.ManagerAnswer](t, user, "manager.create", api.CreateRequest{UID: "m"}).Manager.UID
+	d := pilot.Description{UID: "early", Resource: "generic.slurm", Nodes: 1, Runtime: pilot.Runtime(time.Hour)}
+	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
+
+	url := open(t, conn)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"api/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	until := func(words ...string) {
+		t.Helper()
+		for lines.Scan() {
+			all := true
+			for _, w := range words {
+				all = all && strings.Contains(lines.Text(), w)
+			}
+			if all {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", words, lines.Err())
+	}
+	until(`"uid":"early"`, `"state":"PENDING_LAUNCH"`)
+	d.UID = "late"
+	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
+	until(`"uid":"late"`)
+
+	for path, want := range map[string]string{
+		"api/pilots/m/late": `"kind":"submit"`, "api/pilots/m/late/script": "#SBATCH", "api/marks?pilot=m/early": `{"m/early":[0,`,
+	} {
+		if status, body := request(t, http.MethodGet, url, path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	for _, path := range []string{"api/pilots/m/nobody", "api/pilots/nobody/late", "api/pilots/m/no%20name/script"} {
+		if status, body := request(t, http.MethodGet, url, path); status != http.StatusNotFound && status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if status, body := request(t, http.MethodPost, url, "api/pilots/m/late/cancel"); status != http.StatusNoContent {
+		t.Fatalf("cancel: %d %s", status, body)
+	}
+	until(`"uid":"late"`, `"state":"CANCELED"`)
+	if p := ask[api.PilotsAnswer](t, user, "pilot.get", api.GetRequest{Manager: of, UIDs: []pilot.UID{"late"}}).Pilots[0]; p.Cancel.Reason != "seen enough" {
+		t.Errorf("canceled as %+v", p.Cancel)
+	}
+}
+
+// TestPageIsForLoopbackOnly without a token.
+func TestPageIsForLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	err := service.Page(t.Context(), nil, service.PageOptions{Listen: "0.0.0.0:0"})
+	if pilot.CodeOf(err) != pilot.Denied {
+		t.Errorf("got %v", err)
+	}
+}

@@ -23,7 +23,7 @@ import (
 type systems struct {
 	fork    *fork.System
 	options *LauncherOptions
-	open    map[string]*batch.System  // by endpoint
+	open    map[string]*batch.System // by endpoint
 	runners map[string]runner.Runner // by transport and place
 }
 

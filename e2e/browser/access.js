@@ -75,6 +75,7 @@ function looks() {
   for (const e of document.querySelectorAll('button, select, input')) {
     if (!visible(e) || !inside(e) || e.disabled) continue;
     const r = e.getBoundingClientRect();
+    if (e.scrollWidth > e.clientWidth) wrong.push(`sticks out: ${label(e)}`);
     if (r.height < 24 || r.width < 24) wrong.push(`${r.width.toFixed(0)} × ${r.height.toFixed(0)}: ${label(e)}`);
     if (e.placeholder && !e.value) {
       const ratio = contrast(parse(getComputedStyle(e, '::placeholder').color), behind(e));

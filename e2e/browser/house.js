@@ -11,6 +11,7 @@ import { chromium } from 'playwright-core';
 
 const bin = resolve(import.meta.dirname, '../../bin/flightlog');
 const run = promisify(execFile);
+const patient = ['--request-timeout', '2m']; // a test machine may be busy
 
 /** freePort gives a port that nobody listens at just now. */
 async function freePort() {
@@ -67,14 +68,14 @@ export class House {
 
   /** cli runs a command and gives the value it prints. */
   async cli(...args) {
-    const { stdout } = await run(bin, args, { env: this.env, maxBuffer: 64 << 20 });
+    const { stdout } = await run(bin, [...patient, ...args], { env: this.env, maxBuffer: 64 << 20 });
     return stdout.trim() ? JSON.parse(stdout) : undefined;
   }
 
   /** fed runs a command that reads this as JSON. */
   fed(value, ...args) {
     return new Promise((done, failed) => {
-      const p = execFile(bin, args, { env: this.env, maxBuffer: 64 << 20 }, (err, out, text) => (err ? failed(new Error(`${err.message}: ${text}${out}`)) : done(JSON.parse(out))));
+      const p = execFile(bin, [...patient, ...args], { env: this.env, maxBuffer: 64 << 20 }, (err, out, text) => (err ? failed(new Error(`${err.message}: ${text}${out}`)) : done(JSON.parse(out))));
       p.stdin.end(JSON.stringify(value));
     });
   }

@@ -49,6 +49,10 @@ test('2,000 pilots: few rows in the document, every one to be reached', async (t
   await page.getByRole('button', { name: 'Clear' }).click();
   assert.deepEqual(await problems(page), []);
 
+  await page.setViewportSize({ width: 360, height: 800 });
+  await page.locator('#body .row').first().waitFor();
+  assert.deepEqual(await problems(page), []);
+
   // Who comes later is shown the same at once, with the past of what is in sight.
   const other = await visit(chrome, h.url);
   await other.locator('#count', { hasText: /^2,050 pilots$/ }).waitFor();

@@ -178,6 +178,7 @@ export class Overview {
       const n = this.#found.states[i];
       const text = number(n);
       if (e.number.textContent !== text) e.number.textContent = text;
+      e.number.classList.toggle('long', text.length > 6);
       e.classList.toggle('none', n === 0);
       e.setAttribute('aria-pressed', this.filter.states.has(s));
     });

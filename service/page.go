@@ -2,97 +2,61 @@ package service
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"net"
-	"net/http"
-	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/service/ops"
 	"github.com/flightlog/flightlog/web"
 )
 
 // PageOptions are the wishes for the live page.
 type PageOptions struct {
-	Listen   string           // host:port; without a token, of loopback; required
-	Token    string           // what visitors must know; empty: nothing
-	Hosts    []string         // names it is asked for by, beside addresses and localhost
-	ReadOnly bool             // nobody may cancel
-	Logger   *zap.Logger      // nil: silent
-	Ready    func(url string) // called once it answers; may be nil
+	Panel    *ops.Panel  // whose server it is served by
+	Token    string      // what visitors must know; empty: nothing, on loopback
+	Hosts    []string    // names it is asked for by, beside addresses and localhost
+	ReadOnly bool        // nobody may cancel
+	Logger   *zap.Logger // nil: silent
 }
 
-// NewPage makes the live page over a connection, for a server that is there.
-// It is the server's to listen where web.CheckListen allows it. Run must run for
-// the page to show anything. The connection's actor is who cancels.
-func NewPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
-	source := pageSource{conn}
-	return web.New(web.Config{
-		Log: source, Service: source, Token: o.Token, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
-	})
+// URL is where the page is, once it is served; empty: it may not be, for there
+// is no server, or others can reach it and there is no token.
+func (o *PageOptions) URL() string {
+	at := o.Panel.Addr()
+	if at == "" || web.CheckListen(at, o.Token) != nil {
+		return ""
+	}
+	return "http://" + at + "/"
 }
 
-// Page serves the live page by itself until ctx ends, and gives nil then. The
-// log must exist.
-func Page(ctx context.Context, conn *bus.Conn, o PageOptions) error {
+// OpenPage puts the live page on its panel, where it may be served; nil: it may
+// not be, which is logged. Run of the page must run for it to show anything. It is
+// called once for a panel. The connection's actor is who cancels. The log must
+// exist when it runs.
+func OpenPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	page, err := NewPage(conn, o)
-	if err != nil {
-		return err
-	}
-	listener, err := o.listen(ctx)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{
-		Handler: page, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 16 << 10, ErrorLog: zap.NewStdLog(o.Logger),
-	}
-	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() error { return page.Run(ctx) }) // its end ends the streams
-	all.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
+	if o.URL() == "" {
+		if at := o.Panel.Addr(); at != "" {
+			o.Logger.Info("no live page: others can reach the address, and there is no token", zap.String("address", at))
 		}
-		return nil
-	})
-	all.Go(func() error {
-		<-ctx.Done()
-		leaving, stop := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
-		defer stop()
-		return errors.Join(server.Shutdown(leaving), server.Close())
-	})
-	if o.Ready != nil {
-		o.Ready("http://" + listener.Addr().String() + "/")
+		return nil, nil
 	}
-	return all.Wait()
-}
-
-// leaveTime is how long answers under way may take when the page ends.
-const leaveTime = 5 * time.Second
-
-func (o *PageOptions) listen(ctx context.Context) (net.Listener, error) {
-	if err := web.CheckListen(o.Listen, o.Token); err != nil {
+	source := pageSource{conn}
+	page, err := web.New(web.Config{
+		Log: source, Service: source, Token: o.Token, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
+	})
+	if err != nil {
 		return nil, err
 	}
-	var c net.ListenConfig
-	l, err := c.Listen(ctx, "tcp", o.Listen)
-	if err != nil {
-		return nil, &pilot.Error{Code: pilot.Invalid, Op: "live page", Err: err}
-	}
-	if err := web.CheckListen(l.Addr().String(), o.Token); err != nil { // localhost is what the resolver says
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
+	o.Panel.Handle("/", page)
+	return page, nil
 }
 
 // pageSource is what the page needs of the bus.

@@ -14,29 +14,32 @@ import (
 	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // open serves the live page and gives its address.
 func open(t *testing.T, conn *bus.Conn) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- service.Page(ctx, conn, service.PageOptions{Listen: "127.0.0.1:0", Ready: func(url string) { ready <- url }})
-	}()
+	panel, err := ops.Open(ctx, ops.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := service.PageOptions{Panel: panel}
+	page, err := service.OpenPage(conn, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- page.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("page: %v", err)
 		}
+		panel.Close()
 	})
-	select {
-	case url := <-ready:
-		return url
-	case err := <-ended:
-		t.Fatal(err)
-		return ""
-	}
+	return o.URL()
 }
 
 // request asks the page as its own scripts do.
@@ -123,11 +126,42 @@ func TestPageShowsTheLog(t *testing.T) {
 	}
 }
 
+func status(t *testing.T, url string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
 // TestPageIsForLoopbackOnly without a token.
 func TestPageIsForLoopbackOnly(t *testing.T) {
 	t.Parallel()
-	err := service.Page(t.Context(), nil, service.PageOptions{Listen: "0.0.0.0:0"})
-	if pilot.CodeOf(err) != pilot.Denied {
-		t.Errorf("got %v", err)
+	panel, err := ops.Open(t.Context(), ops.Config{Listen: "0.0.0.0:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(panel.Close)
+	o := service.PageOptions{Panel: panel}
+	if page, err := service.OpenPage(nil, o); page != nil || err != nil || o.URL() != "" {
+		t.Errorf("got %v, %v, at %q", page, err, o.URL())
+	}
+	if got := status(t, "http://"+panel.Addr()+"/"); got != http.StatusNotFound {
+		t.Errorf("it answers %d", got)
+	}
+	if o.Token = "short"; o.URL() == "" {
+		t.Error("with a token it may not be served")
+	}
+	if _, err := service.OpenPage(nil, o); pilot.CodeOf(err) != pilot.Invalid {
+		t.Errorf("a short token: %v", err)
+	}
+	if none := (service.PageOptions{Token: o.Token}); none.URL() != "" {
+		t.Errorf("without a server it is at %q", none.URL())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 )
@@ -110,5 +111,32 @@ func TestDeclaredCommands(t *testing.T) {
 	words := order{words: []string{"acct", "-j", "{ids,}", "{ids}", "--name={name}"}}.argv("x", map[string]string{"name": "n m"}, []string{"1", "2"})
 	if strings.Join(words, "|") != "acct|-j|1,2|1|2|--name=n m" {
 		t.Errorf("%q", words)
+	}
+}
+
+// TestDeclaredManual: the short example in the text is one.
+func TestDeclaredManual(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../docs/batch-systems.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example strings.Builder
+	for line := range strings.Lines(string(b)) {
+		if text, ok := strings.CutPrefix(line, "    "); ok {
+			example.WriteString(text)
+		}
+	}
+	d, err := ParseDeclared("nqs.yaml", []byte(example.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := d.Dialect.List().Read(runner.Result{Stdout: []byte(
+		"RequestID       ReqName          STT\n--------------- ---------------- ---\n12.host         p.rvjdl3qg44     RUN\n13.host         other            STG\n")})
+	if got := picture(jobs, err); got != "12.host running native=\"RUN\" name=\"p.rvjdl3qg44\"\n13.host unknown native=\"STG\" name=\"other\"\n2 jobs\n" {
+		t.Error(got)
+	}
+	if jobs, err := d.Dialect.List().Read(runner.Result{}); err == nil {
+		t.Errorf("nothing at all is an answer: %v", jobs)
 	}
 }

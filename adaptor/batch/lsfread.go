@@ -20,11 +20,13 @@ const (
 )
 
 // bjobs asks for jobs of all states; those that have ended stay for CLEAN_PERIOD,
-// an hour by default. Its times have no year: it is the one that now is near to.
+// an hour by default. Its times have no year: most of them are of the last months,
+// and few are to come.
 func bjobs(now time.Time) Query {
+	near := now.AddDate(0, -5, 0)
 	return Query{
 		Argv: utc("bjobs", "-a", "-o", bjobsFormat),
-		Read: func(r runner.Result) ([]Record, error) { return readBjobs(r, now) },
+		Read: func(r runner.Result) ([]Record, error) { return readBjobs(r, near) },
 	}
 }
 
@@ -38,7 +40,7 @@ var (
 
 // readBjobs: where a job asked for is not there, the exit code is 0 or 255, as
 // LSB_BJOBS_CONSISTENT_EXIT_CODE says.
-func readBjobs(r runner.Result, now time.Time) ([]Record, error) {
+func readBjobs(r runner.Result, near time.Time) ([]Record, error) {
 	if err := whole("bjobs", r); err != nil {
 		return nil, err
 	}
@@ -62,7 +64,7 @@ func readBjobs(r runner.Result, now time.Time) ([]Record, error) {
 		case f[0] == "JOBID":
 			headed = true
 		case len(f) == bjobsFields && jobID.MatchString(f[0]):
-			jobs = append(jobs, bjobsRecord(f, now))
+			jobs = append(jobs, bjobsRecord(f, near))
 		}
 	}
 	if !headed && !(none && len(jobs) == 0) {
@@ -71,20 +73,20 @@ func readBjobs(r runner.Result, now time.Time) ([]Record, error) {
 	return jobs, nil
 }
 
-func bjobsRecord(f []string, now time.Time) Record {
+func bjobsRecord(f []string, near time.Time) Record {
 	rec := Record{
 		Ref: Ref{ID: f[0]}, Native: f[1], Phase: phaseLSF(f[1]), Name: f[7], Token: known(f[8]),
-		Submitted: timeLSF(f[3], now), Nodes: known(f[6]),
+		Submitted: timeLSF(f[3], near), Nodes: known(f[6]),
 	}
 	if rec.Phase == adaptor.Queued || rec.Phase == adaptor.Held {
 		rec.Reason = known(f[10])
 		return rec
 	}
-	rec.Started = timeLSF(f[4], now)
+	rec.Started = timeLSF(f[4], near)
 	if rec.Phase != adaptor.Ended {
 		return rec
 	}
-	rec.EndedAt = timeLSF(f[5], now)
+	rec.EndedAt = timeLSF(f[5], near)
 	if n, err := strconv.Atoi(f[2]); err == nil {
 		rec.ExitCode, rec.Exited = n, true
 	} else if rec.Native == "DONE" {
@@ -95,8 +97,9 @@ func bjobsRecord(f []string, now time.Time) Record {
 }
 
 // timeLSF reads "Nov 23 00:10", with seconds or a year where a site wants that. A
-// letter after it says how it was estimated.
-func timeLSF(s string, now time.Time) time.Time {
+// letter after it says how it was estimated. Of the years it can be of, it is the
+// one nearest to a time.
+func timeLSF(s string, near time.Time) time.Time {
 	s = strings.TrimSpace(s)
 	if i := strings.LastIndexByte(s, ' '); i >= 0 && len(s)-i == 2 && s[i+1] > '9' {
 		s = s[:i]
@@ -106,9 +109,9 @@ func timeLSF(s string, now time.Time) time.Time {
 	}
 	// A leap day is in no year that has none, and so not in year 0 by chance.
 	var best time.Time
-	for year := now.UTC().Year() - 1; year <= now.UTC().Year()+1; year++ {
+	for year := near.UTC().Year() - 1; year <= near.UTC().Year()+1; year++ {
 		t := when(s+" "+strconv.Itoa(year), "Mon Jan 2 15:04:05 2006", "Jan 2 15:04:05 2006", "Jan 2 15:04 2006")
-		if !t.IsZero() && (best.IsZero() || t.Sub(now).Abs() < best.Sub(now).Abs()) {
+		if !t.IsZero() && (best.IsZero() || t.Sub(near).Abs() < best.Sub(near).Abs()) {
 			best = t
 		}
 	}

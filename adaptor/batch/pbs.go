@@ -177,7 +177,11 @@ func attributes(s string) []map[string]string {
 			continue
 		}
 		m := attribute.FindStringSubmatch(line)
-		if m == nil {
+		switch {
+		case m != nil:
+		case strings.TrimSpace(line) == "": // after each job
+			continue
+		default:
 			f[last] += "\n" + line
 			continue
 		}

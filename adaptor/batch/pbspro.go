@@ -103,6 +103,9 @@ func recordPBSPro(f map[string]string) Record {
 	switch {
 	case rec.Phase != adaptor.Ended:
 		rec.EndedAt = time.Time{}
+		if waiting(&rec) {
+			rec.Started = time.Time{} // of a run before
+		}
 		if rec.Native == "M" {
 			rec.Reason = "moved to " + f["queue"]
 		}

@@ -89,10 +89,11 @@ func qacctRecord(f map[string]string) (Record, bool) {
 		failed = 0
 	}
 	status, err := leading(f["exit_status"])
-	rec.Native = "failed " + f["failed"] + ", exit_status " + f["exit_status"]
-	if failed == 0 {
-		rec.Native = "exit_status " + f["exit_status"]
+	rec.Native = "exit_status " + f["exit_status"]
+	if failed != 0 {
+		rec.Native = "failed " + f["failed"] + ", " + rec.Native
 	}
+	rec.Native = strings.Join(strings.Fields(rec.Native), " ")
 	if err == nil && !notStarted(failed) {
 		rec.ExitCode, rec.Exited = status, true
 		if failed == killed && status > 128 {

@@ -136,6 +136,9 @@ func sacctRecord(f []string) Record {
 		Nodes: known(f[6]), Token: known(f[7]), Reason: reason(f[8]), Name: f[9],
 	}
 	rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
+	if rec.Phase != adaptor.Ended {
+		rec.EndedAt = time.Time{} // of a run before
+	}
 	rec.exitSlurm(f[2])
 	return rec
 }
@@ -204,21 +207,27 @@ func answeredSlurm(command string, r runner.Result) error {
 	return nil
 }
 
-// exitSlurm reads <exit code>:<signal> of a job that has ended. 53 is no signal: it
-// is what SLURM writes of a job that it could not start, such as one whose output
-// cannot be written.
+// exitSlurm reads <exit code>:<signal> of a job that has ended. Signals that are none
+// are SLURM's own: 53 of a job that it could not start, such as one whose output
+// cannot be written, 125 of one without memory.
 func (r *Record) exitSlurm(s string) {
 	before, after, _ := strings.Cut(s, ":")
 	code, err := strconv.Atoi(before)
 	signal, err2 := strconv.Atoi(after)
 	switch {
 	case err != nil || err2 != nil || r.Phase != adaptor.Ended:
-	case signal == 53 && r.Cause == "":
+	case signal == launchFailed && r.Cause == "":
 		r.Cause = pilot.BootstrapFailed
+	case signal > lastSignal:
 	default:
 		r.ExitCode, r.Signal, r.Exited = code, signal, true
 	}
 }
+
+const (
+	launchFailed = 53
+	lastSignal   = 31
+)
 
 // epoch reads a time as SLURM_TIME_FORMAT=%s writes it, and as SLURM writes it
 // where that is not heeded. Zero: none.

@@ -3,6 +3,7 @@ package batch
 import (
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/pilot"
@@ -50,6 +51,9 @@ func recordTorque(f map[string]string) Record {
 	rec := recordPBS(f)
 	rec.Started, rec.EndedAt = timePBS(f["start_time"]), timePBS(f["comp_time"])
 	rec.Restarts = restarts(f["start_count"])
+	if waiting(&rec) {
+		rec.Started = time.Time{} // of a run before
+	}
 	status := f["exit_status"]
 	if status == "" {
 		status = f["Exit_status"]

@@ -35,6 +35,9 @@ func (a *app) resourceCheck() *cobra.Command {
 }
 
 func (a *app) checkFiles(files []string) error {
+	if err := service.DeclareSystems(service.SystemDirs(a.getenv)); err != nil {
+		return err
+	}
 	below, _, err := service.Resources(service.ResourceDirs(a.getenv, false))
 	if err != nil { // the user's own files are not what is checked
 		if below, err = resource.Builtin(); err != nil {

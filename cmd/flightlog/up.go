@@ -18,6 +18,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/config"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // upFlags are what the command line of up says.
@@ -25,11 +27,13 @@ type upFlags struct {
 	store  string
 	listen string
 	sync   string
-	level  string
+	log    service.LogConfig
+	config string
+	panel  ops.Config
+	page   service.PageFlags
 
 	resources []string
 	radical   bool
-	page      service.PageFlags
 }
 
 func (a *app) up() *cobra.Command {
@@ -47,6 +51,13 @@ func (a *app) up() *cobra.Command {
 			"  flightlog up --resource local.localhost --resource generic.slurm",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a.begun = true
+			settings, err := config.Load(config.Source{File: u.config, Getenv: a.getenv})
+			if err != nil {
+				return err
+			}
+			if err := settings.Apply(config.Up, c.Flags()); err != nil {
+				return err
+			}
 			return a.runUp(c.Context(), u)
 		},
 	}
@@ -56,8 +67,10 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
-	u.page.Register(f)
-	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
+	u.panel.Flags(f)
+	u.page.Flags(f)
+	u.log.Flags(f)
+	config.Flag(f, &u.config)
 	return c
 }
 
@@ -68,19 +81,15 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
 		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
 	}
-	var page service.PageOptions
-	if u.page.Wanted() {
-		var err error
-		if page, err = u.page.Options(a.getenv); err != nil {
-			return err
-		}
-	}
 	_, isTerminal := terminal(a.stderr)
-	log, err := service.Logger(u.level, isTerminal)
+	log, err := service.Logger(u.log, isTerminal)
 	if err != nil {
 		return misused("%v", err)
 	}
 	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
+	if err := service.DeclareSystems(service.SystemDirs(a.getenv)); err != nil {
+		return err
+	}
 	known, notices, err := service.Resources(service.ResourceDirs(a.getenv, u.radical))
 	if err != nil {
 		return err
@@ -92,6 +101,20 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err != nil {
 		return err
 	}
+	u.panel.Program, u.panel.Logger, u.panel.Parts = "up", log.Named("http"), []ops.Name{{Part: ops.PartManager}}
+	for _, label := range u.resources {
+		u.panel.Parts = append(u.panel.Parts, ops.Name{Part: ops.PartLauncher, Resource: label})
+	}
+	panel, err := ops.Open(ctx, u.panel)
+	if err != nil {
+		return err
+	}
+	defer panel.Close()
+	page, err := u.page.Options(panel, a.getenv)
+	if err != nil {
+		return err
+	}
+	page.Logger = log.Named("page")
 	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
 	if err != nil {
 		return err
@@ -108,7 +131,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, page, log})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log, panel, page})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -120,8 +143,9 @@ type parts struct {
 	url, dir  string
 	catalogue *resource.Catalogue
 	resources []string
-	page      service.PageOptions // no Listen: none
 	log       *zap.Logger
+	panel     *ops.Panel
+	page      service.PageOptions
 }
 
 // parts runs the manager, the launcher and the live page until ctx ends or one
@@ -131,15 +155,16 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	if err != nil {
 		return err
 	}
-	all, ctx := errgroup.WithContext(ctx)
-	wanted := 1 + len(p.resources)
-	if p.page.Listen != "" {
-		wanted++
+	page, err := service.OpenPage(conn, p.page)
+	if err != nil {
+		return err
 	}
-	ready := make(chan struct{}, wanted) // each says so once
+	all, ctx := errgroup.WithContext(ctx)
+	ready := make(chan struct{}, 1+len(p.resources)) // each says so once
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: semver(), Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
+			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
+			Panel: p.panel,
 		})
 	})
 	for _, label := range p.resources {
@@ -150,21 +175,17 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		all.Go(func() error {
 			return service.Launcher(ctx, conn, service.LauncherOptions{
 				Resource: label, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url}, Spare: spare,
-				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} },
+				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} }, Panel: p.panel,
 			})
 		})
 	}
 	said := fmt.Sprintf("ready: %s\n", p.url)
-	if p.page.Listen != "" {
-		p.page.Logger = p.log.Named("page")
-		p.page.Ready = func(url string) {
-			said += fmt.Sprintf("page: %s\n", url)
-			ready <- struct{}{}
-		}
-		all.Go(func() error { return service.Page(ctx, conn, p.page) })
+	if page != nil {
+		said += fmt.Sprintf("page: %s\n", p.page.URL())
+		all.Go(func() error { return page.Run(ctx) })
 	}
 	all.Go(func() error {
-		for range wanted {
+		for range cap(ready) {
 			select {
 			case <-ready:
 			case <-ctx.Done():

@@ -1,0 +1,108 @@
+package batch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+)
+
+// fuzz feeds every reader of a system with its own answers and what becomes of
+// them.
+func fuzz(f *testing.F, d *Dialect) {
+	f.Helper()
+	files, err := filepath.Glob("testdata/" + d.Name + "/*.in")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(b), "\n")
+		out, errs, _ := strings.Cut(body, "--- stderr\n")
+		f.Add([]byte(signs.Replace(out)), []byte(signs.Replace(errs)), 0)
+	}
+	queries := []Query{d.List()}
+	if d.History != nil {
+		queries = append(queries, d.History([]Ref{{ID: "1"}}, theDay))
+	}
+	if d.Recent != nil {
+		queries = append(queries, d.Recent(theDay))
+	}
+	for i := 0; i < len(queries); i++ {
+		if other := queries[i].Else; other != nil {
+			queries = append(queries, *other)
+		}
+	}
+	f.Fuzz(func(t *testing.T, out, errs []byte, code int) {
+		r := runner.Result{Stdout: out, Stderr: errs, Code: code}
+		for _, q := range queries {
+			jobs, err := q.Read(r)
+			if err != nil {
+				continue
+			}
+			for i := range jobs {
+				sound(t, &jobs[i])
+			}
+		}
+		if ref, ok := d.Submitted(r); ok && (ref.ID == "" || strings.ContainsAny(ref.ID, " \n\t;'\"`$-")) {
+			t.Errorf("an id: %q", ref.ID)
+		}
+		d.Canceled(r)
+		for _, refusal := range d.Refusals {
+			refusal.Pattern.Match(out)
+		}
+	})
+}
+
+// sound: a record names a job, and says nothing that contradicts itself.
+func sound(t *testing.T, r *Record) {
+	t.Helper()
+	switch {
+	case r.ID == "":
+		t.Errorf("no id: %+v", r)
+	case r.Phase == "" || r.Phase == adaptor.Vanished:
+		t.Errorf("phase %q", r.Phase)
+	case r.Phase != adaptor.Ended && (r.Cause != "" || r.Exited || !r.EndedAt.IsZero()):
+		t.Errorf("it has not ended, and yet: %+v", r)
+	case !utf8.ValidString(r.ID + r.Name + r.Token + r.Native + r.Reason + r.Nodes):
+		t.Errorf("not UTF-8: %+v", r)
+	}
+}
+
+func FuzzSlurm(f *testing.F)  { fuzz(f, &Slurm) }
+func FuzzSGE(f *testing.F)    { fuzz(f, &SGE) }
+func FuzzPBSPro(f *testing.F) { fuzz(f, &PBSPro) }
+func FuzzTorque(f *testing.F) { fuzz(f, &Torque) }
+func FuzzLSF(f *testing.F)    { fuzz(f, &LSF) }
+func FuzzCobalt(f *testing.F) { fuzz(f, &Cobalt) }
+
+// FuzzDeclared reads files that describe systems, and has what they describe read.
+func FuzzDeclared(f *testing.F) {
+	for _, b := range examples(f) {
+		f.Add(b, []byte("Job_Id: 1\n    name = x\n    state = Running\n    exit_code = 256 (1,0,0)\n"))
+	}
+	f.Add([]byte("list: {command: x, job: '(?P<id>.)'}"), []byte("x"))
+	f.Fuzz(func(t *testing.T, b, out []byte) {
+		d, err := ParseDeclared("x.yaml", b)
+		if err != nil {
+			return
+		}
+		r := runner.Result{Stdout: out}
+		for _, q := range []Query{d.Dialect.List()} {
+			if jobs, err := q.Read(r); err == nil {
+				for i := range jobs {
+					sound(t, &jobs[i])
+				}
+			}
+		}
+		d.Dialect.Submitted(r)
+		d.Dialect.Canceled(r)
+	})
+}

@@ -1,0 +1,179 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
+)
+
+// live is a real batch system, spoken to without the protocol.
+type live struct {
+	*testing.T
+	d   *Dialect
+	run runner.Runner
+	key pilot.Key
+}
+
+// alive skips where no such system runs: the variable says where it is.
+func alive(t *testing.T, d *Dialect, variable string) *live {
+	t.Helper()
+	if os.Getenv(variable) == "" {
+		t.Skip("no " + d.Name + ": " + variable + " is not set")
+	}
+	name := fmt.Sprintf("t%d", time.Now().UnixNano())
+	return &live{T: t, d: d, run: runner.NewLocal(), key: pilot.Key{Resource: "local.test", Manager: "m", Pilot: name}}
+}
+
+func (l *live) command(c runner.Command) runner.Result {
+	l.Helper()
+	c.Env, c.Unset = append(c.Env, l.d.Env...), append(c.Unset, l.d.Unset...)
+	r, err := l.run.Run(l.Context(), c)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return r
+}
+
+// submit submits commands under the directives that package render writes.
+func (l *live) submit(attempt int, change func(string) string, commands string) Ref {
+	l.Helper()
+	dir := l.TempDir()
+	script, err := render.Render(&render.Spec{
+		Key: l.key, Attempt: attempt, Token: adaptor.Token(l.key, attempt), System: l.d.Name, Agent: []string{"true"}, Sandbox: dir,
+		Description: pilot.Description{Resource: l.key.Resource, Runtime: pilot.Runtime(10 * time.Minute), Cores: 1, Executable: "true"},
+	})
+	if err != nil {
+		l.Fatal(err)
+	}
+	head, _, _ := strings.Cut(script.Text, "#\n# Flightlog")
+	head = strings.Replace(head, "/bin/bash -l", "/bin/bash", 1) // whatever a login here does takes time
+	if err := os.MkdirAll(filepath.Join(dir, render.MarksDir), 0o700); err != nil {
+		l.Fatal(err)
+	}
+	r := l.command(runner.Command{Argv: script.Submit, Dir: dir, Stdin: []byte(change(head) + commands + "\n")})
+	ref, ok := l.d.Submitted(r)
+	if r.Code != 0 || !ok {
+		l.Fatalf("submit: %d %s", r.Code, words(r))
+	}
+	l.Cleanup(func() {
+		for _, c := range l.d.Cancel([]Record{{Ref: ref, Name: script.Name, Phase: adaptor.Queued}}, false) {
+			c.Env = append(c.Env, l.d.Env...)
+			_, _ = l.run.Run(context.WithoutCancel(l.Context()), c) // it may have ended
+		}
+	})
+	return ref
+}
+
+func same1(head string) string { return head }
+
+func (l *live) ask(q Query) []Record {
+	l.Helper()
+	jobs, err := q.Read(l.command(runner.Command{Argv: q.Argv}))
+	if err != nil {
+		l.Fatal(err)
+	}
+	return jobs
+}
+
+// until asks until a job is as it should be.
+func (l *live) until(what string, q Query, ref Ref, attempt int, done func(*Record) bool) Record {
+	l.Helper()
+	limit, tick := time.NewTimer(2*time.Minute), time.NewTicker(200*time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	last := Record{}
+	for {
+		for _, r := range l.ask(q) {
+			if r.ID == ref.ID && r.carries(adaptor.Token(l.key, attempt)) {
+				if last = r; done(&r) {
+					return r
+				}
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			l.Fatalf("waited for: %s; last %s", what, line(&last))
+		}
+	}
+}
+
+func (l *live) history(refs ...Ref) Query { return l.d.History(refs, time.Now().Add(-10*time.Minute)) }
+
+// lives: through a job's life, by what the system really says.
+func (l *live) lives() {
+	l.Helper()
+	fails, runs := l.submit(1, same1, "exit 3"), l.submit(2, same1, "exec sleep 300")
+	r := l.until("a job that runs", l.d.List(), runs, 2, func(r *Record) bool { return r.Phase == adaptor.Running })
+	if r.Started.IsZero() || time.Since(r.Started).Abs() > 5*time.Minute {
+		l.Errorf("it began at %v", r.Started)
+	}
+	ended := l.until("its end", l.history(fails), fails, 1, func(r *Record) bool { return r.Phase == adaptor.Ended })
+	if !ended.Exited || ended.ExitCode != 3 || ended.Cause != "" || time.Since(ended.EndedAt).Abs() > 5*time.Minute {
+		l.Errorf("exit 3: %s", line(&ended))
+	}
+	for range 2 {
+		for _, c := range l.d.Cancel([]Record{r}, false) {
+			if got := l.command(c); !l.d.Canceled(got) {
+				l.Errorf("cancel: %d %s", got.Code, words(got))
+			}
+		}
+	}
+	killed := l.until("its cancel", l.history(runs), runs, 2, func(r *Record) bool { return r.Phase == adaptor.Ended })
+	if killed.Cause != pilot.JobCanceledByThem {
+		l.Errorf("canceled: %s", line(&killed))
+	}
+	if p := l.command(runner.Command{Argv: l.d.Probe}); p.Code != 0 {
+		l.Errorf("probe: %s", words(p))
+	}
+}
+
+func TestRealSlurm(t *testing.T) {
+	l := alive(t, &Slurm, "SLURM_CONF")
+	// Somebody's jobs with odd names and comments are among those listed.
+	odd := func(head string) string {
+		return strings.Replace(head, "--comment=", "--comment=\"x | y\" --job-name=\"a b|c\" --wckey=", 1)
+	}
+	l.submit(9, odd, "exec sleep 60")
+	r := l.command(runner.Command{
+		Argv: []string{"sbatch", "--parsable", "--hold", "--output=/dev/null", "--time=1", "--job-name=two\nlines \xff", "--comment=also\ntwo", "--wrap=true"},
+	})
+	if ref, ok := Slurm.Submitted(r); ok {
+		t.Cleanup(func() {
+			_, _ = l.run.Run(context.WithoutCancel(t.Context()), runner.Command{Argv: []string{"scancel", ref.ID}})
+		})
+	}
+	l.lives()
+	held := l.submit(3, func(head string) string { return head + "#SBATCH --hold\n" }, "true")
+	h := l.until("the hold", l.d.List(), held, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
+	if h.Reason != "JobHeldUser" {
+		t.Errorf("held: %s", line(&h))
+	}
+	if q := l.history(held); q.Else != nil { // what there is without accounting
+		e := l.until("what scontrol says", *q.Else, held, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
+		if e.Token != adaptor.Token(l.key, 3) {
+			t.Errorf("scontrol: %s", line(&e))
+		}
+	}
+}
+
+func TestRealSGE(t *testing.T) {
+	l := alive(t, &SGE, "SGE_ROOT")
+	bad := l.submit(3, func(head string) string {
+		return strings.ReplaceAll(head, "#$ -o ", "#$ -o /nonexistent/x\n# -o ")
+	}, "true")
+	l.lives()
+	r := l.until("the error", l.d.List(), bad, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
+	if !strings.HasPrefix(r.Reason, "Eqw: can't open output file") {
+		t.Errorf("in error: %s", line(&r))
+	}
+}

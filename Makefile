@@ -9,7 +9,7 @@ PKGS         ?= ./...
 STORE        ?= .store
 LISTEN       ?= 127.0.0.1:4222
 
-.PHONY: help demo up build test catalogue check tidy lint fmt fuzz sim e2e e2e-long bench cover clean \
+.PHONY: help demo up build test browser catalogue check tidy lint fmt fuzz sim e2e e2e-long bench cover clean \
 	slurm-up slurm-down sge-up sge-down sshd-up sshd-down
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ build: ## Binaries into bin/: flightlog, manager, launcher, agent
 
 test: ## All tests but the long ones, with the race detector
 	$(GO) test -race -shuffle=on -short -timeout 9m $(PKGS)
+
+browser: build ## The live page in headless Chromium; as root it installs what is missing
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
+	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
+	cd e2e/browser && npm ci --ignore-scripts --no-audit --no-fund && npm test
 
 catalogue: ## Every embedded resource resolves, under every schema, and takes a pilot
 	$(GO) test -count=1 -run '^TestEmbeddedCatalogue$$' -v ./resource

@@ -27,7 +27,7 @@ var imports = map[string]string{
 	"manager":    "pilot events projection resource api",
 	"agent":      "pilot events api",
 	"client":     "pilot events projection resource api bus",
-	"service":    "pilot events projection resource api bus adaptor launcher manager agent",
+	"service":    "pilot events projection resource api bus adaptor launcher manager agent web",
 	"web":        "pilot events projection api",
 }
 
@@ -41,7 +41,7 @@ var impure = []string{
 
 // withoutNATS are those that must work over any log, and in no process of which
 // the bus is a part unless cmd or service joins it.
-var withoutNATS = append([]string{"adaptor", "launcher", "manager", "agent"}, pure...)
+var withoutNATS = append([]string{"adaptor", "launcher", "manager", "agent", "web"}, pure...)
 
 // pkg is what `go list -json` says of a package.
 type pkg struct {

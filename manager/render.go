@@ -3,10 +3,12 @@ package manager
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/resource/render"
@@ -23,8 +25,18 @@ var (
 const agentCommand = "agent"
 
 // Render answers the script that a submit of a pilot would come to, and how it
-// would be submitted, after all the checks of a submit. Nothing is written.
+// would be submitted, after all the checks of a submit; of a pilot that is
+// there, with the very description that is kept of it, its own. Nothing is
+// written.
 func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.RenderAnswer, error) {
+	if there, seq, err := m.kept(ctx, &r, c); err != nil || there != nil {
+		if err != nil {
+			return api.RenderAnswer{}, err
+		}
+		answer, err := there.render()
+		answer.Seq = seq
+		return answer, err
+	}
 	var notes []string
 	of := r.Manager
 	if of == "" {
@@ -57,6 +69,22 @@ func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.
 	answer, err := o.render()
 	answer.Seq, answer.Notes = seq, slices.Concat(answer.Notes, notes)
 	return answer, err
+}
+
+// kept gives the order that the pilot in question was born by; nil: there is no
+// such pilot, or it is another one.
+func (m *Manager) kept(ctx context.Context, r *api.RenderRequest, c Call) (o *order, seq uint64, err error) {
+	if r.Manager == "" || r.Pilot.UID == "" {
+		return nil, 0, nil
+	}
+	_, err = current(ctx, m, c, func(w *world) (struct{}, error) {
+		p, ok := w.view.Get(r.Manager, r.Pilot.UID)
+		if ok && p.Birth != nil && reflect.DeepEqual(p.Birth.Description, r.Pilot) {
+			o, seq = &order{manager: r.Manager, births: []events.Birth{*p.Birth}}, w.applied
+		}
+		return struct{}{}, nil
+	})
+	return o, seq, err
 }
 
 // render writes the script of an order's only pilot.

@@ -439,6 +439,27 @@ func TestRenderChangesNothing(t *testing.T) {
 	}
 }
 
+// TestRenderOfAPilot: by the description that is kept of it, whatever became of
+// its resource since; any other description of its name is refused.
+func TestRenderOfAPilot(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	put(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
+	p := submit(t, m, of, sized("p", 3))[0]
+	want, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
+	if err != nil || !strings.Contains(want.Script, "--comment="+of+".p.1\n") {
+		t.Fatalf("renders %+v, %v", want, err)
+	}
+	put(t, m, api.PutResourceRequest{File: "site.json", Text: strings.ReplaceAll(cluster, "short", "other")})
+	got, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
+	if err != nil || got.Digest != want.Digest {
+		t.Errorf("renders %+v, %v", got, err)
+	}
+	if _, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: sized("p", 3)}, user); pilot.CodeOf(err) != pilot.Conflict {
+		t.Errorf("another pilot of that name: %v", err)
+	}
+}
+
 // TestWhatCannotBeReadCountsForNothing and can be replaced.
 func TestWhatCannotBeReadCountsForNothing(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,7 @@ type upFlags struct {
 	log    service.LogConfig
 	config string
 	panel  ops.Config
+	page   service.PageFlags
 
 	resources []string
 	radical   bool
@@ -43,8 +44,10 @@ func (a *app) up() *cobra.Command {
 		Long: "Run the message bus with its log in a directory, a manager, and launchers: for this machine,\n" +
 			"local.localhost, or for the resources that are named, until SIGTERM or an interrupt. Pilots\n" +
 			"keep running when it stops, and are taken up again when it is started with the same store.\n\n" +
-			"One line on stdout, 'ready: URL', says that it answers; the log goes to stderr.",
-		Example: "  flightlog up\n  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0\n" +
+			"One line on stdout, 'ready: URL', says that it answers; with --http another one, 'page: URL',\n" +
+			"says where the live page is. The log goes to stderr.",
+		Example: "  flightlog up\n  flightlog up --http 127.0.0.1:8080\n" +
+			"  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0\n" +
 			"  flightlog up --resource local.localhost --resource generic.slurm",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a.begun = true
@@ -65,6 +68,7 @@ func (a *app) up() *cobra.Command {
 	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.panel.Flags(f)
+	u.page.Flags(f)
 	u.log.Flags(f)
 	config.Flag(f, &u.config)
 	return c
@@ -106,12 +110,19 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	defer panel.Close()
+	page, err := u.page.Options(panel, a.getenv)
+	if err != nil {
+		return err
+	}
+	page.Logger = log.Named("page")
 	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
 	if err != nil {
 		return err
 	}
 	defer server.Shutdown()
-	conn, err := bus.Connect(ctx, bus.Config{InProcess: server, Name: "flightlog up", Logger: log.Named("bus")})
+	conn, err := bus.Connect(ctx, bus.Config{
+		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: log.Named("bus"),
+	})
 	if err != nil {
 		return err
 	}
@@ -120,7 +131,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log, panel})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log, panel, page})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -134,11 +145,17 @@ type parts struct {
 	resources []string
 	log       *zap.Logger
 	panel     *ops.Panel
+	page      service.PageOptions
 }
 
-// parts runs the manager and the launcher until ctx ends or one of them fails.
+// parts runs the manager, the launcher and the live page until ctx ends or one
+// of them fails.
 func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	agents, err := agentCommand()
+	if err != nil {
+		return err
+	}
+	page, err := service.OpenPage(conn, p.page)
 	if err != nil {
 		return err
 	}
@@ -162,6 +179,11 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 			})
 		})
 	}
+	said := fmt.Sprintf("ready: %s\n", p.url)
+	if page != nil {
+		said += fmt.Sprintf("page: %s\n", p.page.URL())
+		all.Go(func() error { return page.Run(ctx) })
+	}
 	all.Go(func() error {
 		for range cap(ready) {
 			select {
@@ -170,7 +192,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 				return nil
 			}
 		}
-		_, err := fmt.Fprintf(a.stdout, "ready: %s\n", p.url)
+		_, err := fmt.Fprint(a.stdout, said)
 		return err
 	})
 	return all.Wait()

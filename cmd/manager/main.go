@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
@@ -31,6 +32,7 @@ type flags struct {
 	log    service.LogConfig
 	config string
 	panel  ops.Config
+	page   service.PageFlags
 
 	radical bool
 }
@@ -52,6 +54,7 @@ func command() *cobra.Command {
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	f.panel.Flags(set)
+	f.page.Flags(set)
 	f.log.Flags(set)
 	config.Flag(set, &f.config)
 	return c
@@ -86,7 +89,12 @@ func (f *flags) run(c *cobra.Command) error {
 		return err
 	}
 	defer panel.Close()
-	f.bus.Name, f.bus.Logger = "flightlog manager "+f.name, logger
+	page, err := f.page.Options(panel, os.Getenv)
+	if err != nil {
+		return err
+	}
+	page.Logger = logger.Named("page")
+	f.bus.Name, f.bus.Actor, f.bus.Logger = "flightlog manager "+f.name, "live page", logger
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()
 	conn, err := bus.Connect(find, f.bus)
@@ -99,8 +107,20 @@ func (f *flags) run(c *cobra.Command) error {
 			return err
 		}
 	}
-	return service.Manager(ctx, conn, service.ManagerOptions{
-		Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
-		Panel: panel,
+	live, err := service.OpenPage(conn, page)
+	if err != nil {
+		return err
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error {
+		return service.Manager(ctx, conn, service.ManagerOptions{
+			Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
+			Panel: panel,
+		})
 	})
+	if live != nil {
+		logger.Info("live page", zap.String("url", page.URL()))
+		all.Go(func() error { return live.Run(ctx) })
+	}
+	return all.Wait()
 }

@@ -151,7 +151,9 @@ func (p *parsing) value(path string, key, value *yaml.Node) {
 }
 
 // repeatable keys take lists: their flags may be given again.
-func repeatable(k *Key) bool { return k.Path == "nats.url" || k.Path == "up.resource" }
+func repeatable(k *Key) bool {
+	return k.Path == "nats.url" || k.Path == "up.resource" || strings.HasSuffix(k.Path, ".http_host")
+}
 
 // sections are the sections of a file, in order.
 func sections() []string {

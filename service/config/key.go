@@ -65,12 +65,12 @@ var keys = slices.Concat(
 			Usage: "json, console, or auto: lines for people on a terminal", check: oneOf("auto", "json", "console"), of: all,
 		},
 	},
-	of(Manager,
+	of(Manager, append(slices.Clone(page),
 		Key{Path: "ensure", Default: "true", Usage: "create the log if it is missing", check: boolean},
 		Key{Path: "replicas", Default: "0", Usage: "replicas of a new log; 0: 1", check: count},
 		Key{Path: "name", Usage: "name of this replica; the host's", check: text},
 		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
-	),
+	)...),
 	of(Launcher,
 		Key{Path: "resource", Default: "local.localhost", Usage: "resource it serves", check: text},
 		Key{Path: "state", Usage: "directory for what it keeps on this host", check: text},
@@ -79,19 +79,26 @@ var keys = slices.Concat(
 		Key{Path: "spare", Default: "0", Usage: "agents kept warm; 0: 2, negative: none", check: whole},
 		Key{Path: "replicas", Default: "0", Usage: "replicas of the leases, if they are new; 0: 1", check: count},
 	),
-	of(Up,
+	of(Up, append(slices.Clone(page),
 		Key{Path: "store", Usage: "directory of the log", check: text},
 		Key{Path: "listen", Default: "127.0.0.1:4222", Usage: "host:port for clients", check: address},
 		Key{Path: "sync", Default: "always", Usage: "always, or how long until all is on disk", check: always},
 		Key{Path: "resource", Default: "local.localhost", Usage: "resource to launch pilots of; several in a list", check: text},
 		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
-	),
+	)...),
 )
+
+// page are the keys of the live page, which managers serve.
+var page = []Key{
+	{Path: "http_token_file", Usage: "file of the live page's token, needed beyond loopback", check: text},
+	{Path: "http_host", Usage: "names the live page is asked for by, beside addresses", check: text},
+	{Path: "http_read_only", Default: "false", Usage: "nobody may cancel on the live page", check: boolean},
+}
 
 // of completes the keys of a program, and adds those that each has.
 func of(program string, ks ...Key) []Key {
 	ks = append(ks,
-		Key{Path: "http", Usage: "host:port for health, readiness and metrics; none", check: address},
+		Key{Path: "http", Usage: "host:port for health, readiness, metrics and the live page; none", check: address},
 		Key{Path: "pprof", Default: "false", Usage: "serve /debug/pprof, to this machine only", check: boolean},
 	)
 	for i := range ks {

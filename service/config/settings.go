@@ -165,7 +165,7 @@ func give(f *pflag.Flag, text string) error {
 // Strange gives the variables of the environment that begin like ours and are
 // none that this version knows.
 func Strange(environ []string) []string {
-	known := map[string]bool{FileEnv: true, "FLIGHTLOG_MANAGER": true, "FLIGHTLOG_OUTPUT": true}
+	known := map[string]bool{FileEnv: true, "FLIGHTLOG_MANAGER": true, "FLIGHTLOG_OUTPUT": true, "FLIGHTLOG_HTTP_TOKEN": true}
 	for i := range keys {
 		known[keys[i].Env] = true
 	}

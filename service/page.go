@@ -1,0 +1,154 @@
+package service
+
+import (
+	"context"
+	"iter"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/service/ops"
+	"github.com/flightlog/flightlog/web"
+)
+
+// PageOptions are the wishes for the live page.
+type PageOptions struct {
+	Panel    *ops.Panel  // whose server it is served by
+	Token    string      // what visitors must know; empty: nothing, on loopback
+	Hosts    []string    // names it is asked for by, beside addresses and localhost
+	ReadOnly bool        // nobody may cancel
+	Logger   *zap.Logger // nil: silent
+}
+
+// URL is where the page is, once it is served; empty: it may not be, for there
+// is no server, or others can reach it and there is no token.
+func (o *PageOptions) URL() string {
+	at := o.Panel.Addr()
+	if at == "" || web.CheckListen(at, o.Token) != nil {
+		return ""
+	}
+	return "http://" + at + "/"
+}
+
+// OpenPage puts the live page on its panel, where it may be served; nil: it may
+// not be, which is logged. Run of the page must run for it to show anything. It is
+// called once for a panel. The connection's actor is who cancels. The log must
+// exist when it runs.
+func OpenPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.URL() == "" {
+		if at := o.Panel.Addr(); at != "" {
+			o.Logger.Info("no live page: others can reach the address, and there is no token", zap.String("address", at))
+		}
+		return nil, nil
+	}
+	source := pageSource{conn}
+	page, err := web.New(web.Config{
+		Log: source, Service: source, Token: o.Token, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.Panel.Handle("/", page)
+	return page, nil
+}
+
+// pageSource is what the page needs of the bus.
+type pageSource struct{ conn *bus.Conn }
+
+// Changes folds the log.
+func (s pageSource) Changes(ctx context.Context) (int64, iter.Seq2[web.Change, error], error) {
+	log, err := s.conn.Log(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	return log.Epoch(), func(yield func(web.Change, error) bool) {
+		view, standing := projection.New(), false
+		for e, err := range log.Tail(ctx, events.Span{}) {
+			goOn := true
+			switch {
+			case err != nil:
+				goOn = yield(web.Change{}, err)
+			case e.Mark:
+				standing, goOn = true, showAll(view, e.Seq, yield)
+			case !apply(view, &e) || !standing || e.Pilot == "":
+			default:
+				if p, born := view.Get(e.Manager, e.Pilot); born {
+					goOn = yield(web.Change{Pilot: p, Seq: e.Seq}, nil)
+				}
+			}
+			if !goOn {
+				return
+			}
+		}
+	}, nil
+}
+
+func apply(v *projection.View, e *events.Entry) bool {
+	if e.Broken == "" {
+		return v.Apply(&e.Event)
+	}
+	v.ApplyBroken(&e.Event, e.Broken)
+	return true
+}
+
+// showAll yields the present, and that this was it.
+func showAll(v *projection.View, seq uint64, yield func(web.Change, error) bool) bool {
+	all, _ := v.List(projection.Filter{}, 0, 0)
+	for i := range all {
+		if !yield(web.Change{Pilot: all[i], Seq: all[i].Latest()}, nil) {
+			return false
+		}
+	}
+	return yield(web.Change{Seq: seq, Standing: true}, nil)
+}
+
+// Pilot gives one pilot.
+func (s pageSource) Pilot(ctx context.Context, manager, uid pilot.UID) (api.Pilot, error) {
+	answer, err := call[api.PilotsAnswer](ctx, s, "pilot.get", api.GetRequest{Manager: manager, UIDs: []pilot.UID{uid}})
+	if err != nil {
+		return api.Pilot{}, err
+	}
+	if len(answer.Pilots) != 1 {
+		return api.Pilot{}, pilot.Errorf(pilot.Internal, "asked for one pilot, got %d", len(answer.Pilots))
+	}
+	return answer.Pilots[0], nil
+}
+
+// History gives what happened to a pilot.
+func (s pageSource) History(ctx context.Context, manager, uid pilot.UID) ([]api.Event, error) {
+	answer, err := call[api.HistoryAnswer](ctx, s, "pilot.history", api.PilotRequest{Manager: manager, UID: uid})
+	return answer.Events, err
+}
+
+// Logs gives the ends of a pilot's output, and what happened in words.
+func (s pageSource) Logs(ctx context.Context, manager, uid pilot.UID) (api.LogsAnswer, error) {
+	return call[api.LogsAnswer](ctx, s, "pilot.logs", api.PilotRequest{Manager: manager, UID: uid})
+}
+
+// Script gives the script of a pilot's job.
+func (s pageSource) Script(ctx context.Context, manager, uid pilot.UID) (api.RenderAnswer, error) {
+	p, err := s.Pilot(ctx, manager, uid)
+	if err != nil {
+		return api.RenderAnswer{}, err
+	}
+	return call[api.RenderAnswer](ctx, s, "resource.render", api.RenderRequest{Manager: manager, Pilot: p.Description})
+}
+
+// Cancel asks a pilot to end.
+func (s pageSource) Cancel(ctx context.Context, manager, uid pilot.UID, reason string) error {
+	_, err := call[api.CancelAnswer](ctx, s, "pilot.cancel",
+		api.CancelRequest{Manager: manager, UIDs: []pilot.UID{uid}, Reason: reason})
+	return err
+}
+
+func call[A any](ctx context.Context, s pageSource, endpoint string, ask any) (answer A, err error) {
+	_, err = s.conn.Call(ctx, endpoint, 0, ask, &answer)
+	return answer, err
+}

@@ -1,0 +1,167 @@
+package service_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/ops"
+)
+
+// open serves the live page and gives its address.
+func open(t *testing.T, conn *bus.Conn) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	panel, err := ops.Open(ctx, ops.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := service.PageOptions{Panel: panel}
+	page, err := service.OpenPage(conn, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- page.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("page: %v", err)
+		}
+		panel.Close()
+	})
+	return o.URL()
+}
+
+// request asks the page as its own scripts do.
+func request(t *testing.T, method, url, path string) (status int, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(`{"reason":"seen enough"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Flightlog", "1")
+	r.Header.Set("Origin", strings.TrimSuffix(url, "/"))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// TestPageShowsTheLog of a real bus, and cancels.
+func TestPageShowsTheLog(t *testing.T) {
+	t.Parallel()
+	server := bustest.JetStream(t)
+	user, conn := bustest.Connect(t, server), bustest.Connect(t, server)
+	if err := user.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, conn)
+	of := ask[api.ManagerAnswer](t, user, "manager.create", api.CreateRequest{UID: "m"}).Manager.UID
+	d := pilot.Description{UID: "early", Resource: "generic.slurm", Nodes: 1, Runtime: pilot.Runtime(time.Hour)}
+	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
+
+	url := open(t, conn)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"api/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	until := func(words ...string) {
+		t.Helper()
+		for lines.Scan() {
+			all := true
+			for _, w := range words {
+				all = all && strings.Contains(lines.Text(), w)
+			}
+			if all {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", words, lines.Err())
+	}
+	until(`"uid":"early"`, `"state":"PENDING_LAUNCH"`)
+	d.UID = "late"
+	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
+	until(`"uid":"late"`)
+
+	for path, want := range map[string]string{
+		"api/pilots/m/late": `"kind":"submit"`, "api/pilots/m/late/script": "#SBATCH", "api/marks?pilot=m/early": `{"m/early":[0,`,
+	} {
+		if status, body := request(t, http.MethodGet, url, path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	for _, path := range []string{"api/pilots/m/nobody", "api/pilots/nobody/late", "api/pilots/m/no%20name/script"} {
+		if status, body := request(t, http.MethodGet, url, path); status != http.StatusNotFound && status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if status, body := request(t, http.MethodPost, url, "api/pilots/m/late/cancel"); status != http.StatusNoContent {
+		t.Fatalf("cancel: %d %s", status, body)
+	}
+	until(`"uid":"late"`, `"state":"CANCELED"`)
+	if p := ask[api.PilotsAnswer](t, user, "pilot.get", api.GetRequest{Manager: of, UIDs: []pilot.UID{"late"}}).Pilots[0]; p.Cancel.Reason != "seen enough" {
+		t.Errorf("canceled as %+v", p.Cancel)
+	}
+}
+
+func status(t *testing.T, url string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// TestPageIsForLoopbackOnly without a token.
+func TestPageIsForLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	panel, err := ops.Open(t.Context(), ops.Config{Listen: "0.0.0.0:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(panel.Close)
+	o := service.PageOptions{Panel: panel}
+	if page, err := service.OpenPage(nil, o); page != nil || err != nil || o.URL() != "" {
+		t.Errorf("got %v, %v, at %q", page, err, o.URL())
+	}
+	if got := status(t, "http://"+panel.Addr()+"/"); got != http.StatusNotFound {
+		t.Errorf("it answers %d", got)
+	}
+	if o.Token = "short"; o.URL() == "" {
+		t.Error("with a token it may not be served")
+	}
+	if _, err := service.OpenPage(nil, o); pilot.CodeOf(err) != pilot.Invalid {
+		t.Errorf("a short token: %v", err)
+	}
+	if none := (service.PageOptions{Token: o.Token}); none.URL() != "" {
+		t.Errorf("without a server it is at %q", none.URL())
+	}
+}

@@ -1,0 +1,46 @@
+package service
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service/ops"
+)
+
+// PageTokenEnv holds the token of the live page itself.
+const PageTokenEnv = "FLIGHTLOG_HTTP_TOKEN" //nolint:gosec // the name of a variable
+
+// PageFlags are the flags of the live page, beside --http.
+type PageFlags struct {
+	token    string
+	hosts    []string
+	readOnly bool
+}
+
+// Flags gives a command the flags.
+func (f *PageFlags) Flags(set *pflag.FlagSet) {
+	set.StringVar(&f.token, "http-token-file", "",
+		"`file` with the token that visitors of the live page must know, without which it is served on loopback only")
+	set.StringSliceVar(&f.hosts, "http-host", nil, "`name` that the live page may be asked for by, beside addresses; may be given again")
+	set.BoolVar(&f.readOnly, "http-read-only", false, "nobody may cancel on the live page")
+}
+
+// Options are the wishes for a page on that panel; the token may come from the
+// environment too.
+func (f *PageFlags) Options(panel *ops.Panel, getenv func(string) string) (PageOptions, error) {
+	o := PageOptions{Panel: panel, Token: strings.TrimSpace(getenv(PageTokenEnv)), Hosts: f.hosts, ReadOnly: f.readOnly}
+	if f.token == "" {
+		return o, nil
+	}
+	text, err := os.ReadFile(f.token)
+	if err != nil {
+		return o, &pilot.Error{Code: pilot.Invalid, Op: "--http-token-file", Err: err}
+	}
+	if o.Token = strings.TrimSpace(string(text)); o.Token == "" {
+		return o, pilot.Errorf(pilot.Invalid, "--http-token-file: %s is empty", f.token)
+	}
+	return o, nil
+}

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+const (
+	maxBody   = 8 << 10 // bytes of a request's body
+	maxReason = 500     // characters of a reason
+	maxAsked  = 100     // pilots whose marks may be asked for at a time
+	atOnce    = 8       // histories read at the same time
+	patience  = 10 * time.Second
+)
+
+// full is one pilot's page.
+type full struct {
+	Pilot  api.Pilot      `json:"pilot"`
+	Events []api.Event    `json:"events"`
+	Logs   api.LogsAnswer `json:"logs"`
+	Marks  []int64        `json:"marks"`
+}
+
+// pilot answers GET /api/pilots/{manager}/{uid}.
+func (h *Handler) pilot(w http.ResponseWriter, r *http.Request) {
+	manager, uid := named(r)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	var f full
+	var err error
+	if f.Pilot, err = h.cfg.Service.Pilot(ctx, manager, uid); err == nil {
+		f.Events, err = h.cfg.Service.History(ctx, manager, uid)
+	}
+	if err == nil {
+		f.Logs, err = h.cfg.Service.Logs(ctx, manager, uid)
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	f.Marks = marksOf(f.Events)
+	answer(w, f)
+}
+
+// script answers GET /api/pilots/{manager}/{uid}/script.
+func (h *Handler) script(w http.ResponseWriter, r *http.Request) {
+	manager, uid := named(r)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	s, err := h.cfg.Service.Script(ctx, manager, uid)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	answer(w, s)
+}
+
+// cancel answers POST /api/pilots/{manager}/{uid}/cancel.
+func (h *Handler) cancel(w http.ResponseWriter, r *http.Request) {
+	manager, uid := named(r)
+	if h.cfg.ReadOnly {
+		refuse(w, http.StatusForbidden, "this page is read-only")
+		return
+	}
+	var ask struct {
+		Reason string `json:"reason"`
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&ask); err != nil || len([]rune(ask.Reason)) > maxReason {
+		refuse(w, http.StatusBadRequest, "a JSON object with a reason of up to 500 characters is needed")
+		return
+	}
+	ctx, done := context.WithTimeout(r.Context(), patience)
+	defer done()
+	if err := h.cfg.Service.Cancel(ctx, manager, uid, strings.TrimSpace(ask.Reason)); err != nil {
+		fail(w, err)
+		return
+	}
+	h.cfg.Logger.Info("cancel asked on the live page",
+		zap.String("manager", manager), zap.String("pilot", uid), zap.String("from", r.RemoteAddr))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// marks answers GET /api/marks?pilot=MANAGER/UID&…: when these pilots came to
+// which state. Pilots that are not known are left out.
+func (h *Handler) marks(w http.ResponseWriter, r *http.Request) {
+	asked := r.URL.Query()["pilot"]
+	if len(asked) > maxAsked {
+		refuse(w, http.StatusBadRequest, "too many pilots")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	var mu sync.Mutex
+	found := make(map[string][]int64, len(asked)) // guarded by mu
+	var all sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for _, name := range asked {
+		manager, uid, _ := strings.Cut(name, "/")
+		at := place{manager, uid}
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			past, err := h.cfg.Service.History(ctx, at.manager, at.uid)
+			if err != nil || len(past) == 0 {
+				return
+			}
+			marks := marksOf(past)
+			h.feed.learn(at, marks)
+			mu.Lock()
+			defer mu.Unlock()
+			found[name] = marks
+		})
+	}
+	all.Wait()
+	answer(w, found)
+}
+
+func named(r *http.Request) (manager, uid pilot.UID) {
+	return r.PathValue("manager"), r.PathValue("uid")
+}
+
+func answer(w http.ResponseWriter, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(value) // the visitor has left
+}
+
+// refuse answers why not.
+func refuse(w http.ResponseWriter, status int, why string) {
+	reply(w, status, api.ErrorBody{Code: codes[status], Message: why})
+}
+
+func reply(w http.ResponseWriter, status int, body api.ErrorBody) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(api.ErrorAnswer{Error: body}) // the visitor has left
+}
+
+// codes are those of what the page itself refuses.
+var codes = map[int]pilot.Code{
+	http.StatusBadRequest: pilot.Invalid, http.StatusNotFound: pilot.NotFound,
+	http.StatusUnauthorized: pilot.Denied, http.StatusForbidden: pilot.Denied, http.StatusMisdirectedRequest: pilot.Denied,
+	http.StatusServiceUnavailable: pilot.Unavailable,
+}
+
+// statuses are those of what the service says.
+var statuses = map[pilot.Code]int{
+	pilot.Invalid: http.StatusBadRequest, pilot.NotFound: http.StatusNotFound, pilot.Conflict: http.StatusConflict,
+	pilot.Closed: http.StatusConflict, pilot.Unavailable: http.StatusServiceUnavailable,
+	pilot.Timeout: http.StatusGatewayTimeout, pilot.Unsupported: http.StatusNotImplemented, pilot.Denied: http.StatusForbidden,
+}
+
+// fail answers with an error of the service: its code and words, not its cause.
+func fail(w http.ResponseWriter, err error) {
+	body := api.ErrorBody{Code: pilot.CodeOf(err), Message: "something went wrong", Faults: pilot.FaultsOf(err)}
+	if e, ok := errors.AsType[*pilot.Error](err); ok && e.Message != "" {
+		body.Message = e.Message
+	} else if len(body.Faults) > 0 {
+		body.Message = body.Faults[0].String()
+	}
+	reply(w, or(statuses[body.Code], http.StatusInternalServerError), body)
+}

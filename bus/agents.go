@@ -3,14 +3,9 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"runtime/debug"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
@@ -49,46 +44,14 @@ func (c *Conn) ServeAgents(
 		}
 		defer func() { _ = sub.Unsubscribe() }() // a connection that is gone has none
 	}
-	var running sync.WaitGroup
-	slots := make(chan struct{}, agentLimit)
-	sub, err := c.nc.QueueSubscribe(treeAgent+resource+".*.*.*", fleetQueue, func(m *nats.Msg) {
-		select {
-		case slots <- struct{}{}:
-		default:
-			c.respond(m, refusing(inJSON, pilot.Errorf(pilot.Unavailable, "this launcher answers %d agents at once", agentLimit)))
-			return
-		}
-		running.Go(func() {
-			defer func() { <-slots }()
-			c.respond(m, c.answerAgent(ctx, m, handle))
-		})
+	return c.attend(ctx, attendance{
+		subject: treeAgent + resource + ".*.*.*", queue: fleetQueue, limit: agentLimit,
+		answer: func(ctx context.Context, m *nats.Msg) *nats.Msg { return c.answerAgent(ctx, m, handle) },
 	})
-	if err != nil {
-		return fault("serve agents", err)
-	}
-	drained := make(chan struct{})
-	sub.SetClosedHandler(func(string) { close(drained) })
-	<-ctx.Done()
-	if sub.Drain() == nil {
-		t := time.NewTimer(drainTimeout)
-		defer t.Stop()
-		select {
-		case <-drained: // no callback comes any more
-		case <-t.C:
-		}
-	}
-	running.Wait()
-	return nil
 }
 
-// answerAgent runs the handler and turns a panic into an error.
+// answerAgent runs the handler.
 func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler) (out *nats.Msg) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.log.Error("agent request failed", zap.String("subject", m.Subject), zap.Error(fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
-			out = refusing(inJSON, pilot.Errorf(pilot.Internal, "panic"))
-		}
-	}()
 	key, verb, err := parseAgentSubject(m.Subject)
 	var request api.AgentRequest
 	if err == nil {
@@ -108,15 +71,6 @@ func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler
 		return refusing(inJSON, err)
 	}
 	return out
-}
-
-func (c *Conn) respond(m, answer *nats.Msg) {
-	if m.Reply == "" {
-		return
-	}
-	if err := m.RespondMsg(answer); err != nil {
-		c.log.Warn("agent not answered", zap.String("subject", m.Subject), zap.Error(err))
-	}
 }
 
 func parseAgentSubject(subject string) (pilot.Key, api.Verb, error) {

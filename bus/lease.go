@@ -70,7 +70,7 @@ func CheckLease(id string) error {
 // tenancy is what a lease says of its holder.
 type tenancy struct {
 	About string `json:"about"`
-	Nonce string `json:"nonce"` // of one Hold
+	Nonce string `json:"nonce"` // of one Hold or While
 }
 
 // Hold takes the lease and keeps it until ctx ends, then releases it and
@@ -98,7 +98,63 @@ func (l *Leases) Hold(ctx context.Context, id, about string) error {
 	return nil
 }
 
-// holding is one Hold.
+// While takes the lease, runs f, and releases it when f returns. It does not
+// wait: code conflict says that somebody else has the lease, as Hold would. The
+// context of f ends with ctx, when somebody takes the lease over, or when it could
+// not be refreshed for as long as it lasts; then While gives why, else nil.
+func (l *Leases) While(ctx context.Context, id, about string, f func(context.Context)) error {
+	h := holding{leases: l, id: id, me: tenancy{about, nuid.Next()}}
+	if err := CheckLease(id); err != nil {
+		return err
+	}
+	sure := time.Now().Add(l.ttl)
+	if err := fault("take "+id, l.conn.within(ctx, l.ttl/3, h.refresh)); err != nil {
+		return err
+	}
+	held, lose := context.WithCancel(ctx)
+	defer lose()
+	ended := make(chan struct{})
+	go func() { defer close(ended); f(held) }()
+	err := h.keep(ctx, sure, ended)
+	lose()
+	<-ended
+	if err == nil {
+		_ = l.conn.within(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
+	}
+	return err
+}
+
+// keep refreshes the lease, which is ours until sure, until ended is closed or
+// ctx ends; else it gives how it was lost.
+func (h *holding) keep(ctx context.Context, sure time.Time, ended <-chan struct{}) error {
+	every := h.leases.ttl / 3
+	tick := time.NewTimer(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		at := time.Now()
+		err := h.leases.conn.within(ctx, min(every, time.Until(sure)), h.refresh)
+		switch {
+		case err == nil:
+			sure = at.Add(h.leases.ttl)
+			tick.Reset(every)
+		case ctx.Err() != nil:
+			return nil
+		case !again(fault("", err)) || !time.Now().Before(sure):
+			return fault("keep "+h.id, err)
+		default:
+			tick.Reset(min(every/4, time.Until(sure)))
+		}
+	}
+}
+
+// holding is one Hold or While.
 type holding struct {
 	leases *Leases
 	id     string

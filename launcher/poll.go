@@ -12,8 +12,9 @@ import (
 
 // asking is how a batch system is asked about jobs.
 type asking struct {
-	busy bool      // a query is under way
-	asOf time.Time // the last answer was as of then
+	busy bool          // a query is under way
+	asOf time.Time     // the last answer was as of then
+	pace time.Duration // until the next one, while nothing is expected
 }
 
 // polled is the answer to one bulk query.
@@ -108,6 +109,7 @@ func (l *Launcher) poll(system adaptor.Adaptor, jobs []adaptor.Handle) {
 func (l *Launcher) takePolls(p polled) {
 	a := l.asking[p.system]
 	a.busy = false
+	a.pace = l.sway(l.lim.Poll)
 	if p.err != nil {
 		l.logger.Warn("poll failed", zap.Error(p.err))
 	}
@@ -130,4 +132,18 @@ func (l *Launcher) takePolls(p polled) {
 		}
 		l.look(t)
 	}
+}
+
+// sway makes a time up to a tenth longer or shorter, so that launchers that were
+// started together do not ask together for ever.
+func (l *Launcher) sway(d time.Duration) time.Duration {
+	return d + time.Duration(float64(d)*(l.rand.Float64()-0.5)/5)
+}
+
+// pace is the time between polls of a system while nothing is expected.
+func (l *Launcher) pace(system adaptor.Adaptor) time.Duration {
+	if a := l.asking[system]; a != nil && a.pace != 0 {
+		return a.pace
+	}
+	return l.lim.Poll
 }

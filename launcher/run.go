@@ -3,6 +3,8 @@ package launcher
 import (
 	"context"
 	"fmt"
+	"hash/crc64"
+	"math/rand/v2"
 	"time"
 
 	"go.uber.org/zap"
@@ -51,6 +53,7 @@ type Launcher struct {
 	feeders  int
 	begin    func(func(context.Context) error) // starts a feeder
 	asking   map[adaptor.Adaptor]*asking
+	rand     *rand.Rand // the same for the same id, for histories that can be repeated
 	leasing  bool
 	leasedAt time.Time
 }
@@ -76,6 +79,7 @@ func New(cfg Config) (*Launcher, error) {
 		heard:   make(chan word, 256), // what is overheard may be lost
 		feeding: map[adaptor.Adaptor]bool{},
 		asking:  map[adaptor.Adaptor]*asking{},
+		rand:    rand.New(rand.NewPCG(crc64.Checksum([]byte(cfg.ID), crc64.MakeTable(crc64.ECMA)), 0)), //nolint:gosec // guards nothing
 		leased:  make(chan map[string]bool),
 		broken:  make(chan error, 8), // who sends need not wait
 		ready:   make(chan struct{}),

@@ -95,8 +95,9 @@ type sight struct {
 	StoppedAt  time.Time // when the last stop was sent
 	StopFailed bool      // it could not be
 
-	Blind   bool // polls of this system fail
-	Told    bool // the note that the owner is gone was written
+	Pace    time.Duration // between polls, while nothing is expected
+	Blind   bool          // polls of this system fail
+	Told    bool          // the note that the owner is gone was written
 	Cleaned bool
 }
 
@@ -319,7 +320,7 @@ func (s *sight) running(now time.Time, lim *Limits) effect {
 		return s.ended()
 	case adaptor.Vanished:
 		if s.missing(now, lim) {
-			return s.tell(s.pollAt(s.PolledAt.Add(min(lim.Poll, lim.Vanish/4)), now))
+			return s.tell(s.pollAt(s.PolledAt.Add(min(s.Pace, lim.Vanish/4)), now))
 		}
 		return s.fail(pilot.JobVanished, "the batch system has not known job %s since %s", s.Job.ID, s.GoneAt.Format(time.RFC3339))
 	default:
@@ -350,7 +351,7 @@ func (s *sight) pace(lim *Limits) time.Duration {
 	case s.Handle.Mute && s.State == pilot.PendingActive && s.Poll.Phase == adaptor.Running:
 		return lim.PollLeaving
 	default:
-		return lim.Poll
+		return s.Pace
 	}
 }
 

@@ -108,7 +108,7 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		s.Bound = b.Host()
 	}
 	_, s.Shared = t.system.(adaptor.Shared)
-	s.BeatAt, s.Ending = t.beatAt, t.ending
+	s.BeatAt, s.Ending, s.Pace = t.beatAt, t.ending, l.pace(t.system)
 	return s
 }
 

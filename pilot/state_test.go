@@ -84,3 +84,16 @@ func TestStateInJSON(t *testing.T) {
 		t.Errorf("an unknown state gives %v", err)
 	}
 }
+
+func TestTokensAreReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	key := pilot.Key{Manager: "m-1", Pilot: "p_2"}
+	if got, attempt, ok := pilot.ParseToken(key.Token(12)); !ok || got != key || attempt != 12 {
+		t.Errorf("got %+v %d %v", got, attempt, ok)
+	}
+	for _, bad := range []string{"", "m", "m.p", "m.p.", "m.p.0", "m.p.-1", "m.p.01", "m.p.+1", "m.p.1.2", ".p.1", "m..1", "a b.p.1", "m.p.x"} {
+		if got, _, ok := pilot.ParseToken(bad); ok {
+			t.Errorf("%q is read as %+v", bad, got)
+		}
+	}
+}

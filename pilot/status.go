@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -145,4 +146,17 @@ type Key struct {
 // Token names an attempt inside a batch system.
 func (k Key) Token(attempt int) string {
 	return k.Manager + "." + k.Pilot + "." + strconv.Itoa(attempt)
+}
+
+// ParseToken reads what Token wrote: the manager and the pilot, without the
+// resource, and the attempt; false if it is none.
+func ParseToken(token string) (Key, int, bool) {
+	manager, rest, _ := strings.Cut(token, ".")
+	uid, number, _ := strings.Cut(rest, ".")
+	attempt, err := strconv.Atoi(number)
+	k := Key{Manager: manager, Pilot: uid}
+	if err != nil || attempt < 1 || !ValidToken(manager) || !ValidToken(uid) || k.Token(attempt) != token {
+		return Key{}, 0, false
+	}
+	return k, attempt, true
 }

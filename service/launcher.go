@@ -54,9 +54,13 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	defer name.release()
-	all := newSystems(system, &o)
+	leases, err := conn.Leases(ctx, leaseTTL, o.Replicas)
+	if err != nil {
+		return err
+	}
+	all := newSystems(system, &o, fleet{conn, leases, name.id})
 	defer all.Close()
-	l, err := o.open(ctx, conn, name.id, system.Host(), all)
+	l, err := o.open(ctx, conn, leases, name.id, system.Host(), all)
 	if err != nil {
 		return err
 	}
@@ -71,17 +75,13 @@ func agentEnv(environ []string, cfg bus.Config) []string {
 }
 
 func (o *LauncherOptions) open(
-	ctx context.Context, conn *bus.Conn, id, host string, all launcher.Systems,
+	ctx context.Context, conn *bus.Conn, leases *bus.Leases, id, host string, all launcher.Systems,
 ) (*launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
 		return nil, err
 	}
 	inbox, err := conn.Inbox(ctx, o.Resource, bus.InboxConfig{})
-	if err != nil {
-		return nil, err
-	}
-	leases, err := conn.Leases(ctx, leaseTTL, o.Replicas)
 	if err != nil {
 		return nil, err
 	}

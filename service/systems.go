@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"go.uber.org/zap"
@@ -13,9 +14,11 @@ import (
 	"github.com/flightlog/flightlog/adaptor/batch"
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/adaptor/runner/sshconn"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/service/polling"
 )
 
 // systems are the batch systems of a launcher, opened when a pilot first needs
@@ -23,12 +26,23 @@ import (
 type systems struct {
 	fork    *fork.System
 	options *LauncherOptions
-	open    map[string]*batch.System  // by endpoint
+	fleet   fleet
+	open    map[string]*batch.System // by endpoint
 	runners map[string]runner.Runner // by transport and place
+	pollers []*polling.Poller
 }
 
-func newSystems(f *fork.System, o *LauncherOptions) *systems {
-	return &systems{fork: f, options: o, open: map[string]*batch.System{}, runners: map[string]runner.Runner{}}
+// fleet is how a launcher reaches those that use the same batch systems.
+type fleet struct {
+	bus    polling.Bus
+	leases polling.Leases
+	me     string // this launcher's id
+}
+
+func newSystems(f *fork.System, o *LauncherOptions, all fleet) *systems {
+	return &systems{
+		fork: f, options: o, fleet: all, open: map[string]*batch.System{}, runners: map[string]runner.Runner{},
+	}
 }
 
 // For gives the adaptor of a configuration's endpoint; nil: there is no way to it.
@@ -63,23 +77,50 @@ func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) 
 		return nil, err
 	}
 	a := &agentAt{runner: r, argv: s.options.Agent, bus: s.options.Bus, remote: e.Transport != ""}
-	return batch.New(batch.Config{
+	c := batch.Config{
 		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Logger: s.options.Logger.Named(name),
+	}
+	alone, err := batch.New(c) // that asks for the fleet, if this launcher is the one that does
+	if err != nil {
+		return nil, err
+	}
+	if c.Listings, err = s.share(e, r, alone); err != nil {
+		return nil, err
+	}
+	return batch.New(c)
+}
+
+// share gives the listings that all launchers of the fleet have in common.
+func (s *systems) share(e resource.Endpoint, r runner.Runner, alone *batch.System) (batch.Lister, error) {
+	var environ []string
+	if e.Transport == "" {
+		environ = os.Environ() // elsewhere it is that of a login, the same for all
+	}
+	p, err := polling.New(polling.Config{
+		Endpoint: polling.Name(r.Identity(), alone.Dialect.Name, e.String(), environ), Me: s.fleet.me,
+		Bus: s.fleet.bus, Leases: s.fleet.leases, Query: alone.Query, Floor: alone.Floor(), Logger: alone.Logger,
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.pollers = append(s.pollers, p)
+	return p, nil
 }
 
 func (s *systems) runner(e resource.Endpoint) (runner.Runner, error) {
 	if e.Transport == "" {
 		e = resource.Endpoint{}
 	}
-	place := e.Transport + "://" + e.User + "@" + e.Host
+	place := e.Transport + "://" + e.User + "@" + e.Host + ":" + strconv.Itoa(e.Port)
 	if known, ok := s.runners[place]; ok {
 		return known, nil
 	}
 	var r runner.Runner = runner.NewLocal()
 	if e.Transport != "" {
 		var err error
-		r, err = runner.NewSSH(runner.SSHConfig{Host: e.Host, User: e.User, Port: e.Port, Logger: s.options.Logger.Named("ssh")})
+		r, err = runner.NewSSH(runner.SSHConfig{Config: sshconn.Config{
+			Host: e.Host, User: e.User, Port: e.Port, Logger: s.options.Logger.Named("ssh"),
+		}})
 		if err != nil {
 			return nil, err
 		}
@@ -90,6 +131,9 @@ func (s *systems) runner(e resource.Endpoint) (runner.Runner, error) {
 
 // Close lets go of connections.
 func (s *systems) Close() {
+	for _, p := range s.pollers {
+		p.Close()
+	}
 	for _, r := range s.runners {
 		_ = r.Close() // what was begun is over
 	}

@@ -67,7 +67,7 @@ func place(t *testing.T, a adaptor.Adaptor, s *adaptor.Spec) adaptor.Handle {
 
 func poll(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
 	t.Helper()
-	all, err := a.Poll(t.Context(), []adaptor.Handle{h}, time.Time{})
+	all, err := a.Poll(t.Context(), []adaptor.Handle{h}, time.Now())
 	if err != nil || len(all) != 1 {
 		t.Fatalf("poll: %v, %d answers", err, len(all))
 	}
@@ -270,7 +270,7 @@ func answersInOrder(t *testing.T, h Harness) {
 	first, second := place(t, a, done), place(t, a, held)
 	ended(t, a, first)
 	stranger := adaptor.Handle{Key: h.Spec("stranger", 1, false).Key, Attempt: 1, Job: pilot.Job{ID: "4194303.1"}}
-	all, err := a.Poll(t.Context(), []adaptor.Handle{second, stranger, first}, time.Time{})
+	all, err := a.Poll(t.Context(), []adaptor.Handle{second, stranger, first}, time.Now())
 	if err != nil || len(all) != 3 || all[0].Phase == adaptor.Ended || all[1].Phase == adaptor.Ended || all[2].Phase != adaptor.Ended {
 		t.Fatalf("held, stranger, done: %+v %v", all, err)
 	}
@@ -287,7 +287,7 @@ func endedContext(t *testing.T, h Harness) {
 	if _, _, err := a.Find(ctx, s); err == nil {
 		t.Error("found")
 	}
-	if _, err := a.Poll(ctx, []adaptor.Handle{{Key: s.Key, Attempt: 1}}, time.Time{}); err == nil {
+	if _, err := a.Poll(ctx, []adaptor.Handle{{Key: s.Key, Attempt: 1}}, time.Now()); err == nil {
 		t.Error("polled")
 	}
 	if n := h.Runs(s.Key); n != 0 {

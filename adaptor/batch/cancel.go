@@ -30,6 +30,11 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 			jobs = append(jobs, r)
 		}
 	}
+	if stop.Force {
+		s.mu.Lock()
+		s.killed[token] = true
+		s.mu.Unlock()
+	}
 	return s.kill(ctx, jobs, !stop.Force)
 }
 

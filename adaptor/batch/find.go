@@ -102,3 +102,6 @@ func (r *Record) carries(token string) bool {
 	}
 	return strings.HasSuffix(r.Name, "."+render.Tag(token))
 }
+
+// Tag is the end of the job's name that was made of a token; empty: there is none.
+func (r *Record) Tag() string { return render.TagOf(r.Name) }

@@ -12,6 +12,7 @@ import (
 
 // marks are what the sandbox tells of a job.
 type marks struct {
+	known   bool           // the answer to its submit is there
 	begun   bool           // its script has begun
 	started *agent.Started // its agent has; nil: not
 	exit    *api.Outcome   // nil: no word, or not yet
@@ -20,7 +21,7 @@ type marks struct {
 }
 
 // markFiles are what is read of a job that seems to be over.
-var markFiles = []string{"exit", "started", "bootstrap", "job.out", "job.err"}
+var markFiles = []string{"exit", "started", "bootstrap", "job", "job.out", "job.err"}
 
 // read reads the marks of jobs that seem to be over, or whose agents reach nobody.
 func (p *poll) read(ctx context.Context) ([]marks, error) {
@@ -54,7 +55,7 @@ func (p *poll) read(ctx context.Context) ([]marks, error) {
 
 // marksOf reads the files in the order of markFiles, then the payload's output.
 func marksOf(files [][]byte) marks {
-	m := marks{begun: files[2] != nil}
+	m := marks{begun: files[2] != nil, known: files[3] != nil}
 	var exit api.Outcome
 	if json.Unmarshal(files[0], &exit) == nil && exit.Kind != "" { // an empty one is of who died as it wrote
 		m.exit = &exit
@@ -63,7 +64,7 @@ func marksOf(files [][]byte) marks {
 	if json.Unmarshal(files[1], &started) == nil && started.Instance != "" {
 		m.started = &started
 	}
-	m.stdout, m.stderr = tail(files[5], files[3]), tail(files[6], files[4])
+	m.stdout, m.stderr = tail(files[6], files[4]), tail(files[7], files[5])
 	return m
 }
 

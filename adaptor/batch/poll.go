@@ -2,11 +2,13 @@ package batch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -115,8 +117,8 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 			st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At, Nodes: []string{r.Nodes}}
 		}
 	}
-	if r == nil && p.Dialect.Certain {
-		r = &Record{Native: "gone", Cause: pilot.AgentLost}
+	if r == nil && p.Dialect.Certain && (m.begun || m.known) {
+		r = &Record{Native: "gone", Cause: p.gone(h)}
 		st.Phase, st.Native = adaptor.Ended, r.Native
 	}
 	over := st.Phase == adaptor.Ended
@@ -129,8 +131,25 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 	default:
 		st.Outcome = m.outcome(r)
 	}
+	if out := st.Outcome; out != nil && slices.Contains(vague, out.Code) && p.forced(h) {
+		out.Kind, out.Code = api.OutcomeCanceled, pilot.JobCanceledByThem
+	}
 	p.settle(h, st.Phase)
 	return st
+}
+
+// gone is why a job ended of which nothing is left: by our force, or by whatever.
+func (p *poll) gone(h *adaptor.Handle) pilot.CauseCode {
+	if p.forced(h) {
+		return pilot.JobCanceledByThem
+	}
+	return pilot.AgentLost
+}
+
+func (p *poll) forced(h *adaptor.Handle) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed[adaptor.Token(h.Key, h.Attempt)]
 }
 
 // lags says that marks may yet appear of a job that has ended: it ran, and a
@@ -163,6 +182,7 @@ func (p *poll) settle(h *adaptor.Handle, phase adaptor.Phase) {
 	for token, first := range p.over {
 		if p.at.Sub(first) > forget {
 			delete(p.over, token)
+			delete(p.killed, token)
 		}
 	}
 }

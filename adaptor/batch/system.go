@@ -48,8 +48,9 @@ type System struct {
 	Config
 	lister Lister
 
-	mu   sync.Mutex
-	over map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
+	mu     sync.Mutex
+	over   map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
+	killed map[string]bool      // by token: jobs ended by force
 }
 
 // New checks the configuration; it asks nothing.
@@ -73,7 +74,7 @@ func New(c Config) (*System, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}}
+	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]bool{}}
 	if s.lister == nil {
 		s.lister = NewListings(s.Query, s.Floor())
 	}

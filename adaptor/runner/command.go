@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/flightlog/flightlog/pilot"
@@ -73,8 +74,8 @@ func (c *Command) unset(name string) bool {
 
 // variable gives the last value of a name.
 func variable(environ []string, name string) string {
-	for i := len(environ) - 1; i >= 0; i-- {
-		if value, ok := strings.CutPrefix(environ[i], name+"="); ok {
+	for _, entry := range slices.Backward(environ) {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
 			return value
 		}
 	}

@@ -64,8 +64,8 @@ func (l *login) ask(ctx context.Context) ([]string, error) {
 // first command, and only newer systems the second; the third serves all whose
 // values have no lines that look like variables.
 func environScript(mark string) string {
-	print := `printf '\n%s\n' ` + strings.TrimSpace(mark) + "\n"
-	return "unset " + scriptVariable + "; exec </dev/null\n" + print + "cat /proc/self/environ 2>/dev/null || env -0 2>/dev/null || env\n" + print
+	say := `printf '\n%s\n' ` + strings.TrimSpace(mark) + "\n"
+	return "unset " + scriptVariable + "; exec </dev/null\n" + say + "cat /proc/self/environ 2>/dev/null || env -0 2>/dev/null || env\n" + say
 }
 
 // parseEnviron reads entries that end in NUL, or lines.

@@ -178,11 +178,10 @@ func (d directory) put(name string, mode uint32, fill func(fd int) error) error 
 func writeAll(fd int, b []byte) error {
 	for len(b) > 0 {
 		n, err := unix.Write(fd, b)
-		if err != nil && err != unix.EINTR { //nolint:errorlint // a number of the kernel's
+		if err != nil && err != unix.EINTR {
 			return err
 		}
 		b = b[max(n, 0):]
 	}
 	return nil
 }
-

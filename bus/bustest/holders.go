@@ -12,6 +12,7 @@ import (
 // Leases are leases as launchers know them.
 type Leases interface {
 	Hold(ctx context.Context, id, about string) error
+	While(ctx context.Context, id, about string, f func(context.Context)) error
 	Alive(ctx context.Context, id string) (bool, error)
 }
 
@@ -31,6 +32,8 @@ func TestLeases(t *testing.T, open func(t *testing.T) LeaseRig) {
 		"a dead holder's lease runs out":           runsOut,
 		"a lease lives for as long as it is held":  livesOn,
 		"a name that cannot be a subject is wrong": badName,
+		"of many candidates one is elected":        oneElected,
+		"an elected one that dies is followed":     succeeded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,4 +159,70 @@ func await(t *testing.T, so func() bool) {
 			t.Fatal(errors.New("it did not become so within a minute"))
 		}
 	}
+}
+
+// oneElected lets candidates stand together, each for as long as the others are
+// refused, and then again once the elected one has left.
+func oneElected(t *testing.T, r LeaseRig) {
+	const candidates = 5
+	for range 3 {
+		refused := make(chan struct{}, candidates)
+		ended := make(chan error, candidates)
+		for i := range candidates {
+			l, _ := r.Join(leaseTime)
+			go func() {
+				ended <- l.While(t.Context(), "x", string(rune('a'+i)), func(held context.Context) {
+					for range candidates - 1 {
+						select {
+						case <-refused:
+						case <-held.Done():
+							t.Error("the elected one lost a lease that nobody took")
+						}
+					}
+				})
+			}()
+		}
+		won := 0
+		for range candidates {
+			switch err := <-ended; {
+			case err == nil:
+				won++
+			case pilot.CodeOf(err) == pilot.Conflict:
+				refused <- struct{}{}
+			default:
+				refused <- struct{}{} // another try had its turn
+				wantCode(t, err, pilot.Unavailable)
+			}
+		}
+		if won != 1 {
+			t.Fatalf("%d were elected", won)
+		}
+	}
+}
+
+// succeeded kills the elected one: it must learn that it is not any more, and
+// another one must be elected once the lease has run out.
+func succeeded(t *testing.T, r LeaseRig) {
+	a, kill := r.Join(leaseTime)
+	b, _ := r.Join(leaseTime)
+	elected, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- a.While(t.Context(), "x", "a", func(held context.Context) { close(elected); <-held.Done() })
+	}()
+	select {
+	case <-elected:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	kill()
+	if err := <-ended; err == nil {
+		t.Error("one that was killed ended as if it had left")
+	}
+	await(t, func() bool {
+		err := b.While(t.Context(), "x", "b", func(context.Context) {})
+		if err != nil && pilot.CodeOf(err) != pilot.Unavailable {
+			wantCode(t, err, pilot.Conflict)
+		}
+		return err == nil
+	})
 }

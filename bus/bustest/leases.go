@@ -64,6 +64,54 @@ func (l *MemoryLeases) Hold(ctx context.Context, id, about string) error {
 	return err
 }
 
+// While is bus.Leases's.
+func (l *MemoryLeases) While(ctx context.Context, id, about string, f func(context.Context)) error {
+	if err := bus.CheckLease(id); err != nil {
+		return err
+	}
+	l.log.mu.Lock()
+	mine, err := l.take(id, about)
+	l.log.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	held, lose := context.WithCancel(ctx)
+	defer lose()
+	ended := make(chan struct{})
+	go func() { defer close(ended); f(held) }()
+	err = l.keep(ctx, id, mine, ended)
+	lose()
+	<-ended
+	return err
+}
+
+// keep waits until ended is closed or ctx ends and then releases the lease, or
+// says how it was lost.
+func (l *MemoryLeases) keep(ctx context.Context, id string, mine *lease, ended <-chan struct{}) error {
+	for {
+		l.log.mu.Lock()
+		changed, err := l.log.changed, l.lost(id, mine)
+		l.log.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+			continue
+		case <-ended:
+		case <-ctx.Done():
+		}
+		l.log.mu.Lock()
+		defer l.log.mu.Unlock()
+		if err := l.lost(id, mine); err != nil {
+			return err
+		}
+		delete(l.log.leases, id)
+		l.log.wake()
+		return nil
+	}
+}
+
 func (l *MemoryLeases) take(id, about string) (*lease, error) {
 	if l.dead {
 		return nil, pilot.Errorf(pilot.Unavailable, "hold %s: this process is dead", id)

@@ -42,3 +42,12 @@ func Tag(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return tagDigits.EncodeToString(sum[:])[:tagLength]
 }
+
+// TagOf gives the tag that a job's name ends in; empty: none that we made.
+func TagOf(name string) string {
+	at := len(name) - tagLength - 1
+	if at < 0 || name[at] != '.' || strings.Trim(name[at+1:], "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		return ""
+	}
+	return name[at+1:]
+}

@@ -14,7 +14,7 @@ import (
 )
 
 // Open gives a Runner and a directory of its account: empty, absolute, without
-// links in it. Both last for a test.
+// links in it, and in a directory of the same account. Both last for a test.
 type Open func(t *testing.T) (r runner.Runner, dir string)
 
 // Test is the contract.
@@ -119,8 +119,8 @@ func (h *host) unsure(what string, err error) bool {
 }
 
 func identity(h *host) {
-	if h.Identity() == "" || h.Identity() != h.Identity() {
-		h.Error("none")
+	if first := h.Identity(); first == "" || h.Identity() != first {
+		h.Errorf("%q, and then %q", first, h.Identity())
 	}
 }
 

@@ -75,7 +75,7 @@ fl_why='the agent did not start'
 fl_asked=
 fl_agent=
 trap 'fl_asked=1; [ -z "$fl_agent" ] || kill -s TERM "$fl_agent" 2>/dev/null' TERM INT HUP USR1 USR2 XCPU
-/opt/flightlog/agent <&3 3<&- &
+/opt/flightlog/agent <&3 3<&- >/dev/null &
 fl_agent=$!
 exec 3<&-
 [ -z "$fl_asked" ] || kill -s TERM "$fl_agent" 2>/dev/null

@@ -1,0 +1,172 @@
+package sshconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Config is what to connect to.
+type Config struct {
+	Host     string                                                               // as on ssh's command line
+	User     string                                                               // empty: the configuration's, or this process's
+	Port     int                                                                  // 0: the configuration's, or 22
+	File     string                                                               // ssh_config; empty: FLIGHTLOG_SSH_CONFIG names it, else the user's and the system's
+	Sessions int                                                                  // at once; 0: 8, of the 10 that OpenSSH's MaxSessions grants a connection
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
+	Logger   *zap.Logger                                                          // nil: silent
+}
+
+// defaultSessions leaves two to whoever shares our user's way of logging in.
+const defaultSessions = 8
+
+// Conn is a connection that is made when it is needed, and again when it broke.
+type Conn struct {
+	hops     []*host
+	sessions int
+	dial     dialer
+	log      *zap.Logger
+	done     context.Context //nolint:containedctx // of Close: all that outlives calls ends with it
+	end      context.CancelFunc
+
+	mu      sync.Mutex
+	link    *link         // nil: none, or it broke
+	dialing chan struct{} // closed when the login under way has ended; nil: none is
+	failed  error         // of the last login; nil: it was none
+	vain    int           // logins in a row that failed, or whose connection broke soon
+	next    time.Time     // when the next login may begin
+	started time.Time     // when the last one began
+}
+
+// ErrClosed is the cause of what a closed Conn does not do.
+var ErrClosed = errors.New("the connection is closed for good")
+
+// lasting is how long a connection holds that was not in vain.
+const lasting = time.Minute
+
+// New reads the configuration and connects to nothing.
+func New(c Config) (*Conn, error) {
+	if c.Host == "" {
+		return nil, pilot.Errorf(pilot.Invalid, "ssh to no host")
+	}
+	log := c.Logger
+	if log == nil {
+		log = zap.NewNop()
+	}
+	r, err := newResolver(c.File, func(text string) { log.Warn("ssh configuration", zap.String("warning", text)) })
+	if err != nil {
+		return nil, pilot.Errorf(pilot.Invalid, "ssh configuration: %w", err)
+	}
+	hops, err := r.hops(c.Host, c.User, c.Port, 0)
+	if err != nil {
+		return nil, err
+	}
+	conn := &Conn{hops: hops, sessions: c.Sessions, dial: c.Dial, log: log}
+	if conn.sessions <= 0 {
+		conn.sessions = defaultSessions
+	}
+	if conn.dial == nil {
+		conn.dial = (&net.Dialer{KeepAlive: aliveInterval}).DialContext
+	}
+	conn.done, conn.end = context.WithCancel(context.Background())
+	return conn, nil
+}
+
+// Identity is user@host:port, as the configuration has it.
+func (c *Conn) Identity() string { return c.hops[len(c.hops)-1].label() }
+
+// Close ends the connection, and all that uses it.
+func (c *Conn) Close() error {
+	c.end()
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	if l != nil {
+		l.close()
+	}
+	return nil
+}
+
+// get gives the connection. It waits for a login under way, and logs in where
+// there is none, but not before its time: then whoever has no time to wait, or
+// comes after a login that failed, gets that one's error.
+func (c *Conn) get(ctx context.Context) (*link, error) {
+	for waited := false; ; waited = true {
+		l, dialing, err := c.look(waited)
+		if l != nil || err != nil {
+			return l, err
+		}
+		select {
+		case <-dialing:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// look gives the connection, or the login to wait for.
+func (c *Conn) look(waited bool) (*link, chan struct{}, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch now := time.Now(); {
+	case c.done.Err() != nil:
+		return nil, nil, ErrClosed
+	case c.link != nil && c.link.broken() == nil:
+		return c.link, nil, nil
+	case c.dialing != nil:
+		return nil, c.dialing, nil
+	case c.failed != nil && (waited || now.Before(c.next)):
+		return nil, nil, fmt.Errorf("%w (the next login may be in %v)", c.failed, max(c.next.Sub(now), 0).Round(time.Second))
+	}
+	c.dialing = make(chan struct{})
+	go c.login(c.next)
+	return nil, c.dialing, nil
+}
+
+// login waits for its time and logs in. It belongs to no caller: their contexts
+// end as they like, and the login counts either way.
+func (c *Conn) login(at time.Time) {
+	t := time.NewTimer(time.Until(at))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.done.Done():
+	}
+	start := time.Now()
+	l, err := login(c.done, c.dial, c.hops)
+	if err == nil {
+		l.open(c.sessions, c.hops[len(c.hops)-1])
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link != nil && c.link.over.Sub(c.started) >= lasting {
+		c.vain = 0 // what broke had held
+	}
+	c.vain++
+	wait := pause(c.vain, isDenied(err))
+	wait += time.Duration(rand.Int64N(int64(wait) / 2)) // so that not all who lost one host come back at once
+	c.link, c.failed, c.started, c.next = l, err, start, start.Add(wait)
+	close(c.dialing)
+	c.dialing = nil
+	switch {
+	case c.done.Err() != nil && l != nil:
+		l.close()
+	case err != nil:
+		c.log.Warn("ssh login failed", zap.String("host", c.Identity()), zap.Duration("next", wait), zap.Error(err))
+	default:
+		c.log.Info("ssh connected", zap.String("host", c.Identity()))
+	}
+}
+
+func isDenied(err error) bool {
+	_, ok := errors.AsType[refused](err)
+	return ok
+}

@@ -1,0 +1,198 @@
+package sshconn
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Error says that it is not known how a command ended.
+type Error struct {
+	Started bool // it may have run; false: it certainly did not
+	Err     error
+}
+
+// Error gives the cause's words.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Output is how a command ended, and what it wrote.
+type Output struct {
+	Stdout, Stderr []byte
+	Cut            bool // there was more
+	Code           int  // exit code; -1 if a signal ended it
+	Signal         string
+}
+
+// Exec has the account's shell there run a line, and keeps of its output at most
+// limit bytes each. An error is an *Error, and then there is no Output.
+func (c *Conn) Exec(ctx context.Context, line string, stdin []byte, limit int64) (Output, error) {
+	for again := true; ; again = false {
+		l, err := c.get(ctx)
+		if err != nil {
+			return Output{}, &Error{Err: err}
+		}
+		out, err := l.exec(ctx, &session{line: line, stdin: stdin, limit: limit})
+		if _, ok := errors.AsType[*stale](err); !ok || !again {
+			return out, err
+		}
+		select {
+		case <-l.done: // at once, for it is closed
+		case <-ctx.Done():
+			return out, err
+		}
+	}
+}
+
+// exec runs a session and ends with ctx, also if the link does not answer.
+func (l *link) exec(ctx context.Context, s *session) (Output, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-ctx.Done():
+		return Output{}, &Error{Err: context.Cause(ctx)}
+	case <-l.done:
+		return Output{}, &Error{Err: &stale{l.broken()}}
+	}
+	s.done = make(chan struct{})
+	go func() {
+		defer func() { <-l.slots }()
+		defer close(s.done)
+		s.run(ctx, l)
+	}()
+	select {
+	case <-s.done:
+		if s.err != nil {
+			return Output{}, s.err
+		}
+		return s.out, nil
+	case <-ctx.Done():
+	}
+	started := !s.state.CompareAndSwap(fresh, given)
+	if started {
+		go s.kill()
+	}
+	return Output{}, &Error{Started: started, Err: context.Cause(ctx)}
+}
+
+// session is one command.
+type session struct {
+	line  string
+	stdin []byte
+	limit int64
+
+	state atomic.Int32 // fresh, then sent or given: who comes first decides
+	ch    ssh.Channel  // once it is sent
+	done  chan struct{}
+	out   Output // once done is closed
+	err   error
+}
+
+const (
+	fresh int32 = iota
+	sent        // the server is being asked to run it
+	given       // up: the caller was told that it did not start
+)
+
+func (s *session) run(ctx context.Context, l *link) {
+	ch, requests, err := l.channel(ctx)
+	if err != nil {
+		s.err = &Error{Err: fmt.Errorf("open a session: %w", err)}
+		return
+	}
+	defer func() { _ = ch.Close() }()
+	var end status
+	var busy sync.WaitGroup
+	busy.Go(func() { end = follow(requests) })
+	s.ch = ch
+	if !s.state.CompareAndSwap(fresh, sent) {
+		return
+	}
+	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Line string }{s.line}))
+	if err != nil {
+		s.err = &Error{Started: true, Err: l.why(err)}
+		return
+	}
+	if !ok {
+		s.err = &Error{Err: errors.New("the server refuses to run commands")}
+		return
+	}
+	busy.Go(func() {
+		_, _ = ch.Write(s.stdin) // what it does not read is its own affair
+		_ = ch.CloseWrite()
+	})
+	var cut [2]bool
+	busy.Go(func() { s.out.Stderr, cut[1] = keep(ch.Stderr(), s.limit) })
+	s.out.Stdout, cut[0] = keep(ch, s.limit)
+	busy.Wait()
+	switch {
+	case !l.wire.alive():
+		s.err = &Error{Started: true, Err: l.why(errCut)}
+	case !end.known:
+		s.err = &Error{Started: true, Err: errors.New("the server does not say how the command ended")}
+	default:
+		s.out.Cut, s.out.Code, s.out.Signal = cut[0] || cut[1], end.code, end.signal
+	}
+}
+
+// why prefers what broke the link to what was noticed of it.
+func (l *link) why(err error) error {
+	if broken := l.broken(); broken != nil {
+		return broken
+	}
+	return fmt.Errorf("the connection broke: %w", err)
+}
+
+// kill ends what runs there, as far as the server is willing.
+func (s *session) kill() {
+	_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{"KILL"}))
+	_ = s.ch.Close()
+}
+
+// status is what a server says of a command's end.
+type status struct {
+	known  bool
+	code   int
+	signal string
+}
+
+// follow reads a session's requests to their end (RFC 4254, 6.10).
+func follow(requests <-chan *ssh.Request) (end status) {
+	for r := range requests {
+		switch {
+		case end.known:
+		case r.Type == "exit-status" && len(r.Payload) >= 4:
+			end = status{known: true, code: int(binary.BigEndian.Uint32(r.Payload))}
+		case r.Type == "exit-signal":
+			var body struct {
+				Name    string
+				Dumped  bool
+				Message string
+				Lang    string
+			}
+			if ssh.Unmarshal(r.Payload, &body) == nil {
+				end = status{known: true, code: -1, signal: body.Name}
+			}
+		}
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
+	return end
+}
+
+// keep reads all and keeps the first bytes.
+func keep(r io.Reader, limit int64) (kept []byte, cut bool) {
+	var b bytes.Buffer
+	_, _ = b.ReadFrom(io.LimitReader(r, limit)) // an error is the end
+	n, _ := io.Copy(io.Discard, r)
+	return b.Bytes(), n > 0
+}

@@ -1,0 +1,77 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// attendance is a subject that this process answers.
+type attendance struct {
+	subject string
+	queue   string // of those that share the work; empty: everybody gets everything
+	limit   int    // answered at once; more are refused as unavailable
+	answer  func(ctx context.Context, m *nats.Msg) *nats.Msg
+}
+
+// attend answers what comes, each message in a goroutine of its own, until ctx
+// ends; then it waits for the answers under way. They get ctx.
+func (c *Conn) attend(ctx context.Context, a attendance) error {
+	var running sync.WaitGroup
+	slots := make(chan struct{}, a.limit)
+	sub, err := c.nc.QueueSubscribe(a.subject, a.queue, func(m *nats.Msg) {
+		select {
+		case slots <- struct{}{}:
+		default:
+			c.respond(m, refusing(inJSON, pilot.Errorf(pilot.Unavailable, "this launcher answers %d at once", a.limit)))
+			return
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			c.respond(m, c.guarded(ctx, m, a.answer))
+		})
+	})
+	if err != nil {
+		return fault("serve "+a.subject, err)
+	}
+	drained := make(chan struct{})
+	sub.SetClosedHandler(func(string) { close(drained) })
+	<-ctx.Done()
+	if sub.Drain() == nil {
+		t := time.NewTimer(drainTimeout)
+		defer t.Stop()
+		select {
+		case <-drained: // no callback comes any more
+		case <-t.C:
+		}
+	}
+	running.Wait()
+	return nil
+}
+
+// guarded turns a panic into an error.
+func (c *Conn) guarded(ctx context.Context, m *nats.Msg, answer func(context.Context, *nats.Msg) *nats.Msg) (out *nats.Msg) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log.Error("request failed", zap.String("subject", m.Subject), zap.Error(fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
+			out = refusing(inJSON, pilot.Errorf(pilot.Internal, "panic"))
+		}
+	}()
+	return answer(ctx, m)
+}
+
+func (c *Conn) respond(m, answer *nats.Msg) {
+	if m.Reply == "" {
+		return
+	}
+	if err := m.RespondMsg(answer); err != nil {
+		c.log.Warn("request not answered", zap.String("subject", m.Subject), zap.Error(err))
+	}
+}

@@ -1,0 +1,59 @@
+package bus
+
+import (
+	"context"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// ListingHandler answers one question about an endpoint of a batch system.
+// Neither it nor the answer is looked into here.
+type ListingHandler = func(ctx context.Context, question []byte) ([]byte, error)
+
+const (
+	treePoll      = "pilots.poll." // never stored
+	listingLimit  = 256            // answered at once
+	listingHeader = 1 << 10        // bytes that an answer's headers may take of a message
+)
+
+// ServeListings answers questions about an endpoint until ctx ends. Handlers
+// get ctx. Code unsupported goes to who asked instead of an answer that is
+// larger than a message of this bus.
+func (c *Conn) ServeListings(ctx context.Context, endpoint string, handle ListingHandler) error {
+	if err := token("endpoint", endpoint); err != nil {
+		return err
+	}
+	return c.attend(ctx, attendance{
+		subject: treePoll + endpoint, limit: listingLimit,
+		answer: func(ctx context.Context, m *nats.Msg) *nats.Msg {
+			data, err := handle(ctx, m.Data)
+			if most := int(c.nc.MaxPayload()) - listingHeader; err == nil && len(data) > most {
+				err = pilot.Errorf(pilot.Unsupported, "a listing of %d bytes, %d fit into a message", len(data), most)
+			}
+			if err != nil {
+				return refusing(inJSON, fault("answer", err))
+			}
+			return &nats.Msg{Data: data}
+		},
+	})
+}
+
+// AskListing asks whoever serves listings of an endpoint. Code unavailable:
+// nobody does; timeout: no answer came before ctx or the connection ended.
+func (c *Conn) AskListing(ctx context.Context, endpoint string, question []byte) ([]byte, error) {
+	if err := token("endpoint", endpoint); err != nil {
+		return nil, err
+	}
+	m, err := c.ask(ctx, &nats.Msg{Subject: treePoll + endpoint, Data: question})
+	if err != nil {
+		return nil, fault("ask for a listing", err)
+	}
+	if m.Header.Get(micro.ErrorCodeHeader) != "" {
+		_, err := answered(m, nil)
+		return nil, err
+	}
+	return m.Data, nil
+}

@@ -18,13 +18,13 @@ const TokenVariable = "PILOT_TOKEN"
 var secretWords = []string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDS", "PRIVATE_KEY", "ACCESS_KEY", "API_KEY", "NKEY"}
 
 // Scrub drops from an environment what a payload must not see: the bus's
-// settings, the variables of an outer pilot, and whatever is named like a
+// settings and our collector's, the variables of an outer pilot, and whatever is named like a
 // credential.
 func Scrub(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return strings.HasPrefix(name, "NATS_") || strings.HasPrefix(name, "PILOT_") ||
-			strings.HasPrefix(name, "FLIGHTLOG_") ||
+			strings.HasPrefix(name, "FLIGHTLOG_") || strings.HasPrefix(name, "OTEL_") ||
 			slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(strings.ToUpper(name), w) })
 	})
 }

@@ -31,6 +31,9 @@ func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out
 	if c.actor != "" {
 		m.Header[HeaderActor] = []string{oneLine(c.actor)}
 	}
+	if trace := traceOf(ctx); trace != "" {
+		m.Header[HeaderTrace] = []string{oneLine(trace)}
+	}
 	answer, err := c.ask(ctx, m)
 	if err != nil {
 		return 0, fault("call "+endpoint, err)

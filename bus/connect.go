@@ -200,6 +200,9 @@ func (c *Conn) tellWaiting() {
 // NATS gives the connection below, for what only binaries and tests do.
 func (c *Conn) NATS() *nats.Conn { return c.nc }
 
+// Connected says whether a server is connected now.
+func (c *Conn) Connected() bool { return c.nc.IsConnected() }
+
 // Close sends what is in flight and disconnects; it takes five seconds at most.
 func (c *Conn) Close() {
 	if err := c.nc.Drain(); err != nil {

@@ -68,7 +68,7 @@ func (c *Conn) lookup(ctx context.Context, subject string, request []byte) (*nat
 		}
 	}
 	return m, &Stored{
-		Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Seq: a.Message.Seq, Time: a.Message.Time,
+		Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Trace: traceparent(m.Header), Seq: a.Message.Seq, Time: a.Message.Time,
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 const (
 	HeaderKind  = "Pilots-Kind"
 	HeaderState = "Pilots-State" // the state users see, after the event
+	HeaderTrace = "traceparent"  // of a birth that is traced (W3C Trace Context)
 )
 
 // storeTime is how long one try of an append waits: a slow disk takes its time.
@@ -62,6 +63,32 @@ func (c *Conn) streamInfo(ctx context.Context, opts ...jetstream.StreamInfoOpt) 
 // Epoch is when the log was created, in milliseconds: positions of another
 // epoch mean nothing in this one.
 func (l *Log) Epoch() int64 { return l.epoch }
+
+// End is the position of the last message of the log that a tail of that span
+// gives, as far as the server that answers knows; 0: there is none.
+func (l *Log) End(ctx context.Context, span events.Span) (end uint64, err error) {
+	subjects, err := filters(span)
+	if err != nil {
+		return 0, err
+	}
+	if len(subjects) == 0 {
+		info, err := l.conn.streamInfo(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return info.State.LastSeq, nil
+	}
+	for _, subject := range subjects {
+		entry, found, err := l.readLast(ctx, subject)
+		if err != nil {
+			return 0, err
+		}
+		if found {
+			end = max(end, entry.Seq)
+		}
+	}
+	return end, nil
+}
 
 // Append stores one event and gives its position, trying until ctx ends. Code
 // conflict: Prev is not the last of the subject, or the birth's uid is taken;
@@ -124,6 +151,9 @@ func message(e *Sealed) *nats.Msg {
 	switch {
 	case e.Class == events.Command && e.Kind == events.Submit:
 		h[HeaderState] = []string{pilot.PendingLaunch.String()}
+		if e.Trace != "" {
+			h[HeaderTrace] = []string{oneLine(e.Trace)}
+		}
 	case e.Status != nil:
 		h[HeaderState] = []string{e.Status.State.String()}
 	}

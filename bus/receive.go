@@ -111,7 +111,10 @@ func (r *receiving) take(ctx context.Context, m jetstream.Msg) bool {
 	if err != nil {
 		return false
 	}
-	s := Stored{Subject: m.Subject(), Data: m.Data(), Prev: expectation(m.Headers()), Seq: meta.Sequence.Stream, Time: meta.Timestamp}
+	s := Stored{
+		Subject: m.Subject(), Data: m.Data(), Prev: expectation(m.Headers()), Trace: traceparent(m.Headers()),
+		Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+	}
 	entry, err := s.Entry()
 	switch {
 	case err != nil:

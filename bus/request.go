@@ -23,6 +23,7 @@ type Request struct {
 	MinSeq uint64 // answer only once folded that far; 0: at once
 	Epoch  int64  // of MinSeq; 0: not said
 	Actor  string // who asks, as he says; may be empty
+	Trace  string // traceparent under which it is asked, as he says; may be empty
 }
 
 // Decode reads the request into a struct of package api and refuses what is
@@ -53,7 +54,7 @@ func (r *Request) Decode(into any) error {
 
 // receive makes a request of a message and says in which encoding to answer.
 func receive(m headed, data []byte) (Request, encoding, error) {
-	r := Request{Actor: m.Get(HeaderActor)}
+	r := Request{Actor: m.Get(HeaderActor), Trace: m.Get(HeaderTrace)}
 	enc, err := encodingOf(m.Get(headerContent), data)
 	if err != nil {
 		return r, enc, err

@@ -32,6 +32,8 @@ type Service struct {
 	Epoch     int64  // of the log it has folded
 	Endpoints []Endpoint
 	Logger    *zap.Logger // nil: silent
+
+	Refused func(endpoint string, code pilot.Code) // told of requests that no handler was given; nil: nobody is
 }
 
 const (
@@ -45,6 +47,9 @@ const (
 func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if s.Logger == nil {
 		s.Logger = zap.NewNop()
+	}
+	if s.Refused == nil {
+		s.Refused = func(string, pilot.Code) {}
 	}
 	svc, err := micro.AddService(c.nc, micro.Config{
 		Name: s.Name, Version: s.Version, Description: "pilot jobs",
@@ -115,6 +120,7 @@ func (s *serving) bind(ctx context.Context, e Endpoint) func(micro.Request) {
 	slots := make(chan struct{}, e.Limit)
 	return func(m micro.Request) {
 		refuse := func(format string, args ...any) {
+			s.service.Refused(e.Name, pilot.Unavailable)
 			enc, _ := encodingOf(m.Headers().Get(headerContent), m.Data())
 			s.reply(m.Reply(), refusing(enc, pilot.Errorf(pilot.Unavailable, format, args...)))
 		}
@@ -144,6 +150,8 @@ func (s *serving) answer(ctx context.Context, e *Endpoint, m micro.Request) *nat
 	var seq uint64
 	if err == nil {
 		answer, seq, err = s.guard(ctx, e, r)
+	} else {
+		s.service.Refused(e.Name, pilot.CodeOf(err))
 	}
 	var out *nats.Msg
 	if err == nil {

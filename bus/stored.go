@@ -12,6 +12,7 @@ type Stored struct {
 	Subject string
 	Data    []byte
 	Prev    uint64 // what it expected; 0 where nothing was
+	Trace   string // of a birth: its traceparent
 	Seq     uint64
 	Time    time.Time
 }
@@ -33,7 +34,7 @@ func (s *Stored) Entry() (events.Entry, error) {
 		return s.broken(place, pilot.Errorf(pilot.Invalid, "is of kind %.80q on subject %s", e.Kind, s.Subject)), nil
 	}
 	e.Key, e.Session = place.Key, place.Session
-	e.Seq, e.Time, e.Prev = s.Seq, s.Time, s.Prev
+	e.Seq, e.Time, e.Prev, e.Trace = s.Seq, s.Time, s.Prev, s.Trace
 	return events.Entry{Event: e}, nil
 }
 

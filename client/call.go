@@ -39,7 +39,9 @@ func call[Answer any](ctx context.Context, c *Client, endpoint string, ask any) 
 
 // callWithin is call for requests whose answer may take longer than patience.
 // ctx must end some day.
-func callWithin[Answer any](ctx context.Context, c *Client, each time.Duration, endpoint string, ask any) (Answer, error) {
+func callWithin[Answer any](ctx context.Context, c *Client, each time.Duration, endpoint string, ask any) (_ Answer, err error) {
+	ctx, end := c.trace(ctx, endpoint)
+	defer func() { end(err) }()
 	pause := firstPause
 	for {
 		answer, err := attempt[Answer](ctx, c, each, endpoint, ask)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
@@ -16,6 +17,7 @@ type Client struct {
 	owned   bool
 	timeout time.Duration // of calls whose context has no deadline
 	log     *zap.Logger
+	tracers trace.TracerProvider // nil: the global one
 
 	patience, slice time.Duration // see the constants
 
@@ -33,7 +35,7 @@ type Client struct {
 func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
 	s := defaults(url, opts)
 	c := &Client{
-		conn: s.conn, timeout: s.timeout, log: s.log, patience: patience, slice: slice,
+		conn: s.conn, timeout: s.timeout, log: s.log, patience: patience, slice: slice, tracers: s.tracers,
 		handlers: map[*registration]struct{}{},
 	}
 	if c.conn != nil {

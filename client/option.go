@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
@@ -22,6 +23,7 @@ type settings struct {
 	conn    *bus.Conn
 	timeout time.Duration
 	log     *zap.Logger
+	tracers trace.TracerProvider // nil: the global one
 }
 
 func defaults(url string, opts []Option) settings {

@@ -28,7 +28,13 @@ const serverDir = "FLIGHTLOG_E2E_SERVER"
 var bin string
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(serverDir); dir != "" {
+	if dir := os.Getenv(serverDir); dir != "" && os.Getenv(nodeName) != "" {
+		if err := serveNode(dir, os.Getenv("FLIGHTLOG_E2E_LISTEN")); err != nil {
+			fmt.Fprintln(os.Stderr, "server:", err)
+			os.Exit(1)
+		}
+		return
+	} else if dir != "" {
 		serve(dir, os.Getenv("FLIGHTLOG_E2E_LISTEN"))
 		return
 	}

@@ -135,12 +135,15 @@ func TestOnlyTheBusKnowsNATS(t *testing.T) {
 }
 
 // TestAgentsCarryNoServer keeps the start of a pilot cheap: a NATS server in
-// the agent's binary costs a quarter of it.
+// the agent's binary costs a quarter of it. Nor do they carry metrics and
+// traces: launchers tell those of them.
 func TestAgentsCarryNoServer(t *testing.T) {
 	t.Parallel()
 	for _, p := range packages(t) {
 		for _, to := range p.Deps {
-			if p.ImportPath == module+"cmd/agent" && strings.HasPrefix(to, "github.com/nats-io/nats-server/") {
+			heavy := strings.HasPrefix(to, "github.com/nats-io/nats-server/") || strings.HasPrefix(to, "go.opentelemetry.io/") ||
+				strings.HasPrefix(to, "github.com/prometheus/")
+			if p.ImportPath == module+"cmd/agent" && heavy {
 				t.Errorf("%s depends on %s", p.ImportPath, to)
 			}
 		}

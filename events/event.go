@@ -57,6 +57,7 @@ type Event struct {
 	Kind      Kind
 	At        time.Time // the writer's clock, cut to milliseconds
 	Actor     string    // who caused it
+	Trace     string    // Command Submit: the W3C traceparent it was asked under; kept beside the bytes, as a header
 
 	From   pilot.State   // Change: the state before
 	Birth  *Birth        // Command Submit

@@ -110,6 +110,9 @@ func (l *Launcher) answer(t *track, s *sight) (effect, bool) {
 		case v.late != "" && !a.noted:
 			return effect{Act: note, Note: remark{Kind: events.Late, Text: v.late, Health: s.Note.Health}, ask: a}, true
 		}
+		if v.fenced {
+			l.meter.Fenced(FencedAgent)
+		}
 		if v.reply.Refused != "" {
 			l.logger.Warn("agent refused", zap.String("pilot", t.key.Pilot), zap.String("verb", string(a.verb)),
 				zap.Int("attempt", a.req.Attempt), zap.String("why", v.reply.Refused))
@@ -130,6 +133,7 @@ type verdict struct {
 	reread bool    // refused by what is folded; the log may know more
 	ending bool    // it ends, and its batch system is to say why
 	late   string  // it came after the end; keep its words
+	fenced bool    // it has no claim to the attempt
 }
 
 // judge decides about an agent's request. Pure.
@@ -137,11 +141,11 @@ func judge(s *sight, a *ask) verdict {
 	st := &s.Status
 	switch {
 	case !genuine(st, &a.req):
-		return refuse("it is not of the present attempt")
+		return fence("it is not of the present attempt")
 	case st.State.Final():
 		return afterwards(st, a)
 	case st.Instance != "" && st.Instance != a.req.Instance:
-		return refuse("another agent has activated this attempt")
+		return fence("another agent has activated this attempt")
 	}
 	on := verdict{reply: api.AgentReply{ActiveAt: st.ActiveAt, Deadline: st.Deadline}}
 	if c := st.Cancel; c != nil {
@@ -185,6 +189,13 @@ func genuine(st *pilot.Status, req *api.AgentRequest) bool {
 
 func refuse(why string) verdict {
 	return verdict{reply: api.AgentReply{Refused: why}, reread: true}
+}
+
+// fence refuses who is not the one agent of the attempt.
+func fence(why string) verdict {
+	v := refuse(why)
+	v.fenced = true
+	return v
 }
 
 // afterwards answers an agent whose pilot has ended already.

@@ -65,6 +65,7 @@ type Config struct {
 	Leases   Leases
 	Systems  Systems
 	Logger   *zap.Logger // nil: silent
+	Meter    Meter       // nil: nobody is told
 	Limits   Limits
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -44,7 +45,7 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 	held, system := t.held, t.system
 	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Since: s.SubmittedAt}
 	if s.Birth != nil && t.config != nil {
-		spec.Description, spec.Config = s.Birth.Description, *t.config
+		spec.Description, spec.Config = traced(s.Birth.Description, s.Trace), *t.config
 	}
 	if e.Act == launch {
 		spec.Secret = t.secret
@@ -57,6 +58,18 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 		r.track, r.effect, r.attempt, r.held = t, e, s.Attempt, held
 		l.results <- r
 	}()
+}
+
+// traced lets a payload go on with the trace its pilot was submitted under.
+func traced(d pilot.Description, traceparent string) pilot.Description {
+	const name = "TRACEPARENT" // as OpenTelemetry has it for environments
+	if _, own := d.Environment[name]; traceparent == "" || own {
+		return d
+	}
+	env := map[string]string{name: traceparent}
+	maps.Copy(env, d.Environment)
+	d.Environment = env
+	return d
 }
 
 // do carries out one effect. It runs beside the owner and touches nothing of it.
@@ -110,6 +123,7 @@ func (l *Launcher) launch(ctx context.Context, s *sight, system adaptor.Adaptor,
 	r.placed = &placed
 	for _, last := range r.fresh {
 		if last.Status != nil && last.Status.Attempt != s.Attempt { // fenced meanwhile: nobody else knows of this job
+			l.meter.Fenced(FencedJob)
 			orphan := adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: placed.Job, Sandbox: placed.Sandbox}
 			if err := system.Cancel(ctx, orphan, adaptor.Stop{Force: true}); err != nil {
 				l.logger.Error("a fenced job could not be killed", zap.String("pilot", s.Key.Pilot), zap.String("job", placed.Job.ID), zap.Error(err))
@@ -131,12 +145,15 @@ func (l *Launcher) record(ctx context.Context, s *sight, c change) result {
 	case err == nil:
 		e.Seq = seq
 		r.fresh = []events.Event{e}
+		l.meter.Moved(&s.Pilot, &e)
 		l.logger.Info("pilot moved", zap.String("manager", e.Manager), zap.String("pilot", e.Pilot),
 			zap.Stringer("state", e.Status.State), zap.Uint64("seq", seq), zap.Int("attempt", e.Status.Attempt))
 	case pilot.CodeOf(err) == pilot.Conflict || pilot.CodeOf(err) == pilot.Timeout:
 		r.fresh, r.err = l.reread(ctx, e)
 		if len(r.fresh) == 0 || r.fresh[0].ID != e.ID {
 			r.secret = "" // somebody else's change, not this one
+		} else {
+			l.meter.Moved(&s.Pilot, &r.fresh[0])
 		}
 	default:
 		r.secret, r.err = "", err

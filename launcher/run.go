@@ -26,6 +26,7 @@ type Launcher struct {
 	leases   Leases
 	systems  Systems
 	logger   *zap.Logger
+	meter    Meter
 	lim      Limits
 
 	entries chan events.Entry
@@ -38,6 +39,8 @@ type Launcher struct {
 	leased  chan map[string]bool
 	broken  chan error
 	ready   chan struct{}
+	looks   chan chan<- Census
+	over    chan struct{} // closed once Run is
 
 	// What follows belongs to the goroutine of Run.
 	view     *projection.View
@@ -66,10 +69,14 @@ func New(cfg Config) (*Launcher, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
+	if cfg.Meter == nil {
+		cfg.Meter = unmetered{}
+	}
 	return &Launcher{
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
 		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
 		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(),
+		meter: cfg.Meter, looks: make(chan chan<- Census), over: make(chan struct{}),
 		entries: make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
 		arrived: make(chan *events.Delivery),
 		asked:   make(chan *ask),
@@ -98,6 +105,7 @@ func (l *Launcher) Ready() <-chan struct{} { return l.ready }
 // It returns nil after ctx has ended, else what broke it: the process should
 // start again then.
 func (l *Launcher) Run(ctx context.Context) error {
+	defer close(l.over)
 	feeding, stopFeeding := context.WithCancel(ctx)
 	defer stopFeeding()
 	l.feed(feeding)
@@ -128,22 +136,14 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.overhear(w)
 		case alive := <-l.leased:
 			l.takeLeases(alive)
+		case out := <-l.looks:
+			out <- l.census(time.Now())
 		case now := <-tick.C:
 			l.sweep(now)
 		}
 		l.startPolls(time.Now())
 	}
-	l.leaving = true
-	for l.effects > 0 || l.polling() || l.leasing {
-		select {
-		case r := <-l.results:
-			l.settleEffect(r)
-		case p := <-l.polls:
-			l.asking[p.system].busy = false
-		case <-l.leased:
-			l.leasing = false
-		}
-	}
+	l.settle()
 	stopFeeding()
 	for range l.feeders {
 		<-l.broken //nolint:errcheck // they end because they were told to
@@ -155,6 +155,23 @@ func (l *Launcher) Run(ctx context.Context) error {
 		return nil
 	}
 	return failure
+}
+
+// settle finishes what is under way, and begins nothing more.
+func (l *Launcher) settle() {
+	l.leaving = true
+	for l.effects > 0 || l.polling() || l.leasing {
+		select {
+		case r := <-l.results:
+			l.settleEffect(r)
+		case p := <-l.polls:
+			l.asking[p.system].busy = false
+		case <-l.leased:
+			l.leasing = false
+		case out := <-l.looks:
+			out <- l.census(time.Now())
+		}
+	}
 }
 
 // tickEvery is how often deadlines are looked at: well below the shortest.

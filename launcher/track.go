@@ -36,6 +36,7 @@ type track struct {
 	polling   bool
 	pollDue   bool
 	polledAt  time.Time
+	heardAt   time.Time // last answer that said something, for the census
 	goneAt    time.Time
 	silent    int // polls that failed, one after the other
 	stopSent  stopLevel
@@ -54,7 +55,7 @@ func (t *track) about(attempt int) {
 	t.attempt = attempt
 	t.secret, t.placed, t.refusal = "", nil, nil
 	t.refusedAt, t.soughtAt = time.Time{}, time.Time{}
-	t.poll, t.polledAt, t.goneAt = nil, time.Time{}, time.Time{}
+	t.poll, t.polledAt, t.goneAt, t.heardAt = nil, time.Time{}, time.Time{}, time.Time{}
 	t.beatAt, t.ending = time.Time{}, false
 	t.stopSent, t.stoppedAt, t.stopFails = notSent, time.Time{}, false
 }
@@ -62,6 +63,7 @@ func (t *track) about(attempt int) {
 // polled takes note of an answer; failed: the system could not be asked.
 func (t *track) polled(st adaptor.Status, failed bool, now time.Time) {
 	t.poll, t.polledAt = &st, now
+	t.heardOf(&st, failed, now)
 	if t.silent++; !failed {
 		t.silent = 0
 	}

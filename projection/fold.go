@@ -2,7 +2,6 @@ package projection
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"time"
 
@@ -30,6 +29,9 @@ func (v *View) pilotOf(e *events.Event) (*Pilot, bool) {
 func (v *View) born(e *events.Event) bool {
 	key := id{e.Manager, e.Pilot}
 	if p, ok := v.pilots[key]; ok && p.Born == 0 && p.Resource != e.Resource {
+		if p.Degraded != "" {
+			v.degraded--
+		}
 		delete(v.pilots, key) // what came before was about no pilot
 	}
 	p, ok := v.pilotOf(e)
@@ -41,10 +43,11 @@ func (v *View) born(e *events.Event) bool {
 		if ok {
 			v.odd.Refused++
 		}
-		p.Degraded = fmt.Sprintf("message %d submits it a second time, to %s", e.Seq, e.Resource)
+		v.degrade(p, "message %d submits it a second time, to %s", e.Seq, e.Resource)
 		return false
 	}
 	p.Birth, p.Born, p.SubmittedAt, p.Actor = v.shared(e.Birth), e.Seq, e.At, e.Actor
+	p.Trace = e.Trace
 	if p.Seq == 0 {
 		p.ChangedAt = when(e)
 	}
@@ -98,11 +101,11 @@ func (v *View) changed(e *events.Event) bool {
 	case !known || e.Status == nil:
 		v.odd.Unknown++
 		p.blind = e.Seq
-		p.Degraded = fmt.Sprintf("message %d is of a kind this version does not know: %.64q", e.Seq, e.Kind)
+		v.degrade(p, "message %d is of a kind this version does not know: %.64q", e.Seq, e.Kind)
 		return false
 	case !pilot.Allowed(e.From, kind, e.Status.State) || follows && e.From != was || was.Final():
 		v.odd.Refused++
-		p.Degraded = fmt.Sprintf("message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
+		v.degrade(p, "message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
 		return false
 	}
 	p.Status, p.ChangedAt = *e.Status, when(e)

@@ -15,6 +15,7 @@ type Pilot struct {
 	Born        uint64        // position of the birth
 	SubmittedAt time.Time
 	Actor       string // who submitted it
+	Trace       string // the traceparent it was submitted under; empty: none
 	pilot.Status
 	ChangedAt time.Time   // when its last change was stored
 	Seq       uint64      // last position on its own subject: what the next change must expect
@@ -58,6 +59,7 @@ type View struct {
 	tallies  map[Tally]int      // of those that are born
 	configs  map[string][]byte  // resource configurations by digest, shared by births
 	odd      Oddities
+	degraded int // pilots, also those whose birth is not known
 }
 
 type id struct{ manager, pilot pilot.UID }
@@ -85,6 +87,17 @@ func (v *View) Applied() uint64 { return v.applied }
 
 // Oddities are counted since New.
 func (v *View) Oddities() Oddities { return v.odd }
+
+// Degraded counts the pilots of which a message was not understood.
+func (v *View) Degraded() int { return v.degraded }
+
+// degrade says why a pilot is not wholly understood.
+func (v *View) degrade(p *Pilot, format string, args ...any) {
+	if p.Degraded == "" {
+		v.degraded++
+	}
+	p.Degraded = fmt.Sprintf(format, args...)
+}
 
 // Apply folds one event and says whether it changed anything.
 func (v *View) Apply(e *events.Event) bool {
@@ -134,7 +147,7 @@ func (v *View) ApplyBroken(e *events.Event, why string) {
 	if !ok {
 		return
 	}
-	p.Degraded = fmt.Sprintf("message %d does not decode: %s", e.Seq, why)
+	v.degrade(p, "message %d does not decode: %s", e.Seq, why)
 	if e.Class == events.Change && e.Seq > p.Seq {
 		p.Seq, p.blind = e.Seq, e.Seq
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // LauncherOptions are the wishes for a launcher.
@@ -26,6 +27,7 @@ type LauncherOptions struct {
 	Replicas  int         // of the leases, if this is the first launcher; 0: 1
 	Logger    *zap.Logger // nil: silent
 	Ready     func()      // called once it launches; may be nil
+	Panel     *ops.Panel  // shows how it does; nil: nothing does
 }
 
 // leaseTTL is how long a launcher that died is waited for before its pilots
@@ -44,6 +46,7 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	}
 	system, err := fork.New(fork.Config{
 		Agent: o.Agent, Env: agentEnv(os.Environ(), o.Bus), Root: o.Sandboxes, Spare: o.Spare, Logger: o.Logger,
+		Observe: o.Panel.Observer(),
 	})
 	if err != nil {
 		return err
@@ -60,39 +63,42 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	}
 	all := newSystems(system, &o, fleet{conn, leases, name.id})
 	defer all.Close()
-	l, err := o.open(ctx, conn, leases, name.id, system.Host(), all)
+	log, l, err := o.open(ctx, conn, leases, name.id, system.Host(), all)
 	if err != nil {
 		return err
 	}
-	return o.run(ctx, conn, l)
+	return o.run(ctx, conn, l, o.Panel.Launcher(l, o.Resource, conn, log))
 }
 
-// agentEnv is this process's environment with the agents' own way to the bus.
+// agentEnv is this process's environment with the agents' own way to the bus,
+// and without the launcher's to its collector of traces, which may hold a secret.
 // Of a name that is there twice, Go's os.Getenv sees the first one only.
 func agentEnv(environ []string, cfg bus.Config) []string {
-	kept := slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NATS_") })
+	kept := slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NATS_") || strings.HasPrefix(v, "OTEL_") })
 	return append(kept, cfg.Env()...)
 }
 
 func (o *LauncherOptions) open(
 	ctx context.Context, conn *bus.Conn, leases *bus.Leases, id, host string, all launcher.Systems,
-) (*launcher.Launcher, error) {
+) (*bus.Log, *launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	inbox, err := conn.Inbox(ctx, o.Resource, bus.InboxConfig{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return launcher.New(launcher.Config{
-		Resource: o.Resource, ID: id, Host: host, Log: log, Inbox: inbox, Leases: leases,
+	l, err := launcher.New(launcher.Config{
+		Resource: o.Resource, ID: id, Host: host, Inbox: inbox, Leases: leases,
+		Log: o.Panel.Log(ops.PartLauncher, log), Meter: o.Panel.Meter(),
 		Systems: all, Logger: o.Logger,
 	})
+	return log, l, err
 }
 
 // run runs the launcher, and answers agents while it does.
-func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher) error {
+func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Part) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 2)
@@ -100,6 +106,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 	go func() {
 		select {
 		case <-l.Ready(): // before that, another launcher has the better answers
+			part.Serves()
 			if o.Ready != nil {
 				o.Ready()
 			}

@@ -10,15 +10,18 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/manager"
 	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/service/build"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // ManagerOptions are the wishes for a replica; all may be left out.
 type ManagerOptions struct {
 	Name      string              // acts where no user does; empty: "manager"
-	Version   string              // semantic, shown by the micro service; empty: "0.0.0"
+	Version   string              // semantic, shown by the micro service; empty: this binary's
 	Resources *resource.Catalogue // nil: the built-in one
 	Logger    *zap.Logger         // nil: silent
 	Ready     func()              // called once requests are answered; may be nil
+	Panel     *ops.Panel          // shows how it does; nil: nothing does
 }
 
 // Manager runs a replica of the manager over a connection until ctx ends; then
@@ -30,6 +33,7 @@ func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
 		return err
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to answer what is under way
+	part := o.Panel.Manager(m, conn, log)
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(life) }()
 	leave := func() {
@@ -50,6 +54,7 @@ func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
 		leave()
 		return err
 	}
+	part.Serves()
 	if o.Ready != nil {
 		o.Ready()
 	}
@@ -75,19 +80,21 @@ func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn) (*bus.Log, *m
 		}
 	}
 	if o.Version == "" {
-		o.Version = "0.0.0"
+		o.Version = build.Read().SemVer()
 	}
-	m, err := manager.New(manager.Config{Log: log, Resources: o.Resources, Name: o.Name, Logger: o.Logger})
+	m, err := manager.New(manager.Config{
+		Log: o.Panel.Log(ops.PartManager, log), Resources: o.Resources, Name: o.Name, Logger: o.Logger,
+	})
 	return log, m, err
 }
 
 // describe binds the endpoints of m to the bus. Idle calls end with ctx.
 func (o *ManagerOptions) describe(ctx context.Context, epoch int64, m *manager.Manager) bus.Service {
-	s := bus.Service{Name: "pilots", Version: o.Version, Epoch: epoch, Logger: o.Logger}
+	s := bus.Service{Name: "pilots", Version: o.Version, Epoch: epoch, Logger: o.Logger, Refused: o.Panel.Refused}
 	for _, e := range m.Endpoints() {
 		s.Endpoints = append(s.Endpoints, bus.Endpoint{
 			Name: e.Name, Limit: e.Limit,
-			Handle: func(call context.Context, r bus.Request) (any, uint64, error) {
+			Handle: o.Panel.Command(e.Name, e.Idle, func(call context.Context, r bus.Request) (any, uint64, error) {
 				if e.Idle {
 					both, stop := context.WithCancel(call)
 					defer stop()
@@ -99,7 +106,7 @@ func (o *ManagerOptions) describe(ctx context.Context, epoch int64, m *manager.M
 					c.MinSeq = 0 // a position of another log
 				}
 				return e.Handle(call, c, r.Decode)
-			},
+			}),
 		})
 	}
 	return s

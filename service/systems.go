@@ -79,6 +79,7 @@ func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) 
 	a := &agentAt{runner: r, argv: s.options.Agent, bus: s.options.Bus, remote: e.Transport != ""}
 	c := batch.Config{
 		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Logger: s.options.Logger.Named(name),
+		Called: s.options.Panel.Observer().For(name),
 	}
 	alone, err := batch.New(c) // that asks for the fleet, if this launcher is the one that does
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 // and reports. With force it kills the agent and all that came of it, and
 // leaves the word that it did. A job with an exit mark has ended: its agent may
 // be at another job by now, and nobody is signalled.
-func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop) error {
+func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop) (err error) {
+	defer s.observe("cancel", &err)()
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ const beginPatience = 2 * time.Second
 
 // Find looks for the attempt's job by its record. Only an agent that began, or
 // may yet begin, counts; for the latter it waits up to two seconds.
-func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, bool, error) {
+func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (_ adaptor.Placed, _ bool, err error) {
+	defer s.observe("find", &err)()
 	if err := ctx.Err(); err != nil {
 		return adaptor.Placed{}, false, err
 	}

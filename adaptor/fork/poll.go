@@ -15,7 +15,8 @@ import (
 )
 
 // Poll looks at marks and processes, always anew; what it cannot read is Unknown.
-func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time) ([]adaptor.Status, error) {
+func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time) (_ []adaptor.Status, err error) {
+	defer s.observe("poll", &err)()
 	out := make([]adaptor.Status, len(jobs))
 	for i := range jobs {
 		if err := ctx.Err(); err != nil {

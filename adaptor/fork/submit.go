@@ -50,7 +50,8 @@ func (r *record) placed(sandbox string) adaptor.Placed {
 var errDead = errors.New("the agent died before it had its assignment")
 
 // Submit gives the attempt to an agent, or gives the job that has it.
-func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, error) {
+func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (placed adaptor.Placed, err error) {
+	defer s.observe("submit", &err)()
 	if err := ctx.Err(); err != nil {
 		return adaptor.Placed{}, &adaptor.Error{Class: adaptor.NotSent, Err: err}
 	}
@@ -59,14 +60,14 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 		return adaptor.Placed{}, classify(err)
 	}
 	for range 2 { // a warm agent may have died since: then a fresh one
-		placed, found, err := s.findIn(ctx, sandbox, spec.Key, spec.Attempt)
+		had, found, err := s.findIn(ctx, sandbox, spec.Key, spec.Attempt)
 		if err != nil {
 			return adaptor.Placed{}, &adaptor.Error{Class: adaptor.Uncertain, Err: err}
 		}
 		if found {
-			return placed, nil
+			return had, nil
 		}
-		placed, err = s.launch(ctx, spec, sandbox)
+		placed, err := s.launch(ctx, spec, sandbox)
 		if err == nil || !errors.Is(err, errDead) {
 			return placed, classify(err)
 		}

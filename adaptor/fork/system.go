@@ -24,6 +24,8 @@ type Config struct {
 	Spare  int           // agents kept warm; 0: 2, negative: none
 	Beat   time.Duration // between two beats of an agent; 0: the agent's default
 	Logger *zap.Logger   // nil: silent
+
+	Observe adaptor.Observer // told of submit, find, poll and cancel; nil: nobody is
 }
 
 // System starts jobs as processes. It is an adaptor.Adaptor, a Notifier, a
@@ -145,6 +147,12 @@ func (s *System) Ended() <-chan pilot.Key { return s.ended }
 
 // Settle is how long an agent may take from its assignment to its mark.
 func (s *System) Settle() time.Duration { return beginPatience }
+
+// observe tells, when what it gives is called, of a call that began now.
+func (s *System) observe(command string, err *error) func() {
+	begun := time.Now()
+	return func() { s.config.Observe.Done("fork", command, begun, *err) }
+}
 
 var (
 	_ adaptor.Adaptor  = (*System)(nil)

@@ -53,6 +53,7 @@ func TestLog(t *testing.T, open func(t *testing.T) Rig) {
 		"what is broken shows":                   showsBroken,
 		"an unknown version ends a tail":         unknownVersion,
 		"history is in order":                    history,
+		"a birth keeps its trace":                keepsTrace,
 		"last reads own writes":                  lastReads,
 		"the past can be read":                   presentAt,
 		"configurations have versions":           configurations,

@@ -138,7 +138,7 @@ func (m *Memory) append(es []bus.Sealed) (uint64, error) {
 	}
 	now := time.Now()
 	for i := range es {
-		m.store(bus.Stored{Subject: es[i].Subject, Data: es[i].Data, Prev: expected(&es[i])}, now)
+		m.store(bus.Stored{Subject: es[i].Subject, Data: es[i].Data, Prev: expected(&es[i]), Trace: es[i].Trace}, now)
 		if id := es[i].MessageID; id != "" {
 			m.seen[id] = sighting{uint64(len(m.stored)), now}
 		}

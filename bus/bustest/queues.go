@@ -33,6 +33,7 @@ func TestInbox(t *testing.T, open func(t *testing.T) QueueRig) {
 	t.Helper()
 	for name, check := range map[string]func(t *testing.T, r QueueRig){
 		"births come in order, once":               inOrderOnce,
+		"a birth comes with its trace":             comesTraced,
 		"what is handed back comes again":          comesAgain,
 		"what a dead process held comes again":     outlivesHolder,
 		"who stops hands back":                     handsBack,
@@ -72,6 +73,17 @@ func inOrderOnce(t *testing.T, r QueueRig) {
 	bear(t, r, "last")
 	if d := late.next(t); d.Pilot != "last" {
 		t.Errorf("%s came again though it was done", d.Pilot)
+	}
+}
+
+func comesTraced(t *testing.T, r QueueRig) {
+	q, _ := r.Join(patient)
+	in := receive(t, q)
+	e := born(key("p"))
+	e.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	must(r.Log.Append(t.Context(), e))(t)
+	if d := in.next(t); d.Trace != e.Trace {
+		t.Errorf("trace is %q", d.Trace)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/flightlog/flightlog/bus"
@@ -159,4 +160,40 @@ func (m *Memory) gather(match func(e *events.Event) bool) ([]events.Event, error
 		}
 	}
 	return all, nil
+}
+
+// keepsTrace: whoever reads a birth can go on with the trace it was asked
+// under; what has none stays without.
+func keepsTrace(t *testing.T, r Rig) {
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	traced := born(key("traced"))
+	traced.Trace = trace
+	for _, e := range []*events.Event{traced, born(key("plain"))} {
+		must(r.Log.Append(t.Context(), e))(t)
+	}
+	want := map[pilot.UID]string{"traced": trace, "plain": ""}
+	same := func(what string, e *events.Event) {
+		if e.Trace != want[e.Pilot] {
+			t.Errorf("%s of %s: trace is %q", what, e.Pilot, e.Trace)
+		}
+	}
+	for e, err := range r.Log.Tail(t.Context(), events.Span{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Mark {
+			break
+		}
+		same("the tail", &e.Event)
+	}
+	for uid := range want {
+		last, _, err := r.Log.Last(t.Context(), events.Event{Class: events.Command, Key: key(uid), Kind: events.Submit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		same("the last", &last)
+		for _, e := range must(r.Log.History(t.Context(), key(uid), 0))(t) {
+			same("the history", &e)
+		}
+	}
 }

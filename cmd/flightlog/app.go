@@ -15,6 +15,7 @@ import (
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // app is one run of the command line.
@@ -65,7 +66,7 @@ func (a *app) root() *cobra.Command {
 		c.GroupID = "pilots"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{a.up(), a.managers(), a.sessions(), a.resources(), a.version()} {
+	for _, c := range []*cobra.Command{a.up(), a.managers(), a.sessions(), a.resources(), a.configuration(), a.version()} {
 		c.GroupID = "service"
 		root.AddCommand(c)
 	}
@@ -137,6 +138,16 @@ func (a *app) with(f action, checks ...check) func(*cobra.Command, []string) err
 				return err
 			}
 		}
+		_, isTerminal := terminal(a.stderr)
+		log, err := service.Logger(service.LogConfig{Level: "warn", Format: "auto"}, isTerminal)
+		if err != nil {
+			return err
+		}
+		stop, err := ops.Trace(cmd.Context(), "cli", log)
+		if err != nil {
+			return err
+		}
+		defer stop()
 		c, err := a.connect(cmd.Context())
 		if err != nil {
 			return err

@@ -18,6 +18,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/config"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // upFlags are what the command line of up says.
@@ -25,7 +27,9 @@ type upFlags struct {
 	store  string
 	listen string
 	sync   string
-	level  string
+	log    service.LogConfig
+	config string
+	panel  ops.Config
 
 	resources []string
 	radical   bool
@@ -44,6 +48,13 @@ func (a *app) up() *cobra.Command {
 			"  flightlog up --resource local.localhost --resource generic.slurm",
 		RunE: func(c *cobra.Command, _ []string) error {
 			a.begun = true
+			settings, err := config.Load(config.Source{File: u.config, Getenv: a.getenv})
+			if err != nil {
+				return err
+			}
+			if err := settings.Apply(config.Up, c.Flags()); err != nil {
+				return err
+			}
 			return a.runUp(c.Context(), u)
 		},
 	}
@@ -53,7 +64,9 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
-	f.StringVar(&u.level, "log-level", "info", "debug, info, warn or error")
+	u.panel.Flags(f)
+	u.log.Flags(f)
+	config.Flag(f, &u.config)
 	return c
 }
 
@@ -65,7 +78,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
 	}
 	_, isTerminal := terminal(a.stderr)
-	log, err := service.Logger(u.level, isTerminal)
+	log, err := service.Logger(u.log, isTerminal)
 	if err != nil {
 		return misused("%v", err)
 	}
@@ -84,6 +97,15 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err != nil {
 		return err
 	}
+	u.panel.Program, u.panel.Logger, u.panel.Parts = "up", log.Named("http"), []ops.Name{{Part: ops.PartManager}}
+	for _, label := range u.resources {
+		u.panel.Parts = append(u.panel.Parts, ops.Name{Part: ops.PartLauncher, Resource: label})
+	}
+	panel, err := ops.Open(ctx, u.panel)
+	if err != nil {
+		return err
+	}
+	defer panel.Close()
 	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
 	if err != nil {
 		return err
@@ -98,7 +120,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log, panel})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -111,6 +133,7 @@ type parts struct {
 	catalogue *resource.Catalogue
 	resources []string
 	log       *zap.Logger
+	panel     *ops.Panel
 }
 
 // parts runs the manager and the launcher until ctx ends or one of them fails.
@@ -123,7 +146,8 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	ready := make(chan struct{}, 1+len(p.resources)) // each says so once
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
-			Version: semver(), Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
+			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
+			Panel: p.panel,
 		})
 	})
 	for _, label := range p.resources {
@@ -134,7 +158,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		all.Go(func() error {
 			return service.Launcher(ctx, conn, service.LauncherOptions{
 				Resource: label, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url}, Spare: spare,
-				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} },
+				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} }, Panel: p.panel,
 			})
 		})
 	}

@@ -4,11 +4,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,27 +14,23 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/config"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // findBus is how long the bus is looked for before the command gives up.
 const findBus = 30 * time.Second
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "launcher:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(service.Main(command())) }
 
 // flags are what the command line says.
 type flags struct {
-	bus   bus.Config
-	agent string
-	level string
-	opts  service.LauncherOptions
+	bus    bus.Config
+	agent  string
+	log    service.LogConfig
+	panel  ops.Config
+	config string
+	opts   service.LauncherOptions
 }
 
 func command() *cobra.Command {
@@ -48,10 +41,8 @@ func command() *cobra.Command {
 		Long: "launcher takes submitted pilots from NATS, launches them, and looks after them. Start as many\n" +
 			"as you like for a resource. One that stops leaves its pilots running; when it starts again,\n" +
 			"or when its lease has run out and another one is there, they are looked after again.",
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE:          func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	set := c.Flags()
 	service.BusFlags(set, &f.bus)
@@ -61,12 +52,22 @@ func command() *cobra.Command {
 	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: agent beside this one)")
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
-	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	f.panel.Flags(set)
+	f.log.Flags(set)
+	config.Flag(set, &f.config)
 	return c
 }
 
-func (f *flags) run(ctx context.Context) error {
-	logger, err := service.Logger(f.level, term.IsTerminal(int(os.Stderr.Fd())))
+func (f *flags) run(c *cobra.Command) error {
+	ctx := c.Context()
+	settings, err := config.Load(config.Source{File: f.config, Getenv: os.Getenv})
+	if err != nil {
+		return err
+	}
+	if err := settings.Apply(config.Launcher, c.Flags()); err != nil {
+		return err
+	}
+	logger, err := service.Logger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
@@ -82,6 +83,11 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	f.opts.Agent, f.opts.Bus, f.opts.Logger = []string{f.agent}, f.bus, logger
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
+	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []ops.Name{{Part: ops.PartLauncher, Resource: f.opts.Resource}}, logger
+	if f.opts.Panel, err = ops.Open(ctx, f.panel); err != nil {
+		return err
+	}
+	defer f.opts.Panel.Close()
 	f.bus.Name, f.bus.Logger = "flightlog launcher", logger
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()

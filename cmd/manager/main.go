@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,20 +13,14 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/service/config"
+	"github.com/flightlog/flightlog/service/ops"
 )
 
 // findBus is how long the bus is looked for before the command gives up.
 const findBus = 30 * time.Second
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "manager:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(service.Main(command())) }
 
 // flags are what the command line says.
 type flags struct {
@@ -37,7 +28,9 @@ type flags struct {
 	stream bus.StreamConfig
 	ensure bool
 	name   string
-	level  string
+	log    service.LogConfig
+	config string
+	panel  ops.Config
 
 	radical bool
 }
@@ -45,13 +38,11 @@ type flags struct {
 func command() *cobra.Command {
 	f := flags{bus: bus.ConfigFromEnv(os.Getenv)}
 	c := &cobra.Command{
-		Use:           "manager",
-		Short:         "Run one replica of the manager until SIGTERM",
-		Long:          "manager answers pilots.api requests from the log on NATS. Start as many as you like.",
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE:          func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
+		Use:   "manager",
+		Short: "Run one replica of the manager until SIGTERM",
+		Long:  "manager answers pilots.api requests from the log on NATS. Start as many as you like.",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	host, _ := os.Hostname() // without a name it is called manager
 	set := c.Flags()
@@ -60,12 +51,22 @@ func command() *cobra.Command {
 	set.IntVar(&f.stream.Replicas, "replicas", 0, "replicas of a new log; 0: 1, or what an existing one has")
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
-	set.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	f.panel.Flags(set)
+	f.log.Flags(set)
+	config.Flag(set, &f.config)
 	return c
 }
 
-func (f *flags) run(ctx context.Context) error {
-	logger, err := service.Logger(f.level, term.IsTerminal(int(os.Stderr.Fd())))
+func (f *flags) run(c *cobra.Command) error {
+	ctx := c.Context()
+	settings, err := config.Load(config.Source{File: f.config, Getenv: os.Getenv})
+	if err != nil {
+		return err
+	}
+	if err := settings.Apply(config.Manager, c.Flags()); err != nil {
+		return err
+	}
+	logger, err := service.Logger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
@@ -79,6 +80,12 @@ func (f *flags) run(ctx context.Context) error {
 	for _, n := range notices {
 		logger.Warn("odd resource", zap.String("notice", n))
 	}
+	f.panel.Program, f.panel.Parts, f.panel.Logger = "manager", []ops.Name{{Part: ops.PartManager}}, logger
+	panel, err := ops.Open(ctx, f.panel)
+	if err != nil {
+		return err
+	}
+	defer panel.Close()
 	f.bus.Name, f.bus.Logger = "flightlog manager "+f.name, logger
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()
@@ -94,5 +101,6 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	return service.Manager(ctx, conn, service.ManagerOptions{
 		Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
+		Panel: panel,
 	})
 }

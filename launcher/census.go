@@ -1,0 +1,94 @@
+package launcher
+
+import (
+	"context"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// Meter is told what a launcher does, for those who look after it. Its methods
+// must not block; they are called from several goroutines at once.
+type Meter interface {
+	// Moved: a change of this launcher is in the log. before is the pilot as
+	// it was. Neither may be kept or written to.
+	Moved(before *projection.Pilot, e *events.Event)
+	// Fenced: a duplicate was shut out.
+	Fenced(what Fence)
+}
+
+// Fence is what was shut out.
+type Fence string
+
+// What can be: a batch job whose attempt was superseded while it was
+// submitted, and an agent that has no claim to the present attempt.
+const (
+	FencedJob   Fence = "job"
+	FencedAgent Fence = "agent"
+)
+
+// unmetered is who is told where nobody wants to know.
+type unmetered struct{}
+
+func (unmetered) Moved(*projection.Pilot, *events.Event) {}
+func (unmetered) Fenced(Fence)                           {}
+
+// Census is how a launcher stands, for those who look after it.
+type Census struct {
+	CaughtUp bool
+	Applied  uint64 // highest position folded, of what is about its resource
+	Live     int    // pilots of the resource that it follows
+	Held     int    // submit commands it has off the queue
+	Effects  int    // under way
+	Waiting  int    // pilots that wait for an effect's turn
+	// PollAge is, for each batch system, how old the oldest answer is about a
+	// job that this launcher looks after; none: there are no such jobs.
+	PollAge map[string]time.Duration
+}
+
+// Census counts. That it does not come back before ctx ends means that the
+// owner is stuck; after Run has ended the code is unavailable.
+func (l *Launcher) Census(ctx context.Context) (Census, error) {
+	out := make(chan Census, 1) // the owner never waits for us
+	select {
+	case l.looks <- out:
+		return <-out, nil
+	case <-l.over:
+		return Census{}, pilot.Errorf(pilot.Unavailable, "this launcher has stopped")
+	case <-ctx.Done():
+		return Census{}, &pilot.Error{Code: pilot.Timeout, Op: "count", Err: context.Cause(ctx)}
+	}
+}
+
+func (l *Launcher) census(now time.Time) Census {
+	c := Census{
+		CaughtUp: l.caughtUp, Applied: l.view.Applied(), Live: len(l.tracks), Effects: l.effects, Waiting: len(l.waiting),
+		PollAge: map[string]time.Duration{},
+	}
+	for key, t := range l.tracks {
+		if t.held != nil {
+			c.Held++
+		}
+		p, ok := l.view.Get(key.Manager, key.Pilot)
+		if !ok || !p.State.Live() || t.system == nil || p.Launcher != l.id || !p.Job.Known() {
+			continue
+		}
+		heard := t.heardAt
+		if heard.IsZero() {
+			heard = p.ChangedAt
+		}
+		system := t.config.System()
+		c.PollAge[system] = max(c.PollAge[system], now.Sub(heard), 0)
+	}
+	return c
+}
+
+// heardOf notes an answer about a job that says something.
+func (t *track) heardOf(st *adaptor.Status, failed bool, now time.Time) {
+	if !failed && st.Phase != adaptor.Unknown {
+		t.heardAt = now
+	}
+}

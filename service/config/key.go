@@ -1,0 +1,178 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// The programs that have a section each.
+const (
+	Manager  = "manager"
+	Launcher = "launcher"
+	Up       = "up"
+)
+
+// Key is one thing that can be configured.
+type Key struct {
+	Path    string // in files, "section.name"
+	Env     string
+	Flag    string // without its dashes
+	Default string // empty: the flag's own, found out at run time, or nothing
+	Usage   string
+	check   func(string) error // says what is wrong with a text
+	of      []string           // programs
+}
+
+// section is the part of the path before the dot.
+func (k *Key) section() string {
+	section, _, _ := strings.Cut(k.Path, ".")
+	return section
+}
+
+func (k *Key) serves(program string) bool { return slices.Contains(k.of, program) }
+
+// Who has a key of a common section: those that connect to a bus, or all.
+var (
+	connected = []string{Manager, Launcher}
+	all       = []string{Manager, Launcher, Up}
+)
+
+// keys are all there is.
+var keys = slices.Concat(
+	[]Key{
+		{Path: "nats.url", Env: "NATS_URL", Flag: "url", Usage: "NATS servers, comma-separated", check: text, of: connected},
+		{Path: "nats.context", Env: "NATS_CONTEXT", Flag: "context", Usage: "context of the nats command line", check: text, of: connected},
+		{Path: "nats.creds", Env: "NATS_CREDS", Flag: "creds", Usage: "file of credentials", check: text, of: connected},
+		{Path: "nats.nkey", Env: "NATS_NKEY", Flag: "nkey", Usage: "file of an nkey seed", check: text, of: connected},
+		{Path: "nats.user", Env: "NATS_USER", Flag: "user", Usage: "user; the password is NATS_PASSWORD", check: text, of: connected},
+		{Path: "nats.tlscert", Env: "NATS_CERT", Flag: "tlscert", Usage: "file of the client's certificate", check: text, of: connected},
+		{Path: "nats.tlskey", Env: "NATS_KEY", Flag: "tlskey", Usage: "file of the client's key", check: text, of: connected},
+		{Path: "nats.tlsca", Env: "NATS_CA", Flag: "tlsca", Usage: "file of certificates to check servers against", check: text, of: connected},
+		{
+			Path: "log.level", Env: "FLIGHTLOG_LOG_LEVEL", Flag: "log-level", Default: "info",
+			Usage: "debug, info, warn or error", check: level, of: all,
+		},
+		{
+			Path: "log.format", Env: "FLIGHTLOG_LOG_FORMAT", Flag: "log-format", Default: "auto",
+			Usage: "json, console, or auto: lines for people on a terminal", check: oneOf("auto", "json", "console"), of: all,
+		},
+	},
+	of(Manager,
+		Key{Path: "ensure", Default: "true", Usage: "create the log if it is missing", check: boolean},
+		Key{Path: "replicas", Default: "0", Usage: "replicas of a new log; 0: 1", check: count},
+		Key{Path: "name", Usage: "name of this replica; the host's", check: text},
+		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
+	),
+	of(Launcher,
+		Key{Path: "resource", Default: "local.localhost", Usage: "resource it serves", check: text},
+		Key{Path: "state", Usage: "directory for what it keeps on this host", check: text},
+		Key{Path: "sandboxes", Usage: "directory of sandboxes; <state>/sandbox", check: text},
+		Key{Path: "agent", Usage: "the agent's binary; the one beside the launcher", check: text},
+		Key{Path: "spare", Default: "0", Usage: "agents kept warm; 0: 2, negative: none", check: whole},
+		Key{Path: "replicas", Default: "0", Usage: "replicas of the leases, if they are new; 0: 1", check: count},
+	),
+	of(Up,
+		Key{Path: "store", Usage: "directory of the log", check: text},
+		Key{Path: "listen", Default: "127.0.0.1:4222", Usage: "host:port for clients", check: address},
+		Key{Path: "sync", Default: "always", Usage: "always, or how long until all is on disk", check: always},
+		Key{Path: "resource", Default: "local.localhost", Usage: "resource to launch pilots of; several in a list", check: text},
+		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
+	),
+)
+
+// of completes the keys of a program, and adds those that each has.
+func of(program string, ks ...Key) []Key {
+	ks = append(ks,
+		Key{Path: "http", Usage: "host:port for health, readiness and metrics; none", check: address},
+		Key{Path: "pprof", Default: "false", Usage: "serve /debug/pprof, to this machine only", check: boolean},
+	)
+	for i := range ks {
+		k := &ks[i]
+		k.Flag = strings.ReplaceAll(k.Path, "_", "-")
+		k.Env = "FLIGHTLOG_" + strings.ToUpper(program+"_"+k.Path)
+		k.Path = program + "." + k.Path
+		k.of = []string{program}
+	}
+	return ks
+}
+
+// Keys gives all there is, in order.
+func Keys() []Key { return slices.Clone(keys) }
+
+func find(path string) (*Key, bool) {
+	i := slices.IndexFunc(keys, func(k Key) bool { return k.Path == path })
+	if i < 0 {
+		return nil, false
+	}
+	return &keys[i], true
+}
+
+func text(s string) error {
+	if strings.ContainsAny(s, "\x00\n\r") {
+		return pilot.Errorf(pilot.Invalid, "must be one line")
+	}
+	return nil
+}
+
+func boolean(s string) error {
+	if _, err := strconv.ParseBool(s); err != nil {
+		return pilot.Errorf(pilot.Invalid, "is %.80q, must be true or false", s)
+	}
+	return nil
+}
+
+func whole(s string) error {
+	if _, err := strconv.ParseInt(s, 10, 32); err != nil {
+		return pilot.Errorf(pilot.Invalid, "is %.80q, must be a whole number", s)
+	}
+	return nil
+}
+
+func count(s string) error {
+	if n, err := strconv.ParseInt(s, 10, 32); err != nil || n < 0 {
+		return pilot.Errorf(pilot.Invalid, "is %.80q, must be a whole number, 0 or more", s)
+	}
+	return nil
+}
+
+func oneOf(words ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(words, s) {
+			return pilot.Errorf(pilot.Invalid, "is %.80q, must be one of %s", s, strings.Join(words, ", "))
+		}
+		return nil
+	}
+}
+
+func level(s string) error {
+	if _, err := zap.ParseAtomicLevel(s); err != nil {
+		return pilot.Errorf(pilot.Invalid, "is %.80q, must be one of debug, info, warn, error", s)
+	}
+	return nil
+}
+
+func address(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if s != "" && err != nil {
+		return pilot.Errorf(pilot.Invalid, "is %.80q, must be host:port", s)
+	}
+	return nil
+}
+
+func always(s string) error {
+	if d, err := time.ParseDuration(s); s != "always" && (err != nil || d <= 0) {
+		return fmt.Errorf("is %.80q, must be always or a duration such as 1s", s)
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service/build"
+)
+
+// Config says what a process shows, and where.
+type Config struct {
+	Program string      // "manager"
+	Parts   []Name      // that must serve before the process is ready
+	Listen  string      // host:port for HTTP; port 0: any free one; empty: no HTTP
+	PProf   bool        // serve /debug/pprof, to this machine only
+	Logger  *zap.Logger // nil: silent
+}
+
+// Name is that of a part of a process.
+type Name struct {
+	Part     string // PartManager, PartLauncher
+	Resource string // of a launcher
+}
+
+// The parts there are.
+const (
+	PartManager  = "manager"
+	PartLauncher = "launcher"
+)
+
+// Flags adds the flags that fill in cfg to those of a command.
+func (cfg *Config) Flags(set *pflag.FlagSet) {
+	set.StringVar(&cfg.Listen, "http", cfg.Listen, "`host:port` for health, readiness and metrics; port 0: any free one (default none)")
+	set.BoolVar(&cfg.PProf, "pprof", cfg.PProf, "serve /debug/pprof too, to this machine only")
+}
+
+// Panel is what one process shows.
+type Panel struct {
+	program string
+	wanted  []Name
+	logger  *zap.Logger
+	*metrics
+	tracing *tracing // nil: no traces
+
+	leaving atomic.Bool
+	mux     *http.ServeMux
+	server  *http.Server // nil: no HTTP
+	listen  net.Listener
+	serving sync.WaitGroup
+
+	mu    sync.Mutex
+	parts []*Part
+	last  report // of readiness, kept for reportAge
+}
+
+const (
+	headerTime   = 5 * time.Second // a client has to say what it wants
+	idleTime     = 2 * time.Minute
+	shutdownTime = 3 * time.Second // what is being answered at the end may take
+)
+
+// Open shows what there is to show from now on, until Close; when ctx ends the
+// process counts as leaving. Code conflict: the address is taken; invalid: it is
+// none.
+func Open(ctx context.Context, cfg Config) (*Panel, error) {
+	p := &Panel{
+		program: cfg.Program, wanted: slices.Clone(cfg.Parts), logger: cfg.Logger,
+		metrics: newMetrics(build.Read()), mux: http.NewServeMux(),
+	}
+	if p.logger == nil {
+		p.logger = zap.NewNop()
+	}
+	p.registry.MustRegister(&collector{p})
+	p.mux.HandleFunc("GET /healthz", p.healthz)
+	p.mux.HandleFunc("GET /readyz", p.readyz)
+	p.mux.Handle("GET /metrics", p.handler())
+	if cfg.PProf {
+		profiles(p.mux)
+	}
+	var err error
+	if p.tracing, err = newTracing(ctx, cfg.Program, p.logger); err != nil {
+		return nil, err
+	}
+	if err := p.start(ctx, cfg.Listen); err != nil {
+		p.tracing.stop()
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { p.leaving.Store(true) })
+	return p, nil
+}
+
+// start listens and serves.
+func (p *Panel) start(ctx context.Context, address string) error {
+	if address == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return &pilot.Error{Code: pilot.Invalid, Op: "http", Err: err}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return &pilot.Error{Code: pilot.Conflict, Op: "http: cannot listen on " + address, Err: err}
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	p.listen = l
+	p.server = &http.Server{
+		Handler: plain(p.mux), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: 16 << 10, ErrorLog: zap.NewStdLog(p.logger),
+		BaseContext: func(net.Listener) context.Context { return life },
+	}
+	p.server.RegisterOnShutdown(end) // streams have no other end
+	p.serving.Go(func() {
+		if err := p.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			p.logger.Error("http ended", zap.Error(err))
+		}
+		end()
+	})
+	p.logger.Info("http listens", zap.String("address", p.Addr()))
+	return nil
+}
+
+// Addr is where HTTP is served: host:port, or nothing.
+func (p *Panel) Addr() string {
+	if p == nil || p.listen == nil {
+		return ""
+	}
+	return p.listen.Addr().String()
+}
+
+// Handle serves something more, such as a page at "GET /". The contexts of its
+// requests end when the process leaves. It may be called while the panel serves.
+func (p *Panel) Handle(pattern string, h http.Handler) {
+	if p != nil {
+		p.mux.Handle(pattern, h)
+	}
+}
+
+// Close ends what Open began; requests under way have three seconds.
+func (p *Panel) Close() {
+	if p == nil {
+		return
+	}
+	p.leaving.Store(true)
+	defer p.tracing.stop()
+	if p.server == nil {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), shutdownTime)
+	defer stop()
+	if p.server.Shutdown(ctx) != nil {
+		_ = p.server.Close()
+	}
+	p.serving.Wait()
+}
+
+// plain keeps browsers from guessing what an answer is.
+func plain(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		h.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,31 @@
+package ops
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/manager"
+	"github.com/flightlog/flightlog/resource"
+)
+
+// TestAPartWhoseOwnerIsStuckIsNotAlive: of a manager that never runs, the owner
+// never answers.
+func TestAPartWhoseOwnerIsStuckIsNotAlive(t *testing.T) {
+	t.Parallel()
+	known, err := resource.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m, err := manager.New(manager.Config{Log: bustest.NewMemory(), Resources: known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := report{Parts: ask(t.Context(), []*Part{{name: Name{Part: PartManager}, manager: m}}, (*Part).alive)}.judged(statusStuck)
+		if got.Status != statusStuck || got.Parts[0].OK || !strings.Contains(got.Parts[0].Reason, "no sign of life") {
+			t.Errorf("got %+v", got)
+		}
+	})
+}

@@ -77,13 +77,7 @@ var (
 // submittedCobalt reads the last line that is a number: qsub tells before it which
 // queue it chose.
 func submittedCobalt(r runner.Result) (Ref, bool) {
-	lines := strings.Split(strings.TrimSpace(text(r.Stdout)), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		if line := strings.TrimSpace(lines[i]); cobaltID.MatchString(line) {
-			return Ref{ID: line}, true
-		}
-	}
-	return Ref{}, false
+	return lastOf(r.Stdout, func(line string) (Ref, bool) { return Ref{ID: line}, cobaltID.MatchString(line) })
 }
 
 // readCobalt reads qstat -l: a job is as many lines as the header has fields.

@@ -3,6 +3,7 @@ package batch
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,17 @@ func only(said string, kind *regexp.Regexp) bool {
 		n++
 	}
 	return n > 0
+}
+
+// lastOf gives what read makes of the last line that it can read: a site's wrapper
+// may print more around the answer to a submit.
+func lastOf(out []byte, read func(line string) (Ref, bool)) (Ref, bool) {
+	for _, line := range slices.Backward(strings.Split(text(out), "\n")) {
+		if ref, ok := read(strings.TrimSpace(line)); ok {
+			return ref, true
+		}
+	}
+	return Ref{}, false
 }
 
 // both is all that a command said.

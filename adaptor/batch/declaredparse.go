@@ -140,7 +140,7 @@ var (
 )
 
 func (p *parser) cancels(v any, d *declaration) {
-	o := p.object("cancel", v, true)
+	o := p.object("cancel", v)
 	p.known("cancel", o, "command", "gentle", "waiting", "taken")
 	d.cancel = p.order("cancel.command", o["command"], true)
 	d.gentle, d.waits = p.order("cancel.gentle", o["gentle"], false), p.order("cancel.waiting", o["waiting"], false)
@@ -157,7 +157,7 @@ func (p *parser) asking(at string, v any) *asking {
 	if v == nil {
 		return nil
 	}
-	o := p.object(at, v, true)
+	o := p.object(at, v)
 	p.known(at, o, "command", "codes", "whole", "error", "begin", "job")
 	a := asking{
 		command: p.order(at+".command", o["command"], true),

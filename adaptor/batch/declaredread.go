@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -73,9 +74,7 @@ func (d *declaration) read(a *asking, r runner.Result) ([]Record, error) {
 		f := map[string]string{}
 		for _, e := range a.job {
 			if m := e.FindStringSubmatch(part); m != nil {
-				for name, value := range e.groups(m) {
-					f[name] = value
-				}
+				maps.Copy(f, e.groups(m))
 			}
 		}
 		switch {

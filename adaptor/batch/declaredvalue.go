@@ -83,14 +83,12 @@ func (p *parser) order(at string, v any, required bool) order {
 	}
 }
 
-func (p *parser) object(at string, v any, required bool) object {
+func (p *parser) object(at string, v any) object {
 	switch v := v.(type) {
 	case object:
 		return v
 	case nil:
-		if required {
-			p.fault(at, "is required")
-		}
+		p.fault(at, "is required")
 	default:
 		p.fault(at, "must be an object")
 	}

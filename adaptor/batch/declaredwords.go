@@ -30,7 +30,7 @@ func (p *parser) cause(at string, v any) pilot.CauseCode {
 
 // words reads the meanings of states: a phase, or a phase and a cause.
 func (p *parser) words(v any) map[string]Word {
-	o := p.object("words", v, true)
+	o := p.object("words", v)
 	out := map[string]Word{}
 	ended := false
 	for _, word := range slices.Sorted(maps.Keys(o)) {
@@ -61,7 +61,7 @@ func (p *parser) causes(v any) []causeBy {
 	var out []causeBy
 	for i, item := range p.list("causes", v) {
 		at := fmt.Sprintf("causes[%d]", i)
-		o := p.object(at, item, true)
+		o := p.object(at, item)
 		p.known(at, o, "reason", "cause")
 		if c, e := p.cause(at+".cause", o["cause"]), p.expression(at+".reason", o["reason"], true, nil); e.Regexp != nil {
 			out = append(out, causeBy{e.Regexp, c})
@@ -78,7 +78,7 @@ func (p *parser) refusals(v any) []Refusal {
 	classes := []adaptor.Class{adaptor.Rejected, adaptor.Throttled, adaptor.NotSent, adaptor.Uncertain}
 	for i, item := range p.list("refusals", v) {
 		at := fmt.Sprintf("refusals[%d]", i)
-		o := p.object(at, item, true)
+		o := p.object(at, item)
 		p.known(at, o, "class", "pattern")
 		class := adaptor.Class(p.text(at+".class", o["class"]))
 		if !slices.Contains(classes, class) {
@@ -93,7 +93,7 @@ func (p *parser) refusals(v any) []Refusal {
 
 // script reads how scripts are written.
 func (p *parser) script(v any, s *render.Syntax) {
-	o := p.object("script", v, true)
+	o := p.object("script", v)
 	p.known("script", o, "like", "prefix", "directives", "name_limit", "submit", "stdin", "id", "home")
 	s.Like, s.Prefix = p.text("script.like", o["like"]), p.text("script.prefix", o["prefix"])
 	s.ID, s.Home = p.text("script.id", o["id"]), p.text("script.home", o["home"])

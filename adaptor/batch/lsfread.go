@@ -67,7 +67,7 @@ func readBjobs(r runner.Result, near time.Time) ([]Record, error) {
 			jobs = append(jobs, bjobsRecord(f, near))
 		}
 	}
-	if !headed && !(none && len(jobs) == 0) {
+	if !headed && (!none || len(jobs) > 0) {
 		return nil, fmt.Errorf("bjobs: not understood: %w", commandError("bjobs", r))
 	}
 	return jobs, nil

@@ -78,13 +78,7 @@ var pbsID = regexp.MustCompile(`^[0-9]+(?:\[[0-9]*\])?(?:\.[A-Za-z0-9._-]+)?$`)
 // submittedPBS reads the last line that is an id, which is kept whole: qstat cuts
 // it in its tables only.
 func submittedPBS(r runner.Result) (Ref, bool) {
-	lines := strings.Split(strings.TrimSpace(text(r.Stdout)), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		if line := strings.TrimSpace(lines[i]); pbsID.MatchString(line) {
-			return Ref{ID: line}, true
-		}
-	}
-	return Ref{}, false
+	return lastOf(r.Stdout, func(line string) (Ref, bool) { return Ref{ID: line}, pbsID.MatchString(line) })
 }
 
 // refusalsPBS: the words of the errors in pbs_error.h; the exit code is the error's

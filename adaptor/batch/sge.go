@@ -46,16 +46,14 @@ var (
 // submittedSGE reads what qsub -terse prints, and what it prints where -terse is
 // not heeded. Warnings of the submit verifier may come before it.
 func submittedSGE(r runner.Result) (Ref, bool) {
-	lines := strings.Split(strings.TrimSpace(text(r.Stdout)), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		line := strings.TrimSpace(lines[i])
+	return lastOf(r.Stdout, func(line string) (Ref, bool) {
 		for _, form := range []*regexp.Regexp{submittedTerse, submittedYour} {
 			if m := form.FindStringSubmatch(line); m != nil {
 				return Ref{ID: m[1]}, true
 			}
 		}
-	}
-	return Ref{}, false
+		return Ref{}, false
+	})
 }
 
 // listSGE asks for jobs that wait, run, are suspended or have just ended, and then

@@ -101,18 +101,13 @@ var submittedLoud = regexp.MustCompile(`^Submitted batch job ([1-9][0-9]*)(?: on
 // submittedSlurm reads what sbatch --parsable prints: the id, or id;cluster. A
 // site's wrapper may print more before it; the last line that is one counts.
 func submittedSlurm(r runner.Result) (Ref, bool) {
-	lines := strings.Split(strings.TrimSpace(text(r.Stdout)), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		line := strings.TrimSpace(lines[i])
+	return lastOf(r.Stdout, func(line string) (Ref, bool) {
 		if m := submittedLoud.FindStringSubmatch(line); m != nil {
 			return Ref{m[1], m[2]}, true
 		}
 		id, cluster, _ := strings.Cut(line, ";")
-		if slurmID.MatchString(id) && !strings.ContainsAny(cluster, " \t;") {
-			return Ref{id, cluster}, true
-		}
-	}
-	return Ref{}, false
+		return Ref{id, cluster}, slurmID.MatchString(id) && !strings.ContainsAny(cluster, " \t;")
+	})
 }
 
 // phaseSlurm reads a state, whole, cut to ten signs ("OUT_OF_ME+") or with more

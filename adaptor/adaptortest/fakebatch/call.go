@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -161,14 +162,7 @@ func (c *call) flag(name string) string {
 	return ""
 }
 
-func (c *call) has(name string) bool {
-	for _, a := range c.args {
-		if a == name {
-			return true
-		}
-	}
-	return false
-}
+func (c *call) has(name string) bool { return slices.Contains(c.args, name) }
 
 // operands are the arguments that are no options; valued are options with a value
 // of their own.

@@ -36,7 +36,7 @@ func New(t testing.TB, system string) *Fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.MkdirTemp("", "fakebatch") // that of the test is gone before its jobs are
+	root, err := os.MkdirTemp("", "fakebatch") //nolint:usetesting // jobs that are killed still write there
 	if err != nil {
 		t.Fatal(err)
 	}

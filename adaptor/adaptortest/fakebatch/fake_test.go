@@ -57,8 +57,8 @@ func setup(t *testing.T, system string) *bench {
 
 // run runs one of the system's commands as a runner would.
 func (b *bench) run(c runner.Command) runner.Result {
-	b.T.Helper()
-	cmd := exec.CommandContext(b.T.Context(), c.Argv[0], c.Argv[1:]...)
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), c.Argv[0], c.Argv[1:]...)
 	cmd.Env = append(append(os.Environ(), b.d.Env...), b.Env()...)
 	if strings.IndexByte(c.Argv[0], '/') < 0 && c.Argv[0] != "sh" && c.Argv[0] != "env" {
 		cmd.Path, cmd.Err = b.Path()+"/"+c.Argv[0], nil
@@ -75,7 +75,7 @@ func (b *bench) run(c runner.Command) runner.Result {
 			r.Signal = "KILL"
 		}
 	} else if err != nil {
-		b.T.Fatal(err)
+		b.Fatal(err)
 	}
 	r.Stdout, r.Stderr = out.Bytes(), errs.Bytes()
 	return r
@@ -84,13 +84,12 @@ func (b *bench) run(c runner.Command) runner.Result {
 // submit submits a script as package render writes it, with commands in the place of
 // an agent.
 func (b *bench) submit(attempt int, commands string) runner.Result {
-	b.T.Helper()
-	r, _ := b.submitIn(b.T.TempDir(), attempt, commands)
-	return r
+	b.Helper()
+	return b.submitIn(b.TempDir(), attempt, commands)
 }
 
-func (b *bench) submitIn(dir string, attempt int, commands string) (runner.Result, string) {
-	b.T.Helper()
+func (b *bench) submitIn(dir string, attempt int, commands string) runner.Result {
+	b.Helper()
 	spec := &render.Spec{
 		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: attempt, Token: token(attempt),
 		Description: pilot.Description{Resource: "site.host", Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "true"},
@@ -98,38 +97,38 @@ func (b *bench) submitIn(dir string, attempt int, commands string) (runner.Resul
 	}
 	script, err := render.Render(spec)
 	if err != nil {
-		b.T.Fatal(err)
+		b.Fatal(err)
 	}
 	head, _, _ := strings.Cut(script.Text, "#\n# Flightlog")
 	text := head + "\n" + commands + "\n"
 	if err := os.MkdirAll(dir+"/"+render.MarksDir, 0o700); err != nil {
-		b.T.Fatal(err)
+		b.Fatal(err)
 	}
 	if err := os.WriteFile(dir+"/"+script.File, []byte(text), 0o600); err != nil {
-		b.T.Fatal(err)
+		b.Fatal(err)
 	}
 	c := runner.Command{Argv: script.Submit, Dir: dir}
 	if script.Stdin {
 		c.Stdin = []byte(text)
 	}
-	return b.run(c), script.Name
+	return b.run(c)
 }
 
 func token(attempt int) string { return fmt.Sprintf("m.p.%d", attempt) }
 
 // place submits and gives the id.
 func (b *bench) place(attempt int, commands string) string {
-	b.T.Helper()
+	b.Helper()
 	r := b.submit(attempt, commands)
 	ref, ok := b.d.Submitted(r)
 	if r.Code != 0 || !ok {
-		b.T.Fatalf("submit: %d %q %q", r.Code, r.Stdout, r.Stderr)
+		b.Fatalf("submit: %d %q %q", r.Code, r.Stdout, r.Stderr)
 	}
 	return ref.ID
 }
 
 func (b *bench) ask(q batch.Query) ([]batch.Record, error) {
-	b.T.Helper()
+	b.Helper()
 	jobs, err := q.Read(b.run(runner.Command{Argv: q.Argv}))
 	if err != nil && q.Else != nil {
 		return b.ask(*q.Else)
@@ -138,17 +137,17 @@ func (b *bench) ask(q batch.Query) ([]batch.Record, error) {
 }
 
 func (b *bench) list() []batch.Record {
-	b.T.Helper()
+	b.Helper()
 	jobs, err := b.ask(b.d.List())
 	if err != nil {
-		b.T.Fatalf("list: %v", err)
+		b.Fatalf("list: %v", err)
 	}
 	return jobs
 }
 
 // over is what the system says of a job that has ended.
 func (b *bench) over(id string) batch.Record {
-	b.T.Helper()
+	b.Helper()
 	var last batch.Record
 	for _, r := range b.list() {
 		if r.ID == id {
@@ -160,7 +159,7 @@ func (b *bench) over(id string) batch.Record {
 	}
 	jobs, err := b.ask(b.d.History([]batch.Ref{{ID: id}}, time.Now().Add(-time.Hour)))
 	if err != nil {
-		b.T.Fatalf("history: %v", err)
+		b.Fatalf("history: %v", err)
 	}
 	for _, r := range jobs {
 		if r.ID == id {
@@ -172,10 +171,10 @@ func (b *bench) over(id string) batch.Record {
 
 // one is the only job that is listed.
 func (b *bench) one() batch.Record {
-	b.T.Helper()
+	b.Helper()
 	jobs := b.list()
 	if len(jobs) != 1 {
-		b.T.Fatalf("%d jobs: %+v", len(jobs), jobs)
+		b.Fatalf("%d jobs: %+v", len(jobs), jobs)
 	}
 	return jobs[0]
 }
@@ -270,7 +269,7 @@ func TestGentle(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bench) {
 		dir := t.TempDir()
-		r, _ := b.submitIn(dir, 1, `trap 'echo warned; exit 5' TERM USR2; : >ready; while :; do sleep 0.05; done`)
+		r := b.submitIn(dir, 1, `trap 'echo warned; exit 5' TERM USR2; : >ready; while :; do sleep 0.05; done`)
 		ref, ok := b.d.Submitted(r)
 		if !ok {
 			t.Fatalf("%+v", r)

@@ -56,7 +56,7 @@ func (s *state) start(dir string, j *Job) error {
 	}
 	if _, err := fmt.Fscan(said, &j.PID); err != nil {
 		j.end(NoStart, 0, 0) // there is no such directory
-		return nil
+		return nil           //nolint:nilerr // it is the job that fails
 	}
 	j.State, j.Started, j.Reason = Running, time.Now().UTC(), ""
 	return cmd.Process.Release()

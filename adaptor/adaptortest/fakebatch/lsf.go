@@ -139,13 +139,14 @@ func fold(s string, whole bool) string {
 	if whole || len(s) <= width {
 		return s
 	}
-	out := s[:width]
+	var b strings.Builder
+	b.WriteString(s[:width])
 	for s = s[width:]; s != ""; {
 		n := min(len(s), width-indent)
-		out += "\n" + strings.Repeat(" ", indent) + s[:n]
+		b.WriteString("\n" + strings.Repeat(" ", indent) + s[:n])
 		s = s[n:]
 	}
-	return out
+	return b.String()
 }
 
 func bkill(c *call) {

@@ -2,6 +2,7 @@ package fakebatch
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,6 +36,7 @@ func stateSlurm(j *Job) string {
 		return "RUNNING"
 	case Suspended:
 		return "SUSPENDED"
+	case Ended:
 	}
 	switch {
 	case j.Why == Canceled:
@@ -85,7 +87,7 @@ func node(j *Job) string {
 // what they are.
 func squeue(c *call) {
 	format := c.flag("--format")
-	print := func(field func(letter byte) string) {
+	row := func(field func(letter byte) string) {
 		var b strings.Builder
 		for i := 0; i < len(format); i++ {
 			if format[i] == '%' && i+1 < len(format) {
@@ -99,10 +101,10 @@ func squeue(c *call) {
 	}
 	if !c.has("--noheader") {
 		heads := map[byte]string{'i': "JOBID", 'T': "STATE", 'k': "COMMENT", 'V': "SUBMIT_TIME", 'S': "START_TIME", 'N': "NODELIST", 'r': "REASON", 'j': "NAME"}
-		print(func(letter byte) string { return heads[letter] })
+		row(func(letter byte) string { return heads[letter] })
 	}
 	for _, j := range c.mine(false) {
-		print(func(letter byte) string {
+		row(func(letter byte) string {
 			return map[byte]string{
 				'i': j.ID, 'T': stateSlurm(j), 'k': orNull(j.Token), 'V': stamp(j.Submitted, "N/A"), 'S': stamp(j.Started, "N/A"),
 				'N': node(j), 'r': reasonSlurm(j), 'j': j.Name,
@@ -132,7 +134,7 @@ func sacct(c *call) {
 	asked := strings.Split(c.flag("--jobs"), ",")
 	lags := c.take(HistoryLags)
 	for _, j := range c.mine(true) {
-		if asked[0] != "" && !contains(asked, j.ID) || lags && j.State == Ended {
+		if asked[0] != "" && !slices.Contains(asked, j.ID) || lags && j.State == Ended {
 			continue
 		}
 		state := stateSlurm(j)
@@ -157,15 +159,6 @@ func sacct(c *call) {
 		c.say("%s", strings.Join(row, delimiter))
 	}
 	c.faulty(ofHistory)
-}
-
-func contains(all []string, s string) bool {
-	for _, a := range all {
-		if a == s {
-			return true
-		}
-	}
-	return false
 }
 
 func scontrol(c *call) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -115,9 +116,9 @@ func with(dir string, change func(*state) error) error {
 
 // find gives a job; the last one that had the id.
 func (s *state) find(id string) *Job {
-	for i := len(s.Jobs) - 1; i >= 0; i-- {
-		if s.Jobs[i].ID == id && !s.Jobs[i].Gone {
-			return s.Jobs[i]
+	for _, j := range slices.Backward(s.Jobs) {
+		if j.ID == id && !j.Gone {
+			return j
 		}
 	}
 	return nil

@@ -174,7 +174,7 @@ type Canceled struct {
 	State pilot.State `json:"state"`
 }
 
-// PilotRequest asks pilot.history and pilot.logs.
+// PilotRequest asks pilot.history, pilot.logs and pilot.explain.
 type PilotRequest struct {
 	Manager pilot.UID `json:"manager"`
 	UID     pilot.UID `json:"uid"`

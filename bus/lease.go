@@ -229,6 +229,20 @@ func (l *Leases) Alive(ctx context.Context, id string) (bool, error) {
 	return false, nil
 }
 
+// Held says whether somebody holds a lease just now, without opening the leases,
+// which are then made if need be. Where the bus was away for longer than they
+// last, it says false of holders that live.
+func (c *Conn) Held(ctx context.Context, id string) (bool, error) {
+	if err := CheckLease(id); err != nil {
+		return false, err
+	}
+	now, _, err := (&Leases{conn: c}).look(ctx, id)
+	if errorCode(err) == errNoStream {
+		return false, nil
+	}
+	return now != nil, err
+}
+
 // look reads a lease from the leader of its bucket; nil: nobody has it. seq is
 // what the next write must expect.
 func (l *Leases) look(ctx context.Context, id string) (*tenancy, uint64, error) {

@@ -57,6 +57,11 @@ func (p *Pilot) History(ctx context.Context, after uint64) ([]api.Event, error) 
 	return answer.Events, err
 }
 
+// Explain says why the pilot is as it is, in words for people.
+func (p *Pilot) Explain(ctx context.Context) (api.ExplainAnswer, error) {
+	return call[api.ExplainAnswer](ctx, p.m.c, "pilot.explain", api.PilotRequest{Manager: p.m.uid, UID: p.uid})
+}
+
 // Logs gives the ends of what the payload printed, once the pilot has ended,
 // and what happened to the pilot in words.
 func (p *Pilot) Logs(ctx context.Context) (api.LogsAnswer, error) {

@@ -38,6 +38,7 @@ func (m *Manager) Endpoints() []Endpoint {
 		{Name: "pilot.wait", Limit: waitLimit, Idle: true, Handle: handler(m.Wait)},
 		{Name: "pilot.cancel", Limit: cancelLimit, Handle: handler(m.Cancel)},
 		{Name: "pilot.history", Handle: handler(m.History)},
+		{Name: "pilot.explain", Handle: handler(m.Explain)},
 		{Name: "resource.list", Handle: handler(m.ListResources)},
 		{Name: "resource.get", Handle: handler(m.GetResource)},
 		{Name: "resource.put", Handle: handler(m.PutResource)},

@@ -33,9 +33,15 @@ type Log interface {
 	PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error)
 }
 
+// Leases say which launchers live.
+type Leases interface {
+	Held(ctx context.Context, id string) (bool, error)
+}
+
 // Config is what a Manager needs.
 type Config struct {
 	Log       Log
+	Leases    Leases              // nil: it is not said whether launchers live
 	Resources *resource.Catalogue // the layers below what is put at run time
 	Name      string              // acts where no user does: finishing what another replica began; "manager"
 	Logger    *zap.Logger         // nil: silent
@@ -44,6 +50,7 @@ type Config struct {
 // Manager is one replica.
 type Manager struct {
 	log       Log
+	leases    Leases
 	resources *resource.Catalogue
 	name      string
 	logger    *zap.Logger
@@ -73,7 +80,7 @@ func New(c Config) (*Manager, error) {
 		return nil, pilot.Errorf(pilot.Internal, "a manager needs a log and a catalogue of resources")
 	}
 	m := &Manager{
-		log: c.Log, resources: c.Resources, name: c.Name, logger: c.Logger,
+		log: c.Log, leases: c.Leases, resources: c.Resources, name: c.Name, logger: c.Logger,
 		asks:  make(chan func(*world), 64), // spares callers a switch while the owner folds
 		ready: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
 	}

@@ -83,7 +83,7 @@ func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn) (*bus.Log, *m
 		o.Version = build.Read().SemVer()
 	}
 	m, err := manager.New(manager.Config{
-		Log: o.Panel.Log(ops.PartManager, log), Resources: o.Resources, Name: o.Name, Logger: o.Logger,
+		Log: o.Panel.Log(ops.PartManager, log), Leases: conn, Resources: o.Resources, Name: o.Name, Logger: o.Logger,
 	})
 	return log, m, err
 }

@@ -136,6 +136,9 @@ func (l *MemoryLeases) lost(id string, mine *lease) error {
 	}
 }
 
+// Held is bus.Conn's.
+func (l *MemoryLeases) Held(ctx context.Context, id string) (bool, error) { return l.Alive(ctx, id) }
+
 // Alive is bus.Leases's.
 func (l *MemoryLeases) Alive(_ context.Context, id string) (bool, error) {
 	if err := bus.CheckLease(id); err != nil {

@@ -61,7 +61,7 @@ func (a *app) root() *cobra.Command {
 	a.globals(root)
 	root.AddGroup(&cobra.Group{ID: "pilots", Title: "Pilots:"}, &cobra.Group{ID: "service", Title: "Service:"})
 	for _, c := range []*cobra.Command{
-		a.submit(), a.list(), a.get(), a.wait(), a.cancel(), a.watch(), a.logs(), a.history(),
+		a.submit(), a.list(), a.get(), a.wait(), a.cancel(), a.watch(), a.logs(), a.history(), a.explain(),
 	} {
 		c.GroupID = "pilots"
 		root.AddCommand(c)

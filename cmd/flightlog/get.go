@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/api/explain"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -116,6 +117,9 @@ func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	p.field("pilot", x.UID)
 	p.field("manager", x.Manager)
 	p.field("state", p.state(x.State))
+	if x.State.Live() {
+		p.field("why", explain.Why(x)) // the others have a cause
+	}
 	if x.Cause != nil {
 		p.field("cause", causeText(x.Cause))
 	}

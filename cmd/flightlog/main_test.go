@@ -84,6 +84,8 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		"manager get":                       "accepts 1 arg",
 		"manager list --state HALF":         "--state takes OPEN, CLOSING or CLOSED",
 		"history":                           "accepts 1 arg",
+		"explain":                           "accepts 1 arg",
+		"explain p":                         "whose pilot is p?",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

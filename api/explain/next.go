@@ -1,0 +1,126 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// The limits that launchers keep where nobody changes them (launcher.Limits,
+// service's lease): what is said of the future here is as good as they are.
+const (
+	lease  = 10 * time.Second
+	lost   = 10 * time.Minute
+	vanish = 2 * time.Minute
+	slack  = 3 * time.Second
+	unused = 30 * time.Second // a launcher that is there takes a pilot well before
+)
+
+// next says what happens next; empty: nothing.
+func next(f *Facts) string {
+	p := &f.Pilot
+	gone := f.Alive != nil && !*f.Alive
+	switch {
+	case p.State.Final():
+		return ""
+	case p.State == pilot.PendingLaunch && p.NotBefore.After(f.Now):
+		return fmt.Sprintf("attempt %d begins %s", p.Attempt+1, in(p.NotBefore, f.Now))
+	case p.State == pilot.PendingLaunch:
+		return "a launcher of " + p.Resource + " takes it as soon as one is there"
+	case gone && p.Job.Host != "":
+		return fmt.Sprintf("a launcher on %s adopts it within %s; if none comes, it ends FAILED (lost) after %s", p.Job.Host, span(lease), span(lost))
+	case gone && p.State == pilot.Launching:
+		return fmt.Sprintf("another launcher of %s looks for its job within %s, and goes on from there", p.Resource, span(lease))
+	case gone:
+		return fmt.Sprintf("another launcher of %s adopts it within %s", p.Resource, span(lease))
+	case p.State == pilot.Launching:
+		return "it is PENDING_ACTIVE once its batch system has the job; if the answer is lost, the job is looked for by its token"
+	case p.Note.Phase == "vanished":
+		return fmt.Sprintf("if its batch system and its agent stay silent, it is given up after %s", span(vanish))
+	case p.State == pilot.PendingActive && never(p):
+		return "nothing, until somebody changes or cancels it"
+	case p.State == pilot.PendingActive:
+		return "it is ACTIVE once its agent has begun"
+	case p.State == pilot.Active:
+		return "it ends when its payload does, and at the latest " + in(p.Deadline, f.Now)
+	case p.Cancel != nil && p.Job.Known() && !p.Cancel.Force:
+		if kill := p.Cancel.At.Add(p.Cancel.Grace + slack); kill.After(f.Now) {
+			return "what of it has not ended by then is killed " + in(kill, f.Now)
+		}
+		return "it is being killed, again and again until its batch system says that it is gone"
+	case p.Job.Known():
+		return "it is being killed, again and again until its batch system says that it is gone"
+	default:
+		return "it is CANCELED once it is sure that there is no job"
+	}
+}
+
+// never says that the batch system will not start the job as it is.
+func never(p *projection.Pilot) bool {
+	g, ok := Of(p.Note.Phase, p.Note.Native)
+	return ok && g.Never
+}
+
+// hints say what a person could do.
+func hints(f *Facts, shown *api.Pilot) []string {
+	p := &f.Pilot
+	var all []string
+	add := func(hint string) {
+		if hint != "" {
+			all = append(all, hint)
+		}
+	}
+	switch {
+	case p.State == pilot.PendingLaunch && p.Attempt == 0 && f.Now.Sub(p.SubmittedAt) > unused:
+		add("does a launcher of " + p.Resource + " run? 'flightlog up --resource " + p.Resource + "' starts one")
+	case p.State == pilot.PendingLaunch && p.Failures > 1:
+		add("cancel it if what its batch system says will not change")
+	case p.State == pilot.PendingActive && shown.Job != nil:
+		g, _ := Of(shown.Job.Phase, shown.Job.Native)
+		add(strings.ReplaceAll(g.Hint, "JOB", shown.Job.ID))
+	case p.State == pilot.Failed && p.Cause != nil:
+		add(afterFailure(p.Cause.Code, p.Sandbox))
+	}
+	if f.Alive != nil && !*f.Alive && p.State.Live() && p.Launcher != "" && f.Now.Sub(p.ChangedAt) > lost {
+		add("its launcher is gone: start one for " + p.Resource)
+	}
+	if p.Note.Health == "batch system silent" {
+		add("the launcher's log says what its batch system answers; states stay as they are until it speaks again")
+	}
+	return all
+}
+
+func afterFailure(code pilot.CauseCode, sandbox string) string {
+	at := func(what string) string {
+		if sandbox == "" {
+			return ""
+		}
+		return what + " in " + sandbox
+	}
+	switch code {
+	case pilot.JobRejected:
+		return "'flightlog submit --dry-run' shows the script that was refused"
+	case pilot.BootstrapFailed:
+		return at("what its script said is in .flightlog/*.job.err and *.job.out")
+	case pilot.PayloadFailed:
+		return at("all of its output is in stdout and stderr")
+	case pilot.PayloadNotStarted:
+		return "is the executable there, and may it be run, on the nodes of the resource?"
+	case pilot.OutOfMemory:
+		return "ask for more: --memory"
+	case pilot.NodeFailed, pilot.Preempted:
+		return "nothing is wrong with the pilot itself: submit it again"
+	case pilot.AgentLost, pilot.JobVanished, pilot.Lost:
+		return at("what it left is")
+	case pilot.JobCanceledByThem:
+		return "somebody ended the job past Flightlog: its owner, an administrator, or a rule of the site"
+	case pilot.RetriesExhausted, pilot.LaunchError:
+		return "'flightlog history' shows every attempt"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/api/explain"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+var update = flag.Bool("update", false, "write golden files")
+
+// tale is a pilot's history as a test tells it.
+type tale struct {
+	t      *testing.T
+	all    []events.Event
+	status pilot.Status
+	prev   uint64
+	now    time.Time
+	alive  *bool
+}
+
+var (
+	key      = pilot.Key{Resource: "site.cluster", Manager: "m", Pilot: "p"}
+	yes, no  = true, false
+	beginner = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+)
+
+func told(t *testing.T, d pilot.Description) *tale {
+	t.Helper()
+	s := &tale{t: t, now: beginner, status: pilot.Status{State: pilot.PendingLaunch, Peak: pilot.PendingLaunch}, alive: &yes}
+	d.UID, d.Resource, d.Runtime, d.Cores = key.Pilot, key.Resource, pilot.Runtime(time.Hour), 16
+	s.add(events.Event{Class: events.Command, Key: key, Kind: events.Submit, Actor: "jo@login", Birth: &events.Birth{Description: d}})
+	return s
+}
+
+func (s *tale) add(e events.Event) {
+	e.Seq, e.Time, e.At = uint64(len(s.all)+1), s.now, s.now
+	s.all = append(s.all, e)
+}
+
+// then lets time pass.
+func (s *tale) then(d time.Duration) *tale {
+	s.now = s.now.Add(d)
+	return s
+}
+
+func (s *tale) moved(k pilot.Kind, edit func(*pilot.Status)) *tale {
+	s.t.Helper()
+	e, ok := events.Moved(key, s.prev, s.status, k, edit)
+	if !ok {
+		s.t.Fatalf("%s does not move a pilot that is %s", k, s.status.State)
+	}
+	e.Actor = "cluster-1"
+	s.add(e)
+	s.status, s.prev = *e.Status, uint64(len(s.all))
+	return s
+}
+
+func (s *tale) claimed() *tale {
+	return s.moved(pilot.Claimed, func(st *pilot.Status) { st.Attempt++; st.Launcher = "cluster-1"; st.Cause = nil })
+}
+
+func (s *tale) retried(code pilot.CauseCode, words string) *tale {
+	return s.moved(pilot.Retried, func(st *pilot.Status) {
+		st.Cause, st.NotBefore, st.Failures = &pilot.Cause{Code: code, Message: words}, s.now.Add(20*time.Second), st.Failures+1
+	})
+}
+
+func (s *tale) queued(host string) *tale {
+	return s.moved(pilot.Queued, func(st *pilot.Status) {
+		st.Job, st.Sandbox = pilot.Job{ID: "4711", URL: "slurm://localhost/", Host: host}, "/scratch/m/p"
+	})
+}
+
+func (s *tale) active() *tale {
+	return s.moved(pilot.Activated, func(st *pilot.Status) {
+		st.Nodes, st.ActiveAt, st.Deadline = []string{"n1", "n2", "n3"}, s.now, s.now.Add(time.Hour)
+	})
+}
+
+func (s *tale) canceled(force bool) *tale {
+	return s.moved(pilot.CancelAsked, func(st *pilot.Status) {
+		st.Cancel = &pilot.Cancel{By: "jo@login", Reason: "wrong queue", Force: force, Grace: 10 * time.Second, At: s.now}
+		if st.State == pilot.Canceled {
+			st.Cause = &pilot.Cause{Code: pilot.CanceledBeforeLaunch}
+		}
+	})
+}
+
+func (s *tale) ended(k pilot.Kind, c pilot.Cause, stderr string) *tale {
+	return s.moved(k, func(st *pilot.Status) { st.Cause, st.EndedAt, st.Stderr = &c, s.now, stderr })
+}
+
+func (s *tale) seen(phase, native string) *tale {
+	s.add(events.Event{
+		Class: events.Remark, Key: key, Kind: events.Observed, Actor: "cluster-1",
+		Remark: &events.Note{Text: "job 4711 is " + phase, Phase: phase, Native: native},
+	})
+	return s
+}
+
+func (s *tale) ill(health string) *tale {
+	s.add(events.Event{
+		Class: events.Remark, Key: key, Kind: events.Health, Actor: "cluster-1", Remark: &events.Note{Text: health, Health: health},
+	})
+	return s
+}
+
+func (s *tale) gone() *tale {
+	s.alive = &no
+	return s
+}
+
+// explained folds the history and explains the pilot, a minute after the last of it.
+func (s *tale) explained() (api.ExplainAnswer, time.Time) {
+	s.t.Helper()
+	view := projection.New()
+	for i := range s.all {
+		view.Apply(&s.all[i])
+	}
+	p, ok := view.Get(key.Manager, key.Pilot)
+	if !ok {
+		s.t.Fatal("there is no such pilot")
+	}
+	now := s.now.Add(time.Minute)
+	return explain.Explain(&explain.Facts{Pilot: p, History: s.all, Alive: s.alive, Now: now}), now
+}
+
+// situations are all states, and in each what may be the case.
+func situations(t *testing.T) []struct {
+	name string
+	tale *tale
+} {
+	exit := func(n int) *int { return &n }
+	waits := func() *tale {
+		return told(t, pilot.Description{}).then(time.Second).claimed().then(time.Second).queued("")
+	}
+	runs := func() *tale { return waits().then(5 * time.Minute).active() }
+	payload := pilot.Description{Executable: "solve", Queue: "debug", Project: "phys", Memory: 4 << 30}
+	s := []struct {
+		name string
+		tale *tale
+	}{
+		{"PENDING_LAUNCH: nobody takes it", told(t, payload)},
+		{"PENDING_LAUNCH: to be tried again", told(t, payload).claimed().retried(pilot.Throttled, "sbatch: error: QOSMaxSubmitJobPerUserLimit").
+			then(20*time.Second).claimed().retried(pilot.LaunchError, "not_sent: sbatch: Connection refused").then(-50 * time.Second)},
+		{"LAUNCHING", told(t, payload).claimed()},
+		{"LAUNCHING: its launcher is gone", told(t, payload).claimed().gone()},
+		{"LAUNCHING: taken over", told(t, payload).claimed().then(30 * time.Second).claimed()},
+		{"PENDING_ACTIVE: not shown yet", waits()},
+		{"PENDING_ACTIVE: running", waits().seen("running", "RUNNING")},
+		{"PENDING_ACTIVE: its launcher is gone", waits().seen("queued", "PENDING (Priority)").gone()},
+		{"PENDING_ACTIVE: on a host whose launcher is gone", told(t, payload).claimed().queued("vm").gone()},
+		{"PENDING_ACTIVE: silent", waits().ill("batch system silent")},
+		{"PENDING_ACTIVE: vanished", waits().seen("vanished", "not shown")},
+		{"ACTIVE", runs()},
+		{"ACTIVE: payload, suspended", told(t, payload).claimed().queued("").active().seen("suspended", "SUSPENDED")},
+		{"ACTIVE: lost contact", told(t, payload).claimed().queued("vm").active().ill("lost contact").gone()},
+		{"CANCELING: queued", waits().canceled(false).then(-50 * time.Second)},
+		{"CANCELING: active, its grace over", runs().canceled(false)},
+		{"CANCELING: by force", runs().canceled(true)},
+		{"CANCELING: no job known", told(t, payload).claimed().canceled(false)},
+		{"DONE: runtime", runs().then(time.Hour).ended(pilot.JobDone, pilot.Cause{Code: pilot.RuntimeReached}, "")},
+		{"DONE: payload", runs().ended(pilot.JobDone, pilot.Cause{Code: pilot.PayloadFinished, ExitCode: exit(0)}, "a\nb\nc\nd\n")},
+		{"CANCELED: before it had a job", told(t, payload).canceled(false)},
+		{"CANCELED: killed", runs().canceled(false).then(15*time.Second).ended(pilot.JobCanceled,
+			pilot.Cause{Code: pilot.KilledAfterGrace, Underlying: "out_of_memory: slurmstepd: oom-kill"}, "")},
+	}
+	for _, c := range []struct {
+		code   pilot.CauseCode
+		words  string
+		stderr string
+		exit   *int
+	}{
+		{pilot.PayloadFailed, "the payload ended with exit code 3", "solve: no input\n", exit(3)},
+		{pilot.PayloadNotStarted, "solve: not found", "", nil},
+		{pilot.JobCanceledByThem, "CANCELLED by 1001", "", nil},
+		{pilot.JobVanished, "the batch system has not known job 4711 since 10:00", "", nil},
+		{pilot.OutOfMemory, "OUT_OF_MEMORY", "", exit(137)},
+		{pilot.NodeFailed, "NODE_FAIL", "", nil},
+		{pilot.Preempted, "PREEMPTED", "", nil},
+		{pilot.AgentLost, "job 4711 ended and left no word", "", nil},
+		{pilot.BootstrapFailed, "the job ended without ever being ACTIVE: FAILED", "bash: flightlog: not found\n", exit(127)},
+	} {
+		s = append(s, struct {
+			name string
+			tale *tale
+		}{"FAILED: " + string(c.code), runs().then(time.Minute).ended(pilot.JobFailed,
+			pilot.Cause{Code: c.code, Message: c.words, ExitCode: c.exit}, c.stderr)})
+	}
+	s = append(s, struct {
+		name string
+		tale *tale
+	}{"FAILED: rejected", told(t, payload).claimed().ended(pilot.JobFailed,
+		pilot.Cause{Code: pilot.JobRejected, Message: "sbatch: error: invalid partition specified: debug"}, "")})
+	for _, native := range [][2]string{
+		{"queued", "PENDING (Resources)"},
+		{"queued", "PENDING (QOSMaxJobsPerUserLimit)"},
+		{"queued", "PENDING (PartitionTimeLimit)"},
+		{"queued", "PENDING (ReqNodeNotAvail, UnavailableNodes:n[1-9])"},
+		{"held", "PENDING (Dependency)"},
+		{"held", "PENDING (JobHeldUser)"},
+		{"queued", "PENDING (AssocGrpCPUMinutesLimit)"},
+		{"queued", "PENDING (AssocMaxWallDurationPerJobLimit)"},
+		{"held", "Eqw (Eqw: can't chdir to /scratch: No such file or directory)"},
+		{"queued", "qw"},
+		{"held", "hqw"},
+		{"queued", "Q (Can Never Run: Insufficient amount of resource: ncpus (R: 99 A: 8 T: 8))"},
+		{"queued", "Q (Not Running: Insufficient amount of resource: ncpus)"},
+		{"queued", "PEND (New job is waiting for scheduling;)"},
+		{"queued", "PENDING (SomethingNew)"},
+		{"unknown", "XYZ"},
+	} {
+		s = append(s, struct {
+			name string
+			tale *tale
+		}{"PENDING_ACTIVE: " + native[1], waits().seen(native[0], native[1])})
+	}
+	return s
+}
+
+func TestExplanations(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	seen := map[pilot.State]bool{}
+	for _, s := range situations(t) {
+		x, now := s.tale.explained()
+		seen[x.Pilot.State] = true
+		p := &page{w: &out}
+		fmt.Fprintf(&out, "== %s\n", s.name)
+		p.explanation("m/p", &x, now)
+		out.WriteByte('\n')
+		if !strings.HasPrefix(s.name, x.Pilot.State.String()+":") && s.name != x.Pilot.State.String() {
+			t.Errorf("%s: is %s", s.name, x.Pilot.State)
+		}
+		if x.Why == "" || strings.Contains(x.Why, "\n") || x.Pilot.State.Live() == (x.Next == "") {
+			t.Errorf("%s: why %q, next %q", s.name, x.Why, x.Next)
+		}
+	}
+	for _, s := range pilot.States() {
+		if !seen[s] {
+			t.Errorf("no situation is %s", s)
+		}
+	}
+	const golden = "testdata/explain.golden"
+	if *update {
+		if err := os.WriteFile(golden, out.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != string(want) {
+		t.Errorf("explanations differ from %s; run with -update and look at the difference:\n%s", golden, firstDifference(got, string(want)))
+	}
+}
+
+func firstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range a {
+		if i >= len(b) || a[i] != b[i] {
+			return fmt.Sprintf("line %d: %q", i+1, a[i])
+		}
+	}
+	return fmt.Sprintf("it ends at line %d", len(a))
+}

@@ -1,0 +1,46 @@
+package manager
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/api/explain"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Explain answers why a pilot is as it is, by what is in the log and by the lease
+// of its launcher.
+func (m *Manager) Explain(ctx context.Context, r api.PilotRequest, c Call) (api.ExplainAnswer, error) {
+	if r.After != 0 {
+		return api.ExplainAnswer{}, fault("after", "is for histories")
+	}
+	p, all, err := m.past(ctx, &r, c)
+	if err != nil {
+		return api.ExplainAnswer{}, err
+	}
+	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.alive(ctx, &p.Pilot.Status), Now: time.Now()}
+	answer := explain.Explain(&f)
+	answer.Seq = p.seq
+	return answer, nil
+}
+
+// leaseTime is how long an explanation waits to know whether a launcher lives.
+const leaseTime = time.Second
+
+// alive says whether a pilot's launcher lives; nil: that is not known.
+func (m *Manager) alive(ctx context.Context, s *pilot.Status) *bool {
+	if m.leases == nil || s.Launcher == "" || !s.State.Live() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaseTime)
+	defer cancel()
+	held, err := m.leases.Held(ctx, s.Launcher)
+	if err != nil {
+		m.logger.Warn("lease cannot be read", zap.String("launcher", s.Launcher), zap.Error(err))
+		return nil
+	}
+	return &held
+}

@@ -86,11 +86,11 @@ func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...
 		}
 	}
 	for _, command := range commands {
-		real, err := exec.LookPath(command)
+		path, err := exec.LookPath(command)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.write(filepath.Join("wrappers", command), fmt.Sprintf(wrapper, h.dir, command, real))
+		h.write(filepath.Join("wrappers", command), fmt.Sprintf(wrapper, h.dir, command, path))
 	}
 	if h.as != nil {
 		if err := os.Chmod(filepath.Dir(h.dir), 0o755); err != nil { // of the testing package

@@ -229,7 +229,7 @@ func TestE2ERollingRestart(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	f := &traffic{t: t, m: h.manager(c), marks: t.TempDir()}
-	watching, stop := context.WithCancel(context.Background())
+	watching, stop := context.WithCancel(t.Context())
 	defer stop()
 	ends := f.watch(watching)
 	over := make(chan struct{})

@@ -21,7 +21,7 @@ func (m *Manager) Explain(ctx context.Context, r api.PilotRequest, c Call) (api.
 	if err != nil {
 		return api.ExplainAnswer{}, err
 	}
-	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.alive(ctx, &p.Pilot.Status), Now: time.Now()}
+	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.alive(ctx, &p.Status), Now: time.Now()}
 	answer := explain.Explain(&f)
 	answer.Seq = p.seq
 	return answer, nil

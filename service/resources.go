@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 )
@@ -116,4 +118,20 @@ func (d ResourceDir) read() (resource.Layer, []resource.Fault) {
 		l.Sites = append(l.Sites, s)
 	}
 	return l, faults
+}
+
+// Known declares the systems of this machine's files and gives the catalogue of
+// its resources; what is odd about those is logged.
+func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource.Catalogue, error) {
+	if err := DeclareSystems(SystemDirs(getenv)); err != nil {
+		return nil, err
+	}
+	known, notices, err := Resources(ResourceDirs(getenv, radical))
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notices {
+		log.Warn("odd resource", zap.String("notice", n))
+	}
+	return known, nil
 }

@@ -51,7 +51,7 @@ func (g *gateway) Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api
 	if err != nil {
 		return reply, &pilot.Error{Code: pilot.Unavailable, Err: err}
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	return reply, json.NewDecoder(answer.Body).Decode(&reply)
 }
 
@@ -79,7 +79,7 @@ func NewDesk(tb testing.TB) *Desk {
 		stop: map[pilot.UID]bool{}, finished: map[pilot.UID]api.Outcome{}, secrets: map[pilot.UID]string{},
 		instances: map[pilot.UID]string{},
 	}
-	l, err := net.Listen("unix", d.Socket)
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "unix", d.Socket)
 	if err != nil {
 		tb.Fatal(err)
 	}

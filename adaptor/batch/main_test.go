@@ -193,3 +193,10 @@ func (b *bench) ended(s *batch.System, h adaptor.Handle) adaptor.Status {
 	b.Helper()
 	return b.until(s, h, "the end", func(st adaptor.Status) bool { return st.Phase == adaptor.Ended })
 }
+
+func write(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

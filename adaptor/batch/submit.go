@@ -174,8 +174,7 @@ func prepared(err error) error {
 		return nil
 	}
 	c := adaptor.NotSent
-	switch pilot.CodeOf(err) {
-	case pilot.Invalid, pilot.Unsupported, pilot.Denied:
+	if code := pilot.CodeOf(err); code == pilot.Invalid || code == pilot.Unsupported || code == pilot.Denied {
 		c = adaptor.Rejected
 	}
 	return &adaptor.Error{Class: c, Err: err}

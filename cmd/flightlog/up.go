@@ -87,15 +87,9 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return misused("%v", err)
 	}
 	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
-	if err := service.DeclareSystems(service.SystemDirs(a.getenv)); err != nil {
-		return err
-	}
-	known, notices, err := service.Resources(service.ResourceDirs(a.getenv, u.radical))
+	known, err := service.Known(a.getenv, u.radical, log)
 	if err != nil {
 		return err
-	}
-	for _, n := range notices {
-		log.Warn("odd resource", zap.String("notice", n))
 	}
 	dir, err := filepath.Abs(or(u.store, service.StateDir(a.getenv)))
 	if err != nil {

@@ -73,15 +73,9 @@ func (f *flags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := service.DeclareSystems(service.SystemDirs(os.Getenv)); err != nil {
-		return err
-	}
-	known, notices, err := service.Resources(service.ResourceDirs(os.Getenv, f.radical))
+	known, err := service.Known(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
-	}
-	for _, n := range notices {
-		logger.Warn("odd resource", zap.String("notice", n))
 	}
 	f.panel.Program, f.panel.Parts, f.panel.Logger = "manager", []ops.Name{{Part: ops.PartManager}}, logger
 	panel, err := ops.Open(ctx, f.panel)

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -121,7 +121,7 @@ func checkQuery(t *testing.T, title, query, legend string, used map[string]bool)
 			used[strings.TrimSuffix(v.Name, part)] = true
 		}
 		for _, m := range v.LabelMatchers {
-			if m.Name != labels.MetricName && !slices.Contains(of, m.Name) {
+			if m.Name != model.MetricNameLabel && !slices.Contains(of, m.Name) {
 				t.Errorf("%s: %s has no label %s", title, v.Name, m.Name)
 			}
 		}

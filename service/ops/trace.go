@@ -160,10 +160,10 @@ func (t *tracing) moved(before *projection.Pilot, e *events.Event) {
 	}
 	ctx := under(context.Background(), before.Trace)
 	name, begun := spanOf[before.State], before.ChangedAt
-	switch {
-	case name == "":
+	switch name {
+	case "":
 		return
-	case name == spanActive:
+	case spanActive:
 		begun = before.ActiveAt
 	}
 	t.past(ctx, name, begun, e)

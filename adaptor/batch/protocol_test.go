@@ -1,0 +1,151 @@
+package batch_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
+	"github.com/flightlog/flightlog/adaptor/batch"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// protocolSystems show the token, the one, and a part of the name only, the other.
+var protocolSystems = []string{"slurm", "sge"}
+
+// TestLostAnswers: whatever becomes of the answer to a submit, Find gives the one job.
+func TestLostAnswers(t *testing.T) {
+	for _, system := range protocolSystems {
+		for _, kind := range []fakebatch.Kind{fakebatch.QueueThenTimeout, fakebatch.QueueThenGarbage, fakebatch.QueueThenDie} {
+			t.Run(system+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				s, spec := b.open(), b.spec("p", 1, "exit 0")
+				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				_, err := s.Submit(t.Context(), spec)
+				var refusal *adaptor.Error
+				if !errors.As(err, &refusal) || refusal.Class != adaptor.Uncertain {
+					t.Fatalf("it says %v", err)
+				}
+				p, ok, err := b.open().Find(t.Context(), spec)
+				if !ok || err != nil {
+					t.Fatalf("not found: %v; jobs %+v", err, b.fake.Jobs())
+				}
+				if st := b.ended(s, b.handle(spec, p)); st.Outcome == nil || st.Outcome.Kind != api.OutcomeDone {
+					t.Errorf("it ends %+v", st)
+				}
+				if n, ran := b.fake.Submits(), b.ran("p"); n != 1 || ran != 1 {
+					t.Errorf("%d submits, %d runs", n, ran)
+				}
+			})
+		}
+	}
+}
+
+// TestRefusedSubmits: nothing is there, and it is said whether it may be tried again.
+func TestRefusedSubmits(t *testing.T) {
+	for _, system := range protocolSystems {
+		for kind, class := range map[fakebatch.Kind]adaptor.Class{
+			fakebatch.Reject: adaptor.Rejected, fakebatch.Throttle: adaptor.Throttled, fakebatch.Unreachable: adaptor.NotSent,
+		} {
+			t.Run(system+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				s, spec := b.open(), b.spec("p", 1, "exit 0")
+				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				_, err := s.Submit(t.Context(), spec)
+				var refusal *adaptor.Error
+				if !errors.As(err, &refusal) || refusal.Class != class {
+					t.Fatalf("it says %v, want %s", err, class)
+				}
+				if n := len(b.fake.Jobs()); n != 0 {
+					t.Errorf("%d jobs", n)
+				}
+			})
+		}
+	}
+}
+
+// TestListingsThatLie: no answer of a listing ends a job that runs.
+func TestListingsThatLie(t *testing.T) {
+	for _, system := range protocolSystems {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+			h := b.submit(s, spec)
+			running := func(st adaptor.Status) bool { return st.Phase == adaptor.Running }
+			b.until(s, h, "running", running)
+			for _, kind := range []fakebatch.Kind{
+				fakebatch.ListFails, fakebatch.ListEmpty, fakebatch.ListPartial, fakebatch.ListError, fakebatch.Unreachable,
+			} {
+				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				if all, err := s.Poll(t.Context(), []adaptor.Handle{h}, time.Now()); err == nil && all[0].Phase == adaptor.Ended {
+					t.Errorf("%s: %+v", kind, all[0])
+				}
+				b.fake.Heal()
+				b.until(s, h, "running after "+string(kind), running)
+			}
+			b.stopByForce(s, h)
+		})
+	}
+}
+
+// TestIDsOfOthers: a job that has our id and not our token is not ours.
+func TestIDsOfOthers(t *testing.T) {
+	for _, system := range protocolSystems {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+			h := b.submit(s, spec)
+			b.until(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			other := h
+			other.Attempt = 2
+			if st := b.poll(s, other); st.Phase != adaptor.Vanished {
+				t.Errorf("the id with another token is %+v", st)
+			}
+			if err := s.Cancel(t.Context(), other, adaptor.Stop{Force: true}); err != nil {
+				t.Error(err)
+			}
+			if st := b.poll(s, h); st.Phase != adaptor.Running {
+				t.Errorf("after the cancel of another attempt: %+v", st)
+			}
+			b.stopByForce(s, h)
+		})
+	}
+}
+
+// TestMuteAgents: an agent that reaches nobody is known by its marks.
+func TestMuteAgents(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "slurm")
+	b.mute = true
+	s, spec := b.open(), b.spec("p", 1, "until [ -e go ]; do sleep 0.05; done; exit 3")
+	h := b.submit(s, spec)
+	st := b.until(s, h, "its beginning", func(st adaptor.Status) bool { return st.Begun != nil })
+	if st.Phase != adaptor.Running || st.Begun.Instance == "" {
+		t.Errorf("begun as %+v", st)
+	}
+	write(t, h.Sandbox+"/go")
+	st = b.ended(s, h)
+	if out := st.Outcome; out == nil || out.Code != pilot.PayloadFailed || out.ExitCode == nil || *out.ExitCode != 3 {
+		t.Errorf("it ends %+v", st.Outcome)
+	}
+	if secret := b.Secret("p"); secret != "" {
+		t.Error("its agent asked")
+	}
+}
+
+// stopByForce ends a job and sees that it ended so.
+func (b *bench) stopByForce(s *batch.System, h adaptor.Handle) {
+	b.Helper()
+	if err := s.Cancel(b.Context(), h, adaptor.Stop{Force: true}); err != nil {
+		b.Fatal(err)
+	}
+	if st := b.ended(s, h); st.Outcome == nil || st.Outcome.Kind != api.OutcomeCanceled {
+		b.Errorf("killed, it is %+v", st)
+	}
+}

@@ -9,7 +9,7 @@ PKGS         ?= ./...
 STORE        ?= .store
 LISTEN       ?= 127.0.0.1:4222
 
-.PHONY: help demo up build test browser catalogue check tidy lint fmt fuzz sim e2e e2e-long bench cover clean \
+.PHONY: help demo up build test browser catalogue check tidy lint fmt fuzz sim e2e e2e-batch e2e-long bench cover clean \
 	slurm-up slurm-down sge-up sge-down sshd-up sshd-down
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ sim: ## The fleet in simulated time, SEEDS=10000 histories
 
 e2e: ## A real server, everything killed and restarted
 	$(GO) test -race -run E2E -count=1 ./e2e
+
+e2e-batch: ## Pilots on the real SLURM, Grid Engine and sshd of the testbed that is up
+	$(GO) test -run E2EBatch -count=1 -timeout 20m -v ./e2e
 
 e2e-long: ## The same under load, for a long time
 	FLIGHTLOG_LONG=1 $(GO) test -run E2E -count=1 -timeout 60m ./e2e

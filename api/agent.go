@@ -41,6 +41,17 @@ type Outcome struct {
 	EndedAt  time.Time       `json:"ended_at"`
 }
 
+// Vague says that whoever left the outcome cannot know the reason: a signal came, or
+// the agent is gone. A batch system may know more.
+func (o *Outcome) Vague() bool {
+	switch o.Code {
+	case pilot.JobCanceledByThem, pilot.AgentLost, pilot.BootstrapFailed:
+		return true
+	default:
+		return o.Code == pilot.PayloadFailed && o.Signal != 0
+	}
+}
+
 // OutcomeKind is the end an agent reports.
 type OutcomeKind string
 

@@ -194,15 +194,6 @@ func (h *batchHouse) story(p *client.Pilot) string {
 	return "\n" + out + h.tail(filepath.Join(h.dir, "launcher.log"))
 }
 
-// testbed has a script of the test systems do something.
-func testbed(t *testing.T, script string, args ...string) {
-	t.Helper()
-	out, err := exec.Command(filepath.Join("..", "scripts", "testbed", script), args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", script, args, err, out)
-	}
-}
-
 // command runs a command of the batch system as the jobs' user, not through the
 // wrappers.
 func (h *batchHouse) command(name string, args ...string) string {

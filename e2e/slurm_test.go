@@ -99,6 +99,10 @@ func TestE2EBatchSlurmEnds(t *testing.T) {
 		t.Errorf("processes %v are left running", left)
 	}
 	h.noJobsLeft()
+	if n := h.calls("sbatch"); n != 10 {
+		t.Errorf("sbatch was called %d times for 10 pilots", n)
+	}
+	t.Logf("asked SLURM: squeue %d times, sacct %d, scancel %d", h.calls("squeue"), h.calls("sacct"), h.calls("scancel"))
 }
 
 // noJobsLeft sees that SLURM has no live job of any pilot of the house.

@@ -169,7 +169,7 @@ func judge(s *sight, a *ask) verdict {
 		case st.Instance == "":
 			return refuse("it has not activated")
 		}
-		if s.Shared && a.req.Outcome.Code == pilot.JobCanceledByThem && !st.State.Leaving() {
+		if s.Shared && a.req.Outcome.Vague() && !st.State.Leaving() {
 			return verdict{ending: true}
 		}
 		c := outcomeChange(st, a.req.Outcome)

@@ -30,12 +30,13 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 			jobs = append(jobs, r)
 		}
 	}
-	if stop.Force {
-		s.mu.Lock()
-		s.killed[token] = true
-		s.mu.Unlock()
+	if err := s.kill(ctx, jobs, !stop.Force); err != nil || !stop.Force || len(jobs) == 0 {
+		return err
 	}
-	return s.kill(ctx, jobs, !stop.Force)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.killed[token] = true
+	return nil
 }
 
 func (s *System) kill(ctx context.Context, jobs []Record, gentle bool) error {

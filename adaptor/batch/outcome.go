@@ -2,22 +2,17 @@ package batch
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
 )
-
-// vague are ends of which whoever left the mark cannot know the reason: a signal
-// came, or nothing came at all. The batch system may know it.
-var vague = []pilot.CauseCode{pilot.JobCanceledByThem, pilot.AgentLost, pilot.BootstrapFailed}
 
 // outcome is how a job ended, by its mark and by what the system says; r is nil
 // for one that the system does not know any more. Nil: nobody knows.
 func (m *marks) outcome(r *Record) *api.Outcome {
 	var out api.Outcome
 	switch {
-	case m.exit != nil && (r == nil || r.Cause == "" || !slices.Contains(vague, m.exit.Code)):
+	case m.exit != nil && (r == nil || r.Cause == "" || !m.exit.Vague()):
 		out = *m.exit
 	case r == nil:
 		return nil

@@ -2,7 +2,6 @@ package batch
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -117,7 +116,7 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 			st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At, Nodes: []string{r.Nodes}}
 		}
 	}
-	if r == nil && p.Dialect.Certain && (m.begun || m.known) {
+	if r == nil && (p.Dialect.Certain && (m.begun || m.known) || p.forced(h)) {
 		r = &Record{Native: "gone", Cause: p.gone(h)}
 		st.Phase, st.Native = adaptor.Ended, r.Native
 	}
@@ -131,7 +130,7 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 	default:
 		st.Outcome = m.outcome(r)
 	}
-	if out := st.Outcome; out != nil && slices.Contains(vague, out.Code) && p.forced(h) {
+	if out := st.Outcome; out != nil && out.Vague() && p.forced(h) {
 		out.Kind, out.Code = api.OutcomeCanceled, pilot.JobCanceledByThem
 	}
 	p.settle(h, st.Phase)

@@ -50,7 +50,7 @@ type System struct {
 
 	mu     sync.Mutex
 	over   map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
-	killed map[string]bool      // by token: jobs ended by force
+	killed map[string]bool      // by token: jobs whose end by force was asked for and granted
 }
 
 // New checks the configuration; it asks nothing.

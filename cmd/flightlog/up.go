@@ -95,10 +95,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err != nil {
 		return err
 	}
-	u.panel.Program, u.panel.Logger, u.panel.Parts = "up", log.Named("http"), []ops.Name{{Part: ops.PartManager}}
-	for _, label := range u.resources {
-		u.panel.Parts = append(u.panel.Parts, ops.Name{Part: ops.PartLauncher, Resource: label})
-	}
+	u.panel.Program, u.panel.Logger, u.panel.Parts = "up", log.Named("http"), u.parts()
 	panel, err := ops.Open(ctx, u.panel)
 	if err != nil {
 		return err
@@ -130,6 +127,15 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		log.Info("stopped; pilots keep running")
 	}
 	return err
+}
+
+// parts are those whose readiness is that of this process.
+func (u *upFlags) parts() []ops.Name {
+	names := []ops.Name{{Part: ops.PartManager}}
+	for _, label := range u.resources {
+		names = append(names, ops.Name{Part: ops.PartLauncher, Resource: label})
+	}
+	return names
 }
 
 // parts is what the manager and the launcher of up need to know.

@@ -117,6 +117,7 @@ func TestE2EBatchSlurmAway(t *testing.T) {
 // refuses: those pilots are lost, and said to be.
 func TestE2EBatchSlurmForgets(t *testing.T) {
 	h := newBreakableSlurm(t)
+	t.Cleanup(func() { h.slurm("up") }) // nodes are drained if two jobs of one id meet there
 	ps := submit(t, h.m, h.job("sleep 45"), h.job("sleep 600"), h.job("sleep 600"))
 	ids := make([]string, len(ps))
 	last := 0

@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,17 +56,18 @@ func athome(m *testing.M) int {
 type bench struct {
 	testing.TB
 	*adaptortest.Desk
-	fake   *fakebatch.Fake
-	system string
-	root   string
-	runs   string
-	mute   bool
-	lag    time.Duration
+	fake    *fakebatch.Fake
+	system  string
+	root    string
+	manager string // of this test alone: processes are known by it
+	runs    string
+	mute    bool
+	lag     time.Duration
 }
 
 func newBench(t *testing.T, system string) *bench {
 	t.Helper()
-	b := &bench{TB: t, Desk: adaptortest.NewDesk(t), system: system, root: t.TempDir()}
+	b := &bench{TB: t, Desk: adaptortest.NewDesk(t), system: system, root: t.TempDir(), manager: "mgr-" + rand.Text()}
 	if system != "ssh" {
 		b.fake = fakebatch.New(t, system)
 	}
@@ -119,7 +121,7 @@ func (b *bench) endpoint() string {
 // spec is a pilot whose payload signs and then runs the shell script.
 func (b *bench) spec(uid string, attempt int, script string) *adaptor.Spec {
 	s := &adaptor.Spec{
-		Key: pilot.Key{Resource: "site.host", Manager: "mgr-1", Pilot: uid}, Attempt: attempt, Secret: "sesame",
+		Key: pilot.Key{Resource: "site.host", Manager: b.manager, Pilot: uid}, Attempt: attempt, Secret: "sesame",
 		Since: time.Now(),
 		Description: pilot.Description{
 			Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "/bin/sh",

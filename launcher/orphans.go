@@ -49,9 +49,9 @@ func (l *Launcher) Orphans(ctx context.Context, r api.OrphansRequest) (api.Orpha
 		return answer, err
 	}
 	answer.Seq = view.Applied()
-	b, now := newBook(view, all), time.Now()
+	b := newBook(view, all, time.Now(), l.lim.Leave)
 	for i := range places {
-		answer.Orphans = append(answer.Orphans, l.orphansAt(ctx, &places[i], b, now, &r)...)
+		answer.Orphans = append(answer.Orphans, l.orphansAt(ctx, &places[i], b, &r)...)
 	}
 	if n := len(answer.Orphans); n > orphansLimit {
 		answer.Orphans, answer.LeftOut = answer.Orphans[:orphansLimit], n-orphansLimit
@@ -160,16 +160,16 @@ func pilotsOf(view *projection.View, f projection.Filter) iter.Seq[*projection.P
 }
 
 // orphansAt gives the orphans of one system, and ends those that are to be.
-func (l *Launcher) orphansAt(ctx context.Context, at *place, b *book, now time.Time, r *api.OrphansRequest) []api.Orphan {
+func (l *Launcher) orphansAt(ctx context.Context, at *place, b *book, r *api.OrphansRequest) []api.Orphan {
 	var found []api.Orphan
 	for i := range at.jobs {
-		o, ok := b.judge(&at.jobs[i], now)
+		o, ok := b.judge(&at.jobs[i])
 		if !ok {
 			continue
 		}
 		o.System, o.Resource = at.name, l.resource
 		if slices.Contains(r.Kill, o.OrphanName) {
-			l.end(ctx, at.system, &at.jobs[i], &o, r.Foreign)
+			l.killOrphan(ctx, at.system, &at.jobs[i], &o, r.Foreign)
 		}
 		found = append(found, o)
 	}
@@ -177,8 +177,8 @@ func (l *Launcher) orphansAt(ctx context.Context, at *place, b *book, now time.T
 	return found
 }
 
-// end kills an orphan, and says what came of it.
-func (l *Launcher) end(ctx context.Context, system adaptor.Surveyor, job *adaptor.Job, o *api.Orphan, foreign bool) {
+// killOrphan ends one, and says what came of it.
+func (l *Launcher) killOrphan(ctx context.Context, system adaptor.Surveyor, job *adaptor.Job, o *api.Orphan, foreign bool) {
 	if o.Foreign && !foreign {
 		o.Fate = api.OrphanKept
 		return

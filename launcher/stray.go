@@ -10,14 +10,14 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// leaveTime is how long a job may outlive the end of its pilot or attempt before it
-// is an orphan: until then whoever ended it is at work.
-const leaveTime = time.Minute
-
 // book finds the attempt that a job carries the token or the tag of.
 type book struct {
 	view *projection.View
-	tags map[string]attemptOf // nil: no job shows only a tag
+	now  time.Time
+	// leave is how long a job may outlive its pilot's or attempt's end before it is
+	// an orphan: until then whoever ended it is at work.
+	leave time.Duration
+	tags  map[string]attemptOf // nil: no job shows only a tag
 }
 
 type attemptOf struct {
@@ -27,8 +27,8 @@ type attemptOf struct {
 
 // newBook makes the book of a log. Tags lead nowhere by themselves, so those of
 // all attempts are computed, if any of the jobs needs them.
-func newBook(view *projection.View, jobs []adaptor.Job) *book {
-	b := &book{view: view}
+func newBook(view *projection.View, jobs []adaptor.Job, now time.Time, leave time.Duration) *book {
+	b := &book{view: view, now: now, leave: leave}
 	for i := range jobs {
 		if jobs[i].Token == "" {
 			b.readTags()
@@ -50,7 +50,7 @@ func (b *book) readTags() {
 // judge says what the log knows of a job that was seen before the log was read;
 // false: it is not an orphan, or not yet. Intent is written before effect, so the
 // log knows every attempt of its own that a job can carry.
-func (b *book) judge(job *adaptor.Job, now time.Time) (api.Orphan, bool) {
+func (b *book) judge(job *adaptor.Job) (api.Orphan, bool) {
 	of, named := b.attempt(job)
 	p, known := b.view.Get(of.key.Manager, of.key.Pilot)
 	o := api.Orphan{
@@ -63,7 +63,7 @@ func (b *book) judge(job *adaptor.Job, now time.Time) (api.Orphan, bool) {
 	_, managed := b.view.Manager(of.key.Manager)
 	switch {
 	case known:
-		o.Reason = stray(&p, of.attempt, now)
+		o.Reason = b.stray(&p, of.attempt)
 	case !named || managed:
 		o.Reason = api.UnknownPilot
 	default:
@@ -83,7 +83,7 @@ func (b *book) attempt(job *adaptor.Job) (attemptOf, bool) {
 
 // stray says why a job of a pilot's attempt belongs to nobody; empty: somebody
 // looks after it, or may, or nobody can say.
-func stray(p *projection.Pilot, attempt int, now time.Time) api.OrphanReason {
+func (b *book) stray(p *projection.Pilot, attempt int) api.OrphanReason {
 	var why api.OrphanReason
 	switch {
 	case p.Degraded != "":
@@ -99,7 +99,7 @@ func stray(p *projection.Pilot, attempt int, now time.Time) api.OrphanReason {
 	default:
 		return "" // from LAUNCHING on the attempt has a job, or is about to
 	}
-	if now.Before(p.ChangedAt.Add(leaveTime)) {
+	if b.now.Before(p.ChangedAt.Add(b.leave)) {
 		return ""
 	}
 	return why

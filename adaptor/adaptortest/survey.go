@@ -13,7 +13,7 @@ func surveyed(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, true)
 	job := place(t, a, s)
 	eventually(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
-	stranger := h.Open().(adaptor.Surveyor) //nolint:errcheck // every system has it
+	stranger := h.Open().(adaptor.Surveyor)
 	seen, ok := sight(t, stranger, s)
 	if !ok {
 		t.Fatal("not shown")

@@ -19,13 +19,14 @@ import (
 // hunt is what the command orphans is to do.
 type hunt struct {
 	resources          []string
+	jobs               []string // only those with one of these ids; none: all
 	kill, yes, foreign bool
 }
 
 func (a *app) orphans() *cobra.Command {
 	var h hunt
 	c := &cobra.Command{
-		Use: "orphans", Args: cobra.NoArgs,
+		Use:   "orphans [JOB…]",
 		Short: "Show, and kill, jobs of batch systems that belong to no live pilot",
 		Long: "Show jobs and processes that carry the token of a pilot and belong to no live one: the pilot\n" +
 			"has ended, its attempt was superseded, or the log does not know it. Of each resource one\n" +
@@ -35,7 +36,8 @@ func (a *app) orphans() *cobra.Command {
 		Example: "  flightlog orphans --resource example.cluster\n" +
 			"  flightlog orphans --kill --yes -o json",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+		h.jobs = args
 		return a.hunt(ctx, cl, &h)
 	}, func([]string) error {
 		_, asks := terminal(a.stdin)
@@ -66,17 +68,20 @@ func (a *app) hunt(ctx context.Context, cl *client.Client, h *hunt) error {
 			labels = append(labels, all[i].Label)
 		}
 	}
-	found, err := ask(ctx, cl, labels, map[string]api.OrphansRequest{}, len(h.resources) == 0)
+	found, err := h.ask(ctx, cl, labels, map[string]api.OrphansRequest{})
 	if err != nil {
 		return err
 	}
-	if wanted := h.prey(found); h.kill && len(wanted) > 0 {
-		if !h.yes && !a.agrees(found, h) {
-			return misused("nothing was killed")
+	wanted := h.prey(found)
+	if h.kill && len(wanted) > 0 {
+		if !h.yes && !a.agrees(ctx, found, wanted) {
+			a.tell("flightlog: nothing was killed")
+			return exit(exitError)
 		}
-		if found, err = ask(ctx, cl, labels, wanted, len(h.resources) == 0); err != nil {
+		if found, err = h.ask(ctx, cl, labels, wanted); err != nil {
 			return err
 		}
+		a.missed(found, wanted)
 	}
 	if err := a.print(a.found(found)); err != nil {
 		return err
@@ -84,10 +89,10 @@ func (a *app) hunt(ctx context.Context, cl *client.Client, h *hunt) error {
 	return a.shortcomings(found)
 }
 
-// ask asks the launchers of each resource, all at once. Where others answer, those
-// that have no launcher may be missing.
-func ask(
-	ctx context.Context, cl *client.Client, labels []string, what map[string]api.OrphansRequest, some bool,
+// ask asks the launchers of each resource, all at once. A resource that was not
+// named may have no launcher, if another one has.
+func (h *hunt) ask(
+	ctx context.Context, cl *client.Client, labels []string, what map[string]api.OrphansRequest,
 ) ([]api.OrphansAnswer, error) {
 	answers, errs := make([]api.OrphansAnswer, len(labels)), make([]error, len(labels))
 	var asking sync.WaitGroup
@@ -99,8 +104,8 @@ func ask(
 	for i, err := range errs {
 		switch {
 		case err == nil:
-			got = append(got, answers[i])
-		case !some || pilot.CodeOf(err) != pilot.Unavailable:
+			got = append(got, h.narrow(answers[i]))
+		case len(h.resources) > 0 || pilot.CodeOf(err) != pilot.Unavailable:
 			return nil, fmt.Errorf("%s: %w", labels[i], err)
 		}
 	}
@@ -108,6 +113,14 @@ func ask(
 		return nil, pilot.Errorf(pilot.Unavailable, "no launcher of any resource answers")
 	}
 	return got, nil
+}
+
+// narrow leaves the jobs that were named.
+func (h *hunt) narrow(r api.OrphansAnswer) api.OrphansAnswer {
+	if len(h.jobs) > 0 {
+		r.Orphans = slices.DeleteFunc(r.Orphans, func(o api.Orphan) bool { return !slices.Contains(h.jobs, o.ID) })
+	}
+	return r
 }
 
 // prey is what may be killed, by resource.
@@ -127,18 +140,39 @@ func (h *hunt) prey(found []api.OrphansAnswer) map[string]api.OrphansRequest {
 	return wanted
 }
 
-// agrees shows what is to be killed, and asks.
-func (a *app) agrees(found []api.OrphansAnswer, h *hunt) bool {
+// agrees shows what is to be killed, and asks. It leaves whoever reads the answer
+// behind when ctx ends: the process ends too.
+func (a *app) agrees(ctx context.Context, found []api.OrphansAnswer, wanted map[string]api.OrphansRequest) bool {
 	n := 0
-	for _, r := range h.prey(found) {
+	for _, r := range wanted {
 		n += len(r.Kill)
 	}
 	p := a.page()
 	p.w = a.stderr
 	p.orphans(found)
 	_, _ = fmt.Fprintf(a.stderr, "Kill %d of them? [y/N] ", n) // who does not see it will not agree
-	answer, _ := bufio.NewReader(a.stdin).ReadString('\n')     // nothing is no
-	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
+	line := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(a.stdin).ReadString('\n') // nothing is no
+		line <- text
+	}()
+	select {
+	case text := <-line:
+		return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(text)))
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// missed tells of jobs that were to be killed and are not shown any more.
+func (a *app) missed(found []api.OrphansAnswer, wanted map[string]api.OrphansRequest) {
+	for i := range found {
+		for _, name := range wanted[found[i].Resource].Kill {
+			if !slices.ContainsFunc(found[i].Orphans, func(o api.Orphan) bool { return o.OrphanName == name }) {
+				a.tell("flightlog: %s: job %s has ended, or is a process of a host whose launcher did not answer this time", found[i].Resource, name.ID)
+			}
+		}
+	}
 }
 
 func (a *app) found(found []api.OrphansAnswer) result {

@@ -1,0 +1,354 @@
+package launcher_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+
+	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
+	"github.com/flightlog/flightlog/adaptor/batch"
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// stage is a step of a pilot's way at which a launcher may die.
+type stage string
+
+// The stages: of the protocol of submits, in its order, and of what follows.
+const (
+	claims  stage = "launching append"
+	puts    stage = "script and assignment put"
+	submits stage = "submit"
+	keeps   stage = "answer kept"
+	records stage = "pending_active append"
+	acks    stage = "command acknowledged"
+	finds   stage = "find, by the heir of a submit"
+	polls   stage = "poll"
+	marks   stage = "marks read"
+	begins  stage = "active append"
+	ends    stage = "end append"
+	stops   stage = "cancel"
+	cancels stage = "canceled append"
+)
+
+var stages = []stage{claims, puts, submits, keeps, records, acks, finds, polls, marks, begins, ends, stops, cancels}
+
+// killedLate is a submit that has queued its job and is killed at its deadline.
+const killedLate fakebatch.Kind = "queue_then_deadline"
+
+// faults are answers that a submit may give instead of the right one.
+var faults = []fakebatch.Kind{fakebatch.QueueThenTimeout, fakebatch.QueueThenGarbage, fakebatch.QueueThenDie, killedLate}
+
+// death is how a launcher dies: before or after the effect of the first call of a
+// stage. From then on none of its calls does anything.
+type death struct {
+	at    stage
+	after bool
+	dead  chan struct{} // closed by it
+
+	mu  sync.Mutex
+	did bool
+}
+
+func newDeath(at stage, after bool) *death {
+	return &death{at: at, after: after, dead: make(chan struct{})}
+}
+
+var errDead = pilot.Errorf(pilot.Unavailable, "this process is dead")
+
+// over says whether it has happened; at a stage it happens, before or after.
+func (d *death) over(at stage, after bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.did && at == d.at && after == d.after {
+		d.did = true
+		close(d.dead)
+	}
+	return d.did
+}
+
+// mortalRunner is a runner of a launcher that dies.
+type mortalRunner struct {
+	runner.Runner
+	*death
+	list stage // what a listing is for
+}
+
+func (m *mortalRunner) Run(ctx context.Context, c runner.Command) (runner.Result, error) {
+	at := m.list
+	switch c.Argv[0] {
+	case "sbatch", "bsub", "qsub":
+		at = submits
+	case "scancel", "qdel", "qsig", "bkill":
+		at = stops
+	}
+	if m.over(at, false) {
+		return runner.Result{}, &runner.Error{Err: errDead}
+	}
+	r, err := m.Runner.Run(ctx, c)
+	if m.over(at, true) {
+		return runner.Result{}, &runner.Error{Started: true, Err: errDead}
+	}
+	return r, err
+}
+
+func (m *mortalRunner) Write(ctx context.Context, dir string, files ...runner.File) error {
+	at := puts
+	if strings.HasSuffix(files[0].Name, ".job") {
+		at = keeps
+	}
+	if m.over(at, false) {
+		return errDead
+	}
+	err := m.Runner.Write(ctx, dir, files...)
+	if m.over(at, true) {
+		return errDead
+	}
+	return err
+}
+
+func (m *mortalRunner) Read(ctx context.Context, limit int64, paths ...string) ([][]byte, error) {
+	at := stage("") // those of Submit and Find are two files
+	if len(paths) > 2 {
+		at = marks
+	}
+	if m.over(at, false) {
+		return nil, &runner.Error{Err: errDead}
+	}
+	files, err := m.Runner.Read(ctx, limit, paths...)
+	if m.over(at, true) {
+		return nil, &runner.Error{Err: errDead}
+	}
+	return files, err
+}
+
+// lateRunner loses the answer of the first submit to its deadline.
+type lateRunner struct {
+	runner.Runner
+	once sync.Once
+}
+
+func (l *lateRunner) Run(ctx context.Context, c runner.Command) (r runner.Result, err error) {
+	r, err = l.Runner.Run(ctx, c)
+	if name := c.Argv[0]; name == "sbatch" || name == "bsub" || name == "qsub" {
+		l.once.Do(func() { r, err = runner.Result{}, &runner.Error{Started: true, Err: context.DeadlineExceeded} })
+	}
+	return r, err
+}
+
+// mortalLog is a log of a launcher that dies.
+type mortalLog struct {
+	launcher.Log
+	*death
+}
+
+var appends = map[events.Kind]stage{
+	"launching": claims, "pending_active": records, "active": begins, "done": ends, "canceled": cancels,
+}
+
+func (m *mortalLog) Append(ctx context.Context, e *events.Event) (uint64, error) {
+	if m.over(appends[e.Kind], false) {
+		return 0, errDead
+	}
+	seq, err := m.Log.Append(ctx, e)
+	if m.over(appends[e.Kind], true) {
+		return 0, errDead
+	}
+	return seq, err
+}
+
+func (m *mortalLog) Last(ctx context.Context, e events.Event) (events.Event, bool, error) {
+	if m.over("", false) {
+		return events.Event{}, false, errDead
+	}
+	return m.Log.Last(ctx, e)
+}
+
+// mortalInbox is an inbox of a launcher that dies.
+type mortalInbox struct {
+	launcher.Inbox
+	*death
+}
+
+func (m *mortalInbox) Receive(ctx context.Context) iter.Seq2[*events.Delivery, error] {
+	return func(yield func(*events.Delivery, error) bool) {
+		for d, err := range m.Inbox.Receive(ctx) {
+			if d != nil {
+				done := d.Done
+				d.Done = func() error {
+					if m.over(acks, false) {
+						return errDead
+					}
+					err := done()
+					if m.over(acks, true) {
+						return errDead
+					}
+					return err
+				}
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// doomed starts a launcher that dies so; list is the stage of its listings.
+func (s *site) doomed(id string, d *death, list stage) *member {
+	s.t.Helper()
+	s.edit = func(c *batch.Config) { c.Runner = &mortalRunner{Runner: c.Runner, death: d, list: list} }
+	defer func() { s.edit = nil }()
+	return s.open(id, func(c *launcher.Config) {
+		c.Log, c.Inbox = &mortalLog{c.Log, d}, &mortalInbox{c.Inbox, d}
+	})
+}
+
+// crash is one case: a launcher dies, another one takes its place.
+type crash struct {
+	system string
+	at     stage
+	after  bool
+	heir   string         // "a": the same one, started again; else another
+	fault  fakebatch.Kind // instead of at: of the submit's answer
+}
+
+func (c *crash) String() string {
+	when := map[bool]string{false: "before", true: "after"}[c.after]
+	if c.fault != "" {
+		return fmt.Sprintf("%s/%s", c.system, c.fault)
+	}
+	return fmt.Sprintf("%s/%s %s, then %s", c.system, when, c.at, c.heir)
+}
+
+func (c *crash) canceled() bool { return c.at == stops || c.at == cancels }
+
+// crashes are all cases.
+func crashes() []crash {
+	var all []crash
+	for _, system := range fakebatch.Systems() {
+		for _, at := range stages {
+			for _, after := range []bool{false, true} {
+				for _, heir := range []string{"a", "b"} {
+					all = append(all, crash{system: system, at: at, after: after, heir: heir})
+				}
+			}
+		}
+		for _, fault := range faults {
+			all = append(all, crash{system: system, fault: fault})
+		}
+	}
+	return all
+}
+
+// play lives through the case and gives the pilot at its end.
+func (c *crash) play(s *site) projection.Pilot {
+	k := s.payload("p", untilGo)
+	switch {
+	case c.fault == killedLate:
+		s.edit = func(c *batch.Config) { c.Runner = &lateRunner{Runner: c.Runner} }
+		s.open("a")
+	case c.fault != "":
+		s.fake.Fault(fakebatch.Fault{Kind: c.fault})
+		s.open("a")
+	case c.at == finds:
+		first, second := newDeath(submits, true), newDeath(finds, c.after)
+		m := s.doomed("a", first, polls)
+		<-first.dead
+		s.kill(m)
+		m = s.doomed(c.heir, second, finds)
+		<-second.dead
+		s.kill(m)
+		s.open(c.heir)
+	default:
+		d := newDeath(c.at, c.after)
+		m := s.doomed("a", d, polls)
+		if at := slices.Index(stages, c.at); at > slices.Index(stages, begins) {
+			s.active(k)
+			c.turn(s, k)
+		}
+		<-d.dead
+		s.kill(m)
+		s.open(c.heir)
+	}
+	s.await(k, "ACTIVE", func(p *projection.Pilot) bool { return p.State >= pilot.Active })
+	c.turn(s, k)
+	want := pilot.Done
+	if c.canceled() {
+		want = pilot.Canceled
+	}
+	return s.awaitState(k, want)
+}
+
+// turn brings a pilot whose payload has begun to its end.
+func (c *crash) turn(s *site, k pilot.Key) {
+	s.until("the payload", func() bool { return s.runs(k) > 0 })
+	if c.canceled() {
+		s.cancel(k, false)
+		return
+	}
+	s.letGo(k)
+}
+
+// TestCrashes is the crash matrix: a launcher dies before or after each effect of
+// the protocol, and the same one or another one goes on; or a submit's answer is
+// lost. Always one native job, one payload run, the right end. With -short it is
+// about SLURM, which shows tokens, and Grid Engine, which shows a part of the name.
+func TestCrashes(t *testing.T) {
+	all := crashes()
+	if want := 6 * (len(stages)*2*2 + len(faults)); len(all) != want || len(stages) != 13 || len(faults) != 4 {
+		t.Fatalf("%d cases, not %d: some have vanished", len(all), want)
+	}
+	var mu sync.Mutex
+	results := map[string]string{}
+	played := 0
+	t.Run("cases", func(t *testing.T) {
+		for i := range all {
+			c := &all[i]
+			if testing.Short() && c.system != "slurm" && c.system != "sge" {
+				continue
+			}
+			played++
+			t.Run(c.String(), func(t *testing.T) {
+				t.Parallel()
+				atSite(t, c.system, func(s *site) {
+					p := c.play(s)
+					s.once(p.Key)
+					mu.Lock()
+					defer mu.Unlock()
+					results[c.String()] = fmt.Sprintf("%s, attempt %d", p.State, p.Attempt)
+				})
+			})
+		}
+	})
+	if len(results) != played && !t.Failed() {
+		t.Errorf("%d cases, %d results", played, len(results))
+	}
+	t.Logf("%d of %d cases\n%s", played, len(all), crashTable(all, results))
+}
+
+// crashTable shows what came of the cases: a line for each stage, a column for each
+// system.
+func crashTable(all []crash, results map[string]string) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "case\t"+strings.Join(fakebatch.Systems(), "\t"))
+	per := len(all) / len(fakebatch.Systems())
+	for i := range per {
+		_, name, _ := strings.Cut(all[i].String(), "/")
+		fmt.Fprint(w, name)
+		for n := range fakebatch.Systems() {
+			fmt.Fprint(w, "\t"+results[all[n*per+i].String()])
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush()
+	return b.String()
+}

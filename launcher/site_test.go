@@ -17,7 +17,6 @@ import (
 	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/launcher"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/projection"
 	"github.com/flightlog/flightlog/resource"
 )
 
@@ -195,7 +194,7 @@ func (s *site) once(k pilot.Key) {
 }
 
 // active waits for a job's payload to be seen.
-func (s *site) active(k pilot.Key) projection.Pilot {
+func (s *site) active(k pilot.Key) {
 	s.t.Helper()
-	return s.awaitState(k, pilot.Active)
+	s.awaitState(k, pilot.Active)
 }

@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -63,6 +64,9 @@ type bench struct {
 	runs    string
 	mute    bool
 	lag     time.Duration
+	floor   time.Duration // 0: 10 ms
+	// listings are shared with others; nil: a System asks for itself.
+	listings batch.Lister
 }
 
 func newBench(t *testing.T, system string) *bench {
@@ -99,7 +103,7 @@ func (b *bench) open() *batch.System {
 	}
 	s, err := batch.New(batch.Config{
 		Dialect: dialect, Runner: at, URL: b.endpoint(), Deadline: time.Minute,
-		Floor: 10 * time.Millisecond, MarkLag: max(b.lag, time.Nanosecond),
+		Floor: cmp.Or(b.floor, 10*time.Millisecond), Listings: b.listings, MarkLag: max(b.lag, time.Nanosecond),
 		Agent: func(context.Context) ([]string, map[string]string, error) {
 			self, err := os.Executable()
 			return []string{self, "agent"}, map[string]string{asAgent: b.Socket}, err

@@ -99,8 +99,9 @@ func (p *poll) account(ctx context.Context) {
 	}
 	known := byID(ended)
 	for _, i := range asked {
-		// What the queue shows last is newer than what the accounting last heard.
-		if r := known.find(&p.jobs[i]); r != nil && (p.records[i] == nil || r.Phase == adaptor.Ended) {
+		// Of what lives, only the queue knows: the accounting shows for ever what a
+		// slurmctld that was killed has forgotten (sacctmgr(1), "runaway jobs").
+		if r := known.find(&p.jobs[i]); r != nil && (r.Phase == adaptor.Ended || p.jobs[i].Job.Cluster != "" && p.records[i] == nil) {
 			p.records[i] = r
 		}
 	}

@@ -94,6 +94,24 @@ func TestListingsThatLie(t *testing.T) {
 	}
 }
 
+// TestForgottenJobs: a job that only the accounting believes to run is not shown.
+func TestForgottenJobs(t *testing.T) {
+	for _, system := range protocolSystems {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+			h := b.submit(s, spec)
+			b.until(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.ListForgets, Times: -1})
+			b.until(s, h, "forgotten", func(st adaptor.Status) bool { return st.Phase == adaptor.Vanished })
+			b.fake.Heal()
+			b.until(s, h, "shown again", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			b.stopByForce(s, h)
+		})
+	}
+}
+
 // TestIDsOfOthers: a job that has our id and not our token is not ours.
 func TestIDsOfOthers(t *testing.T) {
 	for _, system := range protocolSystems {

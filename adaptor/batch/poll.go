@@ -113,8 +113,11 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 	st := adaptor.Status{Phase: adaptor.Vanished, Native: "not shown"}
 	if r != nil {
 		st = adaptor.Status{Phase: r.Phase, Native: r.Native, Reason: r.Reason}
-		if h.Mute && m.started != nil && r.Phase != adaptor.Ended {
-			st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At, Nodes: []string{r.Nodes}}
+	}
+	if h.Mute && m.started != nil {
+		st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At}
+		if r != nil && r.Nodes != "" {
+			st.Begun.Nodes = []string{r.Nodes}
 		}
 	}
 	if r == nil && (p.Dialect.Certain && (m.begun || m.known) || p.forced(h)) {

@@ -263,4 +263,3 @@ func TestShippedLimits(t *testing.T) {
 		}
 	}
 }
-

@@ -234,9 +234,12 @@ func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
 			cfg.FilterSubjects = []string{"pilots.>"} // the policy demands a filter
 		}
 	}
+	if len(cfg.FilterSubjects) == 1 { // named in the request's subject, so that permissions can tell
+		cfg.FilterSubject, cfg.FilterSubjects = cfg.FilterSubjects[0], nil
+	}
 	var cons jetstream.Consumer
 	err := t.log.conn.persist(ctx, "tail", func(ctx context.Context) (err error) {
-		if cons, err = t.log.conn.js.CreateConsumer(ctx, stream, cfg); err != nil {
+		if cons, err = t.log.conn.ownConsumer(ctx, cfg); err != nil {
 			return err
 		}
 		return t.sameLog(ctx)

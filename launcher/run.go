@@ -228,7 +228,7 @@ func (l *Launcher) receive(ctx context.Context) error {
 }
 
 func (l *Launcher) hold(ctx context.Context) error {
-	if err := l.leases.Hold(ctx, l.id, l.resource); err != nil && ctx.Err() == nil {
+	if err := l.leases.Hold(ctx, pilot.LeaseOf(l.resource, l.id), l.resource); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("launcher: lease: %w", err)
 	}
 	return ctx.Err()

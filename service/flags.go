@@ -18,6 +18,7 @@ func BusFlags(set *pflag.FlagSet, cfg *bus.Config) {
 		{&cfg.Context, "context", "context of the nats command line (NATS_CONTEXT)"},
 		{&cfg.Creds, "creds", "credentials `file` (NATS_CREDS)"},
 		{&cfg.NKey, "nkey", "nkey seed `file` (NATS_NKEY)"},
+		{&cfg.InboxPrefix, "inbox-prefix", "`subject` that answers come to, as the user's permissions have it (NATS_INBOX_PREFIX)"},
 		{&cfg.User, "user", "user; the password comes from NATS_PASSWORD (NATS_USER)"},
 		{&cfg.Cert, "tlscert", "client certificate `file` (NATS_CERT)"},
 		{&cfg.Key, "tlskey", "client key `file` (NATS_KEY)"},

@@ -97,8 +97,9 @@ func (s *systems) share(e resource.Endpoint, r runner.Runner, alone *batch.Syste
 	if e.Transport == "" {
 		environ = os.Environ() // elsewhere it is that of a login, the same for all
 	}
+	site, _, _ := strings.Cut(s.options.Resource, ".")
 	p, err := polling.New(polling.Config{
-		Endpoint: polling.Name(r.Identity(), alone.Dialect.Name, e.String(), environ), Me: s.fleet.me,
+		Endpoint: site + "." + polling.Name(r.Identity(), alone.Dialect.Name, e.String(), environ), Me: s.fleet.me,
 		Bus: s.fleet.bus, Leases: s.fleet.leases, Query: alone.Query, Floor: alone.Floor(), Logger: alone.Logger,
 	})
 	if err != nil {

@@ -52,6 +52,7 @@ var keys = slices.Concat(
 		{Path: "nats.context", Env: "NATS_CONTEXT", Flag: "context", Usage: "context of the nats command line", check: text, of: connected},
 		{Path: "nats.creds", Env: "NATS_CREDS", Flag: "creds", Usage: "file of credentials", check: text, of: connected},
 		{Path: "nats.nkey", Env: "NATS_NKEY", Flag: "nkey", Usage: "file of an nkey seed", check: text, of: connected},
+		{Path: "nats.inbox_prefix", Env: "NATS_INBOX_PREFIX", Flag: "inbox-prefix", Usage: "where answers come to; _INBOX", check: text, of: connected},
 		{Path: "nats.user", Env: "NATS_USER", Flag: "user", Usage: "user; the password is NATS_PASSWORD", check: text, of: connected},
 		{Path: "nats.tlscert", Env: "NATS_CERT", Flag: "tlscert", Usage: "file of the client's certificate", check: text, of: connected},
 		{Path: "nats.tlskey", Env: "NATS_KEY", Flag: "tlskey", Usage: "file of the client's key", check: text, of: connected},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
@@ -49,28 +48,46 @@ func (s *Set) account(name string) (nkeys.KeyPair, string, error) {
 	return s.key("account-"+name, nkeys.CreateAccount)
 }
 
-// credentials makes the file of a user's token and seed.
+// credentials makes the file of a user's token and seed. The token is signed by
+// a key of its own, to which the account's token gives the permissions: so they
+// can change later, and a token is small enough for the 4 KiB in which a client
+// must introduce itself.
 func (s *Set) credentials(e *Entry, seed []byte) ([]byte, error) {
-	account, _, err := s.account(e.Tenant)
+	account, public, err := s.account(e.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	defer account.Wipe()
-	p := e.Permissions()
-	claims := jwt.NewUserClaims(e.Key)
-	claims.Name = e.Name
-	claims.Tags.Add("role:" + string(e.Role))
-	claims.Pub.Allow.Add(p.Publish...)
-	claims.Sub.Allow.Add(p.Subscribe...)
-	claims.Sub.Deny.Add(p.DenySubscribe...)
-	if p.Respond > 0 {
-		claims.Resp = &jwt.ResponsePermission{MaxMsgs: 1, Expires: p.Respond}
+	account.Wipe()
+	signer, err := nkeys.CreateAccount()
+	if err == nil {
+		defer signer.Wipe()
+		e.Signer, err = signer.PublicKey()
 	}
-	token, err := claims.Encode(account)
+	claims := jwt.NewUserClaims(e.Key)
+	claims.Name, claims.IssuerAccount = e.Name, public
+	claims.SetScoped(true)
+	var token string
+	if err == nil {
+		token, err = claims.Encode(signer)
+	}
 	if err != nil {
 		return nil, &pilot.Error{Code: pilot.Internal, Op: "sign a user", Err: err}
 	}
 	return jwt.FormatUserConfig(token, seed)
+}
+
+// scope is what a user's signer may grant.
+func (e *Entry) scope() *jwt.UserScope {
+	p := e.Permissions()
+	scope := jwt.NewUserScope()
+	scope.Key, scope.Role, scope.Description = e.Signer, string(e.Role), e.Name
+	scope.Template.Pub.Allow.Add(p.Publish...)
+	scope.Template.Sub.Allow.Add(p.Subscribe...)
+	scope.Template.Sub.Deny.Add(p.DenySubscribe...)
+	if p.Respond > 0 {
+		scope.Template.Resp = &jwt.ResponsePermission{MaxMsgs: 1, Expires: p.Respond}
+	}
+	return scope
 }
 
 // renderOperator makes auth.conf: the operator's token, and those of all
@@ -117,8 +134,15 @@ func (s *Set) sign(operator nkeys.KeyPair, name string) (key, token string, err 
 			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
 		}
 	}
-	for _, r := range slices.DeleteFunc(slices.Clone(s.Revoked), func(r revocation) bool { return r.Tenant != name }) {
-		claims.RevokeAt(r.Key, r.At)
+	for i := range s.Users {
+		if e := &s.Users[i]; e.Tenant == name {
+			claims.SigningKeys.AddScopedSigner(e.scope())
+		}
+	}
+	for _, r := range s.Revoked {
+		if r.Tenant == name {
+			claims.RevokeAt(r.Key, r.At)
+		}
 	}
 	if token, err = claims.Encode(operator); err != nil {
 		return "", "", &pilot.Error{Code: pilot.Internal, Op: "sign account " + name, Err: err}

@@ -29,6 +29,7 @@ const (
 type Entry struct {
 	access.User
 	Key     string    `json:"key"`
+	Signer  string    `json:"signer,omitempty"` // that signed its token, and nothing else ever
 	Created time.Time `json:"created"`
 }
 

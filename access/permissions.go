@@ -70,7 +70,7 @@ func (p *Permissions) manager(u *User) {
 	p.read(u)
 	p.publish(trees()...)
 	// It makes log and leases where there are none; to change them takes an admin.
-	p.publish(api+"STREAM.CREATE."+log, api+"STREAM.CREATE.KV_"+leases)
+	p.publish(api+"INFO", api+"STREAM.CREATE."+log, api+"STREAM.CREATE.KV_"+leases)
 	p.lookUpLeases()
 	p.publish("pilots.api.>") // the live page asks as everybody does
 	p.Subscribe = append(p.Subscribe, "pilots.api.>", "$SRV.>")

@@ -28,3 +28,20 @@ func BusFlags(set *pflag.FlagSet, cfg *bus.Config) {
 		set.Lookup(f.name).DefValue = ""
 	}
 }
+
+// AgentFlags are the flags of a launcher that say who its agents are on the bus.
+func AgentFlags(set *pflag.FlagSet, agents *bus.Config) {
+	set.StringVar(&agents.Creds, "agent-creds", "", "credentials `file` of agents")
+	set.StringVar(&agents.NKey, "agent-nkey", "", "nkey seed `file` of agents")
+	set.StringVar(&agents.InboxPrefix, "agent-inbox-prefix", "", "`subject` that answers to agents come to, as their permissions have it")
+	set.StringVar(&agents.Cert, "agent-tlscert", "", "certificate `file` of agents")
+	set.StringVar(&agents.Key, "agent-tlskey", "", "key `file` of agents")
+}
+
+// AgentBus is how agents reach the launcher's bus: the same servers, of which
+// the launcher's connection knows some, but as themselves.
+func AgentBus(launcher, agents *bus.Config, known []string) bus.Config {
+	cfg := launcher.ForOthers(known)
+	cfg.Creds, cfg.NKey, cfg.InboxPrefix, cfg.Cert, cfg.Key = agents.Creds, agents.NKey, agents.InboxPrefix, agents.Cert, agents.Key
+	return cfg
+}

@@ -22,7 +22,7 @@ type LauncherOptions struct {
 	State     string      // directory it keeps its name in, on this host; required
 	Sandboxes string      // directory of the sandboxes that have no other; empty: <State>/sandbox
 	Agent     []string    // command line of the agent; required
-	Bus       bus.Config  // how agents reach the bus
+	Bus       bus.Config  // how agents reach the bus, as themselves: see AgentBus
 	Spare     int         // agents kept warm; 0: 2, negative: none
 	Replicas  int         // of the leases, if this is the first launcher; 0: 1
 	Logger    *zap.Logger // nil: silent
@@ -33,6 +33,12 @@ type LauncherOptions struct {
 // leaseTTL is how long a launcher that died is waited for before its pilots
 // are adopted. It is the same for all launchers of one bus.
 const leaseTTL = 10 * time.Second
+
+// EnsureLeases makes the leases of launchers if they are missing.
+func EnsureLeases(ctx context.Context, conn *bus.Conn, replicas int) error {
+	_, err := conn.Leases(ctx, leaseTTL, replicas)
+	return err
+}
 
 // Launcher runs a launcher of one resource over a connection until ctx ends;
 // then it leaves its pilots running and gives nil. Any other end is an error:

@@ -76,7 +76,7 @@ func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) 
 	if err != nil {
 		return nil, err
 	}
-	a := &agentAt{runner: r, argv: s.options.Agent, bus: s.options.Bus, remote: e.Transport != ""}
+	a := &agentAt{runner: r, argv: s.options.Agent, bus: s.options.Bus, remote: e.Transport != "", label: s.options.Resource}
 	c := batch.Config{
 		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Logger: s.options.Logger.Named(name),
 		Called: s.options.Panel.Observer().For(name),
@@ -147,6 +147,7 @@ type agentAt struct {
 	argv   []string
 	bus    bus.Config
 	remote bool
+	label  string // of the resource: agents of others have other credentials
 }
 
 // stageDir is where a remote place keeps agents and credentials.
@@ -191,7 +192,7 @@ func (a *agentAt) files(ctx context.Context, dir string, env map[string]string) 
 		if err != nil {
 			return nil, err
 		}
-		file := strings.ToLower(strings.TrimPrefix(name, "NATS_"))
+		file := strings.ToLower(strings.TrimPrefix(name, "NATS_")) + "-" + a.label
 		if err := a.runner.Write(ctx, dir, runner.File{Name: file, Content: content}); err != nil {
 			return nil, err
 		}

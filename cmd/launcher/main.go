@@ -27,6 +27,7 @@ func main() { os.Exit(service.Main(command())) }
 type flags struct {
 	bus    bus.Config
 	agent  string
+	agents bus.Config // who agents are
 	log    service.LogConfig
 	panel  ops.Config
 	config string
@@ -50,6 +51,7 @@ func command() *cobra.Command {
 	set.StringVar(&f.opts.State, "state", service.StateDir(os.Getenv), "`directory` for what it keeps on this host")
 	set.StringVar(&f.opts.Sandboxes, "sandboxes", "", "`directory` of sandboxes (default <state>/sandbox)")
 	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: agent beside this one)")
+	service.AgentFlags(set, &f.agents)
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
 	f.panel.Flags(set)
@@ -81,7 +83,10 @@ func (f *flags) run(c *cobra.Command) error {
 		}
 		f.agent = filepath.Join(filepath.Dir(self), "agent")
 	}
-	f.opts.Agent, f.opts.Bus, f.opts.Logger = []string{f.agent}, f.bus, logger
+	if err := f.bus.CheckAgents(&f.agents); err != nil {
+		return err
+	}
+	f.opts.Agent, f.opts.Logger = []string{f.agent}, logger
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
 	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []ops.Name{{Part: ops.PartLauncher, Resource: f.opts.Resource}}, logger
 	if f.opts.Panel, err = ops.Open(ctx, f.panel); err != nil {
@@ -96,5 +101,6 @@ func (f *flags) run(c *cobra.Command) error {
 		return err
 	}
 	defer conn.Close()
+	f.opts.Bus = service.AgentBus(&f.bus, &f.agents, conn.Servers())
 	return service.Launcher(ctx, conn, f.opts)
 }

@@ -100,6 +100,9 @@ func (f *flags) run(c *cobra.Command) error {
 		if err := conn.Ensure(find, f.stream); err != nil {
 			return err
 		}
+		if err := service.EnsureLeases(find, conn, f.stream.Replicas); err != nil {
+			return err // launchers may not make them where access is controlled
+		}
 	}
 	live, err := service.OpenPage(conn, page)
 	if err != nil {

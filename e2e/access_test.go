@@ -167,3 +167,19 @@ func watchEnds(ctx context.Context, c *client.Client, manager pilot.UID, n int) 
 	}
 	return nil
 }
+
+// TestE2EUpWithUsers: the single process with its users known.
+func TestE2EUpWithUsers(t *testing.T) {
+	g := &guarded{house: newHouse(t), mode: "nkey"}
+	g.auth = filepath.Join(g.dir, "auth")
+	if _, code := g.cli("auth", "init", "--dir", g.auth); code != 0 {
+		t.Fatal("auth init failed")
+	}
+	g.process("flightlog", "up", "--store", filepath.Join(g.dir, "store"), "--listen", g.listen, "--auth", filepath.Join(g.auth, "auth.conf"))
+	m := g.manager(g.as("client"))
+	p := submit(t, m, shell("true"))[0]
+	reach(t, p, pilot.Done)
+	if _, err := bus.Connect(t.Context(), bus.Config{URL: "nats://" + g.listen}); pilot.CodeOf(err) != pilot.Denied {
+		t.Errorf("a stranger: %v", err)
+	}
+}

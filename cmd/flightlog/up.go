@@ -15,7 +15,6 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/embedded"
-	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/config"
@@ -31,6 +30,7 @@ type upFlags struct {
 	config string
 	panel  ops.Config
 	page   service.PageFlags
+	guard  guardFlags
 
 	resources []string
 	radical   bool
@@ -69,13 +69,14 @@ func (a *app) up() *cobra.Command {
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.panel.Flags(f)
 	u.page.Flags(f)
+	u.guard.flags(f)
 	u.log.Flags(f)
 	config.Flag(f, &u.config)
 	return c
 }
 
 func (a *app) runUp(ctx context.Context, u upFlags) error {
-	if err := private(u.listen); err != nil {
+	if err := private(u.listen, &u.guard); err != nil {
 		return err
 	}
 	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
@@ -106,7 +107,9 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	page.Logger = log.Named("page")
-	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
+	server, err := embedded.Start(ctx, embedded.Config{
+		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"), Auth: u.guard.auth, TLS: u.guard.tls,
+	})
 	if err != nil {
 		return err
 	}
@@ -122,7 +125,11 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log, panel, page})
+	agents, err := u.guard.agents(server.URL(), u.resources)
+	if err != nil {
+		return err
+	}
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, agents, log, panel, page})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -143,6 +150,7 @@ type parts struct {
 	url, dir  string
 	catalogue *resource.Catalogue
 	resources []string
+	agents    map[string]bus.Config // by resource
 	log       *zap.Logger
 	panel     *ops.Panel
 	page      service.PageOptions
@@ -174,7 +182,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		}
 		all.Go(func() error {
 			return service.Launcher(ctx, conn, service.LauncherOptions{
-				Resource: label, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url}, Spare: spare,
+				Resource: label, State: p.dir, Agent: agents, Bus: p.agents[label], Spare: spare,
 				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} }, Panel: p.panel,
 			})
 		})
@@ -201,22 +209,16 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 // localResource is this machine in the built-in catalogue.
 const localResource = "local.localhost"
 
-// private refuses addresses that others can reach: the embedded bus asks nobody
-// who he is, and who may submit runs programs as the user of up.
-func private(listen string) error {
-	host, port, err := net.SplitHostPort(listen)
+// private refuses what is no address, and what guard does.
+func private(listen string, guard *guardFlags) error {
+	_, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return misused("--listen %q is not host:port", listen)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return misused("--listen %q: a port is a number from 0 to 65535", listen)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return &pilot.Error{Code: pilot.Denied, Message: fmt.Sprintf(
-		"--listen %s: whoever can reach it could run programs as you, for 'up' has no access control; "+
-			"listen on 127.0.0.1, or run a NATS server with credentials and the parts by themselves", listen)}
+	return guard.check(listen)
 }
 
 // agentCommand is how launchers start agents: the agent beside this binary, or

@@ -13,21 +13,23 @@ import (
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service/ops"
 )
 
 // LauncherOptions are the wishes for a launcher.
 type LauncherOptions struct {
-	Resource  string      // that it serves; required
-	State     string      // directory it keeps its name in, on this host; required
-	Sandboxes string      // directory of the sandboxes that have no other; empty: <State>/sandbox
-	Agent     []string    // command line of the agent; required
-	Bus       bus.Config  // how agents reach the bus, as themselves: see AgentBus
-	Spare     int         // agents kept warm; 0: 2, negative: none
-	Replicas  int         // of the leases, if this is the first launcher; 0: 1
-	Logger    *zap.Logger // nil: silent
-	Ready     func()      // called once it launches; may be nil
-	Panel     *ops.Panel  // shows how it does; nil: nothing does
+	Resource  string          // that it serves; required
+	State     string          // directory it keeps its name in, on this host; required
+	Sandboxes string          // directory of the sandboxes that have no other; empty: <State>/sandbox
+	Agent     []string        // command line of the agent; required
+	Bus       bus.Config      // how agents reach the bus, as themselves: see AgentBus
+	Policy    resource.Policy // what this host's owner lets pilots do
+	Spare     int             // agents kept warm; 0: 2, negative: none
+	Replicas  int             // of the leases, if this is the first launcher; 0: 1
+	Logger    *zap.Logger     // nil: silent
+	Ready     func()          // called once it launches; may be nil
+	Panel     *ops.Panel      // shows how it does; nil: nothing does
 }
 
 // leaseTTL is how long a launcher that died is waited for before its pilots
@@ -98,7 +100,7 @@ func (o *LauncherOptions) open(
 	l, err := launcher.New(launcher.Config{
 		Resource: o.Resource, ID: id, Host: host, Inbox: inbox, Leases: leases,
 		Log: o.Panel.Log(ops.PartLauncher, log), Meter: o.Panel.Meter(),
-		Systems: all, Logger: o.Logger,
+		Systems: all, Logger: o.Logger, Policy: o.Policy,
 	})
 	return log, l, err
 }

@@ -182,7 +182,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		}
 		all.Go(func() error {
 			return service.Launcher(ctx, conn, service.LauncherOptions{
-				Resource: label, State: p.dir, Agent: agents, Bus: p.agents[label], Spare: spare,
+				Resource: label, State: p.dir, Agent: agents, Bus: p.agents[label], Spare: spare, Policy: service.PolicyOf(p.catalogue, label),
 				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} }, Panel: p.panel,
 			})
 		})

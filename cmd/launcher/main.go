@@ -32,6 +32,8 @@ type flags struct {
 	panel  ops.Config
 	config string
 	opts   service.LauncherOptions
+
+	radical bool
 }
 
 func command() *cobra.Command {
@@ -54,6 +56,7 @@ func command() *cobra.Command {
 	service.AgentFlags(set, &f.agents)
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
+	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	f.panel.Flags(set)
 	f.log.Flags(set)
 	config.Flag(set, &f.config)
@@ -73,9 +76,11 @@ func (f *flags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := service.DeclareSystems(service.SystemDirs(os.Getenv)); err != nil {
+	known, err := service.Known(os.Getenv, f.radical, logger)
+	if err != nil {
 		return err
 	}
+	f.opts.Policy = service.PolicyOf(known, f.opts.Resource)
 	if f.agent == "" {
 		self, err := os.Executable()
 		if err != nil {

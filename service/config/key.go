@@ -83,6 +83,7 @@ var keys = slices.Concat(
 		Key{Path: "agent_tlscert", Usage: "file of the agents' certificate", check: text},
 		Key{Path: "agent_tlskey", Usage: "file of the agents' key", check: text},
 		Key{Path: "spare", Default: "0", Usage: "agents kept warm; 0: 2, negative: none", check: whole},
+		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
 		Key{Path: "replicas", Default: "0", Usage: "replicas of the leases, if they are new; 0: 1", check: count},
 	),
 	of(Up, append(slices.Clone(page),

@@ -176,7 +176,8 @@ func (t *tailing) give(m jetstream.Msg, given *uint64) (bool, error) {
 	}
 	s := Stored{
 		Subject: m.Subject(), Data: m.Data(), Prev: expectation(m.Headers()), Trace: traceparent(m.Headers()),
-		Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+		Copied: copies(m.Headers()) > 0,
+		Seq:    meta.Sequence.Stream, Time: meta.Timestamp,
 	}
 	entry, err := s.Entry()
 	if err != nil {

@@ -63,14 +63,14 @@ func (g *guarded) credentials(user string) string {
 }
 
 // start starts a part as a user.
-func (g *guarded) start(user, name string, env []string, args ...string) *process {
+func (g *guarded) start(user, name string, env []string, args ...string) {
+	g.t.Helper()
 	said, err := os.ReadFile(filepath.Join(g.auth, "creds", user+".env"))
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	p := &process{h: g.house, name: filepath.Join(bin, name), args: args, env: append(strings.Fields(string(said)), env...)}
 	p.start()
-	return p
 }
 
 // parts starts a manager and a launcher, each as its own user; they reach the

@@ -110,14 +110,15 @@ func (s *Set) renderOperator() ([]byte, error) {
 		}
 		fmt.Fprintf(&preload, "  # %s\n  %s: %s\n", name, key, token)
 	}
-	claims := jwt.NewOperatorClaims(public)
-	claims.Name, claims.SystemAccount = "flightlog", system
-	token, err := claims.Encode(operator)
-	if err != nil {
-		return nil, &pilot.Error{Code: pilot.Internal, Op: "sign the operator", Err: err}
+	if s.Token == "" {
+		claims := jwt.NewOperatorClaims(public)
+		claims.Name, claims.SystemAccount = "flightlog", system
+		if s.Token, err = claims.Encode(operator); err != nil {
+			return nil, &pilot.Error{Code: pilot.Internal, Op: "sign the operator", Err: err}
+		}
 	}
 	return fmt.Appendf(nil, "%soperator: %s\nsystem_account: %s\nresolver: MEMORY\nresolver_preload: {\n%s}\n",
-		head, token, system, preload.String()), nil
+		head, s.Token, system, preload.String()), nil
 }
 
 // sign gives an account's public key and its token.

@@ -50,6 +50,7 @@ type Set struct {
 type kept struct {
 	Version int          `json:"version"`
 	Mode    Mode         `json:"mode"`
+	Token   string       `json:"operator,omitempty"` // the operator's; servers do not reload another one
 	Users   []Entry      `json:"users"`
 	Revoked []revocation `json:"revoked,omitempty"`
 }
@@ -247,11 +248,11 @@ func (s *Set) equip(e *Entry) error {
 // save writes what the directory says of all users.
 func (s *Set) save() error {
 	slices.SortFunc(s.Users, func(a, b Entry) int { return strings.Compare(a.Tenant+" "+a.Name, b.Tenant+" "+b.Name) })
-	b, err := json.MarshalIndent(s.kept, "", "  ")
+	text, err := s.render()
 	if err != nil {
 		return err
 	}
-	text, err := s.render()
+	b, err := json.MarshalIndent(s.kept, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,12 @@ func TestUsersComeAndGo(t *testing.T) {
 				}
 			}
 		}()
+		token := h.Token
 		if err := h.Revoke("client"); err != nil {
 			t.Fatal(err)
+		}
+		if h.Token != token {
+			t.Error("the operator's token changed, which no server reloads")
 		}
 		if err := h.server.Reload(); err != nil {
 			t.Fatal(err)

@@ -76,11 +76,8 @@ func (a *app) up() *cobra.Command {
 }
 
 func (a *app) runUp(ctx context.Context, u upFlags) error {
-	if err := private(u.listen, &u.guard); err != nil {
+	if err := u.check(); err != nil {
 		return err
-	}
-	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
-		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
 	}
 	_, isTerminal := terminal(a.stderr)
 	log, err := service.Logger(u.log, isTerminal)
@@ -209,16 +206,22 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 // localResource is this machine in the built-in catalogue.
 const localResource = "local.localhost"
 
-// private refuses what is no address, and what guard does.
-func private(listen string, guard *guardFlags) error {
-	_, port, err := net.SplitHostPort(listen)
+// check refuses what is no address or duration, and what guard does.
+func (u *upFlags) check() error {
+	_, port, err := net.SplitHostPort(u.listen)
 	if err != nil {
-		return misused("--listen %q is not host:port", listen)
+		return misused("--listen %q is not host:port", u.listen)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return misused("--listen %q: a port is a number from 0 to 65535", listen)
+		return misused("--listen %q: a port is a number from 0 to 65535", u.listen)
 	}
-	return guard.check(listen)
+	if err := u.guard.check(u.listen); err != nil {
+		return err
+	}
+	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
+		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
+	}
+	return nil
 }
 
 // agentCommand is how launchers start agents: the agent beside this binary, or

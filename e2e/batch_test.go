@@ -35,7 +35,7 @@ type batchHouse struct {
 const wrapper = `#!/bin/bash
 dir=%[1]q; command=%[2]q; real=%[3]q
 echo "$(date +%%s.%%N) $command $*" >>"$dir/calls"
-die() { kill -KILL "$(cat "$dir/launcher.pid")"; exit 1; }
+die() { kill -KILL "$PPID"; exit 1; }
 mv "$dir/fault.$command" "$dir/taken.$$" 2>/dev/null || exec "$real" "$@"
 case $(cat "$dir/taken.$$") in
 die-before) die ;;
@@ -130,11 +130,24 @@ func (h *batchHouse) launch() {
 		env: h.launcherEnv, as: h.as,
 	}
 	h.launcher.start()
-	h.write("launcher.pid", fmt.Sprint(h.launcher.cmd.Process.Pid))
 }
 
 // fault has the next call of a command go wrong.
 func (h *batchHouse) fault(command, what string) { h.write("fault."+command, what) }
+
+// taken waits until a fault has begun.
+func (h *batchHouse) taken(command string) {
+	h.t.Helper()
+	for {
+		if _, err := os.Stat(filepath.Join(h.dir, "fault."+command)); err != nil {
+			return
+		}
+		if h.t.Context().Err() != nil {
+			h.t.Fatalf("nobody calls %s", command)
+		}
+		time.Sleep(10 * time.Millisecond) // between looks
+	}
+}
 
 // calls counts the calls of a command since the beginning.
 func (h *batchHouse) calls(command string) int {

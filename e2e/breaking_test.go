@@ -116,7 +116,11 @@ func TestE2EBatchSlurmAway(t *testing.T) {
 // pilots. SLURM ends what it has forgotten, and starts again what it remembers as queued, which then
 // refuses: those pilots are lost, and said to be.
 func TestE2EBatchSlurmForgets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SLURM takes minutes to notice what it does not know")
+	}
 	h := newBreakableSlurm(t)
+	t.Cleanup(func() { h.slurm("up") }) // nodes are drained if two jobs of one id meet there
 	ps := submit(t, h.m, h.job("sleep 45"), h.job("sleep 600"), h.job("sleep 600"))
 	ids := make([]string, len(ps))
 	last := 0

@@ -64,8 +64,9 @@ type Config struct {
 	Inbox    Inbox
 	Leases   Leases
 	Systems  Systems
-	Logger   *zap.Logger // nil: silent
-	Meter    Meter       // nil: nobody is told
+	Policy   resource.Policy // of this host's owner: what it forbids is not launched, whoever took it on
+	Logger   *zap.Logger     // nil: silent
+	Meter    Meter           // nil: nobody is told
 	Limits   Limits
 }
 

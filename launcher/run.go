@@ -28,6 +28,7 @@ type Launcher struct {
 	logger   *zap.Logger
 	meter    Meter
 	lim      Limits
+	policy   resource.Policy
 
 	entries chan events.Entry
 	arrived chan *events.Delivery
@@ -76,7 +77,7 @@ func New(cfg Config) (*Launcher, error) {
 	return &Launcher{
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
 		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
-		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(),
+		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(), policy: cfg.Policy,
 		meter: cfg.Meter, looks: make(chan chan<- Census), errands: make(chan func()), over: make(chan struct{}),
 		entries: make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
 		arrived: make(chan *events.Delivery),
@@ -231,7 +232,7 @@ func (l *Launcher) receive(ctx context.Context) error {
 }
 
 func (l *Launcher) hold(ctx context.Context) error {
-	if err := l.leases.Hold(ctx, l.id, l.resource); err != nil && ctx.Err() == nil {
+	if err := l.leases.Hold(ctx, pilot.LeaseOf(l.resource, l.id), l.resource); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("launcher: lease: %w", err)
 	}
 	return ctx.Err()

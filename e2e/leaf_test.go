@@ -236,7 +236,7 @@ func leafCut(t *testing.T, away time.Duration, cut, mend func(*link)) {
 	state := func(name string, want pilot.State) {
 		t.Helper()
 		for i := range each {
-			p, err := m.Pilot(pilot.UID(fmt.Sprintf("%s%d", name, i))).Get(t.Context())
+			p, err := m.Pilot(fmt.Sprintf("%s%d", name, i)).Get(t.Context())
 			if err != nil || p.State != want {
 				t.Errorf("%s%d is %v, %v; want %s", name, i, p, err, want)
 			}
@@ -311,7 +311,7 @@ func launchedOnce(t *testing.T, m *client.Manager, marks string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if mark, err := os.ReadFile(filepath.Join(marks, string(p.UID))); err != nil || string(mark) != "ran\n" {
+		if mark, err := os.ReadFile(filepath.Join(marks, p.UID)); err != nil || string(mark) != "ran\n" {
 			t.Errorf("%s ran as %q, %v", p.UID, mark, err)
 		}
 		history, err := m.Pilot(p.UID).History(t.Context(), 0)

@@ -68,7 +68,10 @@ func (c *Conn) guarded(ctx context.Context, m *nats.Msg, answer func(context.Con
 }
 
 func (c *Conn) respond(m, answer *nats.Msg) {
-	if m.Reply == "" {
+	if !answerable(m.Reply) {
+		if m.Reply != "" {
+			c.log.Warn("answer to a subject that is no inbox", zap.String("subject", oneLine(m.Reply)))
+		}
 		return
 	}
 	if err := m.RespondMsg(answer); err != nil {

@@ -42,6 +42,9 @@ type Config struct {
 type InProcess interface {
 	nats.InProcessConnProvider
 	URL() string // for those in other processes
+	// Identity is who this process is there: a public nkey and what signs for it;
+	// an empty key where nobody is asked.
+	Identity() (public string, sign func(nonce []byte) ([]byte, error))
 }
 
 // DefaultURL is where a server is looked for when nobody says where it is.

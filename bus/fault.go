@@ -20,6 +20,7 @@ const (
 	errStreamInUse     jetstream.ErrorCode = 10058
 	errNoStream        jetstream.ErrorCode = 10059
 	errWrongLast       jetstream.ErrorCode = 10071
+	errConsumerExists  jetstream.ErrorCode = 10148
 	errStoreRefuses    jetstream.ErrorCode = 10077 // a limit of the stream, with discard new
 	errWrongLastBusy   jetstream.ErrorCode = 10164 // another write to the subject is in flight
 	errBatchIncomplete jetstream.ErrorCode = 10176

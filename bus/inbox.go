@@ -60,7 +60,7 @@ func (c *Conn) Inbox(ctx context.Context, resource string, cfg InboxConfig) (*In
 // open makes the queue or finds it.
 func (i *Inbox) open(ctx context.Context) (cons jetstream.Consumer, err error) {
 	cfg := jetstream.ConsumerConfig{
-		Durable:       "launcher-" + strings.ReplaceAll(i.resource, ".", "_"),
+		Durable:       "launcher-" + strings.ReplaceAll(i.resource, ".", "="), // no token has =: names differ as resources do
 		Description:   "submit commands of " + i.resource,
 		FilterSubject: treeCommand + i.resource + ".*.*." + string(events.Submit),
 		AckPolicy:     jetstream.AckExplicitPolicy, AckWait: i.cfg.AckWait,

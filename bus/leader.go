@@ -69,6 +69,7 @@ func (c *Conn) lookup(ctx context.Context, subject string, request []byte) (*nat
 	}
 	return m, &Stored{
 		Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Trace: traceparent(m.Header), Seq: a.Message.Seq, Time: a.Message.Time,
+		Copied: copies(m.Header) > 0,
 	}, nil
 }
 
@@ -83,6 +84,10 @@ func (c *Conn) apiSubject(what string) string {
 		return "$JS.API." + what
 	}
 }
+
+// copies is how often a message was read from a stream by a direct get, which
+// leaves its former subject in the headers: a reader by direct get sees one more.
+func copies(h nats.Header) int { return len(h[jetstream.SubjectHeader]) }
 
 func expectation(h nats.Header) uint64 {
 	values := h[jetstream.ExpectedLastSubjSeqHeader]

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -19,11 +20,21 @@ const (
 	listingHeader = 1 << 10        // bytes that an answer's headers may take of a message
 )
 
+// endpointTokens checks the name of an endpoint, <site>.<name>: launchers of one
+// site must not answer those of another.
+func endpointTokens(s string) error {
+	site, name, _ := strings.Cut(s, ".")
+	if !pilot.ValidToken(site) || !pilot.ValidToken(name) {
+		return pilot.Errorf(pilot.Invalid, "endpoint %.150q is not <site>.<name>, each of which %s", s, pilot.TokenRule)
+	}
+	return nil
+}
+
 // ServeListings answers questions about an endpoint until ctx ends. Handlers
 // get ctx. Code unsupported goes to who asked instead of an answer that is
 // larger than a message of this bus.
 func (c *Conn) ServeListings(ctx context.Context, endpoint string, handle ListingHandler) error {
-	if err := token("endpoint", endpoint); err != nil {
+	if err := endpointTokens(endpoint); err != nil {
 		return err
 	}
 	return c.attend(ctx, attendance{
@@ -44,7 +55,7 @@ func (c *Conn) ServeListings(ctx context.Context, endpoint string, handle Listin
 // AskListing asks whoever serves listings of an endpoint. Code unavailable:
 // nobody does; timeout: no answer came before ctx or the connection ended.
 func (c *Conn) AskListing(ctx context.Context, endpoint string, question []byte) ([]byte, error) {
-	if err := token("endpoint", endpoint); err != nil {
+	if err := endpointTokens(endpoint); err != nil {
 		return nil, err
 	}
 	m, err := c.ask(ctx, &nats.Msg{Subject: treePoll + endpoint, Data: question})

@@ -114,7 +114,10 @@ func collect(messages iter.Seq2[*jetstream.RawStreamMsg, error]) ([]events.Entry
 		if err != nil {
 			return part, err
 		}
-		s := Stored{Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Trace: traceparent(m.Header), Seq: m.Sequence, Time: m.Time}
+		s := Stored{
+			Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Trace: traceparent(m.Header),
+			Seq: m.Sequence, Time: m.Time, Copied: copies(m.Header) > 1,
+		}
 		entry, err := s.Entry()
 		if err != nil {
 			return part, err

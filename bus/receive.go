@@ -113,7 +113,8 @@ func (r *receiving) take(ctx context.Context, m jetstream.Msg) bool {
 	}
 	s := Stored{
 		Subject: m.Subject(), Data: m.Data(), Prev: expectation(m.Headers()), Trace: traceparent(m.Headers()),
-		Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+		Copied: copies(m.Headers()) > 0,
+		Seq:    meta.Sequence.Stream, Time: meta.Timestamp,
 	}
 	entry, err := s.Entry()
 	switch {

@@ -185,7 +185,10 @@ func (s *serving) guard(ctx context.Context, e *Endpoint, r Request) (answer any
 }
 
 func (s *serving) reply(to string, m *nats.Msg) {
-	if to == "" {
+	if !answerable(to) {
+		if to != "" {
+			s.service.Logger.Warn("answer to a subject that is no inbox", zap.String("subject", oneLine(to)))
+		}
 		return // nobody wants to know
 	}
 	m.Subject = to

@@ -15,6 +15,7 @@ type Stored struct {
 	Trace   string // of a birth: its traceparent
 	Seq     uint64
 	Time    time.Time
+	Copied  bool // it says of itself that it was read from a stream before
 }
 
 // Entry reads the message. What does not decode is an entry that says so; the
@@ -26,16 +27,26 @@ func (s *Stored) Entry() (events.Entry, error) {
 	}
 	e, err := events.Decode(place.Class, s.Data)
 	switch {
+	case s.Copied:
+		return s.broken(place, pilot.Errorf(pilot.Invalid, "is a copy that the server made for somebody")), nil
 	case pilot.CodeOf(err) == pilot.Unsupported:
 		return events.Entry{}, &pilot.Error{Code: pilot.Unsupported, Op: "read the log", Err: err}
 	case err != nil:
 		return s.broken(place, err), nil
 	case place.Class == events.Command && e.Kind != place.Kind:
 		return s.broken(place, pilot.Errorf(pilot.Invalid, "is of kind %.80q on subject %s", e.Kind, s.Subject)), nil
+	case e.Birth != nil && !named(&e.Birth.Description, place.Key):
+		return s.broken(place, pilot.Errorf(pilot.Invalid, "is the birth of another pilot, on subject %s", s.Subject)), nil
 	}
 	e.Key, e.Session = place.Key, place.Session
 	e.Seq, e.Time, e.Prev, e.Trace = s.Seq, s.Time, s.Prev, s.Trace
 	return events.Entry{Event: e}, nil
+}
+
+// named says whether a description may be that of a key's pilot. Managers fill
+// in both names.
+func named(d *pilot.Description, k pilot.Key) bool {
+	return (d.UID == "" || d.UID == k.Pilot) && (d.Resource == "" || d.Resource == k.Resource)
 }
 
 func (s *Stored) broken(place events.Event, why error) events.Entry {

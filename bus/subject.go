@@ -145,7 +145,7 @@ func filters(s events.Span) ([]string, error) {
 		path = s.Resource + "."
 	}
 	if s.Manager == "" {
-		return []string{treeCommand + path + ">", treeChange + path + ">", treeRemark + path + ">"}, nil
+		return []string{"pilots.*." + path + ">"}, nil // commands, changes and remarks: no other tree is so deep
 	}
 	path += s.Manager + "."
 	return []string{

@@ -176,7 +176,8 @@ func (t *tailing) give(m jetstream.Msg, given *uint64) (bool, error) {
 	}
 	s := Stored{
 		Subject: m.Subject(), Data: m.Data(), Prev: expectation(m.Headers()), Trace: traceparent(m.Headers()),
-		Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+		Copied: copies(m.Headers()) > 0,
+		Seq:    meta.Sequence.Stream, Time: meta.Timestamp,
 	}
 	entry, err := s.Entry()
 	if err != nil {
@@ -234,9 +235,12 @@ func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
 			cfg.FilterSubjects = []string{"pilots.>"} // the policy demands a filter
 		}
 	}
+	if len(cfg.FilterSubjects) == 1 { // named in the request's subject, so that permissions can tell
+		cfg.FilterSubject, cfg.FilterSubjects = cfg.FilterSubjects[0], nil
+	}
 	var cons jetstream.Consumer
 	err := t.log.conn.persist(ctx, "tail", func(ctx context.Context) (err error) {
-		if cons, err = t.log.conn.js.CreateConsumer(ctx, stream, cfg); err != nil {
+		if cons, err = t.log.conn.ownConsumer(ctx, cfg); err != nil {
 			return err
 		}
 		return t.sameLog(ctx)

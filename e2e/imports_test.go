@@ -21,7 +21,8 @@ var imports = map[string]string{
 	"projection": "pilot events",
 	"api":        "pilot events projection",
 	"resource":   "pilot",
-	"bus":        "pilot events api",
+	"access":     "pilot",
+	"bus":        "pilot events api access",
 	"adaptor":    "pilot resource api agent",
 	"launcher":   "pilot events projection resource api adaptor",
 	"manager":    "pilot events projection resource api",
@@ -32,7 +33,7 @@ var imports = map[string]string{
 }
 
 // pure packages take the time as a value, block nowhere and touch nothing.
-var pure = []string{"pilot", "events", "projection", "api", "resource"}
+var pure = []string{"pilot", "events", "projection", "api", "resource", "access"}
 
 // impure is what of the standard library they do not import.
 var impure = []string{

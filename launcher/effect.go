@@ -111,6 +111,11 @@ func (l *Launcher) do(
 
 // launch submits and, without a detour over the owner, records the job.
 func (l *Launcher) launch(ctx context.Context, s *sight, system adaptor.Adaptor, spec *adaptor.Spec) result {
+	if faults := l.policy.Check(0, s.Actor, &spec.Description); len(faults) > 0 {
+		err := &pilot.Error{Code: pilot.Denied, Message: "not launched", Faults: faults}
+		l.logger.Warn("pilot against the policy", zap.String("pilot", s.Key.Pilot), zap.String("actor", s.Actor), zap.Error(err))
+		return result{refusal: &adaptor.Error{Class: adaptor.Rejected, Err: err}}
+	}
 	placed, err := system.Submit(ctx, spec)
 	if err != nil {
 		var refusal *adaptor.Error

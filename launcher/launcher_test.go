@@ -2,6 +2,7 @@ package launcher_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/flightlog/flightlog/launcher"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource"
 )
 
 func TestPilotRunsToItsEnd(t *testing.T) {
@@ -29,6 +31,23 @@ func TestPilotRunsToItsEnd(t *testing.T) {
 			t.Errorf("cause is %+v", p.Cause)
 		}
 		if n := f.batch.Runs(k); n != 1 {
+			t.Errorf("the payload ran %d times", n)
+		}
+	})
+}
+
+// TestPolicyHoldsAtLaunch: whoever took the pilot on, what this host's owner
+// forbids does not run.
+func TestPolicyHoldsAtLaunch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{})
+		f.launch("a", func(c *launcher.Config) { c.Policy = resource.Policy{Executables: []string{"/bin/sleep"}} })
+		k := f.submit("p", pilot.Description{Executable: "sh"})
+		p := f.awaitState(k, pilot.Failed)
+		if p.Cause.Code != pilot.JobRejected || !strings.Contains(p.Cause.Message, "policy") {
+			t.Errorf("cause is %+v", p.Cause)
+		}
+		if n := f.batch.Runs(k); n != 0 {
 			t.Errorf("the payload ran %d times", n)
 		}
 	})

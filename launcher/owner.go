@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/pilot"
 )
 
 // startLeases looks, every now and then, at the leases of the other launchers
@@ -29,7 +31,7 @@ func (l *Launcher) startLeases(now time.Time) {
 		ctx, cancel := context.WithTimeout(context.Background(), l.lim.Effect)
 		defer cancel()
 		for id := range others {
-			alive, err := l.leases.Alive(ctx, id)
+			alive, err := l.leases.Alive(ctx, pilot.LeaseOf(l.resource, id))
 			if err != nil {
 				l.logger.Warn("lease cannot be read", zap.String("owner", id), zap.Error(err))
 				alive = true // nothing is known: nothing is taken over

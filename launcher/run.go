@@ -28,6 +28,7 @@ type Launcher struct {
 	logger   *zap.Logger
 	meter    Meter
 	lim      Limits
+	policy   resource.Policy
 
 	entries chan events.Entry
 	arrived chan *events.Delivery
@@ -40,6 +41,7 @@ type Launcher struct {
 	broken  chan error
 	ready   chan struct{}
 	looks   chan chan<- Census
+	errands chan func()   // run by the owner
 	over    chan struct{} // closed once Run is
 
 	// What follows belongs to the goroutine of Run.
@@ -75,8 +77,8 @@ func New(cfg Config) (*Launcher, error) {
 	return &Launcher{
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
 		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
-		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(),
-		meter: cfg.Meter, looks: make(chan chan<- Census), over: make(chan struct{}),
+		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(), policy: cfg.Policy,
+		meter: cfg.Meter, looks: make(chan chan<- Census), errands: make(chan func()), over: make(chan struct{}),
 		entries: make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
 		arrived: make(chan *events.Delivery),
 		asked:   make(chan *ask),
@@ -138,6 +140,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.takeLeases(alive)
 		case out := <-l.looks:
 			out <- l.census(time.Now())
+		case errand := <-l.errands:
+			errand()
 		case now := <-tick.C:
 			l.sweep(now)
 		}
@@ -228,7 +232,7 @@ func (l *Launcher) receive(ctx context.Context) error {
 }
 
 func (l *Launcher) hold(ctx context.Context) error {
-	if err := l.leases.Hold(ctx, l.id, l.resource); err != nil && ctx.Err() == nil {
+	if err := l.leases.Hold(ctx, pilot.LeaseOf(l.resource, l.id), l.resource); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("launcher: lease: %w", err)
 	}
 	return ctx.Err()

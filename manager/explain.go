@@ -21,7 +21,7 @@ func (m *Manager) Explain(ctx context.Context, r api.PilotRequest, c Call) (api.
 	if err != nil {
 		return api.ExplainAnswer{}, err
 	}
-	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.alive(ctx, &p.Status), Now: time.Now()}
+	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.alive(ctx, p.Resource, &p.Status), Now: time.Now()}
 	answer := explain.Explain(&f)
 	answer.Seq = p.seq
 	return answer, nil
@@ -31,13 +31,13 @@ func (m *Manager) Explain(ctx context.Context, r api.PilotRequest, c Call) (api.
 const leaseTime = time.Second
 
 // alive says whether a pilot's launcher lives; nil: that is not known.
-func (m *Manager) alive(ctx context.Context, s *pilot.Status) *bool {
+func (m *Manager) alive(ctx context.Context, resource string, s *pilot.Status) *bool {
 	if m.leases == nil || s.Launcher == "" || !s.State.Live() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	held, err := m.leases.Held(ctx, s.Launcher)
+	held, err := m.leases.Held(ctx, pilot.LeaseOf(resource, s.Launcher))
 	if err != nil {
 		m.logger.Warn("lease cannot be read", zap.String("launcher", s.Launcher), zap.Error(err))
 		return nil

@@ -36,6 +36,12 @@ func start(ctx context.Context, t tb, log manager.Log) replica {
 	if err != nil {
 		t.Fatalf("catalogue: %v", err)
 	}
+	return startWith(ctx, t, log, known)
+}
+
+// startWith runs a replica that knows these resources.
+func startWith(ctx context.Context, t tb, log manager.Log, known *resource.Catalogue) replica {
+	t.Helper()
 	m, err := manager.New(manager.Config{Log: log, Resources: known})
 	if err != nil {
 		t.Fatalf("new: %v", err)

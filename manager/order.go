@@ -22,17 +22,19 @@ const maxKey = 256
 
 // order is a submit request, checked as far as it can be without the log.
 type order struct {
-	manager pilot.UID
-	key     string
-	births  []events.Birth      // descriptions as they are kept: with uid, label, schema and job name
-	asked   []pilot.Description // the same as they came, but for the uid
-	faults  []pilot.Fault
-	barred  int // of the faults, those that only say that there is no way to the resource
+	manager  pilot.UID
+	key      string
+	births   []events.Birth      // descriptions as they are kept: with uid, label, schema and job name
+	asked    []pilot.Description // the same as they came, but for the uid
+	actor    string
+	faults   []pilot.Fault
+	policies map[string]*resource.Policy // by resource, where it bounds how many there may be
+	barred   int                         // of the faults, those that only say that there is no way to the resource
 }
 
 // newOrder checks every item and normalises it. What is wrong with an item is
 // among the faults; err is what is wrong with the list.
-func newOrder(r *api.SubmitRequest, known *resource.Catalogue) (*order, error) {
+func newOrder(r *api.SubmitRequest, known *resource.Catalogue, actor string) (*order, error) {
 	switch {
 	case len(r.Pilots) == 0:
 		return nil, fault("pilots", "is empty: there is nothing to submit")
@@ -41,7 +43,10 @@ func newOrder(r *api.SubmitRequest, known *resource.Catalogue) (*order, error) {
 	case len(r.IdempotencyKey) > maxKey:
 		return nil, fault("idempotency_key", "is %d bytes long, %d are allowed", len(r.IdempotencyKey), maxKey)
 	}
-	o := &order{manager: r.Manager, key: r.IdempotencyKey, births: make([]events.Birth, len(r.Pilots)), asked: make([]pilot.Description, len(r.Pilots))}
+	o := &order{
+		manager: r.Manager, key: r.IdempotencyKey, actor: actor, policies: map[string]*resource.Policy{},
+		births: make([]events.Birth, len(r.Pilots)), asked: make([]pilot.Description, len(r.Pilots)),
+	}
 	snapshots, size := map[[2]string]*snapshot{}, 0
 	for i := range r.Pilots {
 		d := r.Pilots[i]
@@ -109,6 +114,8 @@ func (o *order) born(i int, d pilot.Description, s *snapshot) events.Birth {
 // fit makes a birth what its resource demands.
 func (o *order) fit(i int, b *events.Birth, s *snapshot) {
 	d, notes, faults := s.cfg.Check(i, &b.Description)
+	faults = append(faults, s.cfg.Policy.Check(i, o.actor, &d)...)
+	o.remember(s.cfg)
 	b.Description, b.Notes = d, slices.Concat(s.notices, notes)
 	full := s.cfg
 	if !s.fixed {

@@ -71,6 +71,8 @@ func wantedOf(r *api.PutResourceRequest) (*resource.Site, []wanted, error) {
 	switch {
 	case len(site.Aliases()) > 0:
 		return nil, nil, fault("text", "has aliases, which stand in files of the service and cannot be put")
+	case site.Rules():
+		return nil, nil, fault("text", "has a policy, which only files of the service may say")
 	case len(labels) == 0:
 		return nil, nil, fault("text", "has no resource")
 	case len(labels) > api.MaxItems:

@@ -52,7 +52,7 @@ func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	o, err := newOrder(&api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, known.Catalogue)
+	o, err := newOrder(&api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, known.Catalogue, c.actor())
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}

@@ -25,7 +25,7 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
-	o, err := newOrder(&r, known)
+	o, err := newOrder(&r, known, c.actor())
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
@@ -90,6 +90,8 @@ func (w *world) admit(o *order) (standing, error) {
 		return standing{ps, w.applied}, nil
 	case owner.State != events.StateOpen:
 		return standing{}, pilot.Errorf(pilot.Closed, "manager %s is closed: it takes no more pilots", o.manager)
+	case err == nil:
+		err = w.roomFor(o, now())
 	}
 	return standing{}, err
 }

@@ -20,6 +20,8 @@ type world struct {
 	ending  map[owner]struct{} // what may still need finishing; see finish.go
 	wake    func()             // has the finisher look at ending
 
+	recent births
+
 	resources *registry
 }
 
@@ -39,7 +41,7 @@ type later struct {
 
 func newWorld(below *resource.Catalogue, wake func()) *world {
 	return &world{
-		view: projection.New(), waits: map[place]waiters{}, ending: map[owner]struct{}{}, wake: wake,
+		view: projection.New(), waits: map[place]waiters{}, ending: map[owner]struct{}{}, wake: wake, recent: births{},
 		resources: newRegistry(below),
 	}
 }
@@ -73,6 +75,7 @@ func (w *world) apply(e *events.Event) {
 		}
 	case events.Command:
 		w.born(e.Manager)
+		w.counted(e)
 	case events.OfManager, events.OfSession:
 		w.owned(e)
 	case events.OfResource:

@@ -44,6 +44,8 @@ type Config struct {
 	PreBootstrap2 []string `json:"pre_bootstrap_2,omitempty"` // after those: until 2018 the numbers were 1 and 2
 	Agent         string   `json:"agent,omitempty"`           // "none": compute nodes cannot reach the bus
 
+	Policy Policy `json:"policy,omitzero"`
+
 	// Carried is what nothing here reads, by key; Unused says why not.
 	Carried map[string]json.RawMessage `json:"carried,omitempty"`
 }

@@ -52,7 +52,7 @@ const (
 // keys are those of a resource, and of its access schemas, which may say all
 // that a resource says. Sources: RADICAL-Pilot's files of v0.35 and v1.103, its
 // list of typed defaults (resource_config.py), and what the files of other
-// years have besides; max_runtime, default_project and agent are ours.
+// years have besides; max_runtime, default_project, policy and agent are ours.
 var keys = map[string]key{
 	"description":            {kind: prose},
 	"notes":                  {kind: prose},
@@ -71,6 +71,7 @@ var keys = map[string]key{
 	"lfs_path_per_node":      {kind: text},
 	"lfs_size_per_node":      {kind: count},
 	"system_architecture":    {kind: group, of: architecture},
+	"policy":                 {kind: group, of: policy},
 	"resource_manager":       {kind: text},
 	"spmd_variation":         {kind: text},
 	"pre_bootstrap":          {kind: texts},

@@ -13,26 +13,34 @@ import (
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service/ops"
 )
 
 // LauncherOptions are the wishes for a launcher.
 type LauncherOptions struct {
-	Resource  string      // that it serves; required
-	State     string      // directory it keeps its name in, on this host; required
-	Sandboxes string      // directory of the sandboxes that have no other; empty: <State>/sandbox
-	Agent     []string    // command line of the agent; required
-	Bus       bus.Config  // how agents reach the bus
-	Spare     int         // agents kept warm; 0: 2, negative: none
-	Replicas  int         // of the leases, if this is the first launcher; 0: 1
-	Logger    *zap.Logger // nil: silent
-	Ready     func()      // called once it launches; may be nil
-	Panel     *ops.Panel  // shows how it does; nil: nothing does
+	Resource  string          // that it serves; required
+	State     string          // directory it keeps its name in, on this host; required
+	Sandboxes string          // directory of the sandboxes that have no other; empty: <State>/sandbox
+	Agent     []string        // command line of the agent; required
+	Bus       bus.Config      // how agents reach the bus, as themselves: see AgentBus
+	Policy    resource.Policy // what this host's owner lets pilots do
+	Spare     int             // agents kept warm; 0: 2, negative: none
+	Replicas  int             // of the leases, if this is the first launcher; 0: 1
+	Logger    *zap.Logger     // nil: silent
+	Ready     func()          // called once it launches; may be nil
+	Panel     *ops.Panel      // shows how it does; nil: nothing does
 }
 
 // leaseTTL is how long a launcher that died is waited for before its pilots
 // are adopted. It is the same for all launchers of one bus.
 const leaseTTL = 10 * time.Second
+
+// EnsureLeases makes the leases of launchers if they are missing.
+func EnsureLeases(ctx context.Context, conn *bus.Conn, replicas int) error {
+	_, err := conn.Leases(ctx, leaseTTL, replicas)
+	return err
+}
 
 // Launcher runs a launcher of one resource over a connection until ctx ends;
 // then it leaves its pilots running and gives nil. Any other end is an error:
@@ -92,7 +100,7 @@ func (o *LauncherOptions) open(
 	l, err := launcher.New(launcher.Config{
 		Resource: o.Resource, ID: id, Host: host, Inbox: inbox, Leases: leases,
 		Log: o.Panel.Log(ops.PartLauncher, log), Meter: o.Panel.Meter(),
-		Systems: all, Logger: o.Logger,
+		Systems: all, Logger: o.Logger, Policy: o.Policy,
 	})
 	return log, l, err
 }
@@ -101,24 +109,30 @@ func (o *LauncherOptions) open(
 func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Part) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 2)
+	ended := make(chan error, 3) // who ends need not wait
 	go func() { ended <- l.Run(ctx) }()
-	go func() {
+	serve := func(serve func() error) {
 		select {
 		case <-l.Ready(): // before that, another launcher has the better answers
-			part.Serves()
-			if o.Ready != nil {
-				o.Ready()
-			}
-			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
+			ended <- serve()
 		case <-ctx.Done():
 			ended <- nil
 		}
-	}()
+	}
+	go serve(func() error { return conn.ServeOrphans(ctx, o.Resource, l.Orphans) })
+	go serve(func() error {
+		part.Serves()
+		if o.Ready != nil {
+			o.Ready()
+		}
+		return conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
+	})
 	err := <-ended
 	leaving := ctx.Err() != nil
 	stop()
-	<-ended //nolint:errcheck // it ended because it was told to
+	for range 2 {
+		<-ended //nolint:errcheck // they ended because they were told to
+	}
 	if leaving {
 		return nil
 	}

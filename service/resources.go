@@ -135,3 +135,13 @@ func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource
 	}
 	return known, nil
 }
+
+// PolicyOf gives what the files of this machine let pilots of a resource do. Of
+// a resource that they do not know, which was put at run time, they say nothing.
+func PolicyOf(known *resource.Catalogue, label string) resource.Policy {
+	cfg, err := known.Resolve(label, "")
+	if err != nil {
+		return resource.Policy{}
+	}
+	return cfg.Policy
+}

@@ -76,7 +76,7 @@ func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) 
 	if err != nil {
 		return nil, err
 	}
-	a := &agentAt{runner: r, argv: s.options.Agent, bus: s.options.Bus, remote: e.Transport != ""}
+	a := &agentAt{runner: r, argv: s.options.Agent, bus: s.options.Bus, remote: e.Transport != "", label: s.options.Resource}
 	c := batch.Config{
 		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Logger: s.options.Logger.Named(name),
 		Called: s.options.Panel.Observer().For(name),
@@ -97,8 +97,9 @@ func (s *systems) share(e resource.Endpoint, r runner.Runner, alone *batch.Syste
 	if e.Transport == "" {
 		environ = os.Environ() // elsewhere it is that of a login, the same for all
 	}
+	site, _, _ := strings.Cut(s.options.Resource, ".")
 	p, err := polling.New(polling.Config{
-		Endpoint: polling.Name(r.Identity(), alone.Dialect.Name, e.String(), environ), Me: s.fleet.me,
+		Endpoint: site + "." + polling.Name(r.Identity(), alone.Dialect.Name, e.String(), environ), Me: s.fleet.me,
 		Bus: s.fleet.bus, Leases: s.fleet.leases, Query: alone.Query, Floor: alone.Floor(), Logger: alone.Logger,
 	})
 	if err != nil {
@@ -146,6 +147,7 @@ type agentAt struct {
 	argv   []string
 	bus    bus.Config
 	remote bool
+	label  string // of the resource: agents of others have other credentials
 }
 
 // stageDir is where a remote place keeps agents and credentials.
@@ -190,7 +192,7 @@ func (a *agentAt) files(ctx context.Context, dir string, env map[string]string) 
 		if err != nil {
 			return nil, err
 		}
-		file := strings.ToLower(strings.TrimPrefix(name, "NATS_"))
+		file := strings.ToLower(strings.TrimPrefix(name, "NATS_")) + "-" + a.label
 		if err := a.runner.Write(ctx, dir, runner.File{Name: file, Content: content}); err != nil {
 			return nil, err
 		}

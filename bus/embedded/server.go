@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
@@ -27,6 +28,9 @@ type Config struct {
 	MaxStore int64       // bytes of disk; 0: three quarters of what is free
 	Logger   *zap.Logger // nil: only what stops the start is told, in Start's error
 	Cluster  *Cluster    // nil: a server alone
+	Auth     string      // path of an auth.conf of mode nkey (package auth); empty: nobody is asked who he is
+	Tenant   string      // whose log this process serves; empty: the default one
+	TLS      TLS
 }
 
 // Cluster makes a server one of several.
@@ -43,13 +47,19 @@ const DefaultListen = "127.0.0.1:4222"
 type Server struct {
 	nats *server.Server
 	lock *storeLock
+	self nkeys.KeyPair // nil: nobody is asked
 }
 
 // Start starts a server and returns once it takes connections. The store is
 // locked for this process. Code conflict: another process has the store or the
-// listen address; unavailable: ctx ended before it was ready.
+// listen address; denied: others could reach it and nobody would be asked who he
+// is; unavailable: ctx ended before it was ready.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	opts, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	self, err := cfg.guard(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		lock.unlock()
 		return nil, err
 	}
-	return &Server{nats: s, lock: lock}, nil
+	return &Server{nats: s, lock: lock, self: self}, nil
 }
 
 // options are the configuration in the server's terms.
@@ -73,7 +83,11 @@ func (cfg *Config) options() (*server.Options, error) {
 	if cfg.Store == "" {
 		return nil, pilot.Errorf(pilot.Invalid, "embed: no directory for the store")
 	}
-	host, port, err := splitListen(cmp.Or(cfg.Listen, DefaultListen))
+	listen := cmp.Or(cfg.Listen, DefaultListen)
+	host, port, err := splitListen(listen)
+	if err == nil {
+		err = CheckListen(listen, cfg.Auth != "", cfg.TLS.Cert != "")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/embedded"
-	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/config"
@@ -31,6 +30,7 @@ type upFlags struct {
 	config string
 	panel  ops.Config
 	page   service.PageFlags
+	guard  guardFlags
 
 	resources []string
 	radical   bool
@@ -69,17 +69,15 @@ func (a *app) up() *cobra.Command {
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.panel.Flags(f)
 	u.page.Flags(f)
+	u.guard.flags(f)
 	u.log.Flags(f)
 	config.Flag(f, &u.config)
 	return c
 }
 
 func (a *app) runUp(ctx context.Context, u upFlags) error {
-	if err := private(u.listen); err != nil {
+	if err := u.check(); err != nil {
 		return err
-	}
-	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
-		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
 	}
 	_, isTerminal := terminal(a.stderr)
 	log, err := service.Logger(u.log, isTerminal)
@@ -106,7 +104,9 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	page.Logger = log.Named("page")
-	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus")})
+	server, err := embedded.Start(ctx, embedded.Config{
+		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"), Auth: u.guard.auth, TLS: u.guard.tls,
+	})
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,11 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, log, panel, page})
+	agents, err := u.guard.agents(server.URL(), u.resources)
+	if err != nil {
+		return err
+	}
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, agents, log, panel, page})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -143,6 +147,7 @@ type parts struct {
 	url, dir  string
 	catalogue *resource.Catalogue
 	resources []string
+	agents    map[string]bus.Config // by resource
 	log       *zap.Logger
 	panel     *ops.Panel
 	page      service.PageOptions
@@ -174,7 +179,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		}
 		all.Go(func() error {
 			return service.Launcher(ctx, conn, service.LauncherOptions{
-				Resource: label, State: p.dir, Agent: agents, Bus: bus.Config{URL: p.url}, Spare: spare,
+				Resource: label, State: p.dir, Agent: agents, Bus: p.agents[label], Spare: spare, Policy: service.PolicyOf(p.catalogue, label),
 				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} }, Panel: p.panel,
 			})
 		})
@@ -201,22 +206,22 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 // localResource is this machine in the built-in catalogue.
 const localResource = "local.localhost"
 
-// private refuses addresses that others can reach: the embedded bus asks nobody
-// who he is, and who may submit runs programs as the user of up.
-func private(listen string) error {
-	host, port, err := net.SplitHostPort(listen)
+// check refuses what is no address or duration, and what guard does.
+func (u *upFlags) check() error {
+	_, port, err := net.SplitHostPort(u.listen)
 	if err != nil {
-		return misused("--listen %q is not host:port", listen)
+		return misused("--listen %q is not host:port", u.listen)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return misused("--listen %q: a port is a number from 0 to 65535", listen)
+		return misused("--listen %q: a port is a number from 0 to 65535", u.listen)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
+	if err := u.guard.check(u.listen); err != nil {
+		return err
 	}
-	return &pilot.Error{Code: pilot.Denied, Message: fmt.Sprintf(
-		"--listen %s: whoever can reach it could run programs as you, for 'up' has no access control; "+
-			"listen on 127.0.0.1, or run a NATS server with credentials and the parts by themselves", listen)}
+	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
+		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
+	}
+	return nil
 }
 
 // agentCommand is how launchers start agents: the agent beside this binary, or

@@ -27,10 +27,13 @@ func main() { os.Exit(service.Main(command())) }
 type flags struct {
 	bus    bus.Config
 	agent  string
+	agents bus.Config // who agents are
 	log    service.LogConfig
 	panel  ops.Config
 	config string
 	opts   service.LauncherOptions
+
+	radical bool
 }
 
 func command() *cobra.Command {
@@ -50,8 +53,10 @@ func command() *cobra.Command {
 	set.StringVar(&f.opts.State, "state", service.StateDir(os.Getenv), "`directory` for what it keeps on this host")
 	set.StringVar(&f.opts.Sandboxes, "sandboxes", "", "`directory` of sandboxes (default <state>/sandbox)")
 	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: agent beside this one)")
+	service.AgentFlags(set, &f.agents)
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
+	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	f.panel.Flags(set)
 	f.log.Flags(set)
 	config.Flag(set, &f.config)
@@ -71,9 +76,11 @@ func (f *flags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := service.DeclareSystems(service.SystemDirs(os.Getenv)); err != nil {
+	known, err := service.Known(os.Getenv, f.radical, logger)
+	if err != nil {
 		return err
 	}
+	f.opts.Policy = service.PolicyOf(known, f.opts.Resource)
 	if f.agent == "" {
 		self, err := os.Executable()
 		if err != nil {
@@ -81,7 +88,10 @@ func (f *flags) run(c *cobra.Command) error {
 		}
 		f.agent = filepath.Join(filepath.Dir(self), "agent")
 	}
-	f.opts.Agent, f.opts.Bus, f.opts.Logger = []string{f.agent}, f.bus, logger
+	if err := f.bus.CheckAgents(&f.agents); err != nil {
+		return err
+	}
+	f.opts.Agent, f.opts.Logger = []string{f.agent}, logger
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
 	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []ops.Name{{Part: ops.PartLauncher, Resource: f.opts.Resource}}, logger
 	if f.opts.Panel, err = ops.Open(ctx, f.panel); err != nil {
@@ -96,5 +106,6 @@ func (f *flags) run(c *cobra.Command) error {
 		return err
 	}
 	defer conn.Close()
+	f.opts.Bus = service.AgentBus(&f.bus, &f.agents, conn.Servers())
 	return service.Launcher(ctx, conn, f.opts)
 }

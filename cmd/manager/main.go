@@ -96,10 +96,8 @@ func (f *flags) run(c *cobra.Command) error {
 		return err
 	}
 	defer conn.Close()
-	if f.ensure {
-		if err := conn.Ensure(find, f.stream); err != nil {
-			return err
-		}
+	if err := f.prepare(find, conn); err != nil {
+		return err
 	}
 	live, err := service.OpenPage(conn, page)
 	if err != nil {
@@ -117,4 +115,16 @@ func (f *flags) run(c *cobra.Command) error {
 		all.Go(func() error { return live.Run(ctx) })
 	}
 	return all.Wait()
+}
+
+// prepare makes what is missing on the bus. Launchers may not make their leases
+// where access is controlled.
+func (f *flags) prepare(ctx context.Context, conn *bus.Conn) error {
+	if !f.ensure {
+		return nil
+	}
+	if err := conn.Ensure(ctx, f.stream); err != nil {
+		return err
+	}
+	return service.EnsureLeases(ctx, conn, f.stream.Replicas)
 }

@@ -29,7 +29,7 @@ func TestOverTheBus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for endpoint, at := range map[string]*scheduler{"e": &s, "f": &other} {
+		for endpoint, at := range map[string]*scheduler{"site.e": &s, "site.f": &other} {
 			p, err := polling.New(polling.Config{
 				Endpoint: endpoint, Me: fmt.Sprintf("launcher-%d", i), Bus: conn, Leases: leases, Query: at.query, Floor: short,
 			})
@@ -41,7 +41,7 @@ func TestOverTheBus(t *testing.T) {
 			if i%2 == 0 {
 				die = conn.Close
 			}
-			if endpoint == "e" {
+			if endpoint == "site.e" {
 				alive = append(alive, &launcher{p, die})
 			}
 		}

@@ -30,7 +30,7 @@ type Leases interface {
 
 // Config is what a Poller needs.
 type Config struct {
-	Endpoint string // see Name
+	Endpoint string // <site>.<name>, the second one that of Name
 	Me       string // the launcher's id
 	Bus      Bus
 	Leases   Leases
@@ -59,7 +59,7 @@ type Poller struct {
 
 // New makes a Poller; it asks nothing and stands for nothing yet.
 func New(c Config) (*Poller, error) {
-	if c.Bus == nil || c.Leases == nil || c.Query == nil || !pilot.ValidToken(c.Endpoint) || !pilot.ValidToken(c.Me) {
+	if c.Bus == nil || c.Leases == nil || c.Query == nil || c.Endpoint == "" || !pilot.ValidToken(c.Me) {
 		return nil, pilot.Errorf(pilot.Invalid, "polling: endpoint, launcher, bus, leases and query are required")
 	}
 	c.Floor = cmp.Or(c.Floor, batch.DefaultFloor)

@@ -1,0 +1,118 @@
+package access
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Permissions are the subjects that a user may use. What is not listed is
+// denied.
+type Permissions struct {
+	Publish       []string
+	Subscribe     []string
+	DenySubscribe []string
+	// Respond lets the user answer whatever it is asked, once, for that long; 0:
+	// never. It must outlast the longest request of the API, a wait of ten minutes.
+	Respond time.Duration
+}
+
+// respond outlasts the longest request of the API.
+const respond = 15 * time.Minute
+
+// Names of package bus; a test on a real server holds the two together.
+const (
+	log       = "PILOTS"
+	leases    = "PILOTS_LEASES"
+	api       = "$JS.API."
+	tailSlots = 8
+)
+
+// Permissions gives what the user needs, and no more.
+func (u *User) Permissions() Permissions {
+	p := Permissions{Subscribe: []string{u.InboxPrefix() + ".>"}}
+	switch u.Role {
+	case Manager:
+		p.manager(u)
+	case Launcher:
+		p.launcher(u)
+	case Client:
+		p.publish("pilots.api.>")
+		if u.Watch {
+			p.read(u)
+		}
+	case Subscriber:
+		p.read(u)
+		p.Subscribe = append(p.Subscribe, trees()...)
+	case Agent:
+		for _, verb := range []string{"activate", "beat", "finish"} {
+			p.publish("pilots.agent." + u.Resource + ".*.*." + verb)
+		}
+	case Admin:
+		p = Permissions{
+			Publish: []string{">"}, Subscribe: []string{">"}, DenySubscribe: []string{"pilots.agent.>"},
+		}
+	}
+	slices.Sort(p.Publish)
+	slices.Sort(p.Subscribe)
+	return p
+}
+
+func (p *Permissions) publish(subjects ...string) { p.Publish = append(p.Publish, subjects...) }
+
+// trees are what the log stores.
+func trees() []string {
+	return []string{"pilots.cmd.>", "pilots.evt.>", "pilots.note.>", "pilots.mgr.>", "pilots.ses.>", "pilots.res.>"}
+}
+
+func (p *Permissions) manager(u *User) {
+	p.read(u)
+	p.publish(trees()...)
+	// It makes log and leases where there are none; to change them takes an admin.
+	p.publish(api+"INFO", api+"STREAM.CREATE."+log, api+"STREAM.CREATE.KV_"+leases)
+	p.lookUpLeases()
+	p.publish("pilots.api.>") // the live page asks as everybody does
+	p.Subscribe = append(p.Subscribe, "pilots.api.>", "$SRV.>")
+	p.Respond = respond
+}
+
+func (p *Permissions) launcher(u *User) {
+	site, _, _ := strings.Cut(u.Resource, ".")
+	p.read(u)
+	p.lookUpLeases()
+	p.publish(
+		"pilots.evt."+u.Resource+".>", "pilots.note."+u.Resource+".>",
+		"$KV."+leases+".launcher."+u.Resource+".*", "$KV."+leases+".poll."+site+".*",
+		"pilots.poll."+site+".*",
+	)
+	queue := "launcher-" + strings.ReplaceAll(u.Resource, ".", "=")
+	p.publish(
+		api+"CONSUMER.CREATE."+log+"."+queue+".pilots.cmd."+u.Resource+".*.*.submit",
+		api+"CONSUMER.INFO."+log+"."+queue,
+		api+"CONSUMER.MSG.NEXT."+log+"."+queue,
+		"$JS.ACK."+log+"."+queue+".>",
+		"$JS.ACK.*.*."+log+"."+queue+".>", // as servers with a domain may write it
+	)
+	p.Subscribe = append(p.Subscribe, "pilots.agent."+u.Resource+".*.*.*", "pilots.poll."+site+".*")
+	p.Respond = respond
+}
+
+// read lets the user read the log: by position or subject, and by tails.
+func (p *Permissions) read(u *User) {
+	p.publish(
+		api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET."+log, api+"DIRECT.GET."+log+".>",
+	)
+	for slot := range tailSlots {
+		name := "tail-" + u.Name + "-" + strconv.Itoa(slot)
+		p.publish(
+			api+"CONSUMER.CREATE."+log+"."+name, api+"CONSUMER.CREATE."+log+"."+name+".>",
+			api+"CONSUMER.INFO."+log+"."+name, api+"CONSUMER.DELETE."+log+"."+name,
+			api+"CONSUMER.MSG.NEXT."+log+"."+name,
+		)
+	}
+}
+
+func (p *Permissions) lookUpLeases() {
+	p.publish(api+"STREAM.INFO.KV_"+leases, api+"STREAM.MSG.GET.KV_"+leases)
+}

@@ -1,0 +1,92 @@
+package access
+
+import (
+	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Role is what a user of the bus is.
+type Role string
+
+// The roles.
+const (
+	Manager    Role = "manager"
+	Launcher   Role = "launcher"
+	Client     Role = "client"
+	Subscriber Role = "subscriber"
+	Agent      Role = "agent"
+	Admin      Role = "admin"
+)
+
+// Roles gives all roles.
+func Roles() []Role { return []Role{Manager, Launcher, Client, Subscriber, Agent, Admin} }
+
+// DefaultTenant is the tenant of users that name none.
+const DefaultTenant = "default"
+
+// User is one user of the bus.
+type User struct {
+	Name     string `json:"name"` // unique over all tenants: inboxes and consumers are called after it
+	Role     Role   `json:"role"`
+	Tenant   string `json:"tenant"`
+	Resource string `json:"resource,omitempty"` // <site>.<host>, of launchers and agents
+	Watch    bool   `json:"watch,omitempty"`    // of clients: may read the log too
+}
+
+// Filled gives the user with what follows from the rest in place: tenant and name.
+func (u User) Filled() User {
+	if u.Tenant == "" {
+		u.Tenant = DefaultTenant
+	}
+	if u.Name != "" {
+		return u
+	}
+	u.Name = string(u.Role)
+	if u.Tenant != DefaultTenant {
+		u.Name = u.Tenant + "-" + u.Name
+	}
+	if u.Resource != "" {
+		u.Name += "-" + strings.ReplaceAll(u.Resource, ".", "-")
+	}
+	return u
+}
+
+// Faults says all that is wrong with a user.
+func (u *User) Faults() []pilot.Fault {
+	var faults []pilot.Fault
+	wrong := func(field, reason string) { faults = append(faults, pilot.Fault{Field: field, Reason: reason}) }
+	token := func(field, s string) {
+		if !pilot.ValidToken(s) {
+			wrong(field, pilot.TokenRule)
+		}
+	}
+	token("name", u.Name)
+	token("tenant", u.Tenant)
+	if u.Tenant == SystemAccount {
+		wrong("tenant", SystemAccount+" is the account of the servers themselves")
+	}
+	switch u.Role {
+	case Launcher, Agent:
+		site, host, _ := strings.Cut(u.Resource, ".")
+		if !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+			wrong("resource", "must be <site>.<host>, each of which "+pilot.TokenRule)
+		}
+	case Manager, Client, Subscriber, Admin:
+		if u.Resource != "" {
+			wrong("resource", "only launchers and agents have one")
+		}
+	default:
+		wrong("role", "must be one of manager, launcher, client, subscriber, agent, admin")
+	}
+	if u.Watch && u.Role != Client {
+		wrong("watch", "only clients may be given it; all others but agents read the log anyway")
+	}
+	return faults
+}
+
+// SystemAccount is the account in which servers tell about themselves.
+const SystemAccount = "SYS"
+
+// InboxPrefix is where answers to the user come to (NATS_INBOX_PREFIX).
+func (u *User) InboxPrefix() string { return "_INBOX_" + u.Name }

@@ -1,0 +1,127 @@
+package auth_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/auth"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// born is a birth as a manager writes it.
+func born(k pilot.Key) *events.Event {
+	return &events.Event{
+		ID: "born-" + k.Resource, Class: events.Command, Key: k, Kind: events.Submit,
+		Birth: &events.Birth{Description: pilot.Description{UID: k.Pilot, Resource: k.Resource, Cores: 1}},
+	}
+}
+
+// TestCopiesMoveNothing: a server answers to whatever subject a request names,
+// so that who may only read can have a message of the log copied to another
+// subject of it. What lands there is no event.
+func TestCopiesMoveNothing(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		h := build(t, mode, usual()...)
+		m := h.as(t, "manager")
+		if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		log, err := m.Log(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, claim := born(pilot.Key{Resource: here, Manager: "m", Pilot: "p"}), &events.Event{}
+		if _, err := log.Append(t.Context(), mine); err != nil {
+			t.Fatal(err)
+		}
+		moved, ok := events.Moved(mine.Key, 0, pilot.Status{State: pilot.Active, Peak: pilot.Active}, pilot.Adopted, nil)
+		if !ok {
+			t.Fatal("no such move")
+		}
+		*claim = moved
+		claim.ID = "claim"
+		if _, err := log.Append(t.Context(), claim); err != nil {
+			t.Fatal(err)
+		}
+		nc := h.raw(t, "subscriber")
+		targets := []string{"pilots.cmd." + there + ".m.q.submit", "pilots.evt." + there + ".m.q"}
+		for i, target := range targets {
+			for _, ask := range []struct{ subject, body string }{
+				{"$JS.API.DIRECT.GET.PILOTS", `{"seq":` + string(rune('1'+i)) + `}`},
+				{"$JS.API.STREAM.MSG.GET.PILOTS", `{"seq":1}`},
+				{"$JS.API.STREAM.INFO.PILOTS", ``},
+			} {
+				if err := nc.PublishMsg(&nats.Msg{Subject: ask.subject, Reply: target, Data: []byte(ask.body)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		// The API answers in order: once this answer is there, so are those.
+		if _, err := nc.RequestWithContext(t.Context(), "$JS.API.STREAM.INFO.PILOTS", nil); err != nil {
+			t.Fatal(err)
+		}
+		after := born(pilot.Key{Resource: here, Manager: "m", Pilot: "last"})
+		after.ID = "last"
+		if _, err := log.Append(t.Context(), after); err != nil {
+			t.Fatal(err)
+		}
+		strange := 0
+		for e, err := range log.Tail(t.Context(), events.Span{Past: true}) {
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case e.Mark:
+			case e.ID == "last":
+				if strange == 0 {
+					t.Error("the server copied nothing: this test is void")
+				}
+				return
+			case e.Resource == there && e.Broken == "":
+				t.Errorf("message %d on %s counts: %+v", e.Seq, there, e.Event)
+			case e.Resource == there:
+				strange++
+			}
+		}
+	})
+}
+
+// echo answers all.
+var echo = bus.Endpoint{Name: "echo", Handle: func(context.Context, bus.Request) (any, uint64, error) { return struct{}{}, 0, nil }}
+
+// TestAnswersGoToInboxes: a client has the manager answer to a subject that only
+// managers may publish.
+func TestAnswersGoToInboxes(t *testing.T) {
+	t.Parallel()
+	h := build(t, auth.NKey, usual()...)
+	m := h.as(t, "manager")
+	if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := m.Serve(t.Context(), bus.Service{Name: "pilots", Version: "1.0.0", Endpoints: []bus.Endpoint{echo}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	nc := h.raw(t, "client")
+	for _, reply := range []string{"pilots.evt." + there + ".m.p", "pilots.cmd." + there + ".m.p.submit", "$KV.PILOTS_LEASES.x", "$JS.API.STREAM.DELETE.PILOTS"} {
+		if err := nc.PublishMsg(&nats.Msg{Subject: "pilots.api.echo", Reply: reply, Data: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := nc.RequestWithContext(t.Context(), "pilots.api.echo", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	stop() // waits for the answers under way
+	log, err := m.Log(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, err := log.End(t.Context(), events.Span{}); err != nil || end != 0 {
+		t.Errorf("the log ends at %d, %v", end, err)
+	}
+}

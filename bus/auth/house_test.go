@@ -1,0 +1,107 @@
+package auth_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/auth"
+)
+
+const (
+	here  = "site-a.host"
+	there = "site-b.host"
+)
+
+// house is a server that knows the users of a directory.
+type house struct {
+	*auth.Set
+	server *server.Server
+}
+
+// build starts a server with the usual users.
+func build(t *testing.T, mode auth.Mode, users ...access.User) *house {
+	t.Helper()
+	dir := t.TempDir()
+	set, err := auth.Init(filepath.Join(dir, "auth"), mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Add(users...); err != nil {
+		t.Fatal(err)
+	}
+	conf := "listen: 127.0.0.1:-1\njetstream { store_dir: " + filepath.Join(dir, "store") + " }\nmax_payload: 2MB\n" +
+		"include auth/auth.conf\n"
+	path := filepath.Join(dir, "nats.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.NoSigs, opts.NoLog = true, true
+	s, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the server does not start")
+	}
+	return &house{set, s}
+}
+
+// usual are one user of each role, and a second site and tenant.
+func usual() []access.User {
+	return []access.User{
+		{Role: access.Admin},
+		{Role: access.Manager},
+		{Role: access.Client},
+		{Role: access.Client, Name: "watcher", Watch: true},
+		{Role: access.Subscriber},
+		{Role: access.Launcher, Resource: here},
+		{Role: access.Launcher, Resource: there},
+		{Role: access.Agent, Resource: here},
+		{Role: access.Manager, Tenant: "other"},
+		{Role: access.Client, Tenant: "other"},
+	}
+}
+
+// config is how a process of the user connects.
+func (h *house) config(name string) bus.Config {
+	cfg := bus.Config{URL: h.server.ClientURL(), InboxPrefix: "_INBOX_" + name, Name: name}
+	if h.Mode == auth.Operator {
+		cfg.Creds = h.Credentials(name)
+	} else {
+		cfg.NKey = h.Credentials(name)
+	}
+	return cfg
+}
+
+// as connects as a user.
+func (h *house) as(t *testing.T, name string) *bus.Conn {
+	t.Helper()
+	c, err := bus.Connect(t.Context(), h.config(name))
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// both runs a test in both modes.
+func both(t *testing.T, test func(t *testing.T, mode auth.Mode)) {
+	for _, mode := range []auth.Mode{auth.NKey, auth.Operator} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			test(t, mode)
+		})
+	}
+}

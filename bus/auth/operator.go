@@ -1,0 +1,152 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// key gives a key of ours, which it makes if it is missing.
+func (s *Set) key(name string, create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string, error) {
+	path := s.path("keys", name+".nk")
+	seed, err := os.ReadFile(path)
+	var pair nkeys.KeyPair
+	switch {
+	case err == nil:
+		pair, err = nkeys.FromSeed(bytes.TrimSpace(seed))
+	case errors.Is(err, fs.ErrNotExist):
+		if pair, err = create(); err != nil {
+			break
+		}
+		if seed, err = pair.Seed(); err == nil {
+			err = write(path, seed, 0o600)
+		}
+	}
+	var public string
+	if err == nil {
+		public, err = pair.PublicKey()
+	}
+	if err != nil { // of the file nothing is told but its name
+		return nil, "", &pilot.Error{Code: pilot.Invalid, Op: "key " + path, Err: err}
+	}
+	return pair, public, nil
+}
+
+func (s *Set) operator() (nkeys.KeyPair, string, error) {
+	return s.key("operator", nkeys.CreateOperator)
+}
+
+func (s *Set) account(name string) (nkeys.KeyPair, string, error) {
+	return s.key("account-"+name, nkeys.CreateAccount)
+}
+
+// credentials makes the file of a user's token and seed. The token is signed by
+// a key of its own, to which the account's token gives the permissions: so they
+// can change later, and a token is small enough for the 4 KiB in which a client
+// must introduce itself.
+func (s *Set) credentials(e *Entry, seed []byte) ([]byte, error) {
+	account, public, err := s.account(e.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	account.Wipe()
+	signer, err := nkeys.CreateAccount()
+	if err == nil {
+		defer signer.Wipe()
+		e.Signer, err = signer.PublicKey()
+	}
+	claims := jwt.NewUserClaims(e.Key)
+	claims.Name, claims.IssuerAccount = e.Name, public
+	claims.SetScoped(true)
+	var token string
+	if err == nil {
+		token, err = claims.Encode(signer)
+	}
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Internal, Op: "sign a user", Err: err}
+	}
+	return jwt.FormatUserConfig(token, seed)
+}
+
+// scope is what a user's signer may grant.
+func (e *Entry) scope() *jwt.UserScope {
+	p := e.Permissions()
+	scope := jwt.NewUserScope()
+	scope.Key, scope.Role, scope.Description = e.Signer, string(e.Role), e.Name
+	scope.Template.Pub.Allow.Add(p.Publish...)
+	scope.Template.Sub.Allow.Add(p.Subscribe...)
+	scope.Template.Sub.Deny.Add(p.DenySubscribe...)
+	if p.Respond > 0 {
+		scope.Template.Resp = &jwt.ResponsePermission{MaxMsgs: 1, Expires: p.Respond}
+	}
+	return scope
+}
+
+// renderOperator makes auth.conf: the operator's token, and those of all
+// accounts, which the servers keep in memory.
+func (s *Set) renderOperator() ([]byte, error) {
+	operator, public, err := s.operator()
+	if err != nil {
+		return nil, err
+	}
+	defer operator.Wipe()
+	var preload bytes.Buffer
+	var system string
+	for _, name := range append([]string{access.SystemAccount}, s.Tenants()...) {
+		key, token, err := s.sign(operator, name)
+		if err != nil {
+			return nil, err
+		}
+		if name == access.SystemAccount {
+			system = key
+		}
+		fmt.Fprintf(&preload, "  # %s\n  %s: %s\n", name, key, token)
+	}
+	if s.Token == "" {
+		claims := jwt.NewOperatorClaims(public)
+		claims.Name, claims.SystemAccount = "flightlog", system
+		if s.Token, err = claims.Encode(operator); err != nil {
+			return nil, &pilot.Error{Code: pilot.Internal, Op: "sign the operator", Err: err}
+		}
+	}
+	return fmt.Appendf(nil, "%soperator: %s\nsystem_account: %s\nresolver: MEMORY\nresolver_preload: {\n%s}\n",
+		head, s.Token, system, preload.String()), nil
+}
+
+// sign gives an account's public key and its token.
+func (s *Set) sign(operator nkeys.KeyPair, name string) (key, token string, err error) {
+	pair, key, err := s.account(name)
+	if err != nil {
+		return "", "", err
+	}
+	defer pair.Wipe()
+	claims := jwt.NewAccountClaims(key)
+	claims.Name = name
+	if name != access.SystemAccount {
+		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
+			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+		}
+	}
+	for i := range s.Users {
+		if e := &s.Users[i]; e.Tenant == name {
+			claims.SigningKeys.AddScopedSigner(e.scope())
+		}
+	}
+	for _, r := range s.Revoked {
+		if r.Tenant == name {
+			claims.RevokeAt(r.Key, r.At)
+		}
+	}
+	if token, err = claims.Encode(operator); err != nil {
+		return "", "", &pilot.Error{Code: pilot.Internal, Op: "sign account " + name, Err: err}
+	}
+	return key, token, nil
+}

@@ -1,0 +1,293 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Mode is how servers know users.
+type Mode string
+
+// The modes.
+const (
+	NKey     Mode = "nkey"     // users stand in the server's configuration
+	Operator Mode = "operator" // users bring a token, which their account has signed
+)
+
+// Entry is a user with its public key.
+type Entry struct {
+	access.User
+	Key     string    `json:"key"`
+	Signer  string    `json:"signer,omitempty"` // that signed its token, and nothing else ever
+	Created time.Time `json:"created"`
+}
+
+// revocation is a key that counts no longer, in mode operator.
+type revocation struct {
+	Tenant string    `json:"tenant"`
+	Key    string    `json:"key"`
+	At     time.Time `json:"at"`
+}
+
+// Set is all users of one directory.
+type Set struct {
+	dir string
+	kept
+}
+
+// kept is auth.json.
+type kept struct {
+	Version int          `json:"version"`
+	Mode    Mode         `json:"mode"`
+	Token   string       `json:"operator,omitempty"` // the operator's; servers do not reload another one
+	Users   []Entry      `json:"users"`
+	Revoked []revocation `json:"revoked,omitempty"`
+}
+
+const (
+	version  = 1
+	manifest = "auth.json"
+	conf     = "auth.conf"
+)
+
+// Init opens a directory, or makes it with nobody in it. Code conflict: it is
+// of another mode.
+func Init(dir string, mode Mode) (*Set, error) {
+	if mode != NKey && mode != Operator {
+		return nil, pilot.Errorf(pilot.Invalid, "mode %.40q is neither %s nor %s", mode, NKey, Operator)
+	}
+	s, err := Open(dir)
+	switch {
+	case pilot.CodeOf(err) == pilot.NotFound:
+		s = &Set{kept: kept{Version: version, Mode: mode}}
+		if s.dir, err = filepath.Abs(dir); err == nil {
+			err = s.save()
+		}
+		return s, err
+	case err != nil:
+		return nil, err
+	case s.Mode != mode:
+		return nil, pilot.Errorf(pilot.Conflict, "%s is of mode %s, not %s", dir, s.Mode, mode)
+	default:
+		return s, s.repair()
+	}
+}
+
+// Open opens a directory. Code not_found: Init has not made it.
+func Open(dir string) (*Set, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "open the users", Err: err}
+	}
+	s := &Set{dir: dir}
+	b, err := os.ReadFile(filepath.Join(dir, manifest))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, pilot.Errorf(pilot.NotFound, "there are no users in %s; 'flightlog auth init' makes them", dir)
+	case err == nil:
+		err = json.Unmarshal(b, &s.kept)
+	}
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "read the users", Err: err}
+	}
+	if s.Version != version {
+		return nil, pilot.Errorf(pilot.Unsupported, "%s is of version %d, this program knows %d", dir, s.Version, version)
+	}
+	return s, nil
+}
+
+// Add makes the users that are not there yet, all or none, and gives them. Code
+// invalid: the faults name all that is wrong, by position in the list.
+func (s *Set) Add(users ...access.User) (added []Entry, err error) {
+	var faults []pilot.Fault
+	for i, u := range users {
+		u = u.Filled()
+		wrong := u.Faults()
+		known, there := s.find(u.Name)
+		if there && known.User != u {
+			wrong = append(wrong, pilot.Fault{Field: "name", Reason: u.Name + " is another user already, a " + string(known.Role)})
+		}
+		for _, f := range wrong {
+			f.Index = i
+			faults = append(faults, f)
+		}
+		again := slices.ContainsFunc(added, func(e Entry) bool { return e.Name == u.Name })
+		if there || again || len(wrong) > 0 {
+			continue
+		}
+		added = append(added, Entry{User: u, Created: time.Now().UTC().Truncate(time.Second)})
+	}
+	if len(faults) > 0 {
+		return nil, &pilot.Error{Code: pilot.Invalid, Message: "no user was added", Faults: faults}
+	}
+	if len(added) == 0 {
+		return nil, s.repair()
+	}
+	for i := range added {
+		if err := s.equip(&added[i]); err != nil {
+			return nil, err
+		}
+	}
+	s.Users = append(s.Users, added...)
+	return added, s.save()
+}
+
+// Revoke takes users away, all or none. Code not_found: the faults name those
+// that are not there.
+func (s *Set) Revoke(names ...string) error {
+	var faults []pilot.Fault
+	for i, name := range names {
+		if _, there := s.find(name); !there {
+			faults = append(faults, pilot.Fault{Index: i, Field: "name", Reason: "there is no user " + name})
+		}
+	}
+	if len(faults) > 0 {
+		return &pilot.Error{Code: pilot.NotFound, Message: "no user was revoked", Faults: faults}
+	}
+	for _, name := range names {
+		e, there := s.find(name)
+		if !there {
+			continue // named twice
+		}
+		if s.Mode == Operator {
+			s.Revoked = append(s.Revoked, revocation{e.Tenant, e.Key, time.Now().UTC()})
+		}
+		s.Users = slices.DeleteFunc(s.Users, func(o Entry) bool { return o.Name == name })
+	}
+	if err := s.save(); err != nil { // first: files without a user let nobody in
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		for _, suffix := range []string{".nk", ".creds", ".env"} {
+			if err := os.Remove(s.path("creds", name+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Set) find(name string) (*Entry, bool) {
+	i := slices.IndexFunc(s.Users, func(e Entry) bool { return e.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &s.Users[i], true
+}
+
+// Tenants gives the accounts that there are.
+func (s *Set) Tenants() []string {
+	names := map[string]bool{}
+	for i := range s.Users {
+		names[s.Users[i].Tenant] = true
+	}
+	for _, r := range s.Revoked {
+		names[r.Tenant] = true
+	}
+	out := make([]string, 0, len(names))
+	for name := range names {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Credentials is the file that lets a process be the user.
+func (s *Set) Credentials(name string) string {
+	if s.Mode == Operator {
+		return s.path("creds", name+".creds")
+	}
+	return s.path("creds", name+".nk")
+}
+
+// Conf is the file for nats.conf to include.
+func (s *Set) Conf() string { return s.path(conf) }
+
+func (s *Set) path(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
+
+// equip makes the credentials of a user.
+func (s *Set) equip(e *Entry) error {
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		return &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
+	}
+	defer pair.Wipe()
+	if e.Key, err = pair.PublicKey(); err != nil {
+		return &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
+	}
+	secret, err := pair.Seed()
+	variable := "NATS_NKEY"
+	if err == nil && s.Mode == Operator {
+		variable = "NATS_CREDS"
+		secret, err = s.credentials(e, secret)
+	}
+	if err != nil {
+		return err
+	}
+	if err := write(s.Credentials(e.Name), secret, 0o600); err != nil {
+		return err
+	}
+	env := variable + "=" + s.Credentials(e.Name) + "\nNATS_INBOX_PREFIX=" + e.InboxPrefix() + "\n"
+	return write(s.path("creds", e.Name+".env"), []byte(env), 0o600)
+}
+
+// save writes what the directory says of all users.
+func (s *Set) save() error {
+	slices.SortFunc(s.Users, func(a, b Entry) int { return strings.Compare(a.Tenant+" "+a.Name, b.Tenant+" "+b.Name) })
+	text, err := s.render()
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(s.kept, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := write(s.path(manifest), append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return write(s.Conf(), text, 0o644)
+}
+
+// repair makes auth.conf anew where it is missing.
+func (s *Set) repair() error {
+	if _, err := os.Stat(s.Conf()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.save()
+}
+
+// write replaces a file in one step.
+func write(path string, content []byte, mode fs.FileMode) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return &pilot.Error{Code: pilot.Invalid, Op: "write " + path, Err: err}
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return &pilot.Error{Code: pilot.Invalid, Op: "write " + path, Err: err}
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // it has been renamed, or is in nobody's way
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return &pilot.Error{Code: pilot.Internal, Op: "write " + path, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package embedded
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// TLS is how a server shows who it is.
+type TLS struct {
+	Cert string // path of its certificate; empty: no TLS
+	Key  string // path of its key
+}
+
+// tlsTimeout is how many seconds a handshake may take.
+const tlsTimeout = 5
+
+// CheckListen refuses addresses, host:port, that others can reach, unless users
+// are known and nobody can read along: who may submit runs programs as the user
+// of the launcher. Code denied.
+func CheckListen(listen string, known, encrypted bool) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return pilot.Errorf(pilot.Invalid, "listen address %q is not host:port", listen)
+	}
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.Unmap().IsLoopback() || known && encrypted {
+		return nil
+	}
+	return pilot.Errorf(pilot.Denied, "listen on %s: whoever can reach it could run programs as you; "+
+		"listen on 127.0.0.1, or give it both users (--auth) and TLS (--tls-cert, --tls-key)", listen)
+}
+
+// guard gives the options users and TLS, and the process itself a key of one
+// run, with which it is a user of the account without limits.
+func (cfg *Config) guard(opts *server.Options) (nkeys.KeyPair, error) {
+	if cfg.TLS.Cert != "" || cfg.TLS.Key != "" {
+		var err error
+		if opts.TLSConfig, err = server.GenTLSConfig(&server.TLSConfigOpts{CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key}); err != nil {
+			return nil, invalid("read the certificate", err)
+		}
+		opts.TLS, opts.TLSTimeout = true, tlsTimeout
+	}
+	if cfg.Auth == "" {
+		return nil, nil //nolint:nilnil // nobody needs one
+	}
+	said, err := server.ProcessConfigFile(cfg.Auth)
+	if err != nil {
+		return nil, invalid("read the users", err)
+	}
+	if len(said.TrustedOperators) > 0 {
+		return nil, pilot.Errorf(pilot.Unsupported, "%s is of mode operator, which needs a NATS server of its own", cfg.Auth)
+	}
+	at := slices.IndexFunc(said.Accounts, func(a *server.Account) bool { return a.GetName() == cfg.account() })
+	if at < 0 {
+		return nil, pilot.Errorf(pilot.Invalid, "%s has no tenant %s", cfg.Auth, cfg.account())
+	}
+	self, err := nkeys.CreateUser()
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
+	}
+	public, err := self.PublicKey()
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
+	}
+	opts.Accounts, opts.SystemAccount = said.Accounts, said.SystemAccount
+	opts.Nkeys = append(said.Nkeys, &server.NkeyUser{Nkey: public, Account: said.Accounts[at]})
+	return self, nil
+}
+
+func (cfg *Config) account() string {
+	if cfg.Tenant == "" {
+		return access.DefaultTenant
+	}
+	return cfg.Tenant
+}
+
+// Identity is who this process is on its own server: a public key and what
+// signs for it; an empty key where the server asks nobody.
+func (s *Server) Identity() (public string, sign func(nonce []byte) ([]byte, error)) {
+	if s.self == nil {
+		return "", nil
+	}
+	public, err := s.self.PublicKey()
+	if err != nil {
+		return "", nil // it was made with the pair
+	}
+	return public, s.self.Sign
+}

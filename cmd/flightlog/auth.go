@@ -1,0 +1,170 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/bus/auth"
+)
+
+// authDir is where credentials are kept unless told.
+const authDir = "auth"
+
+// authFlags are what the command line of auth says.
+type authFlags struct {
+	dir       string
+	mode      string
+	tenants   []string
+	resources []string
+	user      access.User
+}
+
+func (a *app) auth() *cobra.Command {
+	var f authFlags
+	c := &cobra.Command{
+		Use: "auth", Short: "Make and take away the credentials of the bus's users",
+		Long: "Keep, in a directory, who may use the bus and as what: auth.conf is for nats.conf to\n" +
+			"include, creds/NAME.nk (or .creds) for the process that is NAME, creds/NAME.env the\n" +
+			"environment it needs. After a change, have the servers read it: nats-server --signal reload.\n" +
+			"docs/security.md tells what each role may do. No service is asked, no seed is shown.",
+	}
+	c.PersistentFlags().StringVar(&f.dir, "dir", authDir, "`directory` of the credentials")
+	c.AddCommand(a.authInit(&f), a.authAdd(&f), a.authRevoke(&f), a.authShow(&f))
+	return c
+}
+
+func (a *app) authInit(f *authFlags) *cobra.Command {
+	c := &cobra.Command{
+		Use: "init", Short: "Make the directory, and the users of a usual installation", Args: cobra.NoArgs,
+		Long: "Make the directory and, for each tenant, its admin, manager, client and subscriber, and a\n" +
+			"launcher and an agent for each resource. Users that are there are left as they are.",
+		Example: "  flightlog auth init --dir /etc/flightlog/auth --resource local.localhost",
+		RunE: func(*cobra.Command, []string) error {
+			a.begun = true
+			s, err := auth.Init(f.dir, auth.Mode(f.mode))
+			if err != nil {
+				return err
+			}
+			added, err := s.Add(f.usual()...)
+			if err != nil {
+				return err
+			}
+			return a.printUsers(s, added)
+		},
+	}
+	c.Flags().StringVar(&f.mode, "mode", string(auth.NKey), "nkey: users in the server's configuration; operator: users with tokens (JWT)")
+	c.Flags().StringArrayVar(&f.tenants, "tenant", []string{access.DefaultTenant}, "`name` of an account; may be given again")
+	c.Flags().StringArrayVar(&f.resources, "resource", []string{localResource}, "`resource` that has launchers; may be given again")
+	return c
+}
+
+// usual are the users of a usual installation.
+func (f *authFlags) usual() []access.User {
+	var all []access.User
+	for _, tenant := range f.tenants {
+		for _, role := range []access.Role{access.Admin, access.Manager, access.Client, access.Subscriber} {
+			all = append(all, access.User{Role: role, Tenant: tenant})
+		}
+		for _, label := range f.resources {
+			for _, role := range []access.Role{access.Launcher, access.Agent} {
+				all = append(all, access.User{Role: role, Tenant: tenant, Resource: label})
+			}
+		}
+	}
+	return all
+}
+
+func (a *app) authAdd(f *authFlags) *cobra.Command {
+	c := &cobra.Command{
+		Use: "add ROLE", Short: "Add a user", Args: cobra.ExactArgs(1),
+		Long: "Add a manager, launcher, client, subscriber, agent or admin. One that is there is left as it\n" +
+			"is; to rotate its credentials, revoke it first. Every launcher process should have a user\n" +
+			"of its own (--name).",
+		Example: "  flightlog auth add launcher --resource local.localhost --name launcher-2\n" +
+			"  flightlog auth add client --tenant physics --watch",
+		RunE: func(_ *cobra.Command, args []string) error {
+			a.begun = true
+			s, err := auth.Open(f.dir)
+			if err != nil {
+				return err
+			}
+			f.user.Role = access.Role(args[0])
+			added, err := s.Add(f.user)
+			if err != nil {
+				return err
+			}
+			return a.printUsers(s, added)
+		},
+	}
+	c.Flags().StringVar(&f.user.Name, "name", "", "`name` of the user, unique over all tenants (default: role, tenant, resource)")
+	c.Flags().StringVar(&f.user.Tenant, "tenant", access.DefaultTenant, "`name` of its account")
+	c.Flags().StringVar(&f.user.Resource, "resource", "", "`resource` of a launcher or an agent")
+	c.Flags().BoolVar(&f.user.Watch, "watch", false, "the client may read the log too, which 'watch' needs")
+	return c
+}
+
+func (a *app) authRevoke(f *authFlags) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke NAME…", Short: "Take users away", Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			a.begun = true
+			s, err := auth.Open(f.dir)
+			if err != nil {
+				return err
+			}
+			if err := s.Revoke(args...); err != nil {
+				return err
+			}
+			a.tell("revoked once the servers have read %s again", s.Conf())
+			return nil
+		},
+	}
+}
+
+func (a *app) authShow(f *authFlags) *cobra.Command {
+	return &cobra.Command{
+		Use: "show [NAME…]", Short: "Show users, and with -o json what they may do",
+		RunE: func(_ *cobra.Command, args []string) error {
+			a.begun = true
+			s, err := auth.Open(f.dir)
+			if err != nil {
+				return err
+			}
+			users := slices.DeleteFunc(slices.Clone(s.Users), func(e auth.Entry) bool {
+				return len(args) > 0 && !slices.Contains(args, e.Name)
+			})
+			return a.printUsers(s, users)
+		},
+	}
+}
+
+// shownUser is a user as it is shown: without a secret.
+type shownUser struct {
+	auth.Entry
+	Credentials string   `json:"credentials"` // the file
+	InboxPrefix string   `json:"inbox_prefix"`
+	Publish     []string `json:"publish"`
+	Subscribe   []string `json:"subscribe"`
+}
+
+func (a *app) printUsers(s *auth.Set, users []auth.Entry) error {
+	all, r := make([]shownUser, len(users)), result{}
+	for i := range users {
+		p := users[i].Permissions()
+		all[i] = shownUser{users[i], s.Credentials(users[i].Name), users[i].InboxPrefix(), p.Publish, p.Subscribe}
+		r.names = append(r.names, users[i].Name)
+	}
+	r.value = all
+	r.text = func(p *page) {
+		rows := make([][]string, len(all))
+		for i := range all {
+			u := &all[i]
+			rows[i] = []string{u.Name, string(u.Role), u.Tenant, cmp.Or(u.Resource, "-"), u.Created.Format("2006-01-02"), u.Credentials}
+		}
+		p.table([]string{"NAME", "ROLE", "TENANT", "RESOURCE", "SINCE", "CREDENTIALS"}, rows)
+	}
+	return a.print(r)
+}

@@ -1,0 +1,185 @@
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// guarded is a house whose bus knows its users, made by the command line.
+type guarded struct {
+	*house
+	auth string // directory of the credentials
+	mode string
+}
+
+func newGuarded(t *testing.T, mode string) *guarded {
+	t.Helper()
+	g := &guarded{house: newHouse(t), mode: mode}
+	g.auth = filepath.Join(g.dir, "auth")
+	if _, code := g.cli("auth", "init", "--dir", g.auth, "--mode", mode); code != 0 {
+		t.Fatal("auth init failed")
+	}
+	conf := "listen: " + g.listen + "\nmax_payload: 2MB\njetstream { store_dir: " + g.store() + " }\ninclude auth/auth.conf\n"
+	path := filepath.Join(g.dir, "nats.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.NoSigs, opts.LogFile = true, filepath.Join(g.dir, "nats.log")
+	s, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ConfigureLogger()
+	go s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the server does not start")
+	}
+	return g
+}
+
+func (g *guarded) store() string { return filepath.Join(g.dir, "js") }
+
+// credentials is the file of a user.
+func (g *guarded) credentials(user string) string {
+	if g.mode == "operator" {
+		return filepath.Join(g.auth, "creds", user+".creds")
+	}
+	return filepath.Join(g.auth, "creds", user+".nk")
+}
+
+// start starts a part as a user.
+func (g *guarded) start(user, name string, env []string, args ...string) {
+	g.t.Helper()
+	said, err := os.ReadFile(filepath.Join(g.auth, "creds", user+".env"))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	p := &process{h: g.house, name: filepath.Join(bin, name), args: args, env: append(strings.Fields(string(said)), env...)}
+	p.start()
+}
+
+// parts starts a manager and a launcher, each as its own user; they reach the
+// bus at an address.
+func (g *guarded) parts(at string) {
+	url := []string{"NATS_URL=nats://" + at}
+	g.start("manager", "manager", url, "--log-level", "debug")
+	agent := "--agent-nkey"
+	if g.mode == "operator" {
+		agent = "--agent-creds"
+	}
+	g.start("launcher-local-localhost", "launcher", url, "--log-level", "debug", "--state", filepath.Join(g.dir, "state"),
+		agent, g.credentials("agent-local-localhost"), "--agent-inbox-prefix", "_INBOX_agent-local-localhost")
+}
+
+// as connects as a user.
+func (g *guarded) as(user string) *client.Client {
+	g.t.Helper()
+	cfg := bus.Config{URL: "nats://" + g.listen, InboxPrefix: "_INBOX_" + user}
+	if g.mode == "operator" {
+		cfg.Creds = g.credentials(user)
+	} else {
+		cfg.NKey = g.credentials(user)
+	}
+	ctx, cancel := context.WithTimeout(g.t.Context(), 30*time.Second)
+	defer cancel()
+	c, err := client.Connect(ctx, "", client.WithBus(cfg), client.WithTimeout(time.Minute))
+	if err != nil {
+		g.t.Fatalf("%s: %v", user, err)
+	}
+	g.t.Cleanup(c.Close)
+	return c
+}
+
+// TestE2EAccess: every part does its work with the least that it needs, and no
+// secret is seen anywhere but where it belongs.
+func TestE2EAccess(t *testing.T) {
+	for _, mode := range []string{"nkey", "operator"} {
+		t.Run(mode, func(t *testing.T) {
+			g := newGuarded(t, mode)
+			tap := newTap(t, g.listen)
+			g.parts(tap.address)
+			m := g.manager(g.as("client"))
+
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			ended := make(chan error, 1)
+			go func() { ended <- watchEnds(ctx, g.as("subscriber"), m.UID(), 3) }()
+
+			hold := filepath.Join(g.dir, "hold")
+			if err := os.WriteFile(hold, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			running := submit(t, m, shell("while [ -e "+hold+" ]; do sleep 0.1; done"))
+			submit(t, m, shell("exit 3"), shell("echo out; echo err >&2; env"))
+			reach(t, running[0], pilot.Active)
+			secrets := append(tap.secrets(), g.seeds()...)
+			searchProcesses(t, secrets)
+			if err := os.Remove(hold); err != nil {
+				t.Fatal(err)
+			}
+			await(t, m)
+			if err := <-ended; err != nil {
+				t.Fatalf("subscriber: %v", err)
+			}
+			p, err := running[0].Get(t.Context())
+			if err != nil || p.State != pilot.Done {
+				t.Fatalf("%v %+v", err, p)
+			}
+			secrets = append(tap.secrets(), g.seeds()...)
+			if len(tap.secrets()) < 3 {
+				t.Fatalf("the tap has %d secrets: it sees nothing", len(tap.secrets()))
+			}
+			g.searchFiles(secrets)
+			for _, args := range [][]string{{"history"}, {"logs"}, {"get", "-o", "json"}, {"explain"}} {
+				g.searchOutput(secrets, append(args, "-m", m.UID(), running[0].UID()))
+			}
+		})
+	}
+}
+
+// watchEnds reads the log until that many pilots of a manager have ended.
+func watchEnds(ctx context.Context, c *client.Client, manager pilot.UID, n int) error {
+	for ch, err := range c.Watch(ctx, client.WatchOptions{Manager: manager}) {
+		if err != nil {
+			return err
+		}
+		if ch.Moved() && ch.Pilot.State.Final() {
+			n--
+		}
+		if n == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// TestE2EUpWithUsers: the single process with its users known.
+func TestE2EUpWithUsers(t *testing.T) {
+	g := &guarded{house: newHouse(t), mode: "nkey"}
+	g.auth = filepath.Join(g.dir, "auth")
+	if _, code := g.cli("auth", "init", "--dir", g.auth); code != 0 {
+		t.Fatal("auth init failed")
+	}
+	g.process("flightlog", "up", "--store", filepath.Join(g.dir, "store"), "--listen", g.listen, "--auth", filepath.Join(g.auth, "auth.conf"))
+	m := g.manager(g.as("client"))
+	p := submit(t, m, shell("true"))[0]
+	reach(t, p, pilot.Done)
+	if _, err := bus.Connect(t.Context(), bus.Config{URL: "nats://" + g.listen}); pilot.CodeOf(err) != pilot.Denied {
+		t.Errorf("a stranger: %v", err)
+	}
+}

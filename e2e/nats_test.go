@@ -92,11 +92,10 @@ const (
 	siteAgent    = "agent-local-localhost"
 )
 
-func (b *hub) process(user, name string, args ...string) *process {
+func (b *hub) process(user, name string, args ...string) {
 	b.h.t.Helper()
 	p := &process{h: b.h, name: filepath.Join(bin, name), args: args, env: b.as(user)}
 	p.start()
-	return p
 }
 
 // client connects to the service as a client of the tenant.
@@ -132,7 +131,7 @@ func (h *house) conf(dir, name string, included map[string]string) {
 }
 
 // natsServer starts a server with nothing but a configuration and its variables.
-func (h *house) natsServer(conf string, env ...string) *process {
+func (h *house) natsServer(conf string, env ...string) {
 	h.t.Helper()
 	path, err := natsServer()
 	if err != nil {
@@ -140,7 +139,6 @@ func (h *house) natsServer(conf string, env ...string) *process {
 	}
 	p := &process{h: h, name: path, args: []string{"-c", conf}, env: env}
 	p.start()
-	return p
 }
 
 // public is the public key of a user.

@@ -132,22 +132,39 @@ type site struct {
 	health []string // of the launchers
 }
 
-const siteAuth = `authorization { users: [{user: site, password: site-password}] }`
+// siteAuth lets the site's launchers and agents connect to its server, with the
+// keys that they have at the bus.
+const siteAuth = `
+authorization {
+  users: [
+    {nkey: %s}
+    {nkey: %s, permissions: {
+      publish: "pilots.agent.local.localhost.>"
+      subscribe: "_INBOX_agent-local-localhost.>"
+    }}
+  ]
+}
+`
 
 func (b *hub) behind(l *link) *site {
 	h := b.h
 	dir := filepath.Join(h.dir, "site")
-	h.conf(dir, "leaf.conf", map[string]string{"auth.conf": siteAuth, "link.conf": "nkey: " + b.site})
+	seed, err := os.ReadFile(b.seed(siteLauncher))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.conf(dir, "leaf.conf", map[string]string{
+		"auth.conf": fmt.Sprintf(siteAuth, b.public(siteLauncher), b.public(siteAgent)), "link.conf": "nkey: " + string(seed),
+	})
 	listen := address(h.t)
 	h.natsServer(filepath.Join(dir, "leaf.conf"), "NATS_SERVER_NAME=site", "NATS_LISTEN="+listen,
-		"NATS_MONITOR="+address(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+b.bus.CA)
+		"NATS_MONITOR="+address(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"))
 	s := &site{h: h}
 	for range 2 {
 		at := address(h.t)
 		s.health = append(s.health, "http://"+at)
-		p := &process{h: h, name: filepath.Join(bin, "launcher"), args: []string{"--replicas", "3", "--http", at}, env: []string{
-			"NATS_URL=nats://" + listen, "NATS_USER=site", "NATS_PASSWORD=site-password", "NATS_CA=", "NATS_INBOX_PREFIX=_INBOX_site",
-		}}
+		p := &process{h: h, name: filepath.Join(bin, "launcher"), args: []string{"--replicas", "3", "--http", at}}
+		p.env = append(b.as(siteLauncher), "NATS_URL=nats://"+listen, "NATS_CA=") // inside the site without TLS
 		p.start()
 	}
 	return s
@@ -215,7 +232,7 @@ func until(marks, name, file string) pilot.Description {
 func leafCut(t *testing.T, away time.Duration, cut, mend func(*link)) {
 	h := newHouse(t)
 	b := h.hub()
-	h.process("manager", "--replicas", "3")
+	b.process("manager", "manager", "--replicas", "3")
 	l := newLink(t, b.leafs[0])
 	s := b.behind(l)
 	m, marks := h.manager(b.client()), t.TempDir()
@@ -236,7 +253,7 @@ func leafCut(t *testing.T, away time.Duration, cut, mend func(*link)) {
 	state := func(name string, want pilot.State) {
 		t.Helper()
 		for i := range each {
-			p, err := m.Pilot(pilot.UID(fmt.Sprintf("%s%d", name, i))).Get(t.Context())
+			p, err := m.Pilot(fmt.Sprintf("%s%d", name, i)).Get(t.Context())
 			if err != nil || p.State != want {
 				t.Errorf("%s%d is %v, %v; want %s", name, i, p, err, want)
 			}
@@ -311,7 +328,7 @@ func launchedOnce(t *testing.T, m *client.Manager, marks string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if mark, err := os.ReadFile(filepath.Join(marks, string(p.UID))); err != nil || string(mark) != "ran\n" {
+		if mark, err := os.ReadFile(filepath.Join(marks, p.UID)); err != nil || string(mark) != "ran\n" {
 			t.Errorf("%s ran as %q, %v", p.UID, mark, err)
 		}
 		history, err := m.Pilot(p.UID).History(t.Context(), 0)

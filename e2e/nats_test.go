@@ -1,12 +1,14 @@
 package e2e_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -37,48 +39,21 @@ var natsServer = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
-// hub is the bus of deploy/nats: three servers with TLS and accounts.
+// hub is the bus of deploy/nats: three servers with TLS, and the users that
+// 'flightlog auth init' makes.
 type hub struct {
 	h     *house
-	dir   string // of the certificates
-	bus   bus.Config
-	site  string // seed of the site's nkey
+	dir   string // of certificates and credentials
 	urls  []string
 	leafs []string // where sites dial in
-	nodes []*process
 }
-
-// hubAuth is a tenant with the service's own user and one site, whose rights
-// are those of its launchers: its resource, its inbox, the leases.
-const hubAuth = `
-accounts {
-  SYS { users: [{user: sys, password: sys-password}] }
-  LAB {
-    jetstream: enabled
-    users: [
-      {user: service, password: service-password}
-      {nkey: %s, permissions: {
-        publish: [
-          "pilots.evt.local.localhost.>", "pilots.note.local.localhost.>",
-          "$JS.hub.API.INFO", "$JS.hub.API.STREAM.INFO.>", "$JS.hub.API.STREAM.MSG.GET.>", "$JS.hub.API.DIRECT.GET.>",
-          "$JS.hub.API.CONSUMER.>", "$JS.ACK.PILOTS.>",
-          "$JS.hub.API.STREAM.CREATE.KV_PILOTS_LEASES", "$JS.hub.API.$KV.PILOTS_LEASES.>"
-        ]
-        subscribe: ["_INBOX_site.>"]
-      }}
-    ]
-  }
-}
-system_account: SYS
-`
 
 // hub starts the three servers, which the house's managers and clients use.
 func (h *house) hub() *hub {
 	h.t.Helper()
-	b := &hub{h: h, dir: filepath.Join(h.dir, "hub"), nodes: make([]*process, 3)}
-	var public string
-	b.site, public = nkey(h.t)
-	h.conf(b.dir, "nats.conf", map[string]string{"auth.conf": fmt.Sprintf(hubAuth, public)})
+	b := &hub{h: h, dir: filepath.Join(h.dir, "hub")}
+	h.cli("auth", "init", "--dir", b.dir, "--resource", "local.localhost", "--tenant", "default", "--tenant", "other")
+	h.conf(b.dir, "nats.conf", map[string]string{})
 	certificates(h.t, b.dir)
 	routes := make([]string, 3)
 	for i := range routes {
@@ -87,25 +62,49 @@ func (h *house) hub() *hub {
 		b.urls = append(b.urls, "tls://"+address(h.t))
 	}
 	quoted := `["nats://` + strings.Join(routes, `","nats://`) + `"]`
-	for i := range b.nodes {
-		b.nodes[i] = h.natsServer(filepath.Join(b.dir, "nats.conf"),
+	for i := range routes {
+		h.natsServer(filepath.Join(b.dir, "nats.conf"),
 			fmt.Sprintf("NATS_SERVER_NAME=n%d", i), "NATS_LISTEN="+strings.TrimPrefix(b.urls[i], "tls://"),
 			"NATS_CLUSTER_LISTEN="+routes[i], "NATS_LEAF_LISTEN="+b.leafs[i], "NATS_MONITOR="+address(h.t), "NATS_ROUTES="+quoted,
 			"NATS_STORE="+filepath.Join(h.dir, fmt.Sprintf("store%d", i)),
 			"NATS_TLS_CERT="+filepath.Join(b.dir, "server.crt"), "NATS_TLS_KEY="+filepath.Join(b.dir, "server.key"),
 			"NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"))
 	}
-	b.bus = bus.Config{
-		URL: strings.Join(b.urls, ","), User: "service", Password: "service-password", CA: filepath.Join(b.dir, "ca.crt"),
-	}
-	h.env = append(h.env, b.bus.Env()...)
+	h.env = append(h.env, "NATS_URL="+strings.Join(b.urls, ","), "NATS_CA="+filepath.Join(b.dir, "ca.crt"))
 	return b
 }
 
-// client connects to the service as a user of the tenant.
+// seed is the file of a user's key.
+func (b *hub) seed(user string) string { return filepath.Join(b.dir, "creds", user+".nk") }
+
+// as is the environment of a process that is a user; its agents, if it has any,
+// are one too.
+func (b *hub) as(user string) []string {
+	return []string{
+		"NATS_NKEY=" + b.seed(user), "NATS_INBOX_PREFIX=_INBOX_" + user,
+		"FLIGHTLOG_LAUNCHER_AGENT_NKEY=" + b.seed(siteAgent), "FLIGHTLOG_LAUNCHER_AGENT_INBOX_PREFIX=_INBOX_" + siteAgent,
+	}
+}
+
+// Users of the site.
+const (
+	siteLauncher = "launcher-local-localhost"
+	siteAgent    = "agent-local-localhost"
+)
+
+func (b *hub) process(user, name string, args ...string) {
+	b.h.t.Helper()
+	p := &process{h: b.h, name: filepath.Join(bin, name), args: args, env: b.as(user)}
+	p.start()
+}
+
+// client connects to the service as a client of the tenant.
 func (b *hub) client() *client.Client {
 	b.h.t.Helper()
-	c, err := client.Connect(b.h.t.Context(), "", client.WithBus(b.bus), client.WithTimeout(time.Minute))
+	cfg := bus.Config{
+		URL: strings.Join(b.urls, ","), CA: filepath.Join(b.dir, "ca.crt"), NKey: b.seed("client"), InboxPrefix: "_INBOX_client",
+	}
+	c, err := client.Connect(b.h.t.Context(), "", client.WithBus(cfg), client.WithTimeout(time.Minute))
 	if err != nil {
 		b.h.t.Fatal(err)
 	}
@@ -132,7 +131,7 @@ func (h *house) conf(dir, name string, included map[string]string) {
 }
 
 // natsServer starts a server with nothing but a configuration and its variables.
-func (h *house) natsServer(conf string, env ...string) *process {
+func (h *house) natsServer(conf string, env ...string) {
 	h.t.Helper()
 	path, err := natsServer()
 	if err != nil {
@@ -140,24 +139,24 @@ func (h *house) natsServer(conf string, env ...string) *process {
 	}
 	p := &process{h: h, name: path, args: []string{"-c", conf}, env: env}
 	p.start()
-	return p
 }
 
-// nkey makes a user's key.
-func nkey(t *testing.T) (seed, public string) {
-	t.Helper()
-	pair, err := nkeys.CreateUser()
+// public is the public key of a user.
+func (b *hub) public(user string) string {
+	b.h.t.Helper()
+	seed, err := os.ReadFile(b.seed(user))
 	if err != nil {
-		t.Fatal(err)
+		b.h.t.Fatal(err)
 	}
-	s, err := pair.Seed()
+	pair, err := nkeys.FromSeed(bytes.TrimSpace(seed))
 	if err != nil {
-		t.Fatal(err)
+		b.h.t.Fatal(err)
 	}
-	if public, err = pair.PublicKey(); err != nil {
-		t.Fatal(err)
+	public, err := pair.PublicKey()
+	if err != nil {
+		b.h.t.Fatal(err)
 	}
-	return string(s), public
+	return public
 }
 
 // certificates makes an authority and a certificate for this machine.
@@ -206,42 +205,43 @@ func certificates(t *testing.T, dir string) {
 func TestE2EDeployedBus(t *testing.T) {
 	h := newHouse(t)
 	b := h.hub()
-	h.process("manager", "--replicas", "3")
-	h.process("launcher", "--replicas", "3")
+	b.process("manager", "manager", "--replicas", "3")
+	b.process(siteLauncher, "launcher", "--replicas", "3")
 	m := h.manager(b.client())
 	submit(t, m, shell("exit 0"))
 	await(t, m)
 
 	at := b.urls[0]
-	ca := nats.RootCAs(b.bus.CA)
+	ca := nats.RootCAs(filepath.Join(b.dir, "ca.crt"))
+	key := func(user string) nats.Option {
+		o, err := nats.NkeyOptionFromSeed(b.seed(user))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
 	for what, opts := range map[string][]nats.Option{
 		"without credentials":         {ca},
-		"with a wrong password":       {ca, nats.UserInfo("service", "guessed")},
-		"without trust in the server": {nats.UserInfo("service", "service-password")},
+		"without trust in the server": {key("client")},
 	} {
 		if nc, err := nats.Connect(at, opts...); err == nil {
 			nc.Close()
 			t.Errorf("somebody connects %s", what)
 		}
 	}
-	nc, err := nats.Connect(at, ca, nats.UserInfo("service", "service-password"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	if !nc.TLSRequired() {
-		t.Error("the server takes connections without TLS")
-	}
-	if nc.MaxPayload() != bus.MaxPayload {
-		t.Errorf("messages may have %d bytes, events need %d", nc.MaxPayload(), bus.MaxPayload)
-	}
-	stranger, err := nats.Connect(at, ca, nats.UserInfo("sys", "sys-password"))
+	stranger, err := nats.Connect(at, ca, key("other-client"), nats.CustomInboxPrefix("_INBOX_other-client"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stranger.Close()
-	if _, err := stranger.Request("pilots.api.pilot.list", nil, 20*time.Second); err == nil {
-		t.Error("another account reaches the service")
+	if !stranger.TLSRequired() {
+		t.Error("the server takes connections without TLS")
+	}
+	if stranger.MaxPayload() != bus.MaxPayload {
+		t.Errorf("messages may have %d bytes, events need %d", stranger.MaxPayload(), bus.MaxPayload)
+	}
+	if _, err := stranger.Request("pilots.api.pilot.list", nil, 20*time.Second); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("another tenant asks the service: %v", err)
 	}
 }
 

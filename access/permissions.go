@@ -94,7 +94,7 @@ func (p *Permissions) launcher(u *User) {
 		"$JS.ACK."+log+"."+queue+".>",
 		"$JS.ACK.*.*."+log+"."+queue+".>", // as servers with a domain may write it
 	)
-	p.Subscribe = append(p.Subscribe, "pilots.agent."+u.Resource+".*.*.*", "pilots.poll."+site+".*")
+	p.Subscribe = append(p.Subscribe, "pilots.agent."+u.Resource+".*.*.*", "pilots.poll."+site+".*", "pilots.fleet."+u.Resource+".*")
 	p.Respond = respond
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -34,7 +35,7 @@ type batchHouse struct {
 const wrapper = `#!/bin/bash
 dir=%[1]q; command=%[2]q; real=%[3]q
 echo "$(date +%%s.%%N) $command $*" >>"$dir/calls"
-die() { kill -KILL "$(cat "$dir/launcher.pid")"; exit 1; }
+die() { kill -KILL "$PPID"; exit 1; }
 mv "$dir/fault.$command" "$dir/taken.$$" 2>/dev/null || exec "$real" "$@"
 case $(cat "$dir/taken.$$") in
 die-before) die ;;
@@ -129,11 +130,24 @@ func (h *batchHouse) launch() {
 		env: h.launcherEnv, as: h.as,
 	}
 	h.launcher.start()
-	h.write("launcher.pid", fmt.Sprint(h.launcher.cmd.Process.Pid))
 }
 
 // fault has the next call of a command go wrong.
 func (h *batchHouse) fault(command, what string) { h.write("fault."+command, what) }
+
+// taken waits until a fault has begun.
+func (h *batchHouse) taken(command string) {
+	h.t.Helper()
+	for {
+		if _, err := os.Stat(filepath.Join(h.dir, "fault."+command)); err != nil {
+			return
+		}
+		if h.t.Context().Err() != nil {
+			h.t.Fatalf("nobody calls %s", command)
+		}
+		time.Sleep(10 * time.Millisecond) // between looks
+	}
+}
 
 // calls counts the calls of a command since the beginning.
 func (h *batchHouse) calls(command string) int {
@@ -174,18 +188,26 @@ func (h *batchHouse) native(p *client.Pilot) string {
 // ends waits for a pilot's end, and sees that it is that one.
 func (h *batchHouse) ends(p *client.Pilot, state pilot.State, code pilot.CauseCode) {
 	h.t.Helper()
+	if got := h.endsAs(p, state); got.Cause == nil || got.Cause.Code != code {
+		h.t.Errorf("%s is %s, %+v; want %s; %s", p.UID(), got.State, got.Cause, code, h.story(p))
+	}
+}
+
+// endsAs does so whatever the cause.
+func (h *batchHouse) endsAs(p *client.Pilot, state pilot.State) api.Pilot {
+	h.t.Helper()
 	w, err := p.Wait(h.t.Context(), client.WaitOptions{Timeout: 4 * time.Minute})
 	if err != nil || !w.Reached {
 		h.t.Errorf("%s does not end: %+v, %v; %s", p.UID(), w, err, h.story(p))
-		return
 	}
 	got, err := p.Get(h.t.Context())
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if got.State != state || got.Cause == nil || got.Cause.Code != code {
-		h.t.Errorf("%s is %s, %+v; want %s, %s; %s", p.UID(), got.State, got.Cause, state, code, h.story(p))
+	if got.State != state {
+		h.t.Errorf("%s is %s, %+v; want %s; %s", p.UID(), got.State, got.Cause, state, h.story(p))
 	}
+	return got
 }
 
 // story is what happened to a pilot, for messages.

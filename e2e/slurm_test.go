@@ -50,6 +50,9 @@ func (h *batchHouse) crashes(command string) {
 // TestE2EBatchSlurmEnds has pilots on a real SLURM end in every way that takes no harm to it.
 func TestE2EBatchSlurmEnds(t *testing.T) {
 	h := newSlurm(t)
+	h.fault("sbatch", "hang-after") // for a minute: the launcher's patience
+	silent := submit(t, h.m, h.job("sleep 2"))[0]
+	h.taken("sbatch")
 	d := h.job("sleep 600")
 	d.Runtime = pilot.Runtime(20 * time.Second)
 	inTime := submit(t, h.m, d)[0]
@@ -90,7 +93,8 @@ func TestE2EBatchSlurmEnds(t *testing.T) {
 	h.ends(outside, pilot.Failed, pilot.JobCanceledByThem)
 	h.ends(shot, pilot.Failed, pilot.AgentLost)
 	h.ends(inTime, pilot.Done, pilot.RuntimeReached)
-	for _, p := range []*client.Pilot{good, bad, running, deaf, outside, inTime} {
+	h.ends(silent, pilot.Done, pilot.PayloadFinished)
+	for _, p := range []*client.Pilot{silent, good, bad, running, deaf, outside, inTime} {
 		if n := h.runs(p); n != 1 {
 			t.Errorf("%s ran %d times", p.UID(), n)
 		}
@@ -99,8 +103,8 @@ func TestE2EBatchSlurmEnds(t *testing.T) {
 		t.Errorf("processes %v are left running", left)
 	}
 	h.noJobsLeft()
-	if n := h.calls("sbatch"); n != 10 {
-		t.Errorf("sbatch was called %d times for 10 pilots", n)
+	if n := h.calls("sbatch"); n != 11 {
+		t.Errorf("sbatch was called %d times for 11 pilots", n)
 	}
 	t.Logf("asked SLURM: squeue %d times, sacct %d, scancel %d", h.calls("squeue"), h.calls("sacct"), h.calls("scancel"))
 }
@@ -114,17 +118,10 @@ func (h *batchHouse) noJobsLeft() {
 	}
 }
 
-// TestE2EBatchSlurmCrashes: there is one job for each attempt, one run of the payload,
-// and the right end, whatever fails.
-func TestE2EBatchSlurmCrashes(t *testing.T) {
+// TestE2EBatchSlurmAnswers: there is one job for each attempt, one run of the payload,
+// and the right end, whatever becomes of the answer to a submit.
+func TestE2EBatchSlurmAnswers(t *testing.T) {
 	h := newSlurm(t)
 	h.crashes("sbatch")
-	out := h.command("squeue", "--me", "--noheader", "--states=all", "--format=%k")
-	seen := map[string]bool{}
-	for token := range strings.FieldsSeq(out) {
-		if seen[token] && strings.HasPrefix(token, h.m.UID()+".") {
-			t.Errorf("two jobs have token %s", token)
-		}
-		seen[token] = true
-	}
+	h.oneJobEach()
 }

@@ -85,6 +85,7 @@ type Limits struct {
 	Lease       time.Duration // how often leases of other launchers are looked at; 3s
 	Lost        time.Duration // a job on a host that stays away is given up after; 10m
 	Effect      time.Duration // longest time one effect may take; 2m
+	Leave       time.Duration // a job that outlives its pilot or attempt by more is an orphan; 1m
 }
 
 func (l Limits) withDefaults() Limits {
@@ -110,6 +111,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Lease, 3 * time.Second},
 		{&l.Lost, 10 * time.Minute},
 		{&l.Effect, 2 * time.Minute},
+		{&l.Leave, time.Minute},
 	}
 	for _, f := range times {
 		if *f.p == 0 {

@@ -29,7 +29,10 @@ func (l *Launcher) event(s *sight, c change, r *result) (events.Event, bool) {
 			a := c.Agent
 			st.Instance, st.Nodes, st.Cores, st.GPUs = a.Instance, a.Nodes, a.Cores, a.GPUs
 			st.ActiveAt = now
-			st.Deadline = now.Add(s.Birth.Description.Runtime.Duration())
+			if !c.Since.IsZero() && c.Since.Before(now) && c.Since.After(s.SubmittedAt) {
+				st.ActiveAt = c.Since
+			}
+			st.Deadline = st.ActiveAt.Add(s.Birth.Description.Runtime.Duration())
 		}
 	})
 	e.ID, e.At, e.Actor = newID(), now, l.id

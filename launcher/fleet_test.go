@@ -156,6 +156,12 @@ func (f *fleet) submit(name string, d pilot.Description) pilot.Key {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	return f.born(name, d, cfg)
+}
+
+// born writes the birth of a pilot on a resource of that configuration.
+func (f *fleet) born(name string, d pilot.Description, cfg *resource.Config) pilot.Key {
+	f.t.Helper()
 	canonical, digest := cfg.Canonical()
 	d.UID, d.Resource, d.Cores = name, "local.localhost", 1
 	if d.Runtime == 0 {

@@ -41,6 +41,7 @@ type Launcher struct {
 	broken  chan error
 	ready   chan struct{}
 	looks   chan chan<- Census
+	errands chan func()   // run by the owner
 	over    chan struct{} // closed once Run is
 
 	// What follows belongs to the goroutine of Run.
@@ -77,7 +78,7 @@ func New(cfg Config) (*Launcher, error) {
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
 		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
 		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(), policy: cfg.Policy,
-		meter: cfg.Meter, looks: make(chan chan<- Census), over: make(chan struct{}),
+		meter: cfg.Meter, looks: make(chan chan<- Census), errands: make(chan func()), over: make(chan struct{}),
 		entries: make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
 		arrived: make(chan *events.Delivery),
 		asked:   make(chan *ask),
@@ -139,6 +140,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.takeLeases(alive)
 		case out := <-l.looks:
 			out <- l.census(time.Now())
+		case errand := <-l.errands:
+			errand()
 		case now := <-tick.C:
 			l.sweep(now)
 		}

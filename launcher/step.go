@@ -63,6 +63,7 @@ type change struct {
 	Outcome   *api.Outcome      // finals: tails and time of the end
 	Placed    *adaptor.Placed   // pending_active
 	Agent     *api.AgentRequest // active, and finals that the agent reported
+	Since     time.Time         // active: when its agent began, if that is known and was earlier
 }
 
 // sight is all that step looks at.
@@ -315,6 +316,11 @@ func (s *sight) running(now time.Time, lim *Limits) effect {
 	case s.Poll == nil:
 		return effect{Act: poll}
 	}
+	if b := s.Poll.Begun; b != nil && s.State == pilot.PendingActive { // also of a job that began and ended between two polls
+		return effect{Act: record, Change: change{Kind: pilot.Activated, Since: b.At, Agent: &api.AgentRequest{
+			Instance: b.Instance, Nodes: b.Nodes, Cores: s.Birth.Description.Cores, GPUs: s.Birth.Description.GPUs,
+		}}}
+	}
 	switch s.Poll.Phase {
 	case adaptor.Ended:
 		return s.ended()
@@ -324,11 +330,6 @@ func (s *sight) running(now time.Time, lim *Limits) effect {
 		}
 		return s.fail(pilot.JobVanished, "the batch system has not known job %s since %s", s.Job.ID, s.GoneAt.Format(time.RFC3339))
 	default:
-		if b := s.Poll.Begun; b != nil && s.State == pilot.PendingActive {
-			return effect{Act: record, Change: change{Kind: pilot.Activated, Agent: &api.AgentRequest{
-				Instance: b.Instance, Nodes: b.Nodes, Cores: s.Birth.Description.Cores, GPUs: s.Birth.Description.GPUs,
-			}}}
-		}
 		return s.tell(s.pollAt(s.PolledAt.Add(s.pace(lim)), now))
 	}
 }

@@ -109,24 +109,30 @@ func (o *LauncherOptions) open(
 func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Part) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 2)
+	ended := make(chan error, 3) // who ends need not wait
 	go func() { ended <- l.Run(ctx) }()
-	go func() {
+	serve := func(serve func() error) {
 		select {
 		case <-l.Ready(): // before that, another launcher has the better answers
-			part.Serves()
-			if o.Ready != nil {
-				o.Ready()
-			}
-			ended <- conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
+			ended <- serve()
 		case <-ctx.Done():
 			ended <- nil
 		}
-	}()
+	}
+	go serve(func() error { return conn.ServeOrphans(ctx, o.Resource, l.Orphans) })
+	go serve(func() error {
+		part.Serves()
+		if o.Ready != nil {
+			o.Ready()
+		}
+		return conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
+	})
 	err := <-ended
 	leaving := ctx.Err() != nil
 	stop()
-	<-ended //nolint:errcheck // it ended because it was told to
+	for range 2 {
+		<-ended //nolint:errcheck // they ended because they were told to
+	}
 	if leaving {
 		return nil
 	}

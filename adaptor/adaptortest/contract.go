@@ -44,6 +44,7 @@ func TestAdaptor(t *testing.T, open func(t *testing.T) Harness) {
 		"the end is told":                     endIsTold,
 		"answers are in the order asked":      answersInOrder,
 		"a context that ended asks nothing":   endedContext,
+		"a survey shows what nobody asks for": surveyed,
 	} {
 		t.Run(name, func(t *testing.T) { law(t, open(t)) })
 	}

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
@@ -12,13 +13,39 @@ import (
 // Cancel ends every job with the handle's token that a fresh listing shows, the
 // one that was recorded or not: by TERM for its script first, unless it is to be
 // by force or does not run yet. One that is not shown is gone, or was never there.
+// For a TERM a listing of the last Floor will do that shows the job at work: many
+// cancels, one after the other, cost one.
 func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	listing, err := s.lister.Listing(ctx, time.Now())
+	after := time.Now()
+	if !stop.Force {
+		after = after.Add(-s.Floor())
+	}
+	jobs, err := s.living(ctx, &h, after)
+	if err == nil && !stop.Force && (len(jobs) == 0 || slices.ContainsFunc(jobs, func(r Record) bool { return waiting(&r) })) {
+		jobs, err = s.living(ctx, &h, time.Now()) // it may have begun meanwhile, or have been queued
+	}
 	if err != nil {
 		return err
+	}
+	token := adaptor.Token(h.Key, h.Attempt)
+	if err := s.kill(ctx, jobs, !stop.Force); err != nil || !stop.Force || len(jobs) == 0 {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.killed[token] = true
+	return nil
+}
+
+// living gives the jobs with the handle's token that have not ended, by a listing
+// that began after a time.
+func (s *System) living(ctx context.Context, h *adaptor.Handle, after time.Time) ([]Record, error) {
+	listing, err := s.lister.Listing(ctx, after)
+	if err != nil {
+		return nil, err
 	}
 	token := adaptor.Token(h.Key, h.Attempt)
 	var jobs []Record
@@ -30,13 +57,7 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 			jobs = append(jobs, r)
 		}
 	}
-	if err := s.kill(ctx, jobs, !stop.Force); err != nil || !stop.Force || len(jobs) == 0 {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.killed[token] = true
-	return nil
+	return jobs, nil
 }
 
 func (s *System) kill(ctx context.Context, jobs []Record, gentle bool) error {

@@ -14,8 +14,7 @@ import (
 var LSF = Dialect{
 	Name:   "lsf",
 	Manual: "https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bjobs-description",
-	// bsub gives all of its environment to the job, so nothing else is set here. Two
-	// tries: by default bsub waits for ever where too many jobs are pending.
+	// Two tries: by default bsub waits for ever where too many jobs are pending.
 	Env: []string{"LSB_NTRIES=2"},
 	Unset: []string{
 		"BSUB_*", "LSB_BJOBS_*", "LSB_DEFAULT*", "LSB_SUB_*", "LSB_JOB*", "LSB_HOSTS", "LSB_MCPU_HOSTS", "LSB_DJOB_*",

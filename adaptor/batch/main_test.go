@@ -1,7 +1,9 @@
 package batch_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,17 +57,21 @@ func athome(m *testing.M) int {
 type bench struct {
 	testing.TB
 	*adaptortest.Desk
-	fake   *fakebatch.Fake
-	system string
-	root   string
-	runs   string
-	mute   bool
-	lag    time.Duration
+	fake    *fakebatch.Fake
+	system  string
+	root    string
+	manager string // of this test alone: processes are known by it
+	runs    string
+	mute    bool
+	lag     time.Duration
+	floor   time.Duration // 0: 10 ms
+	// listings are shared with others; nil: a System asks for itself.
+	listings batch.Lister
 }
 
 func newBench(t *testing.T, system string) *bench {
 	t.Helper()
-	b := &bench{TB: t, Desk: adaptortest.NewDesk(t), system: system, root: t.TempDir()}
+	b := &bench{TB: t, Desk: adaptortest.NewDesk(t), system: system, root: t.TempDir(), manager: "mgr-" + rand.Text()}
 	if system != "ssh" {
 		b.fake = fakebatch.New(t, system)
 	}
@@ -97,7 +103,7 @@ func (b *bench) open() *batch.System {
 	}
 	s, err := batch.New(batch.Config{
 		Dialect: dialect, Runner: at, URL: b.endpoint(), Deadline: time.Minute,
-		Floor: 10 * time.Millisecond, MarkLag: max(b.lag, time.Nanosecond),
+		Floor: cmp.Or(b.floor, 10*time.Millisecond), Listings: b.listings, MarkLag: max(b.lag, time.Nanosecond),
 		Agent: func(context.Context) ([]string, map[string]string, error) {
 			self, err := os.Executable()
 			return []string{self, "agent"}, map[string]string{asAgent: b.Socket}, err
@@ -119,7 +125,7 @@ func (b *bench) endpoint() string {
 // spec is a pilot whose payload signs and then runs the shell script.
 func (b *bench) spec(uid string, attempt int, script string) *adaptor.Spec {
 	s := &adaptor.Spec{
-		Key: pilot.Key{Resource: "site.host", Manager: "mgr-1", Pilot: uid}, Attempt: attempt, Secret: "sesame",
+		Key: pilot.Key{Resource: "site.host", Manager: b.manager, Pilot: uid}, Attempt: attempt, Secret: "sesame",
 		Since: time.Now(),
 		Description: pilot.Description{
 			Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "/bin/sh",

@@ -99,8 +99,9 @@ func (p *poll) account(ctx context.Context) {
 	}
 	known := byID(ended)
 	for _, i := range asked {
-		// What the queue shows last is newer than what the accounting last heard.
-		if r := known.find(&p.jobs[i]); r != nil && (p.records[i] == nil || r.Phase == adaptor.Ended) {
+		// Of what lives, only the queue knows: the accounting shows for ever what a
+		// slurmctld that was killed has forgotten (sacctmgr(1), "runaway jobs").
+		if r := known.find(&p.jobs[i]); r != nil && (r.Phase == adaptor.Ended || p.jobs[i].Job.Cluster != "" && p.records[i] == nil) {
 			p.records[i] = r
 		}
 	}
@@ -112,8 +113,11 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 	st := adaptor.Status{Phase: adaptor.Vanished, Native: "not shown"}
 	if r != nil {
 		st = adaptor.Status{Phase: r.Phase, Native: r.Native, Reason: r.Reason}
-		if h.Mute && m.started != nil && r.Phase != adaptor.Ended {
-			st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At, Nodes: []string{r.Nodes}}
+	}
+	if h.Mute && m.started != nil {
+		st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At}
+		if r != nil && r.Nodes != "" {
+			st.Begun.Nodes = []string{r.Nodes}
 		}
 	}
 	if r == nil && (p.Dialect.Certain && (m.begun || m.known) || p.forced(h)) {

@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -93,6 +94,24 @@ func TestListingsThatLie(t *testing.T) {
 	}
 }
 
+// TestForgottenJobs: a job that only the accounting believes to run is not shown.
+func TestForgottenJobs(t *testing.T) {
+	for _, system := range protocolSystems {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+			h := b.submit(s, spec)
+			b.until(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.ListForgets, Times: -1})
+			b.until(s, h, "forgotten", func(st adaptor.Status) bool { return st.Phase == adaptor.Vanished })
+			b.fake.Heal()
+			b.until(s, h, "shown again", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			b.stopByForce(s, h)
+		})
+	}
+}
+
 // TestIDsOfOthers: a job that has our id and not our token is not ours.
 func TestIDsOfOthers(t *testing.T) {
 	for _, system := range protocolSystems {
@@ -114,6 +133,47 @@ func TestIDsOfOthers(t *testing.T) {
 				t.Errorf("after the cancel of another attempt: %+v", st)
 			}
 			b.stopByForce(s, h)
+		})
+	}
+}
+
+// TestCancelsShareListings: many jobs at work are told to end for one listing, and one
+// that it does not show costs another.
+func TestCancelsShareListings(t *testing.T) {
+	for _, system := range protocolSystems {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			var all []adaptor.Handle
+			first := b.open()
+			for _, uid := range []string{"a", "b", "c"} {
+				h := b.submit(first, b.spec(uid, 1, "exec sleep 1000"))
+				b.until(first, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+				all = append(all, h)
+			}
+			asked := 0
+			ask := func(ctx context.Context) ([]batch.Record, error) {
+				asked++
+				return first.Query(ctx)
+			}
+			b.floor, b.listings = time.Hour, batch.NewListings(ask, 0)
+			s := b.open()
+			for _, h := range all {
+				if err := s.Cancel(t.Context(), h, adaptor.Stop{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if asked != 1 {
+				t.Errorf("%d listings for %d cancels", asked, len(all))
+			}
+			stranger := all[0]
+			stranger.Attempt = 2
+			if err := s.Cancel(t.Context(), stranger, adaptor.Stop{}); err != nil || asked != 2 {
+				t.Errorf("one that is not shown: %v, %d listings", err, asked)
+			}
+			for _, h := range all {
+				b.ended(first, h)
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package fork_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -82,13 +83,14 @@ func without(environ []string, name string) []string {
 type bench struct {
 	testing.TB
 	*adaptortest.Desk
-	root string
-	runs string
+	root    string
+	runs    string
+	manager string // of this test alone: processes are known by it
 }
 
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
-	b := &bench{TB: tb, Desk: adaptortest.NewDesk(tb), root: tb.TempDir()}
+	b := &bench{TB: tb, Desk: adaptortest.NewDesk(tb), root: tb.TempDir(), manager: "mgr-" + rand.Text()}
 	b.runs = filepath.Join(b.root, "runs")
 	return b
 }
@@ -113,7 +115,7 @@ func (b *bench) open() *fork.System {
 // spec is a pilot whose payload signs and then runs the shell script.
 func (b *bench) spec(uid string, attempt int, script string) *adaptor.Spec {
 	return &adaptor.Spec{
-		Key: pilot.Key{Resource: "local.localhost", Manager: "mgr-1", Pilot: uid}, Attempt: attempt, Secret: "sesame",
+		Key: pilot.Key{Resource: "local.localhost", Manager: b.manager, Pilot: uid}, Attempt: attempt, Secret: "sesame",
 		Description: pilot.Description{
 			Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "/bin/sh",
 			Arguments:   []string{"-c", "echo $PILOT_UID >> $RUNS; " + script},

@@ -62,10 +62,10 @@ func TestSandboxesLeadThroughNoLink(t *testing.T) {
 	b := newBench(t)
 	s := b.open()
 	outside := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(b.root, "mgr-1"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(b.root, b.manager), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(outside, filepath.Join(b.root, "mgr-1", "p")); err != nil {
+	if err := os.Symlink(outside, filepath.Join(b.root, b.manager, "p")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); class(err) != adaptor.Rejected {
@@ -87,7 +87,7 @@ func TestSandboxesElsewhereAreFound(t *testing.T) {
 	configured.Config.DefaultRemoteWorkdir = base + "/made/here"
 	for dir, spec := range map[string]*adaptor.Spec{base: asked, base + "/made/here": configured} {
 		job := b.submit(s, spec)
-		if want := filepath.Join(dir, "mgr-1", spec.Key.Pilot); job.Sandbox != want {
+		if want := filepath.Join(dir, b.manager, spec.Key.Pilot); job.Sandbox != want {
 			t.Errorf("%s, want %s", job.Sandbox, want)
 		}
 		if out := b.ended(s, job); out.Stdout != job.Sandbox+"\n" {

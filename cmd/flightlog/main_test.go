@@ -67,6 +67,8 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		"cancel --all":                      "which manager?",
 		"cancel m/p --grace -1s":            "must not be negative",
 		"watch --from-now --from-beginning": "none of the others can be",
+		"orphans --yes":                     "--yes and --foreign are for --kill",
+		"orphans --kill":                    "where nobody can answer, give --yes",
 		"watch a b":                         "accepts at most 1 arg",
 		"submit --cores 1":                  "which manager?",
 		"submit -m m":                       "what is to be submitted?",

@@ -24,6 +24,7 @@ func writeLSF(j *job) {
 	j.say("-o ", j.path("job.out"))
 	j.say("-e ", j.path("job.err"))
 	j.say("-rn")
+	j.say(`-env "none"`) // else all of the launcher's goes into the job; its shell is a login's
 }
 
 // sizeLSF: whole nodes are asked for as machines with job step managers do it

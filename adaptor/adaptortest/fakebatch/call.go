@@ -202,6 +202,9 @@ func (j *Job) user() string {
 
 // mine are the jobs shown that are this user's.
 func (c *call) mine(ended bool) []*Job {
+	if !ended && c.take(ListForgets) {
+		return nil
+	}
 	var out []*Job
 	for _, j := range c.shown(ended) {
 		if j.User == "" {

@@ -262,17 +262,6 @@ func (f *Fake) Purge(id string, all bool) {
 	f.job(id, func(_ *state, j *Job) { j.Hidden, j.Gone = true, all })
 }
 
-// Recycle has the system forget a job, which may run on, and give its id to another
-// user's: a SLURM controller that was killed before it had saved its state.
-func (f *Fake) Recycle(id string) {
-	f.t.Helper()
-	f.job(id, func(s *state, j *Job) {
-		j.Gone = true
-		now := time.Now().UTC()
-		s.Jobs = append(s.Jobs, &Job{ID: j.ID, User: "other", Name: "other", State: Running, Submitted: now, Started: now})
-	})
-}
-
 // Wait waits until a job is in a state.
 func (f *Fake) Wait(id string, want State) Job {
 	f.t.Helper()

@@ -25,6 +25,7 @@ const (
 	ListCode       Kind = "list_code"        // all of it, and an exit code of 1
 	ListError      Kind = "list_error"       // nothing, an error on stderr, and exit code 0
 	ListHangs      Kind = "list_hangs"       // no answer, until it is killed
+	ListForgets    Kind = "list_forgets"     // well, but without any job
 	HistoryFails   Kind = "history_fails"    // exit code 1 and an error
 	HistoryOff     Kind = "history_off"      // the system keeps none, and says so
 	HistoryLags    Kind = "history_lags"     // without the jobs that have ended

@@ -32,7 +32,7 @@ func exitCodes(h *host) {
 }
 
 func signals(h *host) {
-	for _, name := range []string{"KILL", "TERM", "SEGV", "HUP", "ABRT"} {
+	for _, name := range []string{"KILL", "TERM", "SEGV", "USR1", "ABRT"} {
 		r := h.run(runner.Command{Argv: []string{"sh", "-c", "echo out; ulimit -c 0; kill -" + name + " $$; sleep 100"}})
 		if r.Signal != name || r.Code != -1 || string(r.Stdout) != "out\n" {
 			h.Errorf("%s: %+v", name, r)

@@ -7,6 +7,7 @@
 #BSUB -o .flightlog/1.job.out
 #BSUB -e .flightlog/1.job.err
 #BSUB -rn
+#BSUB -env "none"
 #
 # Flightlog: pilot pilot-01 of manager mgr-01 on site.host, attempt 1.
 # shellcheck disable=SC1003,SC2016,SC2317,SC2329

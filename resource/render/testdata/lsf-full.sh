@@ -14,6 +14,7 @@
 #BSUB -o /scratch/ann/mgr-01/pilot-01/.flightlog/3.job.out
 #BSUB -e /scratch/ann/mgr-01/pilot-01/.flightlog/3.job.err
 #BSUB -rn
+#BSUB -env "none"
 #
 # Flightlog: pilot pilot-01 of manager mgr-01 on site.host, attempt 3.
 # shellcheck disable=SC1003,SC2016,SC2317,SC2329

@@ -1,0 +1,39 @@
+package adaptor
+
+import (
+	"context"
+	"time"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Surveyor is an Adaptor that can show jobs nobody asks about: all that carry the
+// token of an attempt, or a tag made of one, whoever submitted them.
+type Surveyor interface {
+	// Survey gives those that have not ended, as of a moment after the call.
+	Survey(ctx context.Context) ([]Job, error)
+	// Kill ends one of them by force, if what has its id now carries the same token
+	// or tag; false: there is none. The caller knows that nobody looks after it.
+	Kill(ctx context.Context, job Job) (bool, error)
+}
+
+// Job is a job as a Surveyor shows it.
+type Job struct {
+	ID        string // the system's
+	Cluster   string
+	Name      string
+	Token     string // of the attempt; empty: only the Tag is shown
+	Tag       string // that the name ends in; see package render
+	Phase     Phase
+	Native    string    // the system's own word
+	Submitted time.Time // or started, of a process; zero: not shown
+}
+
+// Same says that two sights are of the same job of the same attempt.
+func (j *Job) Same(other *Job) bool {
+	return j.ID == other.ID && j.Token == other.Token && (j.Token != "" || j.Tag == other.Tag && j.Tag != "")
+}
+
+// Attempt gives the key, without the resource, and the number of the attempt whose
+// token a job carries; false: it shows no token.
+func (j *Job) Attempt() (pilot.Key, int, bool) { return pilot.ParseToken(j.Token) }

@@ -1,0 +1,72 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// OrphansHandler answers what jobs of a resource belong to no live pilot. Its
+// errors are answers too.
+type OrphansHandler func(ctx context.Context, r api.OrphansRequest) (api.OrphansAnswer, error)
+
+const (
+	treeFleet    = "pilots.fleet." // never stored
+	orphansVerb  = ".orphans"
+	orphansLimit = 4 // answered at once: each asks batch systems and reads the log
+)
+
+// ServeOrphans answers, together with the rest of the resource's fleet, until ctx
+// ends. Handlers get ctx.
+func (c *Conn) ServeOrphans(ctx context.Context, resource string, handle OrphansHandler) error {
+	if err := resourceToken(resource); err != nil {
+		return err
+	}
+	return c.attend(ctx, attendance{
+		subject: treeFleet + resource + orphansVerb, queue: fleetQueue, limit: orphansLimit,
+		answer: func(ctx context.Context, m *nats.Msg) *nats.Msg {
+			r := Request{Data: m.Data}
+			var asked api.OrphansRequest
+			err := r.Decode(&asked)
+			var reply api.OrphansAnswer
+			if err == nil {
+				reply, err = handle(ctx, asked)
+			}
+			var out *nats.Msg
+			if err == nil {
+				out, err = answering(inJSON, reply, 0)
+			}
+			if err != nil {
+				return refusing(inJSON, err)
+			}
+			return out
+		},
+	})
+}
+
+// AskOrphans asks the launchers of a resource, of which one answers. Code
+// unavailable: none listens; timeout: none answered before ctx or the connection
+// ended, and what was to be killed may have been.
+func (c *Conn) AskOrphans(ctx context.Context, resource string, r api.OrphansRequest) (api.OrphansAnswer, error) {
+	var reply api.OrphansAnswer
+	if err := resourceToken(resource); err != nil {
+		return reply, err
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return reply, invalid("ask for orphans", err)
+	}
+	m, err := c.ask(ctx, &nats.Msg{Subject: treeFleet + resource + orphansVerb, Data: data})
+	switch {
+	case err != nil && notSent(err):
+		return reply, &pilot.Error{Code: pilot.Unavailable, Err: err, Message: "no launcher of " + resource + " answers"}
+	case err != nil:
+		return reply, fault("ask for orphans", err)
+	}
+	_, err = answered(m, &reply)
+	return reply, err
+}

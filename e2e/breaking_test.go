@@ -1,0 +1,281 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// newBreakableSlurm is a house on a SLURM that may be broken, and is whole again
+// when the test has ended.
+func newBreakableSlurm(t *testing.T) *batchHouse {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can break SLURM")
+	}
+	h := newSlurm(t)
+	t.Cleanup(func() { h.slurm("start-ctld") })
+	return h
+}
+
+// slurm breaks SLURM, or mends it; see scripts/testbed.
+func (h *batchHouse) slurm(args ...string) {
+	h.t.Helper()
+	if out, err := exec.Command("../scripts/testbed/slurm.sh", args...).CombinedOutput(); err != nil {
+		h.t.Fatalf("slurm.sh %v: %v\n%s", args, err, out)
+	}
+}
+
+// root runs a command of SLURM as root, who is another user than the pilots'.
+func (h *batchHouse) root(name string, args ...string) string {
+	h.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = "/"
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		h.t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// shows waits until a pilot is seen in a phase by its batch system.
+func (h *batchHouse) shows(p *client.Pilot, phase string) {
+	h.t.Helper()
+	for ch, err := range p.Watch(h.t.Context(), client.WatchOptions{Replay: client.ReplayCurrent}) {
+		if err != nil {
+			h.t.Fatalf("%s is not seen %s: %v", p.UID(), phase, err)
+		}
+		if ch.Pilot.Job != nil && ch.Pilot.Job.Phase == phase {
+			return
+		}
+		if ch.Pilot.State.Final() {
+			h.t.Fatalf("%s ended before it was seen %s; %s", p.UID(), phase, h.story(p))
+		}
+	}
+}
+
+// once sees that payloads ran one time.
+func (h *batchHouse) once(pilots ...*client.Pilot) {
+	h.t.Helper()
+	for _, p := range pilots {
+		if n := h.runs(p); n != 1 {
+			h.t.Errorf("the payload of %s ran %d times", p.UID(), n)
+		}
+	}
+}
+
+// TestE2EBatchSlurmAway: for a minute there is no slurmctld. Pilots run on, end, are
+// canceled and are submitted as if nothing were.
+func TestE2EBatchSlurmAway(t *testing.T) {
+	h := newBreakableSlurm(t)
+	ps := submit(t, h.m, h.job("sleep 15"), h.job("sleep 90"), h.job("sleep 600"))
+	ending, staying, canceled := ps[0], ps[1], ps[2]
+	d := h.job("true")
+	d.Queue = "down"
+	queued := submit(t, h.m, d)[0]
+	for _, p := range ps {
+		reach(t, p, pilot.Active)
+	}
+	h.native(queued)
+
+	h.slurm("stop-ctld")
+	back := time.Now().Add(time.Minute)
+	late := submit(t, h.m, h.job("true"), h.job("exit 3"))
+	cancel(t, canceled)
+	cancel(t, queued)
+	h.ends(canceled, pilot.Canceled, pilot.CanceledByAgent)
+	h.ends(ending, pilot.Done, pilot.PayloadFinished)
+	time.Sleep(time.Until(back)) // it is the outage
+	for _, p := range append(late, queued) {
+		if got, err := p.Get(t.Context()); err != nil || got.State.Final() {
+			t.Errorf("%s while nobody could know: %s, %+v, %v", p.UID(), got.State, got.Cause, err)
+		}
+	}
+	h.slurm("start-ctld")
+
+	h.ends(queued, pilot.Canceled, pilot.CanceledInQueue)
+	h.ends(late[0], pilot.Done, pilot.PayloadFinished)
+	h.ends(late[1], pilot.Failed, pilot.PayloadFailed)
+	h.ends(staying, pilot.Done, pilot.PayloadFinished)
+	h.once(ending, staying, canceled, late[0], late[1])
+	h.noJobsLeft()
+	t.Logf("asked SLURM: sbatch %d times, squeue %d, sacct %d, scancel %d",
+		h.calls("sbatch"), h.calls("squeue"), h.calls("sacct"), h.calls("scancel"))
+}
+
+// TestE2EBatchSlurmForgets: a slurmctld that is killed forgets its last seconds, and
+// gives the ids of pilots' jobs to others: these are let alone, and say nothing about
+// pilots. SLURM ends what it has forgotten, and starts again what it remembers as queued, which then
+// refuses: those pilots are lost, and said to be.
+func TestE2EBatchSlurmForgets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SLURM takes minutes to notice what it does not know")
+	}
+	h := newBreakableSlurm(t)
+	t.Cleanup(func() { h.slurm("up") }) // nodes are drained if two jobs of one id meet there
+	ps := submit(t, h.m, h.job("sleep 45"), h.job("sleep 600"), h.job("sleep 600"))
+	ids := make([]string, len(ps))
+	last := 0
+	for i, p := range ps {
+		reach(t, p, pilot.Active)
+		ids[i] = h.native(p)
+		last = max(last, atoi(t, ids[i]))
+	}
+	h.slurm("kill-ctld")
+	h.slurm("start-ctld")
+	known := h.command("squeue", "--me", "--noheader", "--states=RUNNING,COMPLETING", "--format=%k")
+
+	// Jobs of another user, until all those ids are taken.
+	theirs := map[string]bool{}
+	for newest := 0; newest <= last; {
+		id := h.root("sbatch", "--parsable", "--output=/dev/null", "--wrap", "exec sleep 600")
+		t.Cleanup(func() { _ = exec.Command("scancel", id).Run() })
+		theirs[id], newest = true, atoi(t, id)
+	}
+	forgotten := make([]bool, len(ps))
+	for i, p := range ps {
+		forgotten[i] = !strings.Contains(known, "."+string(p.UID())+".")
+		t.Logf("job %s: forgotten %t, given to another user too %t", ids[i], forgotten[i], theirs[ids[i]])
+	}
+
+	cancel(t, ps[1])
+	if theirs[ids[2]] { // the other job of that id ends
+		h.root("scancel", ids[2])
+		delete(theirs, ids[2])
+	}
+	if forgotten[0] {
+		h.endsAs(ps[0], pilot.Failed)
+	} else {
+		h.ends(ps[0], pilot.Done, pilot.PayloadFinished)
+	}
+	if forgotten[2] {
+		h.endsAs(ps[2], pilot.Failed)
+	} else {
+		reach(t, ps[2], pilot.Active)
+		cancel(t, ps[2])
+		h.endsAs(ps[2], pilot.Canceled)
+	}
+	h.endsAs(ps[1], pilot.Canceled)
+	h.once(ps...)
+	for id := range theirs {
+		if out := h.root("squeue", "--noheader", "--jobs="+id, "--format=%T"); out != "RUNNING" && out != "PENDING" {
+			t.Errorf("job %s of another user is %q", id, out)
+		}
+	}
+}
+
+func atoi(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestE2EBatchSlurmTakes: SLURM itself ends jobs, in each way that it has.
+func TestE2EBatchSlurmTakes(t *testing.T) {
+	h := newBreakableSlurm(t)
+
+	// Time: the agent is stopped, so that only SLURM can see to it.
+	d := h.job("sleep 600")
+	d.Runtime = pilot.Runtime(time.Minute)
+	over := submit(t, h.m, d)[0]
+
+	// A job that gives way to one of a better partition, and may not be requeued.
+	d = h.job("sleep 600")
+	d.Queue = "scavenge"
+	preempted := submit(t, h.m, d)[0]
+
+	// One that somebody lets be requeued, and requeues.
+	requeued := submit(t, h.m, h.job("sleep 600"))[0]
+	for _, p := range []*client.Pilot{over, preempted, requeued} {
+		reach(t, p, pilot.Active)
+	}
+	h.stopAgent(over)
+
+	h.root("scontrol", "update", "jobid="+h.native(requeued), "Requeue=1")
+	h.root("scontrol", "requeue", h.native(requeued))
+	h.shows(requeued, "held") // for two minutes, by SLURM's rule
+	h.root("scontrol", "update", "jobid="+h.native(requeued), "StartTime=now")
+	h.ends(requeued, pilot.Failed, pilot.JobCanceledByThem)
+
+	all := h.root("sbatch", "--parsable", "--exclusive", "--nodes=2", "--output=/dev/null", "--wrap", "exec sleep 300")
+	t.Cleanup(func() { _ = exec.Command("scancel", all).Run() })
+	h.ends(preempted, pilot.Failed, pilot.Preempted)
+	h.root("scancel", all)
+
+	h.ends(over, pilot.Done, pilot.RuntimeReached)
+	h.once(over, preempted, requeued)
+	h.noJobsLeft()
+}
+
+// TestE2EBatchSlurmLosesANode: what ran there has failed, and the cause says why.
+func TestE2EBatchSlurmLosesANode(t *testing.T) {
+	h := newBreakableSlurm(t)
+	lost := submit(t, h.m, h.job("sleep 600"))[0]
+	reach(t, lost, pilot.Active)
+	node := h.root("squeue", "--noheader", "--jobs="+h.native(lost), "--format=%N")
+	t.Cleanup(func() { h.slurm("start-node", node) })
+	h.slurm("kill-node", node, "--down")
+	h.ends(lost, pilot.Failed, pilot.NodeFailed)
+	h.once(lost)
+	h.noJobsLeft()
+}
+
+// stopAgent stops, but does not end, the agent of a pilot.
+func (h *batchHouse) stopAgent(p *client.Pilot) {
+	h.t.Helper()
+	for _, pid := range h.processes() {
+		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if err == nil && strings.HasSuffix(exe, "/agent") && strings.Contains(string(environ), "PILOT_UID="+p.UID()+"\x00") {
+			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+				h.t.Fatal(err)
+			}
+			return
+		}
+	}
+	h.t.Fatalf("%s has no agent", p.UID())
+}
+
+// TestE2EBatchSlurmMany: the number of commands does not grow with that of pilots, but
+// for the submits.
+func TestE2EBatchSlurmMany(t *testing.T) {
+	h := newBreakableSlurm(t)
+	descs := make([]pilot.Description, 200)
+	for i := range descs {
+		descs[i] = h.job("sleep 5")
+	}
+	begun := time.Now()
+	ps := submit(t, h.m, descs...)
+	await(t, h.m)
+	took := time.Since(begun)
+	got, err := h.m.Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range got {
+		if p.State != pilot.Done {
+			t.Errorf("%s is %s, %+v", p.UID, p.State, p.Cause)
+		}
+	}
+	h.once(ps...)
+	if n := h.calls("sbatch"); n != len(ps) {
+		t.Errorf("sbatch was called %d times for %d pilots", n, len(ps))
+	}
+	// Each find takes a listing, which those that find at the same time share.
+	if n := h.calls("squeue") + h.calls("sacct"); n > len(ps) {
+		t.Errorf("%d queries for %d pilots", n, len(ps))
+	}
+	t.Logf("%d pilots in %s: sbatch %d, squeue %d, sacct %d, scancel %d",
+		len(ps), took.Round(time.Second), h.calls("sbatch"), h.calls("squeue"), h.calls("sacct"), h.calls("scancel"))
+}

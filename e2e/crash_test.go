@@ -1,0 +1,156 @@
+package e2e_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// crash is a launcher killed at a step of the protocol.
+type crash struct {
+	step   string
+	faults []string    // of commands, one after the other: each kills a launcher
+	at     pilot.State // or: it is killed when the log says so
+	away   bool        // nobody takes over until the job is gone
+
+	queue, script string
+	cancel        pilot.State // once it is there, and before anything of the above
+
+	state    pilot.State
+	code     pilot.CauseCode
+	attempts int
+	runs     int
+}
+
+const (
+	brief = "sleep 1"
+	long  = "sleep 600"
+	deaf  = "trap '' TERM; sleep 600 & wait; sleep 600"
+	shot  = "sleep 2; kill -KILL $PPID; sleep 600" // the agent
+)
+
+// crashTable has every step of a pilot's life on a batch system: the log's appends,
+// and the commands, before and after they had their effect.
+var crashTable = []crash{
+	{step: "claim appended", at: pilot.Launching, script: brief, state: pilot.Done, code: pilot.PayloadFinished, runs: 1},
+	{step: "submit not begun", faults: []string{"sbatch die-before"}, script: brief, state: pilot.Done, code: pilot.PayloadFinished, attempts: 2, runs: 1},
+	{step: "submit answered", faults: []string{"sbatch die-after"}, script: brief, state: pilot.Done, code: pilot.PayloadFinished, attempts: 1, runs: 1},
+	{step: "find not begun", faults: []string{"sbatch die-before", "squeue die-before"}, script: brief, state: pilot.Done, code: pilot.PayloadFinished, attempts: 2, runs: 1},
+	{step: "find answered", faults: []string{"sbatch die-before", "squeue die-after"}, script: brief, state: pilot.Done, code: pilot.PayloadFinished, attempts: 2, runs: 1},
+	{step: "find not begun, job queued", faults: []string{"sbatch die-after", "squeue die-before"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
+	{step: "find answered, job queued", faults: []string{"sbatch die-after", "squeue die-after"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
+	{step: "native id appended", at: pilot.PendingActive, script: brief, state: pilot.Done, code: pilot.PayloadFinished, attempts: 1, runs: 1},
+	{step: "ACTIVE appended", at: pilot.Active, script: brief, state: pilot.Done, code: pilot.PayloadFinished, attempts: 1, runs: 1},
+	{step: "end while nobody is there", at: pilot.Active, away: true, script: brief, state: pilot.Done, code: pilot.PayloadFinished, attempts: 1, runs: 1},
+	{step: "end asked for, not answered", faults: []string{"sacct die-before"}, script: shot, state: pilot.Failed, code: pilot.AgentLost, attempts: 1, runs: 1},
+	{step: "end answered, not appended", faults: []string{"sacct die-after"}, script: shot, state: pilot.Failed, code: pilot.AgentLost, attempts: 1, runs: 1},
+	{step: "cancel appended", at: pilot.Canceling, script: long, cancel: pilot.Active, state: pilot.Canceled, code: pilot.CanceledByAgent, attempts: 1, runs: 1},
+	{step: "cancel of a queued job, not looked for", faults: []string{"squeue die-before"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
+	{step: "cancel of a queued job, looked for", faults: []string{"squeue die-after"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
+	{step: "cancel of a queued job, not begun", faults: []string{"scancel die-before"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
+	{step: "cancel of a queued job, done", faults: []string{"scancel die-after"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
+	{step: "cancel of a deaf job, not begun", faults: []string{"scancel die-before"}, script: deaf, cancel: pilot.Active, state: pilot.Canceled, attempts: 1, runs: 1},
+	{step: "cancel of a deaf job, done", faults: []string{"scancel die-after"}, script: deaf, cancel: pilot.Active, state: pilot.Canceled, attempts: 1, runs: 1},
+}
+
+// TestE2EBatchSlurmCrashTable: whenever a launcher is killed, and whoever comes after
+// it, there is one job for each attempt, one run of the payload, and the right end.
+func TestE2EBatchSlurmCrashTable(t *testing.T) {
+	heirs := []string{"the same again", "another"}
+	if testing.Short() {
+		heirs = heirs[:1]
+	}
+	for _, heir := range heirs {
+		for _, c := range crashTable {
+			t.Run(c.step+", then "+heir, func(t *testing.T) {
+				t.Parallel()
+				h := newSlurm(t)
+				h.suffer(c, func(n int) {
+					if heir == "another" {
+						h.launcherEnv = append(h.launcherEnv, "XDG_STATE_HOME="+filepath.Join(h.dir, fmt.Sprint("heir", n)))
+					}
+					h.launch()
+				})
+			})
+		}
+	}
+}
+
+func (h *batchHouse) suffer(c crash, heir func(n int)) {
+	arm := func(fault string) {
+		command, what, _ := strings.Cut(fault, " ")
+		h.fault(command, what)
+	}
+	submitted := len(c.faults) > 0 && strings.HasPrefix(c.faults[0], "sbatch")
+	if submitted {
+		arm(c.faults[0])
+	}
+	d := h.job(c.script)
+	d.Queue = c.queue
+	p := submit(h.t, h.m, d)[0]
+	if c.cancel != pilot.Unborn && !submitted {
+		reach(h.t, p, c.cancel)
+		h.native(p)
+	}
+	if len(c.faults) > 0 && !submitted {
+		arm(c.faults[0])
+	}
+	if c.cancel != pilot.Unborn && !submitted {
+		cancel(h.t, p)
+	}
+	for i := range c.faults {
+		h.launcher.wait()
+		if i+1 < len(c.faults) {
+			arm(c.faults[i+1])
+		}
+		heir(i)
+	}
+	if c.at != pilot.Unborn {
+		reach(h.t, p, c.at)
+		h.launcher.kill()
+		if c.away {
+			h.goneFrom(p)
+		}
+		heir(0)
+	}
+	if c.cancel != pilot.Unborn && submitted {
+		reach(h.t, p, c.cancel)
+		cancel(h.t, p)
+	}
+	got := h.endsAs(p, c.state)
+	if c.code != "" && got.Cause.Code != c.code || c.attempts != 0 && got.Attempt != c.attempts {
+		h.t.Errorf("it ended by %s in attempt %d, want %s in %d; %s", got.Cause.Code, got.Attempt, c.code, c.attempts, h.story(p))
+	}
+	if n := h.runs(p); n != c.runs {
+		h.t.Errorf("the payload ran %d times; %s", n, h.story(p))
+	}
+	h.oneJobEach()
+	h.noJobsLeft()
+}
+
+// goneFrom waits until SLURM has no live job of a pilot.
+func (h *batchHouse) goneFrom(p *client.Pilot) {
+	h.t.Helper()
+	token := "." + p.UID() + "."
+	for strings.Contains(h.command("squeue", "--me", "--noheader", "--states=PENDING,RUNNING,COMPLETING", "--format=%k"), token) {
+		if h.t.Context().Err() != nil {
+			h.t.Fatal("its job does not end")
+		}
+	}
+}
+
+// oneJobEach sees that no two jobs have a token of this house.
+func (h *batchHouse) oneJobEach() {
+	h.t.Helper()
+	seen := map[string]bool{}
+	for token := range strings.FieldsSeq(h.command("squeue", "--me", "--noheader", "--states=all", "--format=%k")) {
+		if seen[token] && strings.HasPrefix(token, h.m.UID()+".") {
+			h.t.Errorf("two jobs have token %s", token)
+		}
+		seen[token] = true
+	}
+}

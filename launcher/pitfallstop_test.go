@@ -1,0 +1,119 @@
+package launcher_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+)
+
+// TestPitfallCancelBeforeTheID: canceled after the job was queued and before
+// anybody knows its id, by the launcher that submitted it or after that one's death.
+func TestPitfallCancelBeforeTheID(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		t.Run(map[bool]string{false: "lives", true: "dies"}[dies], func(t *testing.T) {
+			atSites(t, func(s *site) {
+				s.fake.Stop()
+				s.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenTimeout})
+				d := newDeath(submits, true)
+				open := func() *member { return s.open("a") }
+				if dies {
+					open = func() *member { return s.doomed("a", d, polls) }
+				}
+				m := open()
+				k := s.payload("p", untilGo)
+				if dies {
+					<-d.dead
+					s.kill(m)
+				} else {
+					s.await(k, "queued", func(*projection.Pilot) bool { return s.fake.Submits() == 1 })
+				}
+				s.cancel(k, false)
+				if dies {
+					s.open("a")
+				}
+				s.awaitState(k, pilot.Canceled)
+				s.until("the end of its job", s.over)
+				s.fake.Start()
+				if jobs, runs := s.fake.Submits(), s.runs(k); jobs != 1 || runs != 0 {
+					s.t.Errorf("%d jobs, %d runs; history %v", jobs, runs, s.kinds(k))
+				}
+			})
+		})
+	}
+}
+
+// TestPitfallCancelTwice: in the queue, while it runs, and after its end.
+func TestPitfallCancelTwice(t *testing.T) {
+	atSites(t, func(s *site) {
+		s.open("a")
+		k := s.payload("p", untilGo)
+		s.active(k)
+		s.begun(k)
+		s.cancel(k, false)
+		s.cancel(k, true)
+		s.awaitState(k, pilot.Canceled)
+		s.cancel(k, true)
+		s.once(k)
+	})
+}
+
+// TestPitfallPreemptedThenCanceled: a job that was taken back into the queue, under
+// its id, is canceled there. It never runs again.
+func TestPitfallPreemptedThenCanceled(t *testing.T) {
+	atSites(t, func(s *site) {
+		s.open("a")
+		k := s.payload("p", untilGo)
+		s.active(k)
+		s.begun(k)
+		s.fake.Stop()
+		s.fake.Requeue(s.job().ID)
+		time.Sleep(time.Minute)
+		if p := s.get(k); p.State != pilot.Active {
+			s.t.Errorf("in the queue again it is %s: %+v", p.State, p.Cause)
+		}
+		s.cancel(k, false)
+		s.awaitState(k, pilot.Canceled)
+		s.fake.Start()
+		s.once(k)
+	})
+}
+
+// TestPitfallRequeuedUnderItsID: a job that the system begins a second time runs no
+// payload, and its pilot ends.
+func TestPitfallRequeuedUnderItsID(t *testing.T) {
+	atSites(t, func(s *site) {
+		s.open("a")
+		k := s.payload("p", untilGo)
+		s.active(k)
+		s.begun(k)
+		s.fake.Requeue(s.job().ID)
+		p := s.awaitState(k, pilot.Failed)
+		if p.Cause == nil || p.Cause.Code == "" {
+			s.t.Errorf("cause %+v", p.Cause)
+		}
+		s.once(k)
+	})
+}
+
+// TestPitfallSuspended: a job that is stopped by its system has not ended, and can be
+// canceled.
+func TestPitfallSuspended(t *testing.T) {
+	atSites(t, func(s *site) {
+		s.open("a")
+		k := s.payload("p", untilGo)
+		s.active(k)
+		s.begun(k)
+		s.fake.Suspend(s.job().ID)
+		s.await(k, "seen suspended", func(p *projection.Pilot) bool { return p.Note.Phase == "suspended" })
+		if p := s.get(k); p.State != pilot.Active {
+			s.t.Errorf("it is %s", p.State)
+		}
+		s.fake.Resume(s.job().ID)
+		s.cancel(k, true)
+		s.awaitState(k, pilot.Canceled)
+		s.once(k)
+	})
+}

@@ -1,0 +1,106 @@
+package launcher
+
+import (
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource/render"
+)
+
+// book finds the attempt that a job carries the token or the tag of.
+type book struct {
+	view *projection.View
+	now  time.Time
+	// leave is how long a job may outlive its pilot's or attempt's end before it is
+	// an orphan: until then whoever ended it is at work.
+	leave time.Duration
+	tags  map[string]attemptOf // nil: no job shows only a tag
+}
+
+type attemptOf struct {
+	key     pilot.Key
+	attempt int
+}
+
+// newBook makes the book of a log. Tags lead nowhere by themselves, so those of
+// all attempts are computed, if any of the jobs needs them.
+func newBook(view *projection.View, jobs []adaptor.Job, now time.Time, leave time.Duration) *book {
+	b := &book{view: view, now: now, leave: leave}
+	for i := range jobs {
+		if jobs[i].Token == "" {
+			b.readTags()
+			break
+		}
+	}
+	return b
+}
+
+func (b *book) readTags() {
+	b.tags = map[string]attemptOf{}
+	for p := range pilotsOf(b.view, projection.Filter{}) {
+		for n := 1; n <= p.Attempt; n++ {
+			b.tags[render.Tag(adaptor.Token(p.Key, n))] = attemptOf{p.Key, n}
+		}
+	}
+}
+
+// judge says what the log knows of a job that was seen before the log was read;
+// false: it is not an orphan, or not yet. Intent is written before effect, so the
+// log knows every attempt of its own that a job can carry.
+func (b *book) judge(job *adaptor.Job) (api.Orphan, bool) {
+	of, named := b.attempt(job)
+	p, known := b.view.Get(of.key.Manager, of.key.Pilot)
+	o := api.Orphan{
+		OrphanName: api.OrphanName{ID: job.ID, Token: job.Token, Tag: job.Tag}, Cluster: job.Cluster, Name: job.Name,
+		Manager: of.key.Manager, Pilot: of.key.Pilot, Attempt: of.attempt, Phase: string(job.Phase), Native: job.Native,
+	}
+	if !job.Submitted.IsZero() {
+		o.Submitted = &job.Submitted
+	}
+	_, managed := b.view.Manager(of.key.Manager)
+	switch {
+	case known:
+		o.Reason = b.stray(&p, of.attempt)
+	case !named || managed:
+		o.Reason = api.UnknownPilot
+	default:
+		o.Reason = api.UnknownManager
+	}
+	o.Foreign = o.Reason.Foreign()
+	return o, o.Reason != ""
+}
+
+func (b *book) attempt(job *adaptor.Job) (attemptOf, bool) {
+	if key, n, ok := job.Attempt(); ok {
+		return attemptOf{key, n}, true
+	}
+	of, ok := b.tags[job.Tag]
+	return of, ok
+}
+
+// stray says why a job of a pilot's attempt belongs to nobody; empty: somebody
+// looks after it, or may, or nobody can say.
+func (b *book) stray(p *projection.Pilot, attempt int) api.OrphanReason {
+	var why api.OrphanReason
+	switch {
+	case p.Degraded != "":
+		return ""
+	case attempt > p.Attempt:
+		return api.UnknownAttempt
+	case p.State.Final():
+		why = api.PilotEnded
+	case attempt < p.Attempt:
+		why = api.AttemptSuperseded
+	case p.State == pilot.PendingLaunch:
+		why = api.AttemptEnded
+	default:
+		return "" // from LAUNCHING on the attempt has a job, or is about to
+	}
+	if b.now.Before(p.ChangedAt.Add(b.leave)) {
+		return ""
+	}
+	return why
+}

@@ -13,10 +13,16 @@ type Permissions struct {
 	Publish       []string
 	Subscribe     []string
 	DenySubscribe []string
-	// Respond lets the user answer whatever it is asked, once, for that long; 0:
-	// never. It must outlast the longest request of the API, a wait of ten minutes.
+	// Respond lets the user answer whatever it is asked, for that long; 0: never.
+	// It must outlast the longest request of the API, a wait of ten minutes.
 	Respond time.Duration
 }
+
+// Responses is how many answers a request may have. One is given; but launchers
+// get what agents say twice, as one of the fleet and to overhear it, and servers
+// count the second delivery (nats-server 2.15.2, client.go: pubAllowedFullCheck
+// counts for whoever only asks).
+const Responses = 2
 
 // respond outlasts the longest request of the API.
 const respond = 15 * time.Minute

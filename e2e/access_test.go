@@ -20,6 +20,15 @@ type guarded struct {
 	*house
 	auth string // directory of the credentials
 	mode string
+	nats *server.Server // nil: it is in another process
+}
+
+// reload has the server read the users again.
+func (g *guarded) reload() {
+	g.t.Helper()
+	if err := g.nats.Reload(); err != nil {
+		g.t.Fatal(err)
+	}
 }
 
 func newGuarded(t *testing.T, mode string) *guarded {
@@ -44,6 +53,7 @@ func newGuarded(t *testing.T, mode string) *guarded {
 		t.Fatal(err)
 	}
 	s.ConfigureLogger()
+	g.nats = s
 	go s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(time.Minute) {

@@ -98,6 +98,7 @@ func (h *batchHouse) suffer(c crash, heir func(n int)) {
 		h.native(p)
 	}
 	if c.deaf {
+		h.until("its payload", func() bool { return h.runs(p) > 0 })
 		h.stopAgent(p)
 	}
 	if len(c.faults) > 0 && !submitted {

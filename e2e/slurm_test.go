@@ -113,16 +113,10 @@ func TestE2EBatchSlurmEnds(t *testing.T) {
 // a pilot is a moment before that of its job.
 func (h *batchHouse) noJobsLeft() {
 	h.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) { // between looks
-		out := h.command("squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING", "--format=%k %i %T")
-		if !strings.Contains("\n"+out, "\n"+h.m.UID()+".") {
-			return
-		}
-		if time.Now().After(end) {
-			h.t.Errorf("jobs are left:\n%s", out)
-			return
-		}
-	}
+	h.until("the end of the last job", func() bool {
+		out := h.command("squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING", "--format=%k")
+		return !strings.Contains("\n"+out, "\n"+h.m.UID()+".")
+	})
 }
 
 // TestE2EBatchSlurmAnswers: there is one job for each attempt, one run of the payload,

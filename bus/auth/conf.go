@@ -43,7 +43,7 @@ func renderUser(b *bytes.Buffer, e *Entry) {
 	}
 	b.WriteString(" }\n")
 	if p.Respond > 0 {
-		fmt.Fprintf(b, "          allow_responses { max: 1, expires: %s }\n", quoted(p.Respond.String()))
+		fmt.Fprintf(b, "          allow_responses { max: %d, expires: %s }\n", access.Responses, quoted(p.Respond.String()))
 	}
 	b.WriteString("        }\n      }\n")
 }

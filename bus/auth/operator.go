@@ -85,7 +85,7 @@ func (e *Entry) scope() *jwt.UserScope {
 	scope.Template.Sub.Allow.Add(p.Subscribe...)
 	scope.Template.Sub.Deny.Add(p.DenySubscribe...)
 	if p.Respond > 0 {
-		scope.Template.Resp = &jwt.ResponsePermission{MaxMsgs: 1, Expires: p.Respond}
+		scope.Template.Resp = &jwt.ResponsePermission{MaxMsgs: access.Responses, Expires: p.Respond}
 	}
 	return scope
 }

@@ -34,9 +34,9 @@ A M L C W S G
 + - - - - - +  pub pilots.agent.site-a.host.m.p.finish
 + - - - - - -  pub pilots.agent.site-a.host.m.p.other
 + - - - - - -  pub pilots.agent.site-b.host.m.p.activate
-+ - - - - - -  pub pilots.fleet.site-a.host.orphans
 + - + - - - -  pub pilots.poll.site-a.e
 + - - - - - -  pub pilots.poll.site-b.e
++ - - - - - -  pub pilots.fleet.site-a.host.orphans
 + - + - - - -  pub $KV.PILOTS_LEASES.launcher.site-a.host.x
 + - - - - - -  pub $KV.PILOTS_LEASES.launcher.site-b.host.x
 + - + - - - -  pub $KV.PILOTS_LEASES.poll.site-a.e
@@ -81,8 +81,8 @@ A M L C W S G
 - - + - - - -  sub pilots.agent.site-a.host.*.*.*
 - - - - - - -  sub pilots.agent.site-b.host.*.*.*
 - - - - - - -  sub pilots.agent.>
-+ - + - - - -  sub pilots.fleet.site-a.host.*
-+ - - - - - -  sub pilots.fleet.site-b.host.*
++ - + - - - -  sub pilots.fleet.site-a.host.orphans
++ - - - - - -  sub pilots.fleet.site-b.host.orphans
 + - + - - - -  sub pilots.poll.site-a.e
 + - - - - - -  sub pilots.poll.site-b.e
 + - - - - - -  sub _INBOX.>

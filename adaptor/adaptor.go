@@ -72,13 +72,11 @@ type Spec struct {
 	Secret      string // for the agent only: never on a command line, in an environment or in a log
 	Description pilot.Description
 	Config      resource.Config
-	Since       time.Time // when the attempt was claimed: no job of it is older
+	Born        time.Time // when the pilot was submitted: no job of it is older
 }
 
 // Token names the attempt inside the batch system: it is what Find looks for.
-func Token(key pilot.Key, attempt int) string {
-	return key.Token(attempt)
-}
+func (s *Spec) Token() string { return s.Key.Token(s.Attempt, s.Born) }
 
 // Placed is a job the batch system has.
 type Placed struct {
@@ -92,9 +90,12 @@ type Handle struct {
 	Attempt int
 	Job     pilot.Job
 	Sandbox string
-	Since   time.Time // when the attempt was claimed, or later
+	Born    time.Time // when the pilot was submitted
 	Mute    bool      // its agent reaches no launcher: only its marks tell of it
 }
+
+// Token is that of the attempt.
+func (h *Handle) Token() string { return h.Key.Token(h.Attempt, h.Born) }
 
 // Stop is how to end a job.
 type Stop struct {

@@ -34,6 +34,8 @@ func (j *Job) Same(other *Job) bool {
 	return j.ID == other.ID && j.Token == other.Token && (j.Token != "" || j.Tag == other.Tag && j.Tag != "")
 }
 
-// Attempt gives the key, without the resource, and the number of the attempt whose
-// token a job carries; false: it shows no token.
-func (j *Job) Attempt() (pilot.Key, int, bool) { return pilot.ParseToken(j.Token) }
+// Attempt gives the key, without the resource, the number of the attempt whose token a
+// job carries, and when its pilot was submitted; false: it shows no token.
+func (j *Job) Attempt() (key pilot.Key, attempt int, born time.Time, ok bool) {
+	return pilot.ParseToken(j.Token)
+}

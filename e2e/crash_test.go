@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ type crash struct {
 	step   string
 	faults []string    // of commands, one after the other: each kills a launcher
 	at     pilot.State // or: it is killed when the log says so
-	away   bool        // nobody takes over until the job is gone
+	away   bool        // nobody takes over until its agent has left its word
 	deaf   bool        // its agent is stopped, and hears of no cancel
 
 	queue, script string
@@ -118,7 +119,10 @@ func (h *batchHouse) suffer(c crash, heir func(n int)) {
 		reach(h.t, p, c.at)
 		h.launcher.kill()
 		if c.away {
-			h.noJobsLeft()
+			h.until("the word that the agent leaves", func() bool {
+				_, err := os.Stat(filepath.Join(h.sandboxes(), h.m.UID(), p.UID(), ".flightlog", "1.exit"))
+				return err == nil
+			})
 		}
 		heir(0)
 	}

@@ -43,7 +43,7 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 	t.busy = true
 	l.effects++
 	held, system := t.held, t.system
-	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Since: s.SubmittedAt}
+	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Born: s.SubmittedAt}
 	if s.Birth != nil && t.config != nil {
 		spec.Description, spec.Config = traced(s.Birth.Description, s.Trace), *t.config
 	}

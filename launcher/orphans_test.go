@@ -18,7 +18,8 @@ import (
 // stray puts a job into the batch system that no launcher knows of.
 func (f *fleet) stray(k pilot.Key, attempt int) string {
 	f.t.Helper()
-	spec := adaptor.Spec{Key: k, Attempt: attempt, Description: pilot.Description{Runtime: pilot.Runtime(24 * time.Hour)}}
+	p, _ := f.view().Get(k.Manager, k.Pilot)
+	spec := adaptor.Spec{Key: k, Attempt: attempt, Born: p.SubmittedAt, Description: pilot.Description{Runtime: pilot.Runtime(24 * time.Hour)}}
 	placed, err := f.batch.Open().Submit(f.t.Context(), &spec)
 	if err != nil {
 		f.t.Fatal(err)

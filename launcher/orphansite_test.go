@@ -19,7 +19,7 @@ func TestOrphansOfEachSystem(t *testing.T) {
 		s.active(lives)
 		s.active(lost)
 		alien := adaptor.Spec{
-			Key: pilot.Key{Resource: "local.localhost", Manager: "other", Pilot: "p"}, Attempt: 1, Secret: "sesame", Since: time.Now(),
+			Key: pilot.Key{Resource: "local.localhost", Manager: "other", Pilot: "p"}, Attempt: 1, Secret: "sesame", Born: time.Now(),
 			Description: pilot.Description{Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "/bin/sleep", Arguments: []string{"600"}},
 			Config:      s.config(),
 		}

@@ -42,7 +42,7 @@ func (b *book) readTags() {
 	b.tags = map[string]attemptOf{}
 	for p := range pilotsOf(b.view, projection.Filter{}) {
 		for n := 1; n <= p.Attempt; n++ {
-			b.tags[render.Tag(adaptor.Token(p.Key, n))] = attemptOf{p.Key, n}
+			b.tags[render.Tag(p.Key.Token(n, p.SubmittedAt))] = attemptOf{p.Key, n}
 		}
 	}
 }
@@ -60,6 +60,9 @@ func (b *book) judge(job *adaptor.Job) (api.Orphan, bool) {
 	if !job.Submitted.IsZero() {
 		o.Submitted = &job.Submitted
 	}
+	if named := p.Key.Token(of.attempt, p.SubmittedAt); known && p.Degraded == "" && job.Token != "" && job.Token != named {
+		known = false // it is of a pilot of that name in another log
+	}
 	_, managed := b.view.Manager(of.key.Manager)
 	switch {
 	case known:
@@ -74,7 +77,7 @@ func (b *book) judge(job *adaptor.Job) (api.Orphan, bool) {
 }
 
 func (b *book) attempt(job *adaptor.Job) (attemptOf, bool) {
-	if key, n, ok := job.Attempt(); ok {
+	if key, n, _, ok := job.Attempt(); ok {
 		return attemptOf{key, n}, true
 	}
 	of, ok := b.tags[job.Tag]

@@ -81,7 +81,7 @@ func TestStrays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := &ledger{view: projection.New(), at: now.Add(-c.age)}
-			token := adaptor.Token(l.pilot(t, "p", c.kinds...), c.attempt)
+			token := l.pilot(t, "p", c.kinds...).Token(c.attempt, l.at)
 			for _, job := range []adaptor.Job{{ID: "7", Token: token}, {ID: "7", Tag: render.Tag(token)}} {
 				if job.Token == "" && c.want == api.UnknownAttempt {
 					continue // nobody can tell whose tag that is
@@ -106,9 +106,10 @@ func TestForeignJobs(t *testing.T) {
 		job  adaptor.Job
 		want api.OrphanReason
 	}{
-		{adaptor.Job{ID: "1", Token: "other.p.1"}, api.UnknownManager},
-		{adaptor.Job{ID: "1", Token: "m.other.1"}, api.UnknownPilot},
-		{adaptor.Job{ID: "1", Tag: render.Tag("other.p.1")}, api.UnknownPilot},
+		{adaptor.Job{ID: "1", Token: "other.p.1.0"}, api.UnknownManager},
+		{adaptor.Job{ID: "1", Token: "m.other.1.0"}, api.UnknownPilot},
+		{adaptor.Job{ID: "1", Token: "m.p.1.0"}, api.UnknownPilot}, // of one of that name in another log
+		{adaptor.Job{ID: "1", Tag: render.Tag("other.p.1.0")}, api.UnknownPilot},
 	} {
 		o, is := newBook(l.view, []adaptor.Job{c.job}, now, 0).judge(&c.job)
 		if !is || o.Reason != c.want || !o.Foreign {
@@ -124,7 +125,7 @@ func TestDegradedPilotsHaveNoOrphans(t *testing.T) {
 	l := &ledger{view: projection.New()}
 	k := l.pilot(t, "p", pilot.Claimed, pilot.Queued, pilot.JobFailed)
 	l.view.ApplyBroken(&events.Event{Seq: 99, Class: events.Change, Key: k}, "it is of a later version")
-	job := adaptor.Job{ID: "1", Token: adaptor.Token(k, 1)}
+	job := adaptor.Job{ID: "1", Token: k.Token(1, l.at)}
 	if o, is := newBook(l.view, nil, time.Now(), 0).judge(&job); is {
 		t.Errorf("it is %+v", o)
 	}

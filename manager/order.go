@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -26,6 +27,7 @@ type order struct {
 	key      string
 	births   []events.Birth      // descriptions as they are kept: with uid, label, schema and job name
 	asked    []pilot.Description // the same as they came, but for the uid
+	at       time.Time           // when it was submitted; zero: it is not
 	actor    string
 	faults   []pilot.Fault
 	policies map[string]*resource.Policy // by resource, where it bounds how many there may be

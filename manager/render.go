@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
@@ -80,7 +81,7 @@ func (m *Manager) kept(ctx context.Context, r *api.RenderRequest, c Call) (o *or
 	_, err = current(ctx, m, c, func(w *world) (struct{}, error) {
 		p, ok := w.view.Get(r.Manager, r.Pilot.UID)
 		if ok && p.Birth != nil && reflect.DeepEqual(p.Birth.Description, r.Pilot) {
-			o, seq = &order{manager: r.Manager, births: []events.Birth{*p.Birth}}, w.applied
+			o, seq = &order{manager: r.Manager, births: []events.Birth{*p.Birth}, at: p.SubmittedAt}, w.applied
 		}
 		return struct{}{}, nil
 	})
@@ -94,9 +95,13 @@ func (o *order) render() (api.RenderAnswer, error) {
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
+	born := o.at
+	if born.IsZero() {
+		born = time.UnixMilli(0) // so that equal questions have equal answers
+	}
 	key := pilot.Key{Resource: b.Description.Resource, Manager: o.manager, Pilot: b.Description.UID}
 	spec, err := render.Spec{
-		Key: key, Attempt: 1, Token: key.Token(1), Description: b.Description, Agent: []string{agentCommand},
+		Key: key, Attempt: 1, Token: key.Token(1, born), Description: b.Description, Agent: []string{agentCommand},
 	}.On(cfg)
 	if err != nil {
 		return api.RenderAnswer{}, err
@@ -117,6 +122,9 @@ func (o *order) render() (api.RenderAnswer, error) {
 		answer.Notes = append(answer.Notes, "processes of this machine are started without a script; this one does the same")
 	} else {
 		answer.Notes = append(answer.Notes, "where the agent lies and where the bus is, the launcher fills in")
+	}
+	if o.at.IsZero() {
+		answer.Notes = append(answer.Notes, "its token will end in the time of the submit, where this one has 0")
 	}
 	return answer, nil
 }

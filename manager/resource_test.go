@@ -409,7 +409,7 @@ func TestRenderChangesNothing(t *testing.T) {
 		t.Fatalf("renders %+v", a)
 	}
 	named, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: sized("p", 3)}, user)
-	if err != nil || !strings.Contains(named.Script, "--comment="+of+".p.1\n") {
+	if err != nil || !strings.Contains(named.Script, "--comment="+of+".p.1.0\n") {
 		t.Fatalf("renders %+v, %v", named, err)
 	}
 	red := sized("p", 3)
@@ -447,7 +447,7 @@ func TestRenderOfAPilot(t *testing.T) {
 	put(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
 	p := submit(t, m, of, sized("p", 3))[0]
 	want, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
-	if err != nil || !strings.Contains(want.Script, "--comment="+of+".p.1\n") {
+	if err != nil || !strings.Contains(want.Script, "--comment="+pilot.Key{Manager: of, Pilot: "p"}.Token(1, p.SubmittedAt)+"\n") {
 		t.Fatalf("renders %+v, %v", want, err)
 	}
 	put(t, m, api.PutResourceRequest{File: "site.json", Text: strings.ReplaceAll(cluster, "short", "other")})

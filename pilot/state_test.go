@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -88,11 +89,15 @@ func TestStateInJSON(t *testing.T) {
 func TestTokensAreReadAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	key := pilot.Key{Manager: "m-1", Pilot: "p_2"}
-	if got, attempt, ok := pilot.ParseToken(key.Token(12)); !ok || got != key || attempt != 12 {
-		t.Errorf("got %+v %d %v", got, attempt, ok)
+	at := time.UnixMilli(1_795_000_000_123)
+	if got, attempt, born, ok := pilot.ParseToken(key.Token(12, at)); !ok || got != key || attempt != 12 || !born.Equal(at) {
+		t.Errorf("got %+v %d %v %v", got, attempt, born, ok)
 	}
-	for _, bad := range []string{"", "m", "m.p", "m.p.", "m.p.0", "m.p.-1", "m.p.01", "m.p.+1", "m.p.1.2", ".p.1", "m..1", "a b.p.1", "m.p.x"} {
-		if got, _, ok := pilot.ParseToken(bad); ok {
+	if key.Token(1, at) == key.Token(1, at.Add(time.Millisecond)) {
+		t.Error("pilots of one name in two logs have one token")
+	}
+	for _, bad := range []string{"", "m", "m.p", "m.p.", "m.p.1", "m.p.0.0", "m.p.-1.0", "m.p.01.0", "m.p.+1.0", "m.p.1.2.3", ".p.1.0", "m..1.0", "a b.p.1.0", "m.p.x.0", "m.p.1.00", "m.p.1.A", "m.p.1."} {
+		if got, _, _, ok := pilot.ParseToken(bad); ok {
 			t.Errorf("%q is read as %+v", bad, got)
 		}
 	}

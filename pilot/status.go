@@ -143,20 +143,25 @@ type Key struct {
 	Pilot    UID
 }
 
-// Token names an attempt inside a batch system.
-func (k Key) Token(attempt int) string {
-	return k.Manager + "." + k.Pilot + "." + strconv.Itoa(attempt)
+// Token names an attempt inside a batch system: by its manager, pilot and number, and by
+// when the pilot was submitted, for another log may have the same names.
+func (k Key) Token(attempt int, born time.Time) string {
+	return k.Manager + "." + k.Pilot + "." + strconv.Itoa(attempt) + "." + strconv.FormatInt(born.UnixMilli(), 36)
 }
 
-// ParseToken reads what Token wrote: the manager and the pilot, without the
-// resource, and the attempt; false if it is none.
-func ParseToken(token string) (Key, int, bool) {
-	manager, rest, _ := strings.Cut(token, ".")
-	uid, number, _ := strings.Cut(rest, ".")
-	attempt, err := strconv.Atoi(number)
-	k := Key{Manager: manager, Pilot: uid}
-	if err != nil || attempt < 1 || !ValidToken(manager) || !ValidToken(uid) || k.Token(attempt) != token {
-		return Key{}, 0, false
+// ParseToken reads what Token wrote: the manager and the pilot, without the resource, the
+// attempt, and when the pilot was submitted, in whole milliseconds; false if it is none.
+func ParseToken(token string) (k Key, attempt int, born time.Time, ok bool) {
+	part := strings.Split(token, ".")
+	if len(part) != 4 || !ValidToken(part[0]) || !ValidToken(part[1]) {
+		return Key{}, 0, time.Time{}, false
 	}
-	return k, attempt, true
+	k = Key{Manager: part[0], Pilot: part[1]}
+	attempt, err := strconv.Atoi(part[2])
+	millis, worse := strconv.ParseInt(part[3], 36, 64)
+	born = time.UnixMilli(millis)
+	if err != nil || worse != nil || attempt < 1 || k.Token(attempt, born) != token {
+		return Key{}, 0, time.Time{}, false
+	}
+	return k, attempt, born, true
 }

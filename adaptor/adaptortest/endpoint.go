@@ -40,8 +40,7 @@ func (e *Endpoint) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 	if err := ctx.Err(); err != nil {
 		return adaptor.Placed{}, false, err
 	}
-	key, attempt := spec.Key, spec.Attempt
-	switch fault, err := e.memory.begin(Find, key, attempt); {
+	switch fault, err := e.memory.begin(Find, spec.Key, spec.Attempt); {
 	case fault == Forget:
 		return adaptor.Placed{}, false, nil
 	case err != nil:
@@ -49,7 +48,7 @@ func (e *Endpoint) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 	}
 	e.memory.mu.Lock()
 	defer e.memory.mu.Unlock()
-	j, ok := e.memory.jobs[adaptor.Token(key, attempt)]
+	j, ok := e.memory.jobs[spec.Token()]
 	if !ok {
 		return adaptor.Placed{}, false, nil
 	}
@@ -74,7 +73,7 @@ func (e *Endpoint) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time)
 	defer e.memory.mu.Unlock()
 	out := make([]adaptor.Status, len(jobs))
 	for i, h := range jobs {
-		j, ok := e.memory.jobs[adaptor.Token(h.Key, h.Attempt)]
+		j, ok := e.memory.jobs[h.Token()]
 		if !ok || forgotten[i] || j.placed.Job.ID != h.Job.ID {
 			out[i] = adaptor.Status{Phase: adaptor.Vanished, Native: "unknown job"}
 			continue
@@ -96,7 +95,7 @@ func (e *Endpoint) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.St
 	}
 	e.memory.mu.Lock()
 	defer e.memory.mu.Unlock()
-	j, ok := e.memory.jobs[adaptor.Token(h.Key, h.Attempt)]
+	j, ok := e.memory.jobs[h.Token()]
 	if !ok || j.phase == adaptor.Ended {
 		return nil
 	}
@@ -145,7 +144,7 @@ func (m *Memory) tell(j *job) {
 func (m *Memory) submit(e *Endpoint, spec *adaptor.Spec) adaptor.Placed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	token := adaptor.Token(spec.Key, spec.Attempt)
+	token := spec.Token()
 	if j, ok := m.jobs[token]; ok {
 		e.watch(j)
 		return j.placed

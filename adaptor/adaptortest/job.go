@@ -37,7 +37,7 @@ func newJob(m *Memory, spec adaptor.Spec) *job {
 	return j
 }
 
-func (j *job) token() string { return adaptor.Token(j.spec.Key, j.spec.Attempt) }
+func (j *job) token() string { return j.spec.Token() }
 
 // status is what a poll says; the caller holds mu.
 func (j *job) status() adaptor.Status {

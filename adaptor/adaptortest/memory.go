@@ -174,7 +174,7 @@ func (m *Memory) ask(ctx context.Context, s *adaptor.Spec, verb api.Verb, req ap
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req.Attempt, req.Secret, req.Instance = s.Attempt, s.Secret, "memory-"+adaptor.Token(s.Key, s.Attempt)
+	req.Attempt, req.Secret, req.Instance = s.Attempt, s.Secret, "memory-"+s.Token()
 	return handler(ctx, s.Key, verb, req)
 }
 

@@ -19,7 +19,9 @@ func surveyed(t *testing.T, h Harness) {
 		t.Fatal("not shown")
 	}
 	other := seen
-	other.Token, other.Tag = adaptor.Token(s.Key, 2), render.Tag(adaptor.Token(s.Key, 2))
+	second := *s
+	second.Attempt = 2
+	other.Token, other.Tag = second.Token(), render.Tag(second.Token())
 	if seen.Token == "" {
 		other.Token = ""
 	}
@@ -48,7 +50,7 @@ func sight(t *testing.T, a adaptor.Surveyor, s *adaptor.Spec) (adaptor.Job, bool
 	if err != nil {
 		t.Fatalf("survey: %v", err)
 	}
-	token := adaptor.Token(s.Key, s.Attempt)
+	token := s.Token()
 	for _, j := range all {
 		if j.Token == token || j.Token == "" && j.Tag == render.Tag(token) {
 			return j, true
@@ -78,11 +80,11 @@ func (e *Endpoint) Survey(ctx context.Context) ([]adaptor.Job, error) {
 
 // Kill ends a job by force if it has that id and token.
 func (e *Endpoint) Kill(ctx context.Context, job adaptor.Job) (bool, error) {
-	key, attempt, _ := job.Attempt()
+	key, attempt, born, _ := job.Attempt()
 	all, err := e.Survey(ctx)
 	for i := range all {
 		if all[i].Same(&job) {
-			return true, e.Cancel(ctx, adaptor.Handle{Key: key, Attempt: attempt}, adaptor.Stop{Force: true})
+			return true, e.Cancel(ctx, adaptor.Handle{Key: key, Attempt: attempt, Born: born}, adaptor.Stop{Force: true})
 		}
 	}
 	return false, err

@@ -30,7 +30,7 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	if err != nil {
 		return err
 	}
-	token := adaptor.Token(h.Key, h.Attempt)
+	token := h.Token()
 	if err := s.kill(ctx, jobs, !stop.Force); err != nil || !stop.Force || len(jobs) == 0 {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *System) living(ctx context.Context, h *adaptor.Handle, after time.Time)
 	if err != nil {
 		return nil, err
 	}
-	token := adaptor.Token(h.Key, h.Attempt)
+	token := h.Token()
 	var jobs []Record
 	for _, r := range listing.Jobs {
 		if r.carries(token) && r.Phase != adaptor.Ended {

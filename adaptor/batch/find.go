@@ -39,15 +39,15 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, 
 	if err != nil {
 		return adaptor.Placed{}, false, err
 	}
-	if rec, ok := pick(listing.Jobs, full.Token, spec.Since); ok {
+	if rec, ok := pick(listing.Jobs, full.Token, spec.Born); ok {
 		return s.placed(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), true, nil
 	}
 	if s.Dialect.Recent == nil {
 		return adaptor.Placed{}, false, nil
 	}
 	// Without accounting, the queue and the marks are all that there is to know.
-	ended, _ := s.ask(ctx, s.Dialect.Recent(spec.Since.Add(-skew)))
-	rec, ok := pick(ended, full.Token, spec.Since)
+	ended, _ := s.ask(ctx, s.Dialect.Recent(spec.Born.Add(-skew)))
+	rec, ok := pick(ended, full.Token, spec.Born)
 	return s.placed(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), ok, nil
 }
 
@@ -62,7 +62,7 @@ func (s *System) marked(ctx context.Context, spec *adaptor.Spec, sandbox string)
 	if err != nil {
 		return adaptor.Placed{}, false, err
 	}
-	token := adaptor.Token(spec.Key, spec.Attempt)
+	token := spec.Token()
 	var answer jobMark
 	if json.Unmarshal(files[0], &answer) == nil && answer.Token == token && answer.ID != "" {
 		return s.placed(&answer, sandbox), true, nil

@@ -126,7 +126,7 @@ func (b *bench) endpoint() string {
 func (b *bench) spec(uid string, attempt int, script string) *adaptor.Spec {
 	s := &adaptor.Spec{
 		Key: pilot.Key{Resource: "site.host", Manager: b.manager, Pilot: uid}, Attempt: attempt, Secret: "sesame",
-		Since: time.Now(),
+		Born: time.Now(),
 		Description: pilot.Description{
 			Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "/bin/sh",
 			Arguments:   []string{"-c", "echo $PILOT_UID >> $RUNS; " + script},
@@ -167,7 +167,7 @@ func (b *bench) submit(s *batch.System, spec *adaptor.Spec) adaptor.Handle {
 
 func (b *bench) handle(spec *adaptor.Spec, p adaptor.Placed) adaptor.Handle {
 	return adaptor.Handle{
-		Key: spec.Key, Attempt: spec.Attempt, Job: p.Job, Sandbox: p.Sandbox, Since: spec.Since, Mute: b.mute,
+		Key: spec.Key, Attempt: spec.Attempt, Job: p.Job, Sandbox: p.Sandbox, Born: spec.Born, Mute: b.mute,
 	}
 }
 

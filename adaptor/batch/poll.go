@@ -61,7 +61,7 @@ func byID(jobs []Record) index {
 // find gives a handle's job: the same id, and the token of the attempt. A system
 // that has given the id away shows another job under it, and that tells nothing.
 func (x index) find(h *adaptor.Handle) *Record {
-	token := adaptor.Token(h.Key, h.Attempt)
+	token := h.Token()
 	var found *Record
 	for _, r := range x[h.Job.ID] {
 		if r.carries(token) && (found == nil || r.Phase != adaptor.Ended) {
@@ -84,8 +84,8 @@ func (p *poll) account(ctx context.Context) {
 		h := &p.jobs[i]
 		if (r == nil || r.Phase == adaptor.Ended && !r.Exited) && h.Job.Known() {
 			asked, refs = append(asked, i), append(refs, Ref{h.Job.ID, h.Job.Cluster})
-			if h.Since.Before(since) {
-				since = h.Since
+			if h.Born.Before(since) {
+				since = h.Born
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func (p *poll) gone(h *adaptor.Handle) pilot.CauseCode {
 func (p *poll) forced(h *adaptor.Handle) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.killed[adaptor.Token(h.Key, h.Attempt)]
+	return p.killed[h.Token()]
 }
 
 // lags says that marks may yet appear of a job that has ended: it ran, and a
@@ -161,7 +161,7 @@ func (p *poll) lags(h *adaptor.Handle, r *Record, m *marks) bool {
 	if !m.begun && r.Started.IsZero() && r.Cause != "" && !p.Dialect.Certain {
 		return false // it never ran
 	}
-	token := adaptor.Token(h.Key, h.Attempt)
+	token := h.Token()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first, seen := p.over[token]
@@ -184,7 +184,7 @@ func (p *poll) settle(h *adaptor.Handle, phase adaptor.Phase) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if phase != adaptor.Ended {
-		delete(p.over, adaptor.Token(h.Key, h.Attempt))
+		delete(p.over, h.Token())
 	}
 	for token, first := range p.over {
 		if p.at.Sub(first) > forget {

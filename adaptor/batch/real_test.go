@@ -18,9 +18,10 @@ import (
 // live is a real batch system, spoken to without the protocol.
 type live struct {
 	*testing.T
-	d   *Dialect
-	run runner.Runner
-	key pilot.Key
+	d    *Dialect
+	run  runner.Runner
+	key  pilot.Key
+	born time.Time
 }
 
 // alive skips where no such system runs: the variable says where it is.
@@ -48,7 +49,7 @@ func (l *live) submit(attempt int, change func(string) string, commands string) 
 	l.Helper()
 	dir := l.TempDir()
 	script, err := render.Render(&render.Spec{
-		Key: l.key, Attempt: attempt, Token: adaptor.Token(l.key, attempt), System: l.d.Name, Agent: []string{"true"}, Sandbox: dir,
+		Key: l.key, Attempt: attempt, Token: l.key.Token(attempt, l.born), System: l.d.Name, Agent: []string{"true"}, Sandbox: dir,
 		Description: pilot.Description{Resource: l.key.Resource, Runtime: pilot.Runtime(10 * time.Minute), Cores: 1, Executable: "true"},
 	})
 	if err != nil {
@@ -93,7 +94,7 @@ func (l *live) until(what string, q Query, ref Ref, attempt int, done func(*Reco
 	last := Record{}
 	for {
 		for _, r := range l.ask(q) {
-			if r.ID == ref.ID && r.carries(adaptor.Token(l.key, attempt)) {
+			if r.ID == ref.ID && r.carries(l.key.Token(attempt, l.born)) {
 				if last = r; done(&r) {
 					return r
 				}
@@ -160,7 +161,7 @@ func TestRealSlurm(t *testing.T) {
 	}
 	if q := l.history(held); q.Else != nil { // what there is without accounting
 		e := l.until("what scontrol says", *q.Else, held, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
-		if e.Token != adaptor.Token(l.key, 3) {
+		if e.Token != l.key.Token(3, l.born) {
 			t.Errorf("scontrol: %s", line(&e))
 		}
 	}

@@ -192,7 +192,7 @@ func (r *Record) plausible() error {
 // Ours says whether a job carries a token, or a name that ends in a tag.
 func (r *Record) Ours() bool {
 	if r.Token != "" {
-		_, _, ok := pilot.ParseToken(r.Token)
+		_, _, _, ok := pilot.ParseToken(r.Token)
 		return ok
 	}
 	return r.Tag() != ""

@@ -29,7 +29,7 @@ func many(n int) []Record {
 	manager := uid("pmgr-")
 	for i := range jobs {
 		key := pilot.Key{Manager: manager, Pilot: uid("pilot-")}
-		token := key.Token(1)
+		token := key.Token(1, time.UnixMilli(1_795_000_000_000))
 		jobs[i] = Record{
 			Ref: Ref{ID: fmt.Sprint(4200000 + i*3)}, Name: key.Pilot + "." + render.Tag(token), Token: token,
 			Native: "PENDING", Phase: adaptor.Queued, Reason: "Priority", Submitted: time.Unix(1_795_000_000+int64(i), 0),
@@ -64,14 +64,14 @@ func TestWhatIsUnpackedIsWhatWasPacked(t *testing.T) {
 	jobs := many(20)
 	jobs = append(jobs,
 		Record{
-			Ref: Ref{"7", "big"}, Name: "p." + render.Tag("m.p.1"), Phase: adaptor.Ended, Native: "CANCELLED by 1001",
+			Ref: Ref{"7", "big"}, Name: "p." + render.Tag("m.p.1.0"), Phase: adaptor.Ended, Native: "CANCELLED by 1001",
 			Cause: pilot.JobCanceledByThem, ExitCode: 3, Exited: true, Signal: 9, Restarts: 2, EndedAt: time.Unix(1_795_000_000, 0),
 		},
-		Record{Ref: Ref{ID: "8"}, Token: "m.p.2", Phase: adaptor.Running, Reason: "a|b\n\x1e\"ü"},
+		Record{Ref: Ref{ID: "8"}, Token: "m.p.2.0", Phase: adaptor.Running, Reason: "a|b\n\x1e\"ü"},
 	)
 	packed, err := Pack(slices.Concat(
 		[]Record{{Ref: Ref{ID: "1"}, Name: "somebody's", Phase: adaptor.Running}}, jobs,
-		[]Record{{Ref: Ref{ID: "2"}, Name: "x." + render.Tag("m.p.1"), Token: "a comment", Phase: adaptor.Running}},
+		[]Record{{Ref: Ref{ID: "2"}, Name: "x." + render.Tag("m.p.1.0"), Token: "a comment", Phase: adaptor.Running}},
 	))
 	if err != nil {
 		t.Fatal(err)
@@ -106,13 +106,13 @@ func TestWhatIsNoListingIsRefused(t *testing.T) {
 		"nonsense":       []byte("nonsense"),
 		"too long":       make([]byte, packedLimit+1),
 		"a bomb":         squeeze(strings.Repeat("{}\n", plainLimit/3+1)),
-		"many":           squeeze(strings.Repeat(`{"i":"1","t":"m.p.1","p":"queued"}`+"\n", jobsLimit+1)),
-		"an odd phase":   squeeze(`{"i":"1","t":"m.p.1","p":"asleep"}`),
-		"never shown":    squeeze(`{"i":"1","t":"m.p.1","p":"vanished"}`),
-		"no id":          squeeze(`{"t":"m.p.1","p":"queued"}`),
+		"many":           squeeze(strings.Repeat(`{"i":"1","t":"m.p.1.0","p":"queued"}`+"\n", jobsLimit+1)),
+		"an odd phase":   squeeze(`{"i":"1","t":"m.p.1.0","p":"asleep"}`),
+		"never shown":    squeeze(`{"i":"1","t":"m.p.1.0","p":"vanished"}`),
+		"no id":          squeeze(`{"t":"m.p.1.0","p":"queued"}`),
 		"not ours":       squeeze(`{"i":"1","n":"x","p":"queued"}`),
-		"another's type": squeeze(`{"i":1,"t":"m.p.1","p":"queued"}`),
-		"cut":            squeeze(`{"i":"1","t":"m.p.1","p":"queued"}`)[:20],
+		"another's type": squeeze(`{"i":1,"t":"m.p.1.0","p":"queued"}`),
+		"cut":            squeeze(`{"i":"1","t":"m.p.1.0","p":"queued"}`)[:20],
 	} {
 		if jobs, err := Unpack(packed); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%s: %d jobs, %v", name, len(jobs), err)
@@ -152,7 +152,7 @@ func FuzzUnpack(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(packed)
-	f.Add(squeeze(`{"i":"1","t":"m.p.1","p":"queued"}`))
+	f.Add(squeeze(`{"i":"1","t":"m.p.1.0","p":"queued"}`))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		jobs, err := Unpack(b)
@@ -172,7 +172,7 @@ func FuzzUnpack(f *testing.F) {
 // FuzzUnpackLines goes past the compression, where the fuzzer does not get by
 // itself.
 func FuzzUnpackLines(f *testing.F) {
-	f.Add(`{"i":"1","t":"m.p.1","p":"queued","q":-9223372036854775808,"z":9223372036854775807}`)
+	f.Add(`{"i":"1","t":"m.p.1.0","p":"queued","q":-9223372036854775808,"z":9223372036854775807}`)
 	f.Add("{\"i\":\"1\",\"n\":\"a.abcdefghij\",\"p\":\"ended\"}\n\n")
 	f.Fuzz(func(t *testing.T, plain string) {
 		if jobs, err := Unpack(squeeze(plain)); err == nil {

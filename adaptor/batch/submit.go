@@ -57,7 +57,7 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 		return adaptor.Placed{}, err
 	}
 	mark := jobMark{
-		ID: ref.ID, Cluster: ref.Cluster, Token: adaptor.Token(spec.Key, spec.Attempt), Digest: script.Digest,
+		ID: ref.ID, Cluster: ref.Cluster, Token: spec.Token(), Digest: script.Digest,
 		Raw: clip(string(r.Stdout), rawLimit), At: time.Now().UTC(),
 	}
 	if err := s.keep(ctx, spec, script.Dir, &mark); err != nil {
@@ -87,7 +87,7 @@ func (s *System) script(ctx context.Context, spec *adaptor.Spec) (*render.Script
 // place fills in what the resource says, and finds the sandbox.
 func (s *System) place(ctx context.Context, spec *adaptor.Spec) (*render.Spec, error) {
 	full, err := render.Spec{
-		Key: spec.Key, Attempt: spec.Attempt, Token: adaptor.Token(spec.Key, spec.Attempt), Description: spec.Description,
+		Key: spec.Key, Attempt: spec.Attempt, Token: spec.Token(), Description: spec.Description,
 	}.On(&spec.Config)
 	if err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 	}
 	j := &job{
 		marks: agent.MarksOf(sandbox, h.Attempt), sandbox: sandbox,
-		host: h.Job.Host, token: adaptor.Token(h.Key, h.Attempt),
+		host: h.Job.Host, token: h.Token(),
 	}
 	started, err := j.marks.Started()
 	if err != nil {

@@ -82,7 +82,7 @@ func (s *System) launch(ctx context.Context, spec *adaptor.Spec, sandbox string)
 		return adaptor.Placed{}, err
 	}
 	r := record{
-		Identity: c.Identity, Serial: c.serial + 1, Host: s.machine, Token: adaptor.Token(spec.Key, spec.Attempt),
+		Identity: c.Identity, Serial: c.serial + 1, Host: s.machine, Token: spec.Token(),
 		URL: spec.Config.JobManagerEndpoint, At: time.Now().UTC(),
 	}
 	message, err := json.Marshal(s.assignment(spec, &r, sandbox))

@@ -19,7 +19,7 @@ func (s *System) Survey(ctx context.Context) (_ []adaptor.Job, err error) {
 	}
 	oldest := map[string]proc.Entry{}
 	for _, e := range s.scans.fresh() {
-		if _, _, ours := pilot.ParseToken(e.Tag); !ours {
+		if _, _, _, ours := pilot.ParseToken(e.Tag); !ours {
 			continue
 		}
 		if known, seen := oldest[e.Tag]; !seen || e.Start < known.Start || e.Start == known.Start && e.PID < known.PID {
@@ -39,7 +39,7 @@ func (s *System) Survey(ctx context.Context) (_ []adaptor.Job, err error) {
 // Kill ends the agent of the attempt whose token a job carries, if there is one, and
 // every process with that token.
 func (s *System) Kill(ctx context.Context, found adaptor.Job) (bool, error) {
-	key, attempt, ours := found.Attempt()
+	key, attempt, born, ours := found.Attempt()
 	if !ours {
 		return false, pilot.Errorf(pilot.Invalid, "%.80q is no token", found.Token)
 	}
@@ -48,7 +48,7 @@ func (s *System) Kill(ctx context.Context, found adaptor.Job) (bool, error) {
 		return false, err
 	}
 	for _, sandbox := range s.locate(key) {
-		h := adaptor.Handle{Key: key, Attempt: attempt, Sandbox: sandbox}
+		h := adaptor.Handle{Key: key, Attempt: attempt, Born: born, Sandbox: sandbox}
 		if err := s.Cancel(ctx, h, adaptor.Stop{Force: true}); err != nil {
 			return false, err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -49,14 +50,16 @@ func TestOrphansOfThisMachine(t *testing.T) {
 	well[[]api.Pilot](t, env, words("submit -r local.localhost -c 1 -t 5m --uid lives sleep 600")...)
 	well[waited](t, env, "wait", "lives", "-s", "ACTIVE")
 	t.Cleanup(func() { do(t, "", env, "cancel", "--all", "--force", "--wait") })
-	next, ghost := stray(t, m+".lives.9"), stray(t, m+".ghost.1")
+	key := func(uid string) pilot.Key { return pilot.Key{Manager: m, Pilot: uid} }
+	born := well[api.Pilot](t, env, "get", "lives").SubmittedAt
+	next, ghost := stray(t, key("lives").Token(9, born)), stray(t, key("ghost").Token(1, born))
 	ours := func(args ...string) map[string]api.Orphan {
 		t.Helper()
 		out := map[string]api.Orphan{}
 		for _, answer := range well[[]api.OrphansAnswer](t, env, append([]string{"orphans"}, args...)...) {
 			for _, o := range answer.Orphans {
-				if rest, is := strings.CutPrefix(o.Token, m+"."); is {
-					out[rest] = o
+				if o.Manager == m {
+					out[fmt.Sprint(o.Pilot, ".", o.Attempt)] = o
 				}
 			}
 		}

@@ -48,7 +48,7 @@ func (s *scheduler) query(ctx context.Context) ([]batch.Record, error) {
 	}
 	jobs := make([]batch.Record, 1+s.jobs)
 	for i := range jobs {
-		jobs[i] = batch.Record{Ref: batch.Ref{ID: fmt.Sprint(i)}, Token: "m.p.1", Phase: adaptor.Queued, Restarts: n}
+		jobs[i] = batch.Record{Ref: batch.Ref{ID: fmt.Sprint(i)}, Token: "m.p.1.0", Phase: adaptor.Queued, Restarts: n}
 	}
 	return jobs, nil
 }

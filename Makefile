@@ -9,10 +9,10 @@ PKGS         ?= ./...
 STORE        ?= .store
 LISTEN       ?= 127.0.0.1:4222
 
-.PHONY: help demo up build test browser catalogue check tidy lint fmt fuzz sim e2e e2e-batch e2e-long bench cover clean \
+.PHONY: help demo up build test browser deploy-test catalogue check tidy lint fmt fuzz sim e2e e2e-batch e2e-long bench cover clean \
 	slurm-up slurm-down sge-up sge-down sshd-up sshd-down
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## See it work: everything on this machine, in a temporary directory
 	./scripts/demo.sh
@@ -32,6 +32,9 @@ browser: build ## The live page in headless Chromium; as root it installs what i
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
 	cd e2e/browser && npm ci --ignore-scripts --no-audit --no-fund && npm test
 
+deploy-test: ## What deploy/ holds, read by the parsers of those who will
+	cd deploy/test && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m ./...
+
 catalogue: ## Every embedded resource resolves, under every schema, and takes a pilot
 	$(GO) test -count=1 -run '^TestEmbeddedCatalogue$$' -v ./resource
 
@@ -43,7 +46,7 @@ tidy: ## go.mod and go.sum are as they should be
 lint: $(LINTER) ## Formatting, vet, import directions; the scripts where shellcheck is there
 	$(LINTER) fmt --diff
 	$(LINTER) run $(PKGS)
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run scripts/*.sh scripts/testbed/*.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run deploy/nats/*.sh scripts/*.sh scripts/testbed/*.sh; fi
 
 fmt: $(LINTER) ## Format what lint would complain of
 	$(LINTER) fmt

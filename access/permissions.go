@@ -32,6 +32,7 @@ const (
 	log       = "PILOTS"
 	leases    = "PILOTS_LEASES"
 	api       = "$JS.API."
+	hub       = "$JS.hub.API."
 	tailSlots = 8
 )
 
@@ -100,8 +101,22 @@ func (p *Permissions) launcher(u *User) {
 		"$JS.ACK."+log+"."+queue+".>",
 		"$JS.ACK.*.*."+log+"."+queue+".>", // as servers with a domain may write it
 	)
-	p.Subscribe = append(p.Subscribe, "pilots.agent."+u.Resource+".*.*.*", "pilots.poll."+site+".*", "pilots.fleet."+u.Resource+".*")
+	p.Subscribe = append(p.Subscribe,
+		"pilots.agent."+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
 	p.Respond = respond
+	p.throughLeaf()
+}
+
+// throughLeaf adds what a site's server makes of the JetStream API: a leaf node
+// passes it on under the name of the hub only (deploy/nats/leaf.conf).
+func (p *Permissions) throughLeaf() {
+	for _, subject := range p.Publish {
+		if what, ok := strings.CutPrefix(subject, api); ok {
+			p.publish(hub + what)
+		} else if strings.HasPrefix(subject, "$KV.") {
+			p.publish(hub + subject)
+		}
+	}
 }
 
 // read lets the user read the log: by position or subject, and by tails.

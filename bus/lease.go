@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,9 +19,10 @@ import (
 // Leases are names that processes hold while they live. They are courtesies:
 // a holder that was frozen may believe in its lease for a moment too long.
 type Leases struct {
-	conn   *Conn
-	ttl    time.Duration
-	opened time.Time
+	conn       *Conn
+	ttl        time.Duration
+	opened     time.Time
+	unanswered atomic.Int64 // when a question was last left unanswered, Unix ns; 0: never
 }
 
 // leaseBucket is a key-value bucket; its entries vanish when they are not
@@ -203,14 +205,24 @@ func (h *holding) write(ctx context.Context, seq uint64, header nats.Header) err
 	ack, err := h.leases.conn.js.PublishMsg(ctx,
 		&nats.Msg{Subject: leaseSubject(h.id), Header: header, Data: value},
 		jetstream.WithExpectLastSequencePerSubject(seq), jetstream.WithRetryAttempts(0))
+	h.leases.note(err)
 	if err == nil {
 		h.seq = ack.Sequence
 	}
 	return err
 }
 
+// note remembers that the bus was away, which a server that is connected does
+// not tell if it is only a leaf node, or one of a cluster without a majority.
+func (l *Leases) note(err error) {
+	if err != nil && again(fault("", err)) {
+		l.unanswered.Store(time.Now().UnixNano())
+	}
+}
+
 // Alive says whether somebody holds the lease. Code unavailable: it is too
-// early to tell, for while we, or the bus, were away nobody could refresh it.
+// early to tell, for while we, or the bus, were away nobody could refresh it. That
+// the bus was away is known to who holds a lease of its own.
 func (l *Leases) Alive(ctx context.Context, id string) (bool, error) {
 	if err := CheckLease(id); err != nil {
 		return false, err
@@ -219,12 +231,12 @@ func (l *Leases) Alive(ctx context.Context, id string) (bool, error) {
 	if err != nil || now != nil {
 		return now != nil, err
 	}
-	heard := time.Unix(0, l.conn.since.Load())
+	heard := time.Unix(0, max(l.conn.since.Load(), l.unanswered.Load()))
 	if l.opened.After(heard) {
 		heard = l.opened
 	}
 	if !l.conn.nc.IsConnected() || time.Since(heard) < l.ttl {
-		return false, pilot.Errorf(pilot.Unavailable, "alive %s: connected for less than %s, too early to tell", id, l.ttl)
+		return false, pilot.Errorf(pilot.Unavailable, "alive %s: heard for less than %s, too early to tell", id, l.ttl)
 	}
 	return false, nil
 }
@@ -247,6 +259,7 @@ func (c *Conn) Held(ctx context.Context, id string) (bool, error) {
 // what the next write must expect.
 func (l *Leases) look(ctx context.Context, id string) (*tenancy, uint64, error) {
 	m, s, err := l.conn.leader(ctx, "KV_"+leaseBucket, lookup{LastBy: leaseSubject(id)})
+	l.note(err)
 	if err != nil || m == nil {
 		return nil, 0, err
 	}

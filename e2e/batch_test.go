@@ -135,18 +135,23 @@ func (h *batchHouse) launch() {
 // fault has the next call of a command go wrong.
 func (h *batchHouse) fault(command, what string) { h.write("fault."+command, what) }
 
+// until waits for what makes no noise, two minutes at most.
+func (h *batchHouse) until(what string, so func() bool) {
+	h.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(20 * time.Millisecond) { // between looks
+		if time.Now().After(end) {
+			h.t.Fatalf("%s: not in two minutes", what)
+		}
+	}
+}
+
 // taken waits until a fault has begun.
 func (h *batchHouse) taken(command string) {
 	h.t.Helper()
-	for {
-		if _, err := os.Stat(filepath.Join(h.dir, "fault."+command)); err != nil {
-			return
-		}
-		if h.t.Context().Err() != nil {
-			h.t.Fatalf("nobody calls %s", command)
-		}
-		time.Sleep(10 * time.Millisecond) // between looks
-	}
+	h.until("a call of "+command, func() bool {
+		_, err := os.Stat(filepath.Join(h.dir, "fault."+command))
+		return err != nil
+	})
 }
 
 // calls counts the calls of a command since the beginning.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
@@ -16,6 +17,7 @@ type crash struct {
 	faults []string    // of commands, one after the other: each kills a launcher
 	at     pilot.State // or: it is killed when the log says so
 	away   bool        // nobody takes over until the job is gone
+	deaf   bool        // its agent is stopped, and hears of no cancel
 
 	queue, script string
 	cancel        pilot.State // once it is there, and before anything of the above
@@ -29,7 +31,6 @@ type crash struct {
 const (
 	brief = "sleep 1"
 	long  = "sleep 600"
-	deaf  = "trap '' TERM; sleep 600 & wait; sleep 600"
 	shot  = "sleep 2; kill -KILL $PPID; sleep 600" // the agent
 )
 
@@ -53,8 +54,8 @@ var crashTable = []crash{
 	{step: "cancel of a queued job, looked for", faults: []string{"squeue die-after"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
 	{step: "cancel of a queued job, not begun", faults: []string{"scancel die-before"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
 	{step: "cancel of a queued job, done", faults: []string{"scancel die-after"}, queue: "down", script: brief, cancel: pilot.PendingActive, state: pilot.Canceled, code: pilot.CanceledInQueue, attempts: 1},
-	{step: "cancel of a deaf job, not begun", faults: []string{"scancel die-before"}, script: deaf, cancel: pilot.Active, state: pilot.Canceled, attempts: 1, runs: 1},
-	{step: "cancel of a deaf job, done", faults: []string{"scancel die-after"}, script: deaf, cancel: pilot.Active, state: pilot.Canceled, attempts: 1, runs: 1},
+	{step: "cancel of a deaf job, not begun", faults: []string{"scancel die-before"}, script: long, deaf: true, cancel: pilot.Active, state: pilot.Canceled, attempts: 1, runs: 1},
+	{step: "cancel of a deaf job, done", faults: []string{"scancel die-after"}, script: long, deaf: true, cancel: pilot.Active, state: pilot.Canceled, attempts: 1, runs: 1},
 }
 
 // TestE2EBatchSlurmCrashTable: whenever a launcher is killed, and whoever comes after
@@ -96,6 +97,10 @@ func (h *batchHouse) suffer(c crash, heir func(n int)) {
 		reach(h.t, p, c.cancel)
 		h.native(p)
 	}
+	if c.deaf {
+		h.until("its payload", func() bool { return h.runs(p) > 0 })
+		h.stopAgent(p)
+	}
 	if len(c.faults) > 0 && !submitted {
 		arm(c.faults[0])
 	}
@@ -103,7 +108,7 @@ func (h *batchHouse) suffer(c crash, heir func(n int)) {
 		cancel(h.t, p)
 	}
 	for i := range c.faults {
-		h.launcher.wait()
+		h.dies(p)
 		if i+1 < len(c.faults) {
 			arm(c.faults[i+1])
 		}
@@ -113,7 +118,7 @@ func (h *batchHouse) suffer(c crash, heir func(n int)) {
 		reach(h.t, p, c.at)
 		h.launcher.kill()
 		if c.away {
-			h.goneFrom(p)
+			h.noJobsLeft()
 		}
 		heir(0)
 	}
@@ -132,14 +137,18 @@ func (h *batchHouse) suffer(c crash, heir func(n int)) {
 	h.noJobsLeft()
 }
 
-// goneFrom waits until SLURM has no live job of a pilot.
-func (h *batchHouse) goneFrom(p *client.Pilot) {
+// dies waits until a command that a pilot needs has killed the launcher.
+func (h *batchHouse) dies(p *client.Pilot) {
 	h.t.Helper()
-	token := "." + p.UID() + "."
-	for strings.Contains(h.command("squeue", "--me", "--noheader", "--states=PENDING,RUNNING,COMPLETING", "--format=%k"), token) {
-		if h.t.Context().Err() != nil {
-			h.t.Fatal("its job does not end")
-		}
+	dead := make(chan bool)
+	go func() {
+		h.launcher.wait()
+		close(dead)
+	}()
+	select {
+	case <-dead:
+	case <-time.After(3 * time.Minute):
+		h.t.Fatalf("the launcher lives; %s", h.story(p))
 	}
 }
 

@@ -109,13 +109,14 @@ func TestE2EBatchSlurmEnds(t *testing.T) {
 	t.Logf("asked SLURM: squeue %d times, sacct %d, scancel %d", h.calls("squeue"), h.calls("sacct"), h.calls("scancel"))
 }
 
-// noJobsLeft sees that SLURM has no live job of any pilot of the house.
+// noJobsLeft waits until SLURM has no live job of any pilot of the house: the end of
+// a pilot is a moment before that of its job.
 func (h *batchHouse) noJobsLeft() {
 	h.t.Helper()
-	out := h.command("squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED", "--format=%i %T %k")
-	if strings.Contains(out, " "+h.m.UID()+".") {
-		h.t.Errorf("jobs are left:\n%s", out)
-	}
+	h.until("the end of the last job", func() bool {
+		out := h.command("squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING", "--format=%k")
+		return !strings.Contains("\n"+out, "\n"+h.m.UID()+".")
+	})
 }
 
 // TestE2EBatchSlurmAnswers: there is one job for each attempt, one run of the payload,

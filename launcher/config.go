@@ -73,7 +73,7 @@ type Config struct {
 // Limits bound what a launcher does at once and how long it waits. Zero fields
 // mean the default.
 type Limits struct {
-	Effects     int           // effects under way at once; 64
+	Effects     int           // effects under way at once; DefaultEffects
 	Attempts    int           // that fail before a pilot that cannot be launched is FAILED, if also GiveUp is over; 5
 	Crashes     int           // of launchers in the middle of launching a pilot, before it is FAILED: it may be their cause; 20
 	Backoff     time.Duration // before the second attempt, doubled each time; 1s, at most 5m
@@ -88,11 +88,14 @@ type Limits struct {
 	Leave       time.Duration // a job that outlives its pilot or attempt by more is an orphan; 1m
 }
 
+// DefaultEffects is how much a launcher does at once unless its Limits say else.
+const DefaultEffects = 64
+
 func (l Limits) withDefaults() Limits {
 	ints := []struct {
 		p *int
 		d int
-	}{{&l.Effects, 64}, {&l.Attempts, 5}, {&l.Crashes, 20}}
+	}{{&l.Effects, DefaultEffects}, {&l.Attempts, 5}, {&l.Crashes, 20}}
 	for _, f := range ints {
 		if *f.p == 0 {
 			*f.p = f.d

@@ -180,21 +180,27 @@ func (f *fleet) born(name string, d pilot.Description, cfg *resource.Config) pil
 // cancel asks for the end, as a manager does, in whatever state the pilot is.
 func (f *fleet) cancel(k pilot.Key, force bool) {
 	f.t.Helper()
+	f.append(k, pilot.CancelAsked, func(st *pilot.Status) {
+		st.Cancel = &pilot.Cancel{By: "test", Reason: "enough", Force: force, Grace: pilot.DefaultGrace, At: time.Now()}
+		if st.State.Final() {
+			st.Cause = &pilot.Cause{Code: pilot.CanceledBeforeLaunch}
+		}
+	})
+}
+
+// append moves a pilot, unless it has ended, whoever else moves it meanwhile.
+func (f *fleet) append(k pilot.Key, kind pilot.Kind, change func(*pilot.Status)) {
+	f.t.Helper()
 	for {
 		p := f.get(k)
 		if p.State.Final() {
 			return
 		}
-		e, ok := events.Moved(k, p.Seq, p.Status, pilot.CancelAsked, func(st *pilot.Status) {
-			st.Cancel = &pilot.Cancel{By: "test", Reason: "enough", Force: force, Grace: pilot.DefaultGrace, At: time.Now()}
-			if st.State.Final() {
-				st.Cause = &pilot.Cause{Code: pilot.CanceledBeforeLaunch}
-			}
-		})
+		e, ok := events.Moved(k, p.Seq, p.Status, kind, change)
 		if !ok {
-			f.t.Fatalf("%s cannot be canceled while %s", k.Pilot, p.State)
+			f.t.Fatalf("%s: no %s while it is %s", k.Pilot, kind, p.State)
 		}
-		e.ID, e.At = fmt.Sprintf("cancel-%s-%d", k.Pilot, p.Seq), time.Now()
+		e.ID, e.At = fmt.Sprintf("%s-%s-%d", kind, k.Pilot, p.Seq), time.Now()
 		if _, err := f.log.Append(f.t.Context(), &e); err == nil {
 			return
 		} else if pilot.CodeOf(err) != pilot.Conflict {

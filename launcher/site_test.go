@@ -120,12 +120,17 @@ func (s *site) open(id string, edit ...func(*launcher.Config)) *member {
 	}}, edit...)...)
 }
 
+// config is that of pilots whose agents reach no launcher.
+func (s *site) config() resource.Config {
+	return resource.Config{
+		Label: "local.localhost", JobManagerEndpoint: s.url(), DefaultRemoteWorkdir: s.root, CoresPerNode: 4, Agent: "none",
+	}
+}
+
 // payload submits a pilot that signs and then runs a line of shell in its sandbox.
 func (s *site) payload(name, line string) pilot.Key {
 	s.t.Helper()
-	cfg := resource.Config{
-		Label: "local.localhost", JobManagerEndpoint: s.url(), DefaultRemoteWorkdir: s.root, CoresPerNode: 4, Agent: "none",
-	}
+	cfg := s.config()
 	d := pilot.Description{
 		Runtime: pilot.Runtime(10 * time.Hour), Executable: "/bin/sh", Arguments: []string{"-c", "echo x >> $RUNS; " + line},
 		Environment: map[string]string{"RUNS": filepath.Join(s.root, name+".runs")},

@@ -88,9 +88,10 @@ type sight struct {
 	BeatAt time.Time // its agent was heard, here
 	Ending bool      // its agent said that it ends, and its batch system knows why
 
-	Poll     *adaptor.Status // last answer; nil: ask
-	PolledAt time.Time
-	GoneAt   time.Time // first of the answers Vanished, one after the other
+	Poll      *adaptor.Status // last answer; nil: ask
+	PolledAt  time.Time
+	GoneAt    time.Time // first of the answers Vanished, one after the other
+	ClosingAt time.Time // the same of Completing
 
 	StopSent   stopLevel
 	StoppedAt  time.Time // when the last stop was sent
@@ -347,7 +348,9 @@ func (s *sight) missing(now time.Time, lim *Limits) bool {
 // pace is the time between two polls: short only while something is expected.
 func (s *sight) pace(lim *Limits) time.Duration {
 	switch {
-	case s.Ending, s.Poll.Phase == adaptor.Completing:
+	case s.Poll.Phase == adaptor.Completing: // some take hours, because of a node that does not answer
+		return min(s.Pace, max(lim.PollLeaving, s.PolledAt.Sub(s.ClosingAt)/4))
+	case s.Ending:
 		return lim.PollLeaving
 	case s.Handle.Mute && s.State == pilot.PendingActive && s.Poll.Phase == adaptor.Running:
 		return lim.PollLeaving

@@ -38,7 +38,8 @@ type track struct {
 	polledAt  time.Time
 	heardAt   time.Time // last answer that said something, for the census
 	goneAt    time.Time
-	silent    int // polls that failed, one after the other
+	closingAt time.Time // first of the answers Completing, one after the other
+	silent    int       // polls that failed, one after the other
 	stopSent  stopLevel
 	stoppedAt time.Time
 	stopFails bool
@@ -55,7 +56,7 @@ func (t *track) about(attempt int) {
 	t.attempt = attempt
 	t.secret, t.placed, t.refusal = "", nil, nil
 	t.refusedAt, t.soughtAt = time.Time{}, time.Time{}
-	t.poll, t.polledAt, t.goneAt, t.heardAt = nil, time.Time{}, time.Time{}, time.Time{}
+	t.poll, t.polledAt, t.goneAt, t.closingAt, t.heardAt = nil, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	t.beatAt, t.ending = time.Time{}, false
 	t.stopSent, t.stoppedAt, t.stopFails = notSent, time.Time{}, false
 }
@@ -67,11 +68,17 @@ func (t *track) polled(st adaptor.Status, failed bool, now time.Time) {
 	if t.silent++; !failed {
 		t.silent = 0
 	}
+	since(&t.goneAt, st.Phase == adaptor.Vanished, now)
+	since(&t.closingAt, st.Phase == adaptor.Completing, now)
+}
+
+// since keeps when something began that is so now.
+func since(at *time.Time, is bool, now time.Time) {
 	switch {
-	case st.Phase != adaptor.Vanished:
-		t.goneAt = time.Time{}
-	case t.goneAt.IsZero():
-		t.goneAt = now
+	case !is:
+		*at = time.Time{}
+	case at.IsZero():
+		*at = now
 	}
 }
 
@@ -101,7 +108,7 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		Pilot: *p, Handle: t.handle(p), Me: l.id, Host: l.host, Supported: t.system != nil,
 		Secret: t.secret != "", Placed: t.placed, Refusal: t.refusal, RefusedAt: t.refusedAt,
 		SoughtAt: t.soughtAt, Settle: t.settle, Owner: l.owners[p.Launcher],
-		Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt,
+		Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt, ClosingAt: t.closingAt,
 		StopSent: t.stopSent, StoppedAt: t.stoppedAt, StopFailed: t.stopFails,
 		Held: t.held != nil, Blind: t.silent >= blindAfter, Cleaned: t.cleaned,
 	}

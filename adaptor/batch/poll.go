@@ -169,7 +169,11 @@ func (p *poll) lags(h *adaptor.Handle, r *Record, m *marks) bool {
 		first = p.at
 		p.over[token] = first
 	}
-	return p.at.Before(first.Add(p.MarkLag))
+	lag := p.MarkLag
+	if r.Exited && r.ExitCode == 0 && r.Signal == 0 && r.Cause == "" {
+		lag = p.WordLag
+	}
+	return p.at.Before(first.Add(lag))
 }
 
 // settle forgets jobs whose end is told, and what nobody has asked about for long.

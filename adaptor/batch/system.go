@@ -26,8 +26,12 @@ type Config struct {
 	Deadline time.Duration // of each command; 0: 60s, for SLURM's own give up after 58
 	Floor    time.Duration // between two listings; 0: the dialect's
 	MarkLag  time.Duration // how long the marks of a job that ended may take to show; 0: 15s
-	Called   func(command, result string, took time.Duration)
-	Logger   *zap.Logger // nil: silent
+	// WordLag is the same for a job whose script ended well: it left its word for
+	// certain. 0: 5m; NFS shows what is new in a directory a minute late (nfs(5),
+	// acdirmax), and has been seen to take four times that.
+	WordLag time.Duration
+	Called  func(command, result string, took time.Duration)
+	Logger  *zap.Logger // nil: silent
 }
 
 // Lister gives listings of one endpoint.
@@ -62,7 +66,11 @@ func New(c Config) (*System, error) {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&c.Deadline, time.Minute}, {&c.Floor, c.Dialect.Floor}, {&c.Floor, DefaultFloor}, {&c.MarkLag, 15 * time.Second},
+		{&c.Deadline, time.Minute},
+		{&c.Floor, c.Dialect.Floor},
+		{&c.Floor, DefaultFloor},
+		{&c.MarkLag, 15 * time.Second},
+		{&c.WordLag, 5 * time.Minute},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

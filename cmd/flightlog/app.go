@@ -66,7 +66,9 @@ func (a *app) root() *cobra.Command {
 		c.GroupID = "pilots"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{a.up(), a.managers(), a.sessions(), a.resources(), a.orphans(), a.configuration(), a.auth(), a.version()} {
+	for _, c := range []*cobra.Command{
+		a.up(), a.managers(), a.sessions(), a.resources(), a.orphans(), a.configuration(), a.auth(), a.version(),
+	} {
 		c.GroupID = "service"
 		root.AddCommand(c)
 	}

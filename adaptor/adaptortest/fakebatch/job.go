@@ -165,6 +165,11 @@ func (j *Job) signal(sig syscall.Signal) {
 	if sig != syscall.SIGTERM && sig != syscall.SIGUSR2 {
 		pids = family(j.PID)
 	}
+	if sig == syscall.SIGKILL { // at once: none is to see another one die
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGSTOP) // it may be gone
+		}
+	}
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, sig) // it may be gone
 	}

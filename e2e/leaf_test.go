@@ -1,0 +1,346 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// link is the one way between a site and the bus.
+type link struct {
+	t      *testing.T
+	listen string // where the site dials
+	target string
+
+	mu       sync.Mutex
+	listener net.Listener
+	ends     map[net.Conn]struct{}
+	gate     chan struct{} // closed while bytes pass
+}
+
+func newLink(t *testing.T, target string) *link {
+	t.Helper()
+	l := &link{t: t, listen: address(t), target: target, ends: map[net.Conn]struct{}{}, gate: make(chan struct{})}
+	close(l.gate)
+	l.open()
+	t.Cleanup(l.cut)
+	return l
+}
+
+// open lets the site connect.
+func (l *link) open() {
+	l.t.Helper()
+	listener, err := net.Listen("tcp", l.listen)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listener = listener
+	go func() {
+		for {
+			site, err := listener.Accept()
+			if err != nil {
+				return // cut
+			}
+			go l.join(site)
+		}
+	}()
+}
+
+// join carries bytes both ways until one end or the link is closed.
+func (l *link) join(site net.Conn) {
+	bus, err := net.Dial("tcp", l.target)
+	if err != nil {
+		site.Close()
+		return
+	}
+	l.mu.Lock()
+	l.ends[site], l.ends[bus] = struct{}{}, struct{}{}
+	l.mu.Unlock()
+	var both sync.WaitGroup
+	both.Go(func() { l.carry(bus, site) })
+	both.Go(func() { l.carry(site, bus) })
+	both.Wait()
+	l.mu.Lock()
+	delete(l.ends, site)
+	delete(l.ends, bus)
+	l.mu.Unlock()
+}
+
+func (l *link) carry(to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		l.mu.Lock()
+		gate := l.gate
+		l.mu.Unlock()
+		<-gate
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// cut ends the connections and takes no new ones, as a firewall that rejects.
+func (l *link) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listener.Close()
+	for end := range l.ends {
+		end.Close()
+	}
+}
+
+// silence lets nothing through, which nobody is told of, as a cable that is
+// pulled.
+func (l *link) silence() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gate = make(chan struct{})
+}
+
+// speak ends the silence; what was sent meanwhile arrives, as TCP has it.
+func (l *link) speak() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.gate)
+}
+
+// site is the far end of a link: a leaf node, and two launchers that know
+// nothing but it.
+type site struct {
+	h      *house
+	health []string // of the launchers
+}
+
+// siteAuth lets the site's launchers and agents connect to its server, with the
+// keys that they have at the bus.
+const siteAuth = `
+authorization {
+  users: [
+    {nkey: %s}
+    {nkey: %s, permissions: {
+      publish: "pilots.agent.local.localhost.>"
+      subscribe: "_INBOX_agent-local-localhost.>"
+    }}
+  ]
+}
+`
+
+func (b *hub) behind(l *link) *site {
+	h := b.h
+	dir := filepath.Join(h.dir, "site")
+	seed, err := os.ReadFile(b.seed(siteLauncher))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.conf(dir, "leaf.conf", map[string]string{
+		"auth.conf": fmt.Sprintf(siteAuth, b.public(siteLauncher), b.public(siteAgent)), "link.conf": "nkey: " + string(seed),
+	})
+	listen := address(h.t)
+	h.natsServer(filepath.Join(dir, "leaf.conf"), "NATS_SERVER_NAME=site", "NATS_LISTEN="+listen,
+		"NATS_MONITOR="+address(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"))
+	s := &site{h: h}
+	for range 2 {
+		at := address(h.t)
+		s.health = append(s.health, "http://"+at)
+		p := &process{h: h, name: filepath.Join(bin, "launcher"), args: []string{"--replicas", "3", "--http", at}}
+		p.env = append(b.as(siteLauncher), "NATS_URL=nats://"+listen, "NATS_CA=") // inside the site without TLS
+		p.start()
+	}
+	return s
+}
+
+// says waits until every launcher of the site answers path with a code, and
+// gives the last answer.
+func (s *site) says(path string, code int) (answer string) {
+	s.h.t.Helper()
+	for _, at := range s.health {
+		for over := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // between two questions
+			got, body := look(s.h.t, at+path)
+			if got == code {
+				answer = body
+				break
+			}
+			if time.Now().After(over) {
+				s.h.t.Fatalf("%s%s says %d for a minute: %s", at, path, got, body)
+			}
+		}
+	}
+	return answer
+}
+
+func look(t *testing.T, url string) (int, string) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, strings.TrimSpace(string(body))
+}
+
+// TestE2ELeafCut cuts the link of a site while its pilots run, end, are
+// submitted and canceled: by connections that break, and by silence.
+func TestE2ELeafCut(t *testing.T) {
+	away := 3 * time.Second
+	if os.Getenv("FLIGHTLOG_LONG") != "" {
+		away = 3 * time.Minute
+	}
+	t.Run("broken", func(t *testing.T) { leafCut(t, away, (*link).cut, (*link).open) })
+	t.Run("silent", func(t *testing.T) { leafCut(t, away, (*link).silence, (*link).speak) })
+}
+
+// until is a payload that leaves a mark when it runs, goes on until a file is
+// there, and then leaves another mark.
+func until(marks, name, file string) pilot.Description {
+	d := shell(fmt.Sprintf("echo ran >> %[1]s/%[2]s; while [ ! -e %[1]s/%[3]s ]; do sleep 0.05; done; echo ended > %[1]s/%[2]s.ended",
+		marks, name, file))
+	d.UID = name
+	return d
+}
+
+func leafCut(t *testing.T, away time.Duration, cut, mend func(*link)) {
+	h := newHouse(t)
+	b := h.hub()
+	b.process("manager", "manager", "--replicas", "3")
+	l := newLink(t, b.leafs[0])
+	s := b.behind(l)
+	m, marks := h.manager(b.client()), t.TempDir()
+	s.says("/readyz", http.StatusOK)
+
+	const each = 5
+	group := func(name, file string) (ds []pilot.Description) {
+		for i := range each {
+			ds = append(ds, until(marks, fmt.Sprintf("%s%d", name, i), file))
+		}
+		return ds
+	}
+	touch := func(name string) {
+		if err := os.WriteFile(filepath.Join(marks, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := func(name string, want pilot.State) {
+		t.Helper()
+		for i := range each {
+			p, err := m.Pilot(fmt.Sprintf("%s%d", name, i)).Get(t.Context())
+			if err != nil || p.State != want {
+				t.Errorf("%s%d is %v, %v; want %s", name, i, p, err, want)
+			}
+		}
+	}
+	submit(t, m, group("during", "now")...) // end while the link is cut
+	submit(t, m, group("after", "later")...)
+	doomed := submit(t, m, group("doomed", "never")...) // canceled meanwhile
+	active, err := m.WaitAll(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: time.Minute})
+	if err != nil || active.TimedOut {
+		t.Fatalf("not active: %+v, %v", active, err)
+	}
+	submit(t, m, group("caught", "later")...) // anywhere in their launch when it is cut
+
+	cut(l)
+	begun := time.Now()
+	reason := s.says("/readyz", http.StatusServiceUnavailable)
+	noticed := time.Since(begun)
+	s.says("/healthz", http.StatusOK)
+	touch("now")
+	for i := range each {
+		there(t, filepath.Join(marks, fmt.Sprintf("during%d.ended", i)))
+	}
+	submit(t, m, group("meanwhile", "later")...)
+	for _, p := range doomed {
+		if err := p.Cancel(t.Context(), client.CancelOptions{Reason: "the link is cut"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(max(away-time.Since(begun), 0)) // the cut
+	state("during", pilot.Active)
+	state("meanwhile", pilot.PendingLaunch)
+	state("doomed", pilot.Canceling)
+
+	mend(l)
+	begun = time.Now()
+	s.says("/readyz", http.StatusOK)
+	ready := time.Since(begun)
+	touch("later")
+	await(t, m)
+	took := time.Since(begun)
+	for name, want := range map[string]pilot.State{
+		"during": pilot.Done, "after": pilot.Done, "doomed": pilot.Canceled, "caught": pilot.Done, "meanwhile": pilot.Done,
+	} {
+		state(name, want)
+	}
+	launchedOnce(t, m, marks)
+	t.Logf("cut for %s: not ready after %s (%s); when it was mended, ready after %s, all %d pilots ended after %s, each ran once",
+		away, noticed.Round(time.Millisecond), reason, ready.Round(time.Millisecond), 5*each, took.Round(time.Millisecond))
+	if left := h.processes(); len(left) != 0 {
+		t.Errorf("processes %v are left", left)
+	}
+}
+
+// there waits for a file.
+func there(t *testing.T, path string) {
+	t.Helper()
+	for over := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // between two looks
+		if _, err := os.Stat(path); err == nil {
+			return
+		} else if time.Now().After(over) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// launchedOnce demands that no pilot was launched again, ran twice, or went to
+// another launcher.
+func launchedOnce(t *testing.T, m *client.Manager, marks string) {
+	t.Helper()
+	for p, err := range m.List(t.Context(), client.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mark, err := os.ReadFile(filepath.Join(marks, p.UID)); err != nil || string(mark) != "ran\n" {
+			t.Errorf("%s ran as %q, %v", p.UID, mark, err)
+		}
+		history, err := m.Pilot(p.UID).History(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds := map[string]int{}
+		for _, e := range history {
+			kinds[string(e.Kind)]++
+		}
+		if kinds["launching"] != 1 || kinds["adopted"] != 0 || p.Attempt != 1 {
+			t.Errorf("%s was launched %d times, adopted %d times, in attempt %d", p.UID, kinds["launching"], kinds["adopted"], p.Attempt)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -31,6 +32,7 @@ func (c *Conn) ServeAgents(
 	if err := resourceToken(resource); err != nil {
 		return err
 	}
+	defer func() { _ = c.nc.FlushTimeout(time.Second) }() // the server has ended our subscriptions
 	for _, verb := range []api.Verb{api.Beat, api.Finish} {
 		sub, err := c.nc.Subscribe(treeAgent+resource+".*.*."+string(verb), func(m *nats.Msg) {
 			key, verb, err := parseAgentSubject(m.Subject)

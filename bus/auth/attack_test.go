@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -124,4 +125,45 @@ func TestAnswersGoToInboxes(t *testing.T) {
 	if end, err := log.End(t.Context(), events.Span{}); err != nil || end != 0 {
 		t.Errorf("the log ends at %d, %v", end, err)
 	}
+}
+
+// TestAdminsDoNotHearAgents: who may subscribe to all gets all but what agents
+// say.
+func TestAdminsDoNotHearAgents(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		h := build(t, mode, usual()...)
+		admin, agent := h.raw(t, "admin"), h.raw(t, "agent-site-a-host")
+		all, err := admin.SubscribeSync(">")
+		if err == nil {
+			err = admin.Flush()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := agent.Publish("pilots.agent."+here+".m.p.beat", []byte("secret")); err != nil {
+			t.Fatal(err)
+		}
+		if err := agent.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := admin.Publish("pilots.note.x.y.m.p", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := admin.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			m, err := all.NextMsgWithContext(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(m.Subject, "pilots.agent.") {
+				t.Fatalf("heard %s on %s", m.Data, m.Subject)
+			}
+			if m.Subject == "pilots.note.x.y.m.p" {
+				return
+			}
+		}
+	})
 }

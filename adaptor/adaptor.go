@@ -72,7 +72,7 @@ type Spec struct {
 	Secret      string // for the agent only: never on a command line, in an environment or in a log
 	Description pilot.Description
 	Config      resource.Config
-	Since       time.Time // when the attempt was claimed: no job of it is older
+	Since       time.Time // when the pilot was submitted: no job of it is older
 }
 
 // Token names the attempt inside the batch system: it is what Find looks for.
@@ -92,7 +92,7 @@ type Handle struct {
 	Attempt int
 	Job     pilot.Job
 	Sandbox string
-	Since   time.Time // when the attempt was claimed, or later
+	Since   time.Time // when the pilot was submitted: no job of it is older
 	Mute    bool      // its agent reaches no launcher: only its marks tell of it
 }
 

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -152,7 +153,8 @@ func (p *poll) gone(h *adaptor.Handle) pilot.CauseCode {
 func (p *poll) forced(h *adaptor.Handle) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.killed[adaptor.Token(h.Key, h.Attempt)]
+	_, killed := p.killed[adaptor.Token(h.Key, h.Attempt)]
+	return killed
 }
 
 // lags says that marks may yet appear of a job that has ended: it ran, and a
@@ -186,11 +188,8 @@ func (p *poll) settle(h *adaptor.Handle, phase adaptor.Phase) {
 	if phase != adaptor.Ended {
 		delete(p.over, adaptor.Token(h.Key, h.Attempt))
 	}
-	for token, first := range p.over {
-		if p.at.Sub(first) > forget {
-			delete(p.over, token)
-			delete(p.killed, token)
-		}
+	for _, known := range []map[string]time.Time{p.over, p.killed} {
+		maps.DeleteFunc(known, func(_ string, since time.Time) bool { return p.at.Sub(since) > forget })
 	}
 }
 

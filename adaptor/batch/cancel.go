@@ -73,7 +73,7 @@ func (s *System) elsewhere(ctx context.Context, h *adaptor.Handle) ([]Record, er
 	if err != nil {
 		return nil, err
 	}
-	r := byID(shown).find(h)
+	r := indexed(shown).find(h)
 	if r == nil || r.Phase == adaptor.Ended {
 		return nil, nil
 	}

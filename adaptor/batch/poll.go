@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
 )
 
 // Poll looks jobs up in a listing that began after a time, those that it does not
@@ -23,7 +25,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Tim
 		return nil, err
 	}
 	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), at: listing.At}
-	shown := byID(listing.Jobs)
+	shown := indexed(listing.Jobs)
 	for i := range jobs {
 		p.records[i] = shown.find(&jobs[i])
 	}
@@ -48,28 +50,39 @@ type poll struct {
 	at      time.Time
 }
 
-// index finds jobs by what names them.
+// index finds jobs by what may name them: id, token and tag.
 type index map[string][]*Record
 
-func byID(jobs []Record) index {
-	out := make(index, len(jobs))
+func indexed(jobs []Record) index {
+	out := make(index, 2*len(jobs))
 	for i := range jobs {
-		out[jobs[i].ID] = append(out[jobs[i].ID], &jobs[i])
+		r := &jobs[i]
+		for _, name := range [...]string{r.ID, cmp.Or(r.Token, r.Tag())} {
+			out[name] = append(out[name], r)
+		}
 	}
 	return out
 }
 
 // find gives a handle's job: the same id, and the token of the attempt. A system
-// that has given the id away shows another job under it, and that tells nothing.
+// that has given the id away shows another job under it, and that tells nothing. The
+// token under another id is that of a job which was moved, or whose id was read out
+// of something else that a site's wrapper printed.
 func (x index) find(h *adaptor.Handle) *Record {
 	token := adaptor.Token(h.Key, h.Attempt)
-	var found *Record
-	for _, r := range x[h.Job.ID] {
-		if r.carries(token) && (found == nil || r.Phase != adaptor.Ended) {
-			found = r
+	for _, name := range [...]string{h.Job.ID, token, render.Tag(token)} {
+		var found *Record
+		for _, r := range x[name] {
+			fresh := r.ID == h.Job.ID || r.Submitted.IsZero() || !r.Submitted.Before(h.Since.Add(-skew))
+			if fresh && r.carries(token) && (found == nil || r.Phase != adaptor.Ended) {
+				found = r
+			}
+		}
+		if found != nil {
+			return found
 		}
 	}
-	return found
+	return nil
 }
 
 // account asks for jobs that the listing does not show, or shows as over without
@@ -98,7 +111,7 @@ func (p *poll) account(ctx context.Context) {
 		p.Logger.Debug("accounting does not answer", zap.Error(err))
 		return
 	}
-	known := byID(ended)
+	known := indexed(ended)
 	for _, i := range asked {
 		// Of what lives, only the queue knows: the accounting shows for ever what a
 		// slurmctld that was killed has forgotten (sacctmgr(1), "runaway jobs").

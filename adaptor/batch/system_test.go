@@ -114,3 +114,33 @@ func TestDeadOrSlow(t *testing.T) {
 		}
 	}
 }
+
+// TestFindByID: a job is its id and its token; under another id it counts if nothing
+// has both, and it is not of an earlier log.
+func TestFindByID(t *testing.T) {
+	t.Parallel()
+	h := adaptor.Handle{
+		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, Since: theDay, Job: pilot.Job{ID: "22"},
+	}
+	token := adaptor.Token(h.Key, h.Attempt)
+	name, early := "p."+render.Tag(token), theDay.Add(-time.Hour)
+	for what, tt := range map[string]struct {
+		jobs []Record
+		want string
+	}{
+		"both":                        {[]Record{{Ref: Ref{ID: "21"}, Token: token}, {Ref: Ref{ID: "22"}, Token: token}}, "22"},
+		"the id, and another's token": {[]Record{{Ref: Ref{ID: "22"}, Token: "m.q.1"}}, ""},
+		"the token alone":             {[]Record{{Ref: Ref{ID: "22"}, Token: "m.q.1"}, {Ref: Ref{ID: "23"}, Token: token}}, "23"},
+		"the tag alone":               {[]Record{{Ref: Ref{ID: "23"}, Name: name}}, "23"},
+		"the tag, and another token":  {[]Record{{Ref: Ref{ID: "23"}, Name: name, Token: "m.q.1"}}, ""},
+		"the token, and too old":      {[]Record{{Ref: Ref{ID: "23"}, Token: token, Submitted: early}}, ""},
+	} {
+		got := ""
+		if r := indexed(tt.jobs).find(&h); r != nil {
+			got = r.ID
+		}
+		if got != tt.want {
+			t.Errorf("%s: found %q, want %q", what, got, tt.want)
+		}
+	}
+}

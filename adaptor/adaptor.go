@@ -90,7 +90,7 @@ type Handle struct {
 	Attempt int
 	Job     pilot.Job
 	Sandbox string
-	Born    time.Time // when the pilot was submitted
+	Born    time.Time // when the pilot was submitted: no job of it is older
 	Mute    bool      // its agent reaches no launcher: only its marks tell of it
 }
 

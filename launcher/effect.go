@@ -127,15 +127,21 @@ func (l *Launcher) launch(ctx context.Context, s *sight, system adaptor.Adaptor,
 	r := l.record(ctx, s, change{Kind: pilot.Queued, Placed: &placed})
 	r.placed = &placed
 	for _, last := range r.fresh {
-		if last.Status != nil && last.Status.Attempt != s.Attempt { // fenced meanwhile: nobody else knows of this job
+		if fenced(s, last.Status) { // nobody else knows of this job
 			l.meter.Fenced(FencedJob)
-			orphan := adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: placed.Job, Sandbox: placed.Sandbox}
+			orphan := adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: placed.Job, Sandbox: placed.Sandbox, Born: s.SubmittedAt}
 			if err := system.Cancel(ctx, orphan, adaptor.Stop{Force: true}); err != nil {
 				l.logger.Error("a fenced job could not be killed", zap.String("pilot", s.Key.Pilot), zap.String("job", placed.Job.ID), zap.Error(err))
 			}
 		}
 	}
 	return r
+}
+
+// fenced says that the attempt was given up while its job was submitted: another one
+// began, or the pilot ended, and not by this job's agent.
+func fenced(s *sight, last *pilot.Status) bool {
+	return last != nil && (last.Attempt != s.Attempt || last.State.Final() && last.Instance == "")
 }
 
 // record appends a change and gives back what the pilot's subject ends with.

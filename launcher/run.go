@@ -45,6 +45,7 @@ type Launcher struct {
 	over    chan struct{} // closed once Run is
 
 	// What follows belongs to the goroutine of Run.
+	began    time.Time // an earlier life under the same id is over
 	view     *projection.View
 	tracks   map[pilot.Key]*track
 	owners   map[string]ownership
@@ -108,6 +109,7 @@ func (l *Launcher) Ready() <-chan struct{} { return l.ready }
 // start again then.
 func (l *Launcher) Run(ctx context.Context) error {
 	defer close(l.over)
+	l.began = time.Now()
 	feeding, stopFeeding := context.WithCancel(ctx)
 	defer stopFeeding()
 	l.feed(feeding)

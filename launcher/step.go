@@ -79,6 +79,7 @@ type sight struct {
 	Refusal   *adaptor.Error  // of this attempt's submit
 	RefusedAt time.Time
 	SoughtAt  time.Time     // when Find last said that there is no job; zero: not asked
+	Alone     time.Time     // nobody else has been at work on the attempt since; zero: nobody was
 	Bound     string        // the only host that sees the system's jobs; empty: any
 	Settle    time.Duration // how long a submit without an answer may still show up
 
@@ -212,9 +213,14 @@ func (s *sight) launching(now time.Time, lim *Limits) effect {
 	}
 }
 
-// afresh begins a new attempt once it is sure that the present one made no job.
+// afresh begins a new attempt once it is sure that the present one made no job:
+// whoever had it may have submitted one just before he died.
 func (s *sight) afresh(now time.Time, lim *Limits) effect {
-	if e, sure := s.seek(now, s.ChangedAt.Add(s.Settle)); !sure {
+	last := s.ChangedAt
+	if s.Alone.After(last) {
+		last = s.Alone
+	}
+	if e, sure := s.seek(now, last.Add(s.Settle)); !sure {
 		return e
 	}
 	if s.Crashes >= lim.Crashes {

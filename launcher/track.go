@@ -117,6 +117,9 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		s.Bound = b.Host()
 	}
 	_, s.Shared = t.system.(adaptor.Shared)
+	if s.Alone = l.began; p.Launcher != l.id {
+		s.Alone = s.Owner.Since
+	}
 	s.BeatAt, s.Ending, s.Pace = t.beatAt, t.ending, l.pace(t.system)
 	return s
 }

@@ -134,6 +134,62 @@ func TestALauncherThatDiesOfAPilot(t *testing.T) {
 	})
 }
 
+// TestAJobOfAPilotThatEndedIsKilled: while a submit is under way somebody ends the
+// pilot, so that nobody would look after its job.
+func TestAJobOfAPilotThatEndedIsKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{Script: func(*adaptor.Spec) adaptortest.Script { return adaptortest.Script{Queue: time.Hour} }})
+		f.log.Faults.Delay = func(e *events.Event) time.Duration {
+			if e.Kind == "pending_active" {
+				return time.Minute
+			}
+			return 0
+		}
+		f.launch("a")
+		k := f.submit("p", pilot.Description{})
+		f.await(k, "submitted", func(*projection.Pilot) bool { return f.batch.Live() == 1 })
+		f.append(k, pilot.JobFailed, func(st *pilot.Status) { st.Cause = &pilot.Cause{Code: pilot.LaunchError} })
+		time.Sleep(2 * time.Minute)
+		if live := f.batch.Live(); live != 0 {
+			t.Errorf("%d jobs are left", live)
+		}
+	})
+}
+
+// TestAnHeirWaitsForWhatTheDeadSent: a submit that was under way when its launcher
+// died may have arrived for as long after that as any other.
+func TestAnHeirWaitsForWhatTheDeadSent(t *testing.T) {
+	for _, heir := range []string{"a", "b"} {
+		t.Run(heir, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, adaptortest.Config{Settle: adaptor.DefaultSettle, Fault: func(c adaptortest.Call) adaptortest.Fault {
+					if c.Op == adaptortest.Find {
+						return adaptortest.Forget
+					}
+					return adaptortest.None
+				}})
+				f.log.Faults.Delay = func(e *events.Event) time.Duration {
+					if e.Kind == "pending_active" && e.Status.Attempt == 1 {
+						return time.Hour
+					}
+					return 0
+				}
+				f.batch.Serve(nil)
+				m := f.launch("a", func(c *launcher.Config) { c.Limits.Effect = 2 * time.Minute })
+				k := f.submit("p", pilot.Description{})
+				time.Sleep(5 * time.Minute) // its submit took long
+				f.kill(m)
+				died := time.Now()
+				f.launch(heir)
+				p := f.await(k, "claimed again", func(p *projection.Pilot) bool { return p.Attempt == 2 })
+				if p.ChangedAt.Sub(died) < adaptor.DefaultSettle {
+					t.Errorf("claimed again %s after the death", p.ChangedAt.Sub(died))
+				}
+			})
+		})
+	}
+}
+
 // TestAPilotThatCannotBeReadEnds: its command is put aside by the queue, so
 // nothing but the log tells of it.
 func TestAPilotThatCannotBeReadEnds(t *testing.T) {

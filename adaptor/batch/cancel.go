@@ -27,6 +27,9 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	if err == nil && !stop.Force && (len(jobs) == 0 || slices.ContainsFunc(jobs, func(r Record) bool { return waiting(&r) })) {
 		jobs, err = s.living(ctx, &h, time.Now()) // it may have begun meanwhile, or have been queued
 	}
+	if err == nil && len(jobs) == 0 {
+		jobs, err = s.elsewhere(ctx, &h)
+	}
 	if err != nil {
 		return err
 	}
@@ -36,7 +39,7 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.killed[token] = true
+	s.killed[token] = time.Now()
 	return nil
 }
 
@@ -58,6 +61,24 @@ func (s *System) living(ctx context.Context, h *adaptor.Handle, after time.Time)
 		}
 	}
 	return jobs, nil
+}
+
+// elsewhere gives a job that accounting shows alive at another cluster than those
+// that are listed.
+func (s *System) elsewhere(ctx context.Context, h *adaptor.Handle) ([]Record, error) {
+	if h.Job.Cluster == "" || s.Dialect.History == nil {
+		return nil, nil
+	}
+	shown, err := s.ask(ctx, s.Dialect.History([]Ref{{h.Job.ID, h.Job.Cluster}}, h.Born.Add(-skew)))
+	if err != nil {
+		return nil, err
+	}
+	r := indexed(shown).find(h)
+	if r == nil || r.Phase == adaptor.Ended {
+		return nil, nil
+	}
+	r.Cluster = h.Job.Cluster
+	return []Record{*r}, nil
 }
 
 func (s *System) kill(ctx context.Context, jobs []Record, gentle bool) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
 )
 
 // What PBS Pro, OpenPBS and Torque have in common: qstat -f in its old form. The
@@ -190,13 +191,15 @@ func attributes(s string) []map[string]string {
 // tokenPBS: PILOT_TOKEN in the list of variables.
 var tokenPBS = regexp.MustCompile(`(?:^|,)\s*PILOT_TOKEN=([A-Za-z0-9._-]+)(?:,|$)`)
 
-// recordPBS reads what both have under the same names.
+// recordPBS reads what both have under the same names. A payload that submits jobs
+// of its own with qsub -V hands them its variables, and so our token, but not our name:
+// those are its user's.
 func recordPBS(f map[string]string) Record {
 	rec := Record{
 		Ref: Ref{ID: f["Job Id"]}, Name: f["Job_Name"], Native: f["job_state"], Phase: phasePBS(f["job_state"]),
 		Reason: f["comment"], Submitted: timePBS(f["ctime"]), Nodes: hostsPBS(f["exec_host"]),
 	}
-	if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil {
+	if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil && rec.Tag() == render.Tag(m[1]) {
 		rec.Token = m[1]
 	}
 	return rec

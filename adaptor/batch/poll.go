@@ -1,7 +1,9 @@
 package batch
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -9,6 +11,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
 )
 
 // Poll looks jobs up in a listing that began after a time, those that it does not
@@ -22,7 +25,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Tim
 		return nil, err
 	}
 	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), at: listing.At}
-	shown := byID(listing.Jobs)
+	shown := indexed(listing.Jobs)
 	for i := range jobs {
 		p.records[i] = shown.find(&jobs[i])
 	}
@@ -47,28 +50,39 @@ type poll struct {
 	at      time.Time
 }
 
-// index finds jobs by what names them.
+// index finds jobs by what may name them: id, token and tag.
 type index map[string][]*Record
 
-func byID(jobs []Record) index {
-	out := make(index, len(jobs))
+func indexed(jobs []Record) index {
+	out := make(index, 2*len(jobs))
 	for i := range jobs {
-		out[jobs[i].ID] = append(out[jobs[i].ID], &jobs[i])
+		r := &jobs[i]
+		for _, name := range [...]string{r.ID, cmp.Or(r.Token, r.Tag())} {
+			out[name] = append(out[name], r)
+		}
 	}
 	return out
 }
 
 // find gives a handle's job: the same id, and the token of the attempt. A system
-// that has given the id away shows another job under it, and that tells nothing.
+// that has given the id away shows another job under it, and that tells nothing. The
+// token under another id is that of a job which was moved, or whose id was read out
+// of something else that a site's wrapper printed.
 func (x index) find(h *adaptor.Handle) *Record {
 	token := h.Token()
-	var found *Record
-	for _, r := range x[h.Job.ID] {
-		if r.carries(token) && (found == nil || r.Phase != adaptor.Ended) {
-			found = r
+	for _, name := range [...]string{h.Job.ID, token, render.Tag(token)} {
+		var found *Record
+		for _, r := range x[name] {
+			fresh := r.ID == h.Job.ID || r.Submitted.IsZero() || !r.Submitted.Before(h.Born.Add(-skew))
+			if fresh && r.carries(token) && (found == nil || r.Phase != adaptor.Ended) {
+				found = r
+			}
+		}
+		if found != nil {
+			return found
 		}
 	}
-	return found
+	return nil
 }
 
 // account asks for jobs that the listing does not show, or shows as over without
@@ -97,7 +111,7 @@ func (p *poll) account(ctx context.Context) {
 		p.Logger.Debug("accounting does not answer", zap.Error(err))
 		return
 	}
-	known := byID(ended)
+	known := indexed(ended)
 	for _, i := range asked {
 		// Of what lives, only the queue knows: the accounting shows for ever what a
 		// slurmctld that was killed has forgotten (sacctmgr(1), "runaway jobs").
@@ -152,7 +166,8 @@ func (p *poll) gone(h *adaptor.Handle) pilot.CauseCode {
 func (p *poll) forced(h *adaptor.Handle) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.killed[h.Token()]
+	_, killed := p.killed[h.Token()]
+	return killed
 }
 
 // lags says that marks may yet appear of a job that has ended: it ran, and a
@@ -186,11 +201,8 @@ func (p *poll) settle(h *adaptor.Handle, phase adaptor.Phase) {
 	if phase != adaptor.Ended {
 		delete(p.over, h.Token())
 	}
-	for token, first := range p.over {
-		if p.at.Sub(first) > forget {
-			delete(p.over, token)
-			delete(p.killed, token)
-		}
+	for _, known := range []map[string]time.Time{p.over, p.killed} {
+		maps.DeleteFunc(known, func(_ string, since time.Time) bool { return p.at.Sub(since) > forget })
 	}
 }
 

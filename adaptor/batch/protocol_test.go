@@ -199,6 +199,26 @@ func TestMuteAgents(t *testing.T) {
 	}
 }
 
+// TestLateJobsOfMuteAgents: a job that shows up after its attempt was given up runs
+// nothing, though its agent can ask nobody.
+func TestLateJobsOfMuteAgents(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "slurm")
+	b.mute = true
+	s := b.open()
+	b.fake.Stop()
+	late, next := b.submit(s, b.spec("p", 1, "exit 0")), b.submit(s, b.spec("p", 2, "exit 0"))
+	b.fake.Start()
+	for h, kind := range map[*adaptor.Handle]api.OutcomeKind{&late: api.OutcomeFailed, &next: api.OutcomeDone} {
+		if st := b.ended(s, *h); st.Outcome == nil || st.Outcome.Kind != kind {
+			b.Errorf("attempt %d ends %+v, %+v", h.Attempt, st, st.Outcome)
+		}
+	}
+	if n := b.ran("p"); n != 1 {
+		b.Errorf("the payload ran %d times", n)
+	}
+}
+
 // stopByForce ends a job and sees that it ended so.
 func (b *bench) stopByForce(s *batch.System, h adaptor.Handle) {
 	b.Helper()

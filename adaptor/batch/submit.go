@@ -113,11 +113,30 @@ func (s *System) stage(ctx context.Context, spec *adaptor.Spec, full *render.Spe
 	if err != nil {
 		return err
 	}
+	if err := s.shutOut(ctx, spec, script.Dir); err != nil {
+		return err
+	}
 	return s.Runner.Write(ctx, marksDir(script.Dir),
 		runner.File{Name: markName(spec.Attempt, "job.sh"), Content: []byte(script.Text), Mode: 0o700}, // Cobalt executes it
 		runner.File{Name: markName(spec.Attempt, "assignment"), Content: append(assignment, '\n')},
 	)
 }
+
+// shutOut takes their assignments away from the attempts before: a job of one of
+// them that shows up late runs nothing, even if its agent can ask nobody.
+func (s *System) shutOut(ctx context.Context, spec *adaptor.Spec, dir string) error {
+	if spec.Attempt == 1 {
+		return nil
+	}
+	var paths []string
+	for n := max(1, spec.Attempt-attemptsShutOut); n < spec.Attempt; n++ {
+		paths = append(paths, path.Join(marksDir(dir), markName(n, "assignment")))
+	}
+	return s.Runner.Remove(ctx, paths...)
+}
+
+// attemptsShutOut is more than follow each other without one that gets as far as this.
+const attemptsShutOut = 30
 
 func (s *System) keep(ctx context.Context, spec *adaptor.Spec, dir string, mark *jobMark) error {
 	b, err := json.Marshal(mark)

@@ -2,6 +2,9 @@ package batch
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +57,7 @@ type System struct {
 
 	mu     sync.Mutex
 	over   map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
-	killed map[string]bool      // by token: jobs whose end by force was asked for and granted
+	killed map[string]time.Time // by token: when a job's end by force was last asked for and granted
 }
 
 // New checks the configuration; it asks nothing.
@@ -82,7 +85,7 @@ func New(c Config) (*System, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]bool{}}
+	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}}
 	if s.lister == nil {
 		s.lister = NewListings(s.Query, s.Floor())
 	}
@@ -118,15 +121,22 @@ func (s *System) run(ctx context.Context, c runner.Command) (runner.Result, erro
 	c.Unset = append(c.Unset, s.Dialect.Unset...)
 	begun := time.Now()
 	r, err := s.Runner.Run(ctx, c)
-	result := "ok"
-	switch {
-	case err != nil:
-		result = "unknown"
-	case r.Code != 0:
-		result = "failed"
-	}
-	s.Called(called(c.Argv), result, time.Since(begun))
+	s.Called(called(c.Argv), resultOf(r, err), time.Since(begun))
 	return r, err
+}
+
+// resultOf names what came of a command as adaptor.ResultOf does.
+func resultOf(r runner.Result, err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case err != nil:
+		return string(class(err))
+	case r.Code != 0:
+		return "error"
+	default:
+		return "ok"
+	}
 }
 
 // ask runs a query.
@@ -144,5 +154,23 @@ func (s *System) ask(ctx context.Context, q Query) ([]Record, error) {
 
 // Query asks the system for all jobs of this user. It is what Listings share.
 func (s *System) Query(ctx context.Context) ([]Record, error) {
-	return s.ask(ctx, s.Dialect.List())
+	jobs, err := s.ask(ctx, s.Dialect.List())
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && len(s.Dialect.Probe) > 0 {
+		return nil, fmt.Errorf("%w; %s", err, s.probe(ctx))
+	}
+	return jobs, err
+}
+
+// probePatience is how long a system that is only slow may take for a cheap command.
+const probePatience = 10 * time.Second
+
+// probe tells a system that is dead from one that is slow.
+func (s *System) probe(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, probePatience)
+	defer cancel()
+	asked := strings.Join(s.Dialect.Probe, " ")
+	if r, err := s.run(ctx, runner.Command{Argv: s.Dialect.Probe}); err != nil || r.Code != 0 || r.Signal != "" {
+		return asked + " is not answered either"
+	}
+	return asked + " is answered: it is slow"
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,12 +38,16 @@ func (l *Launcher) Orphans(ctx context.Context, r api.OrphansRequest) (api.Orpha
 	if err != nil {
 		return answer, err
 	}
-	var all []adaptor.Job
+	var asking sync.WaitGroup
 	for i := range places {
 		p := &places[i]
-		p.jobs, p.err = p.system.Survey(ctx)
-		all = append(all, p.jobs...)
-		answer.Systems = append(answer.Systems, p.told())
+		asking.Go(func() { p.jobs, p.err = p.system.Survey(ctx) }) // one that is dead takes a minute
+	}
+	asking.Wait()
+	var all []adaptor.Job
+	for i := range places {
+		all = append(all, places[i].jobs...)
+		answer.Systems = append(answer.Systems, places[i].told())
 	}
 	view, err := l.present(ctx, events.Span{})
 	if err != nil {

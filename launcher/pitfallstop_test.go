@@ -1,6 +1,7 @@
 package launcher_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -115,5 +116,28 @@ func TestPitfallSuspended(t *testing.T) {
 		s.cancel(k, true)
 		s.awaitState(k, pilot.Canceled)
 		s.once(k)
+	})
+}
+
+// TestSandboxOfAVanishedJobStays: that a system does not show a job is no proof that
+// nothing of it writes there.
+func TestSandboxOfAVanishedJobStays(t *testing.T) {
+	atSite(t, "slurm", func(s *site) {
+		s.open("a")
+		cfg := s.config()
+		k := s.born("p", pilot.Description{
+			Runtime: pilot.Runtime(10 * time.Hour), Executable: "/bin/sh", Arguments: []string{"-c", untilGo}, Cleanup: true,
+		}, &cfg)
+		s.active(k)
+		s.fake.Purge(s.job().ID, true)
+		p := s.awaitState(k, pilot.Failed)
+		if p.Cause.Code != pilot.JobVanished {
+			s.t.Errorf("it ends %+v", p.Cause)
+		}
+		time.Sleep(10 * time.Minute)
+		if _, err := os.Stat(p.Sandbox); err != nil {
+			s.t.Error(err)
+		}
+		s.letGo(k)
 	})
 }

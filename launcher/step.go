@@ -159,6 +159,8 @@ func (s *sight) afterEnd(now time.Time, lim *Limits) effect {
 		return effect{Act: ack}
 	case s.Launcher != s.Me || s.Birth == nil || !s.Birth.Description.Cleanup || s.Sandbox == "" || s.Cleaned:
 		return effect{}
+	case s.Cause != nil && s.Cause.Code == pilot.JobVanished:
+		return effect{} // it may run on, for all that is known
 	case s.Poll != nil && (s.Poll.Phase == adaptor.Ended || s.Poll.Phase == adaptor.Vanished):
 		return effect{Act: cleanup}
 	case now.After(s.EndedAt.Add(lim.Vanish)) && s.Poll != nil:

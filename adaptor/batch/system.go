@@ -103,9 +103,6 @@ func (s *System) Settle() time.Duration {
 	return adaptor.DefaultSettle
 }
 
-// Close ends what the runner keeps open.
-func (s *System) Close() error { return s.Runner.Close() }
-
 var (
 	_ adaptor.Adaptor = (*System)(nil)
 	_ adaptor.Settler = (*System)(nil)

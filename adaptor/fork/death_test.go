@@ -238,3 +238,22 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestAnEmptyExitMark: a machine that lost its power as an agent ended may show the
+// mark and nothing in it.
+func TestAnEmptyExitMark(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.open()
+	job := b.submit(s, b.spec("empty", 1, "exec sleep 1000"))
+	b.until("the payload", func() bool { return b.ran("empty") == 1 })
+	if err := os.WriteFile(agent.MarksOf(job.Sandbox, 1).Path("exit"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.ended(s, job); out.Kind != api.OutcomeFailed || out.Code != pilot.AgentLost {
+		t.Fatalf("%+v", out)
+	}
+}

@@ -180,12 +180,16 @@ func (j *job) lost(code pilot.CauseCode, why string) (adaptor.Status, error) {
 func (j *job) end(out api.Outcome) (adaptor.Status, error) {
 	out.EndedAt = time.Now().UTC()
 	out.Stdout, out.Stderr = agent.Tail(j.sandbox, agent.StdoutFile), agent.Tail(j.sandbox, agent.StderrFile)
+	ended := adaptor.Status{Phase: adaptor.Ended, Native: "gone", Outcome: &out}
 	unwritten := j.marks.End(out)
 	if unwritten == nil {
-		status, err := j.left() // another one may have been first
-		return *status, err
+		if status, err := j.left(); status != nil || err != nil { // another one may have been first
+			return *status, err
+		}
+		return ended, nil // there is a mark, and it is empty
 	}
-	return adaptor.Status{Phase: adaptor.Ended, Native: "gone", Reason: unwritten.Error(), Outcome: &out}, nil
+	ended.Reason = unwritten.Error()
+	return ended, nil
 }
 
 func isGone(err error) bool { return errors.Is(err, proc.ErrGone) }

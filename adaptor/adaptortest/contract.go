@@ -51,7 +51,7 @@ func TestAdaptor(t *testing.T, open func(t *testing.T) Harness) {
 }
 
 func handle(s *adaptor.Spec, p adaptor.Placed) adaptor.Handle {
-	return adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: p.Job, Sandbox: p.Sandbox}
+	return adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: p.Job, Sandbox: p.Sandbox, Born: s.Born}
 }
 
 func place(t *testing.T, a adaptor.Adaptor, s *adaptor.Spec) adaptor.Handle {

@@ -142,7 +142,7 @@ func TestE2EBatchSlurmForgets(t *testing.T) {
 	}
 	forgotten := make([]bool, len(ps))
 	for i, p := range ps {
-		forgotten[i] = !strings.Contains(known, "."+string(p.UID())+".")
+		forgotten[i] = !strings.Contains(known, "."+p.UID()+".")
 		t.Logf("job %s: forgotten %t, given to another user too %t", ids[i], forgotten[i], theirs[ids[i]])
 	}
 

@@ -42,7 +42,7 @@ func (b *book) readTags() {
 	b.tags = map[string]attemptOf{}
 	for p := range pilotsOf(b.view, projection.Filter{}) {
 		for n := 1; n <= p.Attempt; n++ {
-			b.tags[render.Tag(p.Key.Token(n, p.SubmittedAt))] = attemptOf{p.Key, n}
+			b.tags[render.Tag(p.Token(n, p.SubmittedAt))] = attemptOf{p.Key, n}
 		}
 	}
 }
@@ -60,7 +60,7 @@ func (b *book) judge(job *adaptor.Job) (api.Orphan, bool) {
 	if !job.Submitted.IsZero() {
 		o.Submitted = &job.Submitted
 	}
-	if named := p.Key.Token(of.attempt, p.SubmittedAt); known && p.Degraded == "" && job.Token != "" && job.Token != named {
+	if named := p.Token(of.attempt, p.SubmittedAt); known && p.Degraded == "" && job.Token != "" && job.Token != named {
 		known = false // it is of a pilot of that name in another log
 	}
 	_, managed := b.view.Manager(of.key.Manager)

@@ -37,7 +37,8 @@ export class Span {
   /** move goes by a part of the length. */
   move(part, now) {
     this.length ||= this.to - this.from;
-    this.end = Math.min(this.to + part * this.length, now + this.length / 50);
+    const last = now + this.length / 50; // what follows the present ends here
+    this.end = Math.min(this.to, last) + part * this.length;
     if (this.end >= now) this.end = null;
   }
 

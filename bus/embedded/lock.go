@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -17,6 +18,11 @@ import (
 // process, however that ends.
 type storeLock struct{ file *os.File }
 
+// lockPatience is how long a store that is taken is tried again: when a server is
+// killed while it starts a process, that one has the lock until it has become another
+// program.
+const lockPatience = 2 * time.Second
+
 // lockStore takes the lock of a store; code conflict names who has it.
 func lockStore(dir string) (*storeLock, error) {
 	path := filepath.Join(dir, "LOCK")
@@ -24,7 +30,12 @@ func lockStore(dir string) (*storeLock, error) {
 	if err != nil {
 		return nil, invalid("open the store", err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 100) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
+			break
+		}
+	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		holder, _ := io.ReadAll(io.LimitReader(f, 32))
 		_ = f.Close()

@@ -136,6 +136,12 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 	if _, err := ps[0].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Failed}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
+	last = s.parts[len(s.parts)-1] // it makes the last span once it has told the log
+	last.stop()
+	if err := <-last.ended; err != nil {
+		t.Fatal(err)
+	}
+	last.ended <- nil
 	s.panel.Close() // sends the last spans
 
 	trace := root.SpanContext().TraceID()

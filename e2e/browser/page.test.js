@@ -58,7 +58,7 @@ test('ten pilots: states, filters, one in full, cancel', async (t) => {
     here('runs', ['sleep', '600'], { labels: { run: '42' } }), here('stays', ['sleep', '600']), here('ends', ['echo', 'it said hello']),
     here('fails', ['sh', '-c', String.raw`printf '\033[31mred\033[0m\n'; echo '<script>globalThis.hacked = 1</script>'; echo oops >&2; exit 7`]),
     here('hostile', ['echo', '<img src=x onerror="globalThis.hacked = 1">', '\u202Egnp.exe', '\u0007\u001b[2J'], { labels: { '<b>bold</b>': '"><i>&amp;' } }),
-    far('waits'), far('queued'), far('gone'), far('other', { resource: 'generic.lsf' }), here('last', ['true']),
+    far('waits'), far('queued'), far('gone'), far('other', { resource: 'generic.lsf' }), here('last', ['sh', '-c', 'for i in $(seq 0 99); do echo line $i; done']),
   ]);
   await h.cli('cancel', 'gone', '--reason', 'not needed');
   await h.cli('wait', 'ends', 'fails', 'hostile', 'last', '--state', 'final');
@@ -110,6 +110,9 @@ test('ten pilots: states, filters, one in full, cancel', async (t) => {
     await page.getByRole('region', { name: 'Why it ended' }).getByText('exit code 7').first().waitFor();
     assert.equal(await page.getByRole('region', { name: 'Standard output' }).textContent(), "red\n<script>globalThis.hacked = 1</script>\n");
     assert.equal(await page.getByRole('region', { name: 'Standard error' }).textContent(), 'oops\n');
+    const mark = await page.locator('.way .end-mark').boundingBox();
+    const bar = await page.locator('.way .seg').last().boundingBox();
+    assert.ok(mark.x >= bar.x + bar.width, 'the sign of the end covers the bar');
     for (const kind of ['submit', 'launching', 'active', 'failed']) await page.getByRole('cell', { name: kind, exact: true }).waitFor();
     await page.getByText('Job script').click();
     await page.getByRole('region', { name: 'Script', exact: true }).getByText('Flightlog: pilot fails of manager m').waitFor();
@@ -117,6 +120,14 @@ test('ten pilots: states, filters, one in full, cancel', async (t) => {
     assert.deepEqual(await problems(page), []);
     await page.getByRole('link', { name: '← All pilots' }).click();
     await page.waitForFunction(() => document.activeElement?.getAttribute('href') === '/pilots/m/fails'); // where one left
+  });
+
+  await t.test('of a long output the end is in sight', async () => {
+    await page.goto(`${h.url}pilots/m/last`);
+    const out = page.getByRole('region', { name: 'Standard output' });
+    await out.getByText('line 99').waitFor();
+    const { top, height, all } = await out.evaluate((e) => ({ top: e.scrollTop, height: e.clientHeight, all: e.scrollHeight }));
+    assert.ok(all > height && top + height >= all - 1, `${top} + ${height} of ${all}`);
   });
 
   await t.test('hostile text is text', async () => {

@@ -48,9 +48,8 @@ function end(track, marks, final, span, states) {
   const e = (track.end ??= track.appendChild(icon(states[state], state)));
   setIcon(e, states[state], state);
   e.classList.add('end-mark');
-  e.classList.toggle('flip', at > 0.94);
   e.style.display = '';
-  e.style.left = `${(at * 100).toFixed(3)}%`;
+  e.style.left = `min(${(at * 100).toFixed(3)}%, 100% - 18px)`;
 }
 
 /** aside says where a bar is that is not in sight. */

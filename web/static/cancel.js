@@ -1,7 +1,7 @@
 // Whether a pilot is really to be canceled.
 
 import { ask, pathOf } from './ask.js';
-import { plain } from './text.js';
+import { h, plain } from './text.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -20,7 +20,7 @@ export class Cancel {
   /** open asks; the browser gives the focus back to where it was. */
   open(key, name) {
     this.#key = key;
-    $('cancel-text').textContent = `${plain(name)} is asked to end, and its payload with it. This cannot be taken back.`;
+    $('cancel-text').replaceChildren(h('strong', { class: 'mono' }, plain(name)), ' is asked to end, and its payload with it. This cannot be taken back.');
     $('cancel-error').textContent = '';
     $('reason').value = '';
     $('cancel').showModal();

@@ -86,7 +86,7 @@ export class Load {
   /** ticks writes the axis, and gives what the grid behind the bars needs. */
   ticks(span) {
     const width = this.width || 1;
-    const { step, times } = span.ticks(Math.min(1, 92 / width));
+    const { step, times } = span.ticks(Math.min(1, 76 / width));
     const places = times.map((t) => [span.at(t), tick(t, step)]).filter(([at]) => (1 - at) * width > 58 || at === span.at(times[0]));
     const key = JSON.stringify(places.map(([at, text]) => [Math.round(at * width), text]));
     if (key !== this.#ticks) {
@@ -103,7 +103,7 @@ export class Load {
   }
 }
 
-const opacity = (g) => (g === 2 ? 0.45 : 0.9);
+const opacity = (g) => (g === 2 ? 0.6 : 0.9);
 
 /** count gives how many pilots of each group there were in each bin. */
 function count(items, store, span, now, bins) {

@@ -227,7 +227,7 @@ export class Overview {
     const [waiting, running, ended] = [0, 1, 2].map((g) => said.reduce((a, [s, n]) => a + (group(s) === g ? n : 0), 0));
     const failed = said.find(([s]) => s === 'FAILED')?.[1] ?? 0;
     e.words.textContent = [waiting && `${number(waiting)} waiting`, running && `${number(running)} running`,
-      ended && `${number(ended)} ended${failed ? ` (${number(failed)} failed)` : ''}`].filter(Boolean).join(' · ') || 'none of these';
+      ended && `${number(ended)} ended${failed ? ` (${number(failed)}\u00a0failed)` : ''}`].filter(Boolean).join(' · ') || 'none of these';
     this.#store.states.forEach((_, i) => {
       e.share.children[i].hidden = !counts[i];
       e.share.children[i].style.width = `${((counts[i] ?? 0) / (all || 1)) * 100}%`;
@@ -268,7 +268,7 @@ export class Overview {
     if (box.shows === what) return;
     box.shows = what;
     box.hidden = !none;
-    $('table').hidden = $('hint').hidden = none;
+    $('table').hidden = $('hint').hidden = $('times').hidden = none;
     box.replaceChildren(...{
       '': () => [],
       wait: () => [h('p', { class: 'muted' }, 'Reading the log…')],

@@ -92,7 +92,7 @@ export class PilotPage {
     p.logBody = h('div');
     p.scriptBody = h('div');
     const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'History' }, h('table', { class: 'history', 'aria-labelledby': 'p-past' },
-      h('thead', {}, h('tr', {}, ...['Seq', 'Time', 'After', 'Event', 'State', 'By', 'What'].map((t) => h('th', { scope: 'col' }, t)))), p.events));
+      h('thead', {}, h('tr', {}, ...['Time', 'After', 'State', 'What', 'Event', 'By', 'Seq'].map((t) => h('th', { scope: 'col' }, t)))), p.events));
     const details = h('details', {}, h('summary', {}, 'Job script'), p.scriptBody);
     details.addEventListener('toggle', () => details.open && this.#script(key));
     p.script = h('section', { class: 'card', 'aria-label': 'Job script', hidden: true }, details);
@@ -150,6 +150,7 @@ export class PilotPage {
       h('ul', { class: 'lines' }, ...lines.map((l) => h('li', {}, h('time', { datetime: l.time }, clock(l.time)), h('span', {}, ...shown(l.message))))),
       ...out('Standard output', stdout), ...out('Standard error', stderr),
       stdout || stderr ? '' : h('p', { class: 'muted' }, this.#data.pilot.ended_at ? 'The payload printed nothing.' : 'What the payload prints is shown once it has ended.'));
+    for (const pre of box.querySelectorAll('pre')) pre.scrollTop = pre.scrollHeight;
   }
 
   async #script(key) {
@@ -224,7 +225,7 @@ function line(e, before, store) {
   const state = h('td');
   if (e.state) state.append(h('span', { class: 'state' }, icon(e.state, store.states.indexOf(e.state)), e.state));
   const what = [e.job && `job ${e.job}`, e.message, e.cause && `${e.cause.code}${e.cause.message ? `: ${e.cause.message}` : ''}${e.cause.exit_code !== undefined ? ` (exit code ${e.cause.exit_code})` : ''}`];
-  return h('tr', {}, h('td', {}, String(e.seq)), h('td', {}, h('time', { datetime: e.time, title: when(e.time) }, precise(e.time))),
-    h('td', {}, before ? `+${duration(new Date(e.time) - new Date(before.time))}` : ''), h('td', {}, plain(e.kind)), state,
-    h('td', {}, plain(e.actor)), h('td', {}, ...shown(what.filter(Boolean).join(' · '))));
+  return h('tr', {}, h('td', {}, h('time', { datetime: e.time, title: when(e.time) }, precise(e.time))),
+    h('td', {}, before ? `+${duration(new Date(e.time) - new Date(before.time))}` : ''), state,
+    h('td', { class: 'happened' }, ...shown(what.filter(Boolean).join(' · '))), h('td', {}, plain(e.kind)), h('td', {}, plain(e.actor)), h('td', {}, String(e.seq)));
 }

@@ -11,7 +11,7 @@ export class Span {
   to = 1;
   #least;
 
-  /** least is how long it is at least where it is as long as needed, ms. */
+  /** least is how long it is at least where it is as long as needed and follows the present, ms. */
   constructor(least = 5000) { this.#least = least; }
 
   /** fit takes what is shown into account. */
@@ -23,7 +23,7 @@ export class Span {
     } else {
       const first = Number.isFinite(found.from) ? found.from : now - 60_000;
       const last = found.live || !Number.isFinite(found.to) ? now : found.to;
-      const length = Math.max(last - first, this.#least);
+      const length = Math.max(last - first, found.live ? this.#least : this.#least / 4);
       from = first - length / 100;
       to = first + length * 1.04;
     }

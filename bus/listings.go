@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -23,8 +22,7 @@ const (
 // endpointTokens checks the name of an endpoint, <site>.<name>: launchers of one
 // site must not answer those of another.
 func endpointTokens(s string) error {
-	site, name, _ := strings.Cut(s, ".")
-	if !pilot.ValidToken(site) || !pilot.ValidToken(name) {
+	if !pilot.ValidLabel(s) {
 		return pilot.Errorf(pilot.Invalid, "endpoint %.150q is not <site>.<name>, each of which %s", s, pilot.TokenRule)
 	}
 	return nil

@@ -116,8 +116,7 @@ func token(what, s string) error {
 }
 
 func resourceToken(s string) error {
-	site, host, _ := strings.Cut(s, ".")
-	if !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+	if !pilot.ValidLabel(s) {
 		return pilot.Errorf(pilot.Invalid, "resource %.150q is not <site>.<host>, each of which %s", s, pilot.TokenRule)
 	}
 	return nil

@@ -159,7 +159,7 @@ func (m *Manager) asOf(ctx context.Context, label string, version uint64, c Call
 // versions are those of a label that are understood; code not_found: none ever
 // was.
 func (m *Manager) versions(ctx context.Context, label string) ([]events.Event, error) {
-	if site, host, _ := strings.Cut(label, "."); !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+	if !pilot.ValidLabel(label) {
 		return nil, unheard(label)
 	}
 	all, err := m.log.Versions(ctx, label)

@@ -1,5 +1,7 @@
 package pilot
 
+import "strings"
+
 // UID names a pilot (unique within its manager), a manager or a session. It is
 // one token of a subject: [A-Za-z0-9_-]{1,64}.
 type UID = string
@@ -29,3 +31,9 @@ const TokenRule = "must be 1 to 64 characters of A-Z a-z 0-9 _ -"
 
 // LeaseOf names the lease that a launcher of a resource holds while it lives.
 func LeaseOf(resource, launcher string) string { return "launcher." + resource + "." + launcher }
+
+// ValidLabel says whether s is <site>.<host>, of which ValidToken holds.
+func ValidLabel(s string) bool {
+	site, host, _ := strings.Cut(s, ".")
+	return ValidToken(site) && ValidToken(host)
+}

@@ -142,3 +142,15 @@ func TestValidToken(t *testing.T) {
 		}
 	}
 }
+
+func TestValidLabel(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{
+		"local.localhost": true, "a-1.b_2": true,
+		"": false, "a": false, "a.": false, ".b": false, "a.b.c": false, "a.b c": false, "a.*": false, "a\n.b": false,
+	} {
+		if pilot.ValidLabel(s) != want {
+			t.Errorf("ValidLabel(%q) is %v", s, !want)
+		}
+	}
+}

@@ -70,11 +70,11 @@ func ParseResource(file, label string, b []byte) (*Site, error) {
 		return nil, err
 	}
 	sh := shaper{document: d}
-	site, host, _ := strings.Cut(label, ".")
-	if !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+	if !pilot.ValidLabel(label) {
 		sh.add("", "a label is <site>.<host>, and either %s", pilot.TokenRule)
 		return nil, refuse(sh.faults)
 	}
+	site, host, _ := strings.Cut(label, ".")
 	s := &Site{Name: site, File: file}
 	s.hosts = map[string]object{host: sh.host("", host, d.root)}
 	return s.done(&sh)
@@ -126,8 +126,7 @@ func (s *shaper) aliases(v any) map[string]string {
 	for name, label := range o {
 		at := join("aliases", name)
 		to, ok := label.(string)
-		site, host, _ := strings.Cut(to, ".")
-		if !ok || !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+		if !ok || !pilot.ValidLabel(to) {
 			s.add(at, "must be a label, <site>.<host>, not %s", kindOf(label))
 		}
 		if name == "" || shown(name) != name {

@@ -55,7 +55,7 @@ func (s *Spec) check() []pilot.Fault {
 	if !pilot.ValidToken(s.Key.Manager) || !pilot.ValidToken(s.Key.Pilot) || !validToken(s.Token) || s.Attempt < 1 {
 		f.add("uid", "no manager, pilot, attempt and token that could name a job")
 	}
-	if site, host, ok := strings.Cut(s.Key.Resource, "."); !ok || !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+	if !pilot.ValidLabel(s.Key.Resource) {
 		f.add("resource", "%.150q is not <site>.<host>", s.Key.Resource)
 	}
 	d := &s.Description

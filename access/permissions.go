@@ -29,12 +29,21 @@ const respond = 15 * time.Minute
 
 // Names of package bus; a test on a real server holds the two together.
 const (
-	log       = "PILOTS"
-	leases    = "PILOTS_LEASES"
-	api       = "$JS.API."
-	hub       = "$JS.hub.API."
-	tailSlots = 8
+	log    = "PILOTS"
+	leases = "PILOTS_LEASES"
+	api    = "$JS.API."
+	hub    = "$JS.hub.API."
 )
+
+// TailSlots is how many consumers a user may have to read the log with.
+const TailSlots = 8
+
+// Tail is the name of one of a user's consumers of the log.
+func Tail(user string, slot int) string { return "tail-" + user + "-" + strconv.Itoa(slot) }
+
+// Queue is the name of the consumer that launchers of a resource share. No token has
+// a =, so that names differ as resources do.
+func Queue(resource string) string { return "launcher-" + strings.ReplaceAll(resource, ".", "=") }
 
 // Permissions gives what the user needs, and no more.
 func (u *User) Permissions() Permissions {
@@ -93,7 +102,7 @@ func (p *Permissions) launcher(u *User) {
 		"$KV."+leases+".launcher."+u.Resource+".*", "$KV."+leases+".poll."+site+".*",
 		"pilots.poll."+site+".*",
 	)
-	queue := "launcher-" + strings.ReplaceAll(u.Resource, ".", "=")
+	queue := Queue(u.Resource)
 	p.publish(
 		api+"CONSUMER.CREATE."+log+"."+queue+".pilots.cmd."+u.Resource+".*.*.submit",
 		api+"CONSUMER.INFO."+log+"."+queue,
@@ -124,8 +133,8 @@ func (p *Permissions) read(u *User) {
 	p.publish(
 		api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET."+log, api+"DIRECT.GET."+log+".>",
 	)
-	for slot := range tailSlots {
-		name := "tail-" + u.Name + "-" + strconv.Itoa(slot)
+	for slot := range TailSlots {
+		name := Tail(u.Name, slot)
 		p.publish(
 			api+"CONSUMER.CREATE."+log+"."+name, api+"CONSUMER.CREATE."+log+"."+name+".>",
 			api+"CONSUMER.INFO."+log+"."+name, api+"CONSUMER.DELETE."+log+"."+name,

@@ -68,8 +68,7 @@ func (u *User) Faults() []pilot.Fault {
 	}
 	switch u.Role {
 	case Launcher, Agent:
-		site, host, _ := strings.Cut(u.Resource, ".")
-		if !pilot.ValidToken(site) || !pilot.ValidToken(host) {
+		if !pilot.ValidLabel(u.Resource) {
 			wrong("resource", "must be <site>.<host>, each of which "+pilot.TokenRule)
 		}
 	case Manager, Client, Subscriber, Admin:
@@ -88,5 +87,15 @@ func (u *User) Faults() []pilot.Fault {
 // SystemAccount is the account in which servers tell about themselves.
 const SystemAccount = "SYS"
 
+// inboxes is what the prefixes of users' inboxes begin with.
+const inboxes = "_INBOX_"
+
 // InboxPrefix is where answers to the user come to (NATS_INBOX_PREFIX).
-func (u *User) InboxPrefix() string { return "_INBOX_" + u.Name }
+func (u *User) InboxPrefix() string { return inboxes + u.Name }
+
+// UserOf gives the name of the user whose prefix of inboxes that is; false: it is
+// nobody's.
+func UserOf(inboxPrefix string) (string, bool) {
+	name, ok := strings.CutPrefix(inboxPrefix, inboxes)
+	return name, ok && pilot.ValidToken(name)
+}

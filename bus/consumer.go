@@ -2,36 +2,29 @@ package bus
 
 import (
 	"context"
-	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Users of a bus with access control may only name consumers of their own,
-// tail-<user>-<slot>, where _INBOX_<user> is the prefix of their inboxes.
-const (
-	userInbox = "_INBOX_"
-	tailSlots = 8
-)
-
-// ownConsumer makes a consumer of the log for one reader. A user's name is the
-// end of its inboxes' prefix; whoever has none may use any name. A slot whose
+// ownConsumer makes a consumer of the log for one reader. Users of a bus with access
+// control, who are known by the prefix of their inboxes, may only name consumers of
+// their own; whoever is none may use any name. A slot whose
 // consumer nobody asks for anything was left by a reader that died: it is taken
 // over, and a reader that lives after all notices and makes another one. Code
 // unavailable: all slots are in use.
 func (c *Conn) ownConsumer(ctx context.Context, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-	user, named := strings.CutPrefix(c.nc.Opts.InboxPrefix, userInbox)
-	if !named || !pilot.ValidToken(user) {
+	user, named := access.UserOf(c.nc.Opts.InboxPrefix)
+	if !named {
 		return c.js.CreateConsumer(ctx, stream, cfg)
 	}
 	cfg.Description = "tail " + nuid.Next() // equal configurations would share a consumer
 	for _, force := range []bool{false, true} {
-		for slot := range tailSlots {
-			cfg.Name = "tail-" + user + "-" + strconv.Itoa(slot)
+		for slot := range access.TailSlots {
+			cfg.Name = access.Tail(user, slot)
 			cons, err := c.js.CreateConsumer(ctx, stream, cfg)
 			if errorCode(err) != errConsumerExists {
 				return cons, err
@@ -45,7 +38,7 @@ func (c *Conn) ownConsumer(ctx context.Context, cfg jetstream.ConsumerConfig) (j
 			return c.js.CreateConsumer(ctx, stream, cfg)
 		}
 	}
-	return nil, pilot.Errorf(pilot.Unavailable, "user %s reads the log %d times already", user, tailSlots)
+	return nil, pilot.Errorf(pilot.Unavailable, "user %s reads the log %d times already", user, access.TailSlots)
 }
 
 // abandoned says whether nobody asks a consumer for messages.

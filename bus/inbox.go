@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/events"
 )
 
@@ -60,7 +60,7 @@ func (c *Conn) Inbox(ctx context.Context, resource string, cfg InboxConfig) (*In
 // open makes the queue or finds it.
 func (i *Inbox) open(ctx context.Context) (cons jetstream.Consumer, err error) {
 	cfg := jetstream.ConsumerConfig{
-		Durable:       "launcher-" + strings.ReplaceAll(i.resource, ".", "="), // no token has =: names differ as resources do
+		Durable:       access.Queue(i.resource),
 		Description:   "submit commands of " + i.resource,
 		FilterSubject: treeCommand + i.resource + ".*.*." + string(events.Submit),
 		AckPolicy:     jetstream.AckExplicitPolicy, AckWait: i.cfg.AckWait,

@@ -60,7 +60,7 @@ func (b *book) judge(job *adaptor.Job) (api.Orphan, bool) {
 	if !job.Submitted.IsZero() {
 		o.Submitted = &job.Submitted
 	}
-	if named := p.Token(of.attempt, p.SubmittedAt); known && p.Degraded == "" && job.Token != "" && job.Token != named {
+	if known && p.Degraded == "" && job.Token != "" && job.Token != p.Token(of.attempt, p.SubmittedAt) {
 		known = false // it is of a pilot of that name in another log
 	}
 	_, managed := b.view.Manager(of.key.Manager)

@@ -35,20 +35,17 @@ func (b births) since(label string, now time.Time) int64 {
 // the log takes no count into account.
 func (w *world) roomFor(o *order, now time.Time) error {
 	wanted := map[string]int64{}
-	policies := map[string]*resource.Policy{}
 	for i := range o.births {
-		label := o.births[i].Description.Resource
-		wanted[label]++
-		policies[label] = o.policies[label]
+		wanted[o.births[i].Description.Resource]++
 	}
 	var faults []pilot.Fault
 	for i := range o.births {
 		label := o.births[i].Description.Resource
-		p, n := policies[label], wanted[label]
-		if p == nil {
+		p, n := o.policies[label], wanted[label]
+		if p == nil || n == 0 { // no bounds, or looked at
 			continue
 		}
-		delete(policies, label)
+		wanted[label] = 0
 		add := func(format string, args ...any) {
 			faults = append(faults, pilot.Fault{Index: i, Field: "resource", Reason: fmt.Sprintf(format, args...)})
 		}

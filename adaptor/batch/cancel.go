@@ -33,13 +33,12 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	if err != nil {
 		return err
 	}
-	token := h.Token()
 	if err := s.kill(ctx, jobs, !stop.Force); err != nil || !stop.Force || len(jobs) == 0 {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.killed[token] = time.Now()
+	s.killed[h.Token()] = time.Now()
 	return nil
 }
 

@@ -53,6 +53,16 @@ func (s *site) begun(k pilot.Key) {
 	s.until("the payload", func() bool { return s.runs(k) == 1 })
 }
 
+// running is a pilot whose payload has begun, and goes on until let go.
+func (s *site) running() pilot.Key {
+	s.t.Helper()
+	s.open("a")
+	k := s.payload("p", untilGo)
+	s.active(k)
+	s.begun(k)
+	return k
+}
+
 // ran is the history of a pilot that did what it was asked.
 var ran = []events.Kind{"submit", "launching", "pending_active", "active", "done"}
 
@@ -80,10 +90,7 @@ func TestPitfallNamesOfOthers(t *testing.T) {
 // user's; ours goes on, and its own word ends its pilot.
 func TestPitfallIDGivenAway(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		s.begun(k)
+		k := s.running()
 		s.fake.Recycle(s.job().ID)
 		time.Sleep(time.Minute)
 		if p := s.get(k); p.State != pilot.Active {
@@ -229,10 +236,7 @@ func TestPitfallMaxSubmit(t *testing.T) {
 // once, as soon as it can be.
 func TestPitfallDownForAnHour(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		s.begun(k)
+		k := s.running()
 		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.Unreachable, Times: -1})
 		time.Sleep(30 * time.Minute)
 		next := s.payload("next", untilGo)

@@ -49,10 +49,7 @@ func TestPitfallCancelBeforeTheID(t *testing.T) {
 // TestPitfallCancelTwice: in the queue, while it runs, and after its end.
 func TestPitfallCancelTwice(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		s.begun(k)
+		k := s.running()
 		s.cancel(k, false)
 		s.cancel(k, true)
 		s.awaitState(k, pilot.Canceled)
@@ -65,10 +62,7 @@ func TestPitfallCancelTwice(t *testing.T) {
 // its id, is canceled there. It never runs again.
 func TestPitfallPreemptedThenCanceled(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		s.begun(k)
+		k := s.running()
 		s.fake.Stop()
 		s.fake.Requeue(s.job().ID)
 		time.Sleep(time.Minute)
@@ -86,10 +80,7 @@ func TestPitfallPreemptedThenCanceled(t *testing.T) {
 // payload, and its pilot ends.
 func TestPitfallRequeuedUnderItsID(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		s.begun(k)
+		k := s.running()
 		s.fake.Requeue(s.job().ID)
 		p := s.awaitState(k, pilot.Failed)
 		if p.Cause == nil || p.Cause.Code == "" {
@@ -103,10 +94,7 @@ func TestPitfallRequeuedUnderItsID(t *testing.T) {
 // canceled.
 func TestPitfallSuspended(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		s.begun(k)
+		k := s.running()
 		s.fake.Suspend(s.job().ID)
 		s.await(k, "seen suspended", func(p *projection.Pilot) bool { return p.Note.Phase == "suspended" })
 		if p := s.get(k); p.State != pilot.Active {

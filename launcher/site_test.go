@@ -2,7 +2,6 @@ package launcher_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
 	"github.com/flightlog/flightlog/adaptor/batch"
 	"github.com/flightlog/flightlog/adaptor/runner"
-	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/launcher"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
@@ -24,30 +22,7 @@ import (
 // reaches no launcher.
 func TestMain(m *testing.M) {
 	fakebatch.Main()
-	if len(os.Args) > 1 && os.Args[1] == "agent" {
-		err := agent.Main(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: adaptortest.Dial("nowhere"), Alone: true})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(athome(m))
-}
-
-// athome runs the tests in a home of their own: what a user's profile does is slow,
-// and none of their business.
-func athome(m *testing.M) int {
-	home, err := os.MkdirTemp("", "flightlog-launcher-")
-	if err == nil {
-		err = os.Setenv("HOME", home)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(home)
-	return m.Run()
+	adaptortest.Main(m, "nowhere")
 }
 
 // site is a fleet over a fake batch system's commands. Launchers live by the

@@ -99,7 +99,10 @@ func (r *Record) event(what string, at time.Time) {
 		}
 		return false
 	}
-	move := func(native string) { r.Native, r.Phase = native, wordsLSF[native].Phase }
+	move := func(native string) {
+		r.Native, r.Phase = native, wordsLSF[native].Phase
+		r.unended()
+	}
 	switch {
 	case has("Submitted from") && r.Submitted.IsZero():
 		r.Submitted = at
@@ -111,7 +114,7 @@ func (r *Record) event(what string, at time.Time) {
 		}
 	case has("Pending: Job has been requeued", "Requeue", "Pending: Migrating"):
 		move("PEND")
-		r.Restarts, r.Started, r.Exited = r.Restarts+1, time.Time{}, false
+		r.Restarts, r.Started = r.Restarts+1, time.Time{}
 	case has("Done successfully"):
 		move("DONE")
 		r.EndedAt, r.ExitCode, r.Exited = at, 0, true

@@ -90,6 +90,14 @@ type Record struct {
 	EndedAt  time.Time       // zero: not shown
 }
 
+// unended takes back what is only true of an Ended job, where it is none: systems
+// show the end of a run before, or the one that they expect.
+func (r *Record) unended() {
+	if r.Phase != adaptor.Ended {
+		r.Cause, r.ExitCode, r.Exited, r.Signal, r.EndedAt = "", 0, false, 0, time.Time{}
+	}
+}
+
 // Word is the meaning of a system's word for a job's state.
 type Word struct {
 	Phase adaptor.Phase

@@ -1,10 +1,9 @@
 package batch_test
 
 import (
-	"cmp"
 	"context"
+	"cmp"
 	"crypto/rand"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,40 +15,16 @@ import (
 	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
 	"github.com/flightlog/flightlog/adaptor/batch"
 	"github.com/flightlog/flightlog/adaptor/runner"
-	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 )
 
-// asAgent makes the test binary an agent; the value is its desk's socket.
+// asAgent is the socket of an agent's desk.
 const asAgent = "FLIGHTLOG_BATCH_TEST_AGENT"
 
 func TestMain(m *testing.M) {
 	fakebatch.Main()
-	if socket := os.Getenv(asAgent); socket != "" && len(os.Args) > 1 && os.Args[1] == "agent" {
-		err := agent.Main(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: adaptortest.Dial(socket), Alone: true})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(athome(m))
-}
-
-// athome runs the tests in a home of their own: what a user's profile does is slow,
-// and none of their business.
-func athome(m *testing.M) int {
-	home, err := os.MkdirTemp("", "flightlog-batch-")
-	if err == nil {
-		err = os.Setenv("HOME", home)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(home)
-	return m.Run()
+	adaptortest.Main(m, os.Getenv(asAgent))
 }
 
 // bench is a fake batch system, a desk that answers its agents, and a file where

@@ -102,7 +102,7 @@ func recordPBSPro(f map[string]string) Record {
 	rec.exitPBS(f["Exit_status"], statusPBSPro, f)
 	switch {
 	case rec.Phase != adaptor.Ended:
-		rec.EndedAt = time.Time{}
+		rec.unended()
 		if waiting(&rec) {
 			rec.Started = time.Time{} // of a run before
 		}

@@ -136,10 +136,8 @@ func sacctRecord(f []string) Record {
 		Nodes: known(f[6]), Token: known(f[7]), Reason: reason(f[8]), Name: f[9],
 	}
 	rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
-	if rec.Phase != adaptor.Ended {
-		rec.EndedAt = time.Time{} // of a run before
-	}
 	rec.exitSlurm(f[2])
+	rec.unended()
 	return rec
 }
 
@@ -186,10 +184,8 @@ func readScontrol(r runner.Result) ([]Record, error) {
 		}
 		rec.Restarts, _ = strconv.Atoi(f["Restarts"])
 		rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
-		if rec.Phase != adaptor.Ended {
-			rec.EndedAt = time.Time{} // only expected
-		}
 		rec.exitSlurm(f["ExitCode"])
+		rec.unended()
 		out = append(out, rec)
 	}
 	return out, nil

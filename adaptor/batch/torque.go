@@ -54,6 +54,7 @@ func recordTorque(f map[string]string) Record {
 	if waiting(&rec) {
 		rec.Started = time.Time{} // of a run before
 	}
+	rec.unended()
 	status := f["exit_status"]
 	if status == "" {
 		status = f["Exit_status"]

@@ -225,8 +225,13 @@ func (h *batchHouse) story(p *client.Pilot) string {
 // wrappers.
 func (h *batchHouse) command(name string, args ...string) string {
 	h.t.Helper()
+	return h.run(h.as, name, args...)
+}
+
+func (h *batchHouse) run(as *syscall.Credential, name string, args ...string) string {
+	h.t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.as}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	cmd.Dir = "/"
 	out, err := cmd.CombinedOutput()
 	if err != nil {

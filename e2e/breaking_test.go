@@ -37,13 +37,7 @@ func (h *batchHouse) slurm(args ...string) {
 // root runs a command of SLURM as root, who is another user than the pilots'.
 func (h *batchHouse) root(name string, args ...string) string {
 	h.t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Dir = "/"
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		h.t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
-	return strings.TrimSpace(string(out))
+	return h.run(nil, name, args...)
 }
 
 // shows waits until a pilot is seen in a phase by its batch system.

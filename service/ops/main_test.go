@@ -117,6 +117,17 @@ func (s *station) run(do func(ctx context.Context, conn *bus.Conn, ready func())
 	})
 }
 
+// endLast ends the part that was started last, as a signal does, and waits for it.
+func (s *station) endLast() {
+	s.t.Helper()
+	last := s.parts[len(s.parts)-1]
+	last.stop()
+	if err := <-last.ended; err != nil {
+		s.t.Fatal(err)
+	}
+	last.ended <- nil // for the end of the test
+}
+
 // manager makes one, whose pilots end with the test.
 func (s *station) manager() *client.Manager {
 	s.t.Helper()

@@ -123,12 +123,7 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 	if _, err := ps[0].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	last := s.parts[len(s.parts)-1]
-	last.stop()
-	if err := <-last.ended; err != nil {
-		t.Fatal(err)
-	}
-	last.ended <- nil
+	s.endLast()
 	s.launch() // the same name, and nothing but the log to go by
 	if err := os.WriteFile(flag, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -136,12 +131,7 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 	if _, err := ps[0].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Failed}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	last = s.parts[len(s.parts)-1] // it makes the last span once it has told the log
-	last.stop()
-	if err := <-last.ended; err != nil {
-		t.Fatal(err)
-	}
-	last.ended <- nil
+	s.endLast() // it makes the last span once it has told the log
 	s.panel.Close() // sends the last spans
 
 	trace := root.SpanContext().TraceID()

@@ -69,8 +69,8 @@ sim: ## The fleet in simulated time, SEEDS=10000 histories
 e2e: ## A real server, everything killed and restarted
 	$(GO) test -race -run E2E -count=1 ./e2e
 
-e2e-batch: ## Pilots on the real SLURM, Grid Engine and sshd of the testbed that is up
-	$(GO) test -run E2EBatch -count=1 -timeout 20m -v ./e2e
+e2e-batch: ## Pilots on the real SLURM, Grid Engine and sshd of the testbed that is up; SHORT=1: half of it
+	$(GO) test -run E2EBatch $(if $(SHORT),-short) -count=1 -parallel 8 -timeout 40m -v ./e2e
 
 e2e-long: ## The same under load, for a long time
 	FLIGHTLOG_LONG=1 $(GO) test -run E2E -count=1 -timeout 60m ./e2e

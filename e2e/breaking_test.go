@@ -177,6 +177,9 @@ func atoi(t *testing.T, s string) int {
 
 // TestE2EBatchSlurmTakes: SLURM itself ends jobs, in each way that it has.
 func TestE2EBatchSlurmTakes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes SLURM two minutes")
+	}
 	h := newBreakableSlurm(t)
 
 	// Time: the agent is stopped, so that only SLURM can see to it.
@@ -214,6 +217,9 @@ func TestE2EBatchSlurmTakes(t *testing.T) {
 
 // TestE2EBatchSlurmLosesANode: what ran there has failed, and the cause says why.
 func TestE2EBatchSlurmLosesANode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes SLURM most of a minute to miss one")
+	}
 	h := newBreakableSlurm(t)
 	lost := submit(t, h.m, h.job("sleep 600"))[0]
 	reach(t, lost, pilot.Active)
@@ -272,4 +278,35 @@ func TestE2EBatchSlurmMany(t *testing.T) {
 	}
 	t.Logf("%d pilots in %s: sbatch %d, squeue %d, sacct %d, scancel %d",
 		len(ps), took.Round(time.Second), h.calls("sbatch"), h.calls("squeue"), h.calls("sacct"), h.calls("scancel"))
+}
+
+// TestE2EBatchSlurmPolls: a thousand pilots have SLURM asked as often as one does.
+func TestE2EBatchSlurmPolls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it watches for two minutes, three times")
+	}
+	h := newSlurm(t)
+	d := h.job("true")
+	d.Queue = "down"
+	there := 0
+	for _, count := range []int{1, 100, 1000} {
+		descs := make([]pilot.Description, count-there)
+		for i := range descs {
+			descs[i] = d
+		}
+		submit(t, h.m, descs...)
+		there = count
+		if w, err := h.m.WaitAll(t.Context(), client.WaitOptions{States: []pilot.State{pilot.PendingActive}, Timeout: 2 * time.Minute}); err != nil || w.TimedOut {
+			t.Fatalf("they do not get there: %v", err)
+		}
+		time.Sleep(30 * time.Second) // listings that the submits have asked for
+		squeues, others := h.calls("squeue"), h.calls("sacct")+h.calls("scancel")
+		time.Sleep(2 * time.Minute) // it is what is watched
+		squeues, others = h.calls("squeue")-squeues, h.calls("sacct")+h.calls("scancel")-others
+		t.Logf("%d pilots wait: %d squeue, %d other calls in 2 minutes", count, squeues, others)
+		if squeues > 6 || others != 0 {
+			t.Errorf("%d pilots wait: %d squeue, %d other calls in 2 minutes", count, squeues, others)
+		}
+	}
+	h.command("scancel", "--me", "--partition=down")
 }

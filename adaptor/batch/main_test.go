@@ -1,8 +1,8 @@
 package batch_test
 
 import (
-	"context"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"os"
 	"path/filepath"

@@ -131,7 +131,7 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 	if _, err := ps[0].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Failed}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	s.endLast() // it makes the last span once it has told the log
+	s.endLast()     // it makes the last span once it has told the log
 	s.panel.Close() // sends the last spans
 
 	trace := root.SpanContext().TraceID()

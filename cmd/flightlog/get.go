@@ -150,7 +150,11 @@ func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	p.field("attempt", fmt.Sprint(x.Attempt))
 	p.field("launcher", x.Launcher)
 	if x.Job != nil {
-		p.field("job", strings.TrimSpace(fmt.Sprintf("%s at %s %s", x.Job.ID, or(x.Job.URL, "-"), x.Job.Native)))
+		native := x.Job.Native
+		if x.State.Final() { // and its word is from before
+			native = ""
+		}
+		p.field("job", strings.TrimSpace(fmt.Sprintf("%s at %s %s", x.Job.ID, or(x.Job.URL, "-"), native)))
 	}
 	p.field("sandbox", x.Sandbox)
 	p.field("position", fmt.Sprint(x.Seq))

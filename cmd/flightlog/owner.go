@@ -17,7 +17,7 @@ import (
 func (a *app) managers() *cobra.Command {
 	c := family("manager", "Create, show, list and close managers, which own pilots")
 	var o client.ManagerOptions
-	create := a.ownerCommand("create", "Create a manager and print its uid", cobra.NoArgs,
+	create := a.ownerCommand("create", "Create a manager and print its uid", nameless,
 		func(ctx context.Context, cl *client.Client, _ string) error {
 			m, err := cl.CreateManager(ctx, o)
 			if err != nil {
@@ -59,7 +59,7 @@ func (a *app) managers() *cobra.Command {
 func (a *app) sessions() *cobra.Command {
 	c := family("session", "Create, show, list and close sessions, which group managers")
 	var o client.SessionOptions
-	create := a.ownerCommand("create", "Create a session and print its uid", cobra.NoArgs,
+	create := a.ownerCommand("create", "Create a session and print its uid", nameless,
 		func(ctx context.Context, cl *client.Client, _ string) error {
 			s, err := cl.CreateSession(ctx, o)
 			if err != nil {
@@ -194,4 +194,12 @@ func (p *page) owner(m *api.Manager) {
 			p.field(strings.ToLower(s.String()), fmt.Sprint(n))
 		}
 	}
+}
+
+// nameless refuses the name that one expects to give behind "create".
+func nameless(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return invalid("%s takes no arguments: its name is given by --uid %s", cmd.CommandPath(), args[0])
+	}
+	return nil
 }

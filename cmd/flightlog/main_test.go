@@ -82,6 +82,7 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		"up --sync 0s":                      "--sync takes always or a duration",
 		"up --listen localhost:99999":       "a port is a number",
 		"up --listen localhost:x":           "a port is a number",
+		"up --resource a.b,c.d":             `--resource "a.b,c.d" is not <site>.<host>`,
 		"manager create m":                  `manager create takes no arguments: its name is given by --uid m`,
 		"manager frob":                      `unknown command "frob"`,
 		"manager get":                       "accepts 1 arg",

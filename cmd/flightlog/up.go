@@ -15,6 +15,7 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/embedded"
+	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/config"
@@ -220,6 +221,11 @@ func (u *upFlags) check() error {
 	}
 	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
 		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
+	}
+	for _, label := range u.resources {
+		if !pilot.ValidLabel(label) {
+			return misused("--resource %q is not <site>.<host>; for more than one, give it again", label)
+		}
 	}
 	return nil
 }

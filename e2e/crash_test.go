@@ -117,6 +117,9 @@ func (h *batchHouse) suffer(c crash, heir func(n int)) {
 	}
 	if c.at != pilot.Unborn {
 		reach(h.t, p, c.at)
+		if c.away { // and its agent has had an answer, without which it waits for one
+			h.until("its payload", func() bool { return h.runs(p) > 0 })
+		}
 		h.launcher.kill()
 		if c.away {
 			h.until("the word that the agent leaves", func() bool {

@@ -94,10 +94,10 @@ func TestE2EBatchSlurmEnds(t *testing.T) {
 	h.ends(inTime, pilot.Done, pilot.RuntimeReached)
 	h.ends(silent, pilot.Done, pilot.PayloadFinished)
 	h.once(silent, good, bad, running, deaf, outside, inTime)
+	h.noJobsLeft()
 	if left := h.processes(); len(left) != 0 {
 		t.Errorf("processes %v are left running", left)
 	}
-	h.noJobsLeft()
 	if n := h.calls("sbatch"); n != 11 {
 		t.Errorf("sbatch was called %d times for 11 pilots", n)
 	}

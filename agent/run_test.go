@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -334,6 +335,40 @@ func TestTermAsksWhetherItWasWanted(t *testing.T) {
 			d := &desk{beat: c.beat}
 			out, err := run(ctx, t, d, a)
 			if err != nil || out.Code != c.want || d.count(api.Beat) != 1 || d.count(api.Finish) != 1 {
+				t.Fatalf("%v %+v", err, out)
+			}
+		})
+	}
+}
+
+// TestASignalToAWholeJob ends its payload first, and then its agent hears of it.
+func TestASignalToAWholeJob(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		job, termed bool
+		want        pilot.CauseCode
+	}{
+		"the agent hears of it too": {true, true, pilot.JobCanceledByThem},
+		"the payload's only":        {true, false, pilot.PayloadFailed},
+		"outside of a job":          {false, false, pilot.PayloadFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := assignment(t, "echo $$ >.pid; mv .pid pid; kill -s USR2 $$")
+			a.Beat, a.Job = api.Duration(time.Hour), c.job
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.termed {
+				go func() {
+					pid := strings.TrimSpace(wait(t, filepath.Join(a.Sandbox, "pid")))
+					for _, err := os.Stat("/proc/" + pid); err == nil; _, err = os.Stat("/proc/" + pid) {
+						runtime.Gosched()
+					}
+					cancel()
+				}()
+			}
+			out, err := run(ctx, t, &desk{}, a)
+			if err != nil || out.Code != c.want || out.Signal != int(syscall.SIGUSR2) {
 				t.Fatalf("%v %+v", err, out)
 			}
 		})

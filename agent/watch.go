@@ -39,6 +39,10 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 	for {
 		select {
 		case e := <-p.ended:
+			if r.Job && heardByAll(e.signal) && within(ctx, sharedSignal) {
+				p.ended <- e
+				return r.stop(p, r.termed(ctx))
+			}
 			return exited(e)
 		case <-limit.C:
 			return r.stop(p, order{kind: api.OutcomeDone, code: pilot.RuntimeReached, message: "the runtime is over", grace: time.Duration(r.Grace)})
@@ -54,6 +58,34 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 			}
 			beat.Reset(jitter(time.Duration(r.Beat)))
 		}
+	}
+}
+
+// sharedSignal is how long a signal to all processes of a job may take to reach
+// us, by way of the job's script, once a payload has died of it.
+const sharedSignal = 2 * time.Second
+
+// heardByAll says whether batch systems send a signal to all processes of a job to
+// end it: what the script of package render listens for. Grid Engine's qdel has been
+// seen to end payloads by its warning before their agents knew.
+func heardByAll(s syscall.Signal) bool {
+	switch s {
+	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGXCPU:
+		return true
+	default:
+		return false
+	}
+}
+
+// within says whether ctx ends within d.
+func within(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return true
+	case <-t.C:
+		return false
 	}
 }
 

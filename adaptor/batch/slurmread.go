@@ -73,15 +73,16 @@ func clusterLine(s string) string {
 	return strings.TrimSpace(name)
 }
 
-// sacct asks the accounting database, for this user's allocations only. Without
-// --duplicates it hides a job whose id another one was given later.
+// sacct asks the accounting database, for this user's allocations only: root would be
+// shown everybody's. Without --duplicates it hides a job whose id another one was given
+// later.
 func sacct(since time.Time, more ...string) Query {
-	argv := append([]string{
-		"sacct", "--allocations", "--parsable2", "--noconvert", "--duplicates",
+	args := append([]string{
+		"--allocations", "--parsable2", "--noconvert", "--duplicates",
 		"--starttime=" + since.UTC().Format("2006-01-02T15:04:05"), // the commands run in UTC
 		"--format=" + sacctFields, "--delimiter=" + separator,
 	}, more...)
-	return Query{Argv: argv, Read: readSacct}
+	return Query{Argv: script("sacct", `exec sacct --user="$(id -un)" "$@"`, args...), Read: readSacct}
 }
 
 // clusters names those of jobs that are of others than the commands' own.

@@ -146,7 +146,18 @@ func (s *System) ask(ctx context.Context, q Query) ([]Record, error) {
 	if err != nil && q.Else != nil {
 		return s.ask(ctx, *q.Else)
 	}
+	for i := range jobs {
+		jobs[i].untoken()
+	}
 	return jobs, err
+}
+
+// untoken takes away what is shown in a token's place and is none: where a site's plugin
+// or somebody else has written over it, the job is known by its name.
+func (r *Record) untoken() {
+	if _, _, _, ok := pilot.ParseToken(r.Token); !ok {
+		r.Token = ""
+	}
 }
 
 // Query asks the system for all jobs of this user. It is what Listings share.

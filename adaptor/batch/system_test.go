@@ -72,7 +72,7 @@ func TestCancelAtAnotherCluster(t *testing.T) {
 	token := h.Token()
 	for state, sent := range map[string]bool{"PENDING": true, "RUNNING": true, "COMPLETED": false} {
 		a := &answering{answer: func(argv []string) (runner.Result, error) {
-			switch argv[0] {
+			switch called(argv) {
 			case "squeue":
 				return runner.Result{Stdout: []byte(nobody)}, nil
 			case "sacct":

@@ -233,6 +233,13 @@ func (f *Fake) Requeue(id string) {
 	})
 }
 
+// Relabel has a job show other words where its token stood, as a plugin of the site
+// or `scontrol update` does.
+func (f *Fake) Relabel(id, words string) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) { j.Token = words })
+}
+
 // Move gives a waiting job to another server (PBS).
 func (f *Fake) Move(id string) {
 	f.t.Helper()

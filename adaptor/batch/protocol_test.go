@@ -102,6 +102,26 @@ func TestAccountingOfOthers(t *testing.T) {
 	}
 }
 
+// TestFindWithoutHistory: where no accounting is kept, what the queue and the marks do
+// not show is not there; where it only fails to answer, nobody knows.
+func TestFindWithoutHistory(t *testing.T) {
+	for _, system := range []string{"slurm", "sge", "pbspro"} {
+		for kind, known := range map[fakebatch.Kind]bool{fakebatch.HistoryOff: true, fakebatch.HistoryFails: false} {
+			t.Run(system+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				for range 2 { // the second time it answers
+					if _, ok, err := b.open().Find(t.Context(), b.spec("p", 1, "exit 0")); ok || (err == nil) != known {
+						t.Errorf("found %v, %v", ok, err)
+					}
+					known = true
+				}
+			})
+		}
+	}
+}
+
 // TestRefusedSubmits: nothing is there, and it is said whether it may be tried again.
 func TestRefusedSubmits(t *testing.T) {
 	for _, system := range protocolSystems {

@@ -82,8 +82,10 @@ func sacct(since time.Time, more ...string) Query {
 		"--starttime=" + since.UTC().Format("2006-01-02T15:04:05"), // the commands run in UTC
 		"--format=" + sacctFields, "--delimiter=" + separator,
 	}, more...)
-	return Query{Argv: script("sacct", `exec sacct --user="$(id -un)" "$@"`, args...), Read: readSacct}
+	return Query{Argv: script("sacct", `exec sacct --user="$(id -un)" "$@"`, args...), Read: readSacct, Unkept: unkeptSlurm}
 }
+
+var unkeptSlurm = regexp.MustCompile(`(?i)accounting storage is disabled`)
 
 // clusters names those of jobs that are of others than the commands' own.
 func clusters(jobs []Ref) []string {

@@ -44,17 +44,6 @@ type Systems interface {
 	For(cfg *resource.Config) adaptor.Adaptor
 }
 
-// ByName are Systems of which each name has one: "fork".
-type ByName map[string]adaptor.Adaptor
-
-// For looks the name of the configuration's system up.
-func (n ByName) For(cfg *resource.Config) adaptor.Adaptor {
-	if a, ok := n[cfg.System()]; ok {
-		return a
-	}
-	return nil
-}
-
 // Config is what a Launcher needs.
 type Config struct {
 	Resource string // <site>.<host>, the resource it serves

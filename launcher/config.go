@@ -70,6 +70,7 @@ type Limits struct {
 	Poll        time.Duration // between polls of a running job, a tenth more or less; 30s
 	PollLeaving time.Duration // between polls of a job that is to end; 500ms
 	Vanish      time.Duration // a job that the system does not know any more is given up after; 2m
+	Silence     time.Duration // the same of a job whose agent reaches nobody: its word may show late, see batch.Config.WordLag; 6m
 	Slack       time.Duration // between the end of the grace and force; 3s
 	Lease       time.Duration // how often leases of other launchers are looked at; 3s
 	Lost        time.Duration // a job on a host that stays away is given up after; 10m
@@ -99,6 +100,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Poll, 30 * time.Second},
 		{&l.PollLeaving, 500 * time.Millisecond},
 		{&l.Vanish, 2 * time.Minute},
+		{&l.Silence, 6 * time.Minute},
 		{&l.Slack, 3 * time.Second},
 		{&l.Lease, 3 * time.Second},
 		{&l.Lost, 10 * time.Minute},

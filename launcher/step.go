@@ -350,7 +350,15 @@ func (s *sight) missing(now time.Time, lim *Limits) bool {
 	if heard.Before(s.GoneAt) {
 		heard = s.GoneAt
 	}
-	return now.Before(heard.Add(lim.Vanish))
+	return now.Before(heard.Add(s.patience(lim)))
+}
+
+// patience is how long a job may be gone from its system before it is given up.
+func (s *sight) patience(lim *Limits) time.Duration {
+	if s.Handle.Mute {
+		return max(lim.Vanish, lim.Silence)
+	}
+	return lim.Vanish
 }
 
 // pace is the time between two polls: short only while something is expected.

@@ -153,23 +153,6 @@ func (s *sight) handBack(now time.Time, lim *Limits) effect {
 	return effect{}
 }
 
-func (s *sight) afterEnd(now time.Time, lim *Limits) effect {
-	switch {
-	case s.Held:
-		return effect{Act: ack}
-	case s.Launcher != s.Me || s.Birth == nil || !s.Birth.Description.Cleanup || s.Sandbox == "" || s.Cleaned:
-		return effect{}
-	case s.Cause != nil && s.Cause.Code == pilot.JobVanished:
-		return effect{} // it may run on, for all that is known
-	case s.Poll != nil && (s.Poll.Phase == adaptor.Ended || s.Poll.Phase == adaptor.Vanished):
-		return effect{Act: cleanup}
-	case now.After(s.EndedAt.Add(lim.Vanish)) && s.Poll != nil:
-		return effect{} // something of it still runs, or nobody can say
-	default:
-		return s.pollAt(s.PolledAt.Add(lim.PollLeaving), now) // the agent may still be writing
-	}
-}
-
 func (s *sight) pending(now time.Time, lim *Limits) effect {
 	switch {
 	case s.Birth == nil: // its command does not decode, so the queue gives it to nobody

@@ -130,7 +130,8 @@ const blindAfter = 3
 // handle is what a pilot's job is asked about with.
 func (t *track) handle(p *projection.Pilot) adaptor.Handle {
 	return adaptor.Handle{
-		Key: p.Key, Attempt: p.Attempt, Job: p.Job, Sandbox: p.Sandbox, Born: p.SubmittedAt, Mute: t.mute(),
+		Key: p.Key, Attempt: p.Attempt, Job: p.Job, Sandbox: p.Sandbox, Born: p.SubmittedAt,
+		Mute: t.mute() && !p.State.Final(), // its word is heard
 	}
 }
 

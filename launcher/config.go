@@ -40,8 +40,9 @@ type Leases interface {
 // Systems are the batch systems a launcher can drive.
 type Systems interface {
 	// For gives the adaptor of a resource configuration's batch system, the same
-	// one for the same endpoint; nil: there is none. Only Run's goroutine asks.
-	For(cfg *resource.Config) adaptor.Adaptor
+	// one for the same endpoint. Code unsupported: there is none, and will be none;
+	// any other error may pass. Only Run's goroutine asks, again and again.
+	For(cfg *resource.Config) (adaptor.Adaptor, error)
 }
 
 // Config is what a Launcher needs.

@@ -34,11 +34,11 @@ type fleet struct {
 type byName map[string]adaptor.Adaptor
 
 // For looks the name of the configuration's system up.
-func (n byName) For(cfg *resource.Config) adaptor.Adaptor {
+func (n byName) For(cfg *resource.Config) (adaptor.Adaptor, error) {
 	if a, ok := n[cfg.System()]; ok {
-		return a
+		return a, nil
 	}
-	return nil
+	return nil, pilot.Errorf(pilot.Unsupported, "there is no %s", cfg.System())
 }
 
 type member struct {

@@ -75,15 +75,17 @@ func clusterLine(s string) string {
 
 // sacct asks the accounting database, for this user's allocations only: root would be
 // shown everybody's. Without --duplicates it hides a job whose id another one was given
-// later.
+// later. Of SLURM's commands this is the one that does not heed SLURM_CLUSTERS.
 func sacct(since time.Time, more ...string) Query {
 	args := append([]string{
 		"--allocations", "--parsable2", "--noconvert", "--duplicates",
 		"--starttime=" + since.UTC().Format("2006-01-02T15:04:05"), // the commands run in UTC
 		"--format=" + sacctFields, "--delimiter=" + separator,
 	}, more...)
-	return Query{Argv: script("sacct", `exec sacct --user="$(id -un)" "$@"`, args...), Read: readSacct, Unkept: unkeptSlurm}
+	return Query{Argv: script("sacct", askSacct, args...), Read: readSacct, Unkept: unkeptSlurm}
 }
+
+const askSacct = `exec sacct --user="$(id -un)" ${SLURM_CLUSTERS:+"--clusters=$SLURM_CLUSTERS"} "$@"`
 
 var unkeptSlurm = regexp.MustCompile(`(?i)accounting storage is disabled`)
 

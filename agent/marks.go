@@ -93,7 +93,16 @@ func (m Marks) Stopped() bool {
 }
 
 // Exit reads the outcome; nil when there is none.
-func (m Marks) Exit() (*api.Outcome, error) { return read[api.Outcome](m, exitMark) }
+func (m Marks) Exit() (*api.Outcome, error) {
+	out, err := read[api.Outcome](m, exitMark)
+	if out != nil && out.Kind == "" {
+		return nil, fmt.Errorf("mark %s: %w: it says nothing", exitMark, ErrGarbled)
+	}
+	return out, err
+}
+
+// ErrGarbled is a mark that holds something else than a mark: it never will be one.
+var ErrGarbled = errors.New("not what a mark holds")
 
 // Once writes v as JSON to a file that must not exist (fs.ErrExist).
 func (m Marks) Once(name string, v any) error {
@@ -170,7 +179,7 @@ func (m Marks) Read(name string, v any) (bool, error) {
 		return false, nil
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return false, fmt.Errorf("mark %s: %w", name, err)
+		return false, fmt.Errorf("mark %s: %w: %w", name, ErrGarbled, err)
 	}
 	return true, nil
 }
@@ -192,7 +201,7 @@ func open(path string) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w: it is no regular file", ErrGarbled)}
 	}
 	if err != nil {
 		_ = f.Close()

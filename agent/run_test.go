@@ -181,7 +181,7 @@ func TestAnAttemptThatHasEndedIsNotBegun(t *testing.T) {
 	if err := os.MkdirAll(marks.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := marks.End(api.Outcome{Code: pilot.KilledAfterGrace}); err != nil {
+	if err := marks.End(api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.KilledAfterGrace}); err != nil {
 		t.Fatal(err)
 	}
 	d := &desk{}

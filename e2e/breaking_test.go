@@ -26,11 +26,17 @@ func newBreakableSlurm(t *testing.T) *batchHouse {
 	return h
 }
 
-// slurm breaks SLURM, or mends it; see scripts/testbed.
+// slurm breaks SLURM, or mends it.
 func (h *batchHouse) slurm(args ...string) {
 	h.t.Helper()
-	if out, err := exec.Command("../scripts/testbed/slurm.sh", args...).CombinedOutput(); err != nil {
-		h.t.Fatalf("slurm.sh %v: %v\n%s", args, err, out)
+	h.testbed("slurm", args...)
+}
+
+// testbed breaks a batch system, or mends it; see scripts/testbed.
+func (h *batchHouse) testbed(system string, args ...string) {
+	h.t.Helper()
+	if out, err := exec.Command("../scripts/testbed/"+system+".sh", args...).CombinedOutput(); err != nil {
+		h.t.Fatalf("%s.sh %v: %v\n%s", system, args, err, out)
 	}
 }
 

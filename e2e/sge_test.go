@@ -14,7 +14,10 @@ import (
 func TestE2EBatchSGE(t *testing.T) {
 	h := newBatchHouse(t, "SGE_ROOT", "generic.sge", "local", "qsub", "qstat", "qacct", "qdel")
 	h.launch()
-	h.coreCases(func(native string) { h.command("qdel", native) })
+	h.coreCases(core{
+		outsider: func(native string) { h.command("qdel", native) }, closed: "down.q",
+		system: "sge", away: "stop-qmaster", back: "start-qmaster",
+	})
 	h.crashes("qsub")
 }
 
@@ -31,7 +34,10 @@ func TestE2EBatchSlurmOverSSH(t *testing.T) {
 	h.launcherEnv = []string{"FLIGHTLOG_SSH_CONFIG=" + config}
 	h.launch()
 	h.as, _ = labuser(t)
-	h.coreCases(func(native string) { h.command("scancel", native) })
+	h.coreCases(core{
+		outsider: func(native string) { h.command("scancel", native) }, closed: "down",
+		system: "slurm", away: "stop-ctld", back: "start-ctld",
+	})
 }
 
 // TestE2EBatchProcessesOverSSH has them as processes of a machine reached by ssh.
@@ -43,7 +49,7 @@ func TestE2EBatchProcessesOverSSH(t *testing.T) {
 	h.as = nil
 	h.launcherEnv = []string{"FLIGHTLOG_SSH_CONFIG=" + config}
 	h.launch()
-	h.coreCases(nil)
+	h.coreCases(core{})
 }
 
 // put puts resources of site lab.
@@ -55,9 +61,17 @@ func (h *batchHouse) put(text string) {
 	}
 }
 
-// coreCases end pilots by themselves, by their time, by us and, if there is a way, by
-// an outsider.
-func (h *batchHouse) coreCases(outsider func(native string)) {
+// core is what the core cases need of a batch system; what it lacks is left out.
+type core struct {
+	outsider   func(native string) // ends a job
+	closed     string              // a queue whose jobs wait
+	system     string              // of scripts/testbed, which root can break
+	away, back string              // how its scheduler is ended, and begun again
+}
+
+// coreCases end pilots by themselves, by their time, by us, by an outsider, and while
+// the scheduler is away.
+func (h *batchHouse) coreCases(c core) {
 	t := h.t
 	d := h.job("sleep 600")
 	d.Runtime = pilot.Runtime(20 * time.Second)
@@ -65,10 +79,21 @@ func (h *batchHouse) coreCases(outsider func(native string)) {
 	good, bad := submit(t, h.m, h.job("true"))[0], submit(t, h.m, h.job("exit 7"))[0]
 	running := submit(t, h.m, h.job("sleep 600"))[0]
 	all := []*client.Pilot{inTime, good, bad, running}
-	if outsider != nil {
+	if c.closed != "" {
+		d := h.job("true")
+		d.Queue = c.closed
+		queued := submit(t, h.m, d)[0]
+		h.native(queued)
+		cancel(t, queued)
+		h.ends(queued, pilot.Canceled, pilot.CanceledInQueue)
+		if n := h.runs(queued); n != 0 {
+			t.Errorf("canceled in the queue, it ran %d times", n)
+		}
+	}
+	if c.outsider != nil {
 		outside := submit(t, h.m, h.job("sleep 600"))[0]
 		reach(t, outside, pilot.Active)
-		outsider(h.native(outside))
+		c.outsider(h.native(outside))
 		h.ends(outside, pilot.Failed, pilot.JobCanceledByThem)
 	}
 	h.ends(good, pilot.Done, pilot.PayloadFinished)
@@ -77,9 +102,36 @@ func (h *batchHouse) coreCases(outsider func(native string)) {
 	cancel(t, running)
 	h.ends(running, pilot.Canceled, pilot.CanceledByAgent)
 	h.ends(inTime, pilot.Done, pilot.RuntimeReached)
-	for _, p := range all {
-		if n := h.runs(p); n != 1 {
-			t.Errorf("%s ran %d times", p.UID(), n)
+	h.once(all...)
+	if c.system != "" && os.Geteuid() == 0 {
+		h.outage(c)
+	}
+}
+
+// outage has the scheduler away for a while: pilots run on, end and are canceled, what is
+// submitted waits for it, and there is one run of each.
+func (h *batchHouse) outage(c core) {
+	t := h.t
+	ps := submit(t, h.m, h.job("sleep 60"), h.job("sleep 5"), h.job("sleep 600"))
+	staying, ending, canceled := ps[0], ps[1], ps[2]
+	reach(t, staying, pilot.Active)
+	reach(t, canceled, pilot.Active)
+	h.native(ending)
+	t.Cleanup(func() { h.testbed(c.system, c.back) })
+	h.testbed(c.system, c.away)
+	over := time.Now().Add(20 * time.Second)
+	late := submit(t, h.m, h.job("true"))[0]
+	cancel(t, canceled)
+	h.ends(canceled, pilot.Canceled, pilot.CanceledByAgent)
+	time.Sleep(time.Until(over)) // it is the outage
+	for _, p := range []*client.Pilot{staying, late} {
+		if got, err := p.Get(t.Context()); err != nil || got.State.Final() {
+			t.Errorf("%s while nobody could know: %s, %+v, %v", p.UID(), got.State, got.Cause, err)
 		}
 	}
+	h.testbed(c.system, c.back)
+	for _, p := range []*client.Pilot{ending, staying, late} {
+		h.ends(p, pilot.Done, pilot.PayloadFinished)
+	}
+	h.once(staying, ending, canceled, late)
 }

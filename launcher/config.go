@@ -40,19 +40,9 @@ type Leases interface {
 // Systems are the batch systems a launcher can drive.
 type Systems interface {
 	// For gives the adaptor of a resource configuration's batch system, the same
-	// one for the same endpoint; nil: there is none. Only Run's goroutine asks.
-	For(cfg *resource.Config) adaptor.Adaptor
-}
-
-// ByName are Systems of which each name has one: "fork".
-type ByName map[string]adaptor.Adaptor
-
-// For looks the name of the configuration's system up.
-func (n ByName) For(cfg *resource.Config) adaptor.Adaptor {
-	if a, ok := n[cfg.System()]; ok {
-		return a
-	}
-	return nil
+	// one for the same endpoint. Code unsupported: there is none, and will be none;
+	// any other error may pass. Only Run's goroutine asks, again and again.
+	For(cfg *resource.Config) (adaptor.Adaptor, error)
 }
 
 // Config is what a Launcher needs.
@@ -81,6 +71,7 @@ type Limits struct {
 	Poll        time.Duration // between polls of a running job, a tenth more or less; 30s
 	PollLeaving time.Duration // between polls of a job that is to end; 500ms
 	Vanish      time.Duration // a job that the system does not know any more is given up after; 2m
+	Silence     time.Duration // the same of a job whose agent reaches nobody: its word may show late, see batch.Config.WordLag; 6m
 	Slack       time.Duration // between the end of the grace and force; 3s
 	Lease       time.Duration // how often leases of other launchers are looked at; 3s
 	Lost        time.Duration // a job on a host that stays away is given up after; 10m
@@ -110,6 +101,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Poll, 30 * time.Second},
 		{&l.PollLeaving, 500 * time.Millisecond},
 		{&l.Vanish, 2 * time.Minute},
+		{&l.Silence, 6 * time.Minute},
 		{&l.Slack, 3 * time.Second},
 		{&l.Lease, 3 * time.Second},
 		{&l.Lost, 10 * time.Minute},

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/adaptortest"
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
@@ -27,6 +28,17 @@ type fleet struct {
 	batch *adaptortest.Memory
 	mu    sync.Mutex
 	crew  []*member // living ones answer agents
+}
+
+// byName are Systems of which each name has one.
+type byName map[string]adaptor.Adaptor
+
+// For looks the name of the configuration's system up.
+func (n byName) For(cfg *resource.Config) (adaptor.Adaptor, error) {
+	if a, ok := n[cfg.System()]; ok {
+		return a, nil
+	}
+	return nil, pilot.Errorf(pilot.Unsupported, "there is no %s", cfg.System())
 }
 
 type member struct {
@@ -102,7 +114,7 @@ func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
 	cfg := launcher.Config{
 		Resource: "local.localhost", ID: id, Host: "memory",
 		Log: m.log, Inbox: m.inbox, Leases: m.leases,
-		Systems: launcher.ByName{"fork": f.batch.Open()},
+		Systems: byName{"fork": f.batch.Open()},
 	}
 	for _, e := range edit {
 		e(&cfg)

@@ -17,7 +17,7 @@ func (s *sight) leaving(now time.Time, lim *Limits) effect {
 		return effect{Act: record, Change: outcomeChange(&s.Status, s.Poll.Outcome)}
 	case s.Poll != nil && s.Poll.Phase == adaptor.Ended:
 		return s.gone("")
-	case s.Poll != nil && s.Poll.Phase == adaptor.Vanished && !now.Before(s.GoneAt.Add(lim.Vanish)):
+	case s.Poll != nil && s.Poll.Phase == adaptor.Vanished && !now.Before(s.GoneAt.Add(s.patience(lim))):
 		return s.gone("the batch system does not know the job any more")
 	}
 	if order, due := s.stopDue(now, lim); due {

@@ -112,7 +112,11 @@ func (l *Launcher) places(ctx context.Context) ([]place, error) {
 func placesOf(systems Systems, configs []*resource.Config) []place {
 	var places []place
 	for _, cfg := range configs {
-		s, ok := systems.For(cfg).(adaptor.Surveyor)
+		a, err := systems.For(cfg)
+		s, ok := a.(adaptor.Surveyor)
+		if err != nil && pilot.CodeOf(err) != pilot.Unsupported {
+			s, ok = closedSystem{err}, true
+		}
 		if ok && !slices.ContainsFunc(places, func(p place) bool { return p.system == s }) {
 			places = append(places, place{name: endpointOf(cfg), system: s})
 		}
@@ -120,6 +124,12 @@ func placesOf(systems Systems, configs []*resource.Config) []place {
 	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.name, b.name) })
 	return places
 }
+
+// closedSystem is one that there is no way to now.
+type closedSystem struct{ why error }
+
+func (c closedSystem) Survey(context.Context) ([]adaptor.Job, error)   { return nil, c.why }
+func (c closedSystem) Kill(context.Context, adaptor.Job) (bool, error) { return false, c.why }
 
 func endpointOf(cfg *resource.Config) string {
 	e, err := cfg.Endpoint()

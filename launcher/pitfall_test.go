@@ -195,6 +195,34 @@ func TestPitfallLateExitFile(t *testing.T) {
 	}
 }
 
+// TestPitfallLateExitFileOfAPurgedJob: the same where the system does not know the job any
+// more, so that nothing but its word is left.
+func TestPitfallLateExitFileOfAPurgedJob(t *testing.T) {
+	atSites(t, func(s *site) {
+		s.edit = func(c *batch.Config) {
+			c.Runner = &slowFiles{Runner: c.Runner, show: func(content []byte, age time.Duration) []byte {
+				if age < 4*time.Minute {
+					return nil
+				}
+				return content
+			}}
+		}
+		s.open("a")
+		k := s.payload("p", untilGo+"; exit 7")
+		s.active(k)
+		s.letGo(k)
+		s.until("its end", s.over)
+		s.fake.Purge(s.job().ID, true)
+		p := s.awaitState(k, pilot.Failed)
+		if c := p.Cause; c.Code != pilot.PayloadFailed || c.ExitCode == nil || *c.ExitCode != 7 {
+			s.t.Errorf("cause %+v", c)
+		}
+		if jobs, runs := s.fake.Submits(), s.runs(k); jobs != 1 || runs != 1 {
+			s.t.Errorf("%d jobs, %d runs", jobs, runs)
+		}
+	})
+}
+
 // TestPitfallExitFileStaysEmpty: of one that died as it wrote nobody waits for ever.
 func TestPitfallExitFileStaysEmpty(t *testing.T) {
 	atSites(t, func(s *site) {

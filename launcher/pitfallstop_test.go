@@ -90,6 +90,43 @@ func TestPitfallRequeuedUnderItsID(t *testing.T) {
 	})
 }
 
+// TestPitfallRequeuedAfterTheEnd: a job that its system takes into the queue again once
+// its pilot has failed is canceled there, for no pilot will use it.
+func TestPitfallRequeuedAfterTheEnd(t *testing.T) {
+	for name, end := range map[string]func(s *site, k pilot.Key, id string){
+		"preempted": func(s *site, k pilot.Key, id string) {
+			s.fake.Kill(id, fakebatch.Preempted)
+			s.awaitState(k, pilot.Failed)
+			time.Sleep(20 * time.Second)
+			s.fake.Requeue(id)
+			s.fake.Fault(fakebatch.Fault{Kind: fakebatch.CancelRefused}) // so that it is to be verified
+		},
+		"before its own word was seen": func(s *site, k pilot.Key, id string) {
+			s.letGo(k)
+			s.until("its end", s.over)
+			s.fake.Requeue(id)
+			s.awaitState(k, pilot.Failed)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			atSites(t, func(s *site) {
+				s.open("a")
+				k := s.payload("p", untilGo+"; exit 7")
+				s.active(k)
+				s.begun(k)
+				s.fake.Stop()
+				end(s, k, s.job().ID)
+				time.Sleep(time.Minute)
+				if j := s.job(); j.State != fakebatch.Ended || j.Why != fakebatch.Canceled {
+					s.t.Errorf("it is %s, %s", j.State, j.Why)
+				}
+				s.fake.Start()
+				s.once(k)
+			})
+		})
+	}
+}
+
 // TestPitfallSuspended: a job that is stopped by its system has not ended, and can be
 // canceled.
 func TestPitfallSuspended(t *testing.T) {

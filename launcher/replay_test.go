@@ -43,7 +43,7 @@ func TestAnOldAttemptIsOver(t *testing.T) {
 		o := &overhearing{}
 		m := f.launch("a", func(c *launcher.Config) {
 			o.Adaptor = f.batch.Open()
-			c.Systems = launcher.ByName{"fork": o}
+			c.Systems = byName{"fork": o}
 		})
 		k := f.submit("p", pilot.Description{})
 		before := f.awaitState(k, pilot.Active)

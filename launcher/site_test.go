@@ -94,7 +94,7 @@ func (s *site) adaptor() *batch.System {
 func (s *site) open(id string, edit ...func(*launcher.Config)) *member {
 	s.t.Helper()
 	return s.launch(id, append([]func(*launcher.Config){func(c *launcher.Config) {
-		c.Systems, c.Limits = launcher.ByName{s.system: s.adaptor()}, s.limits
+		c.Systems, c.Limits = byName{s.system: s.adaptor()}, s.limits
 	}}, edit...)...)
 }
 

@@ -71,8 +71,9 @@ type sight struct {
 	projection.Pilot
 	Handle    adaptor.Handle
 	Me, Host  string
-	Held      bool // this launcher holds the submit command
-	Supported bool // there is an adaptor for its batch system
+	Held      bool   // this launcher holds the submit command
+	Supported bool   // there is an adaptor for its batch system
+	Closed    string // why there is none, if that may pass
 
 	Secret    bool            // this process claimed the attempt and can submit it
 	Placed    *adaptor.Placed // the job of this attempt, not yet in the log
@@ -147,27 +148,29 @@ func step(s *sight, now time.Time, lim *Limits) effect {
 
 // handBack leaves a pilot to launchers that can drive its batch system.
 func (s *sight) handBack(now time.Time, lim *Limits) effect {
-	if s.Held {
-		return effect{Act: again, At: now.Add(lim.Lease)}
-	}
-	return effect{}
-}
-
-func (s *sight) afterEnd(now time.Time, lim *Limits) effect {
 	switch {
 	case s.Held:
-		return effect{Act: ack}
-	case s.Launcher != s.Me || s.Birth == nil || !s.Birth.Description.Cleanup || s.Sandbox == "" || s.Cleaned:
-		return effect{}
-	case s.Cause != nil && s.Cause.Code == pilot.JobVanished:
-		return effect{} // it may run on, for all that is known
-	case s.Poll != nil && (s.Poll.Phase == adaptor.Ended || s.Poll.Phase == adaptor.Vanished):
-		return effect{Act: cleanup}
-	case now.After(s.EndedAt.Add(lim.Vanish)) && s.Poll != nil:
-		return effect{} // something of it still runs, or nobody can say
+		return effect{Act: again, At: now.Add(lim.Lease)}
+	case s.Closed != "" && s.Launcher == s.Me:
+		return s.closed(effect{At: s.reopen(s.ChangedAt, now, lim)})
 	default:
-		return s.pollAt(s.PolledAt.Add(lim.PollLeaving), now) // the agent may still be writing
+		return effect{}
 	}
+}
+
+// closed tells people, once, that there is no way to a pilot's batch system now.
+func (s *sight) closed(next effect) effect {
+	if s.Note.Health != "" {
+		return next
+	}
+	return effect{Act: note, Note: remark{
+		Kind: events.Health, Text: "launcher " + s.Me + " has no way to its batch system: " + s.Closed, Health: "no way to its batch system",
+	}}
+}
+
+// reopen is when to try again: ever more seldom.
+func (s *sight) reopen(since, now time.Time, lim *Limits) time.Time {
+	return now.Add(min(max(now.Sub(since)/8, lim.Lease), maxBackoff))
 }
 
 func (s *sight) pending(now time.Time, lim *Limits) effect {
@@ -176,6 +179,8 @@ func (s *sight) pending(now time.Time, lim *Limits) effect {
 		return s.fail(pilot.LaunchError, "the log holds no description of this pilot that can be read")
 	case !s.Held:
 		return effect{} // the queue gives it to somebody
+	case s.Closed != "":
+		return s.closed(effect{Act: again, At: s.reopen(s.SubmittedAt, now, lim)})
 	case !s.Supported:
 		return s.fail(pilot.LaunchError, "no launcher of %s can drive its batch system", s.Resource)
 	case s.Failures >= lim.Attempts && !now.Before(s.SubmittedAt.Add(lim.GiveUp)):
@@ -350,7 +355,15 @@ func (s *sight) missing(now time.Time, lim *Limits) bool {
 	if heard.Before(s.GoneAt) {
 		heard = s.GoneAt
 	}
-	return now.Before(heard.Add(lim.Vanish))
+	return now.Before(heard.Add(s.patience(lim)))
+}
+
+// patience is how long a job may be gone from its system before it is given up.
+func (s *sight) patience(lim *Limits) time.Duration {
+	if s.Handle.Mute {
+		return max(lim.Vanish, lim.Silence)
+	}
+	return lim.Vanish
 }
 
 // pace is the time between two polls: short only while something is expected.

@@ -15,6 +15,7 @@ import (
 type track struct {
 	key     pilot.Key
 	system  adaptor.Adaptor // nil: none here can drive it
+	closed  error           // why not, if that may pass
 	config  *resource.Config
 	settle  time.Duration
 	busy    bool // an effect is under way
@@ -95,7 +96,10 @@ func (l *Launcher) bind(t *track, birth *events.Birth) {
 		}
 		l.configs[string(birth.Config)] = cfg
 	}
-	t.config, t.system, t.settle = cfg, l.systems.For(cfg), adaptor.DefaultSettle
+	t.config, t.settle = cfg, adaptor.DefaultSettle
+	if t.system, t.closed = l.systems.For(cfg); pilot.CodeOf(t.closed) == pilot.Unsupported {
+		t.closed = nil
+	}
 	if s, ok := t.system.(adaptor.Settler); ok {
 		t.settle = s.Settle()
 	}
@@ -116,6 +120,9 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 	if b, ok := t.system.(adaptor.Bound); ok {
 		s.Bound = b.Host()
 	}
+	if t.closed != nil {
+		s.Closed = t.closed.Error()
+	}
 	_, s.Shared = t.system.(adaptor.Shared)
 	if s.Alone = l.began; p.Launcher != l.id {
 		s.Alone = s.Owner.Since
@@ -130,7 +137,8 @@ const blindAfter = 3
 // handle is what a pilot's job is asked about with.
 func (t *track) handle(p *projection.Pilot) adaptor.Handle {
 	return adaptor.Handle{
-		Key: p.Key, Attempt: p.Attempt, Job: p.Job, Sandbox: p.Sandbox, Born: p.SubmittedAt, Mute: t.mute(),
+		Key: p.Key, Attempt: p.Attempt, Job: p.Job, Sandbox: p.Sandbox, Born: p.SubmittedAt,
+		Mute: t.mute() && !p.State.Final(), // its word is heard
 	}
 }
 

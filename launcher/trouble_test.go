@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/flightlog/flightlog/launcher"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/resource"
 )
 
 // brittle is an inbox whose acks are lost, as when the connection is down.
@@ -54,6 +56,63 @@ func TestAThrottledPilotWaitsAsLongAsItTakes(t *testing.T) {
 		}})
 		f.launch("a")
 		f.awaitState(f.submit("p", pilot.Description{Executable: "true"}), pilot.Done)
+	})
+}
+
+// gated are Systems to which there is no way before a time.
+type gated struct {
+	byName
+	open  time.Time
+	tries atomic.Int32
+}
+
+func (g *gated) For(cfg *resource.Config) (adaptor.Adaptor, error) {
+	g.tries.Add(1)
+	if time.Now().Before(g.open) {
+		return nil, pilot.Errorf(pilot.Invalid, "ssh configuration: no such file")
+	}
+	return g.byName.For(cfg)
+}
+
+// TestNoWayToABatchSystem: pilots are held, whether they are to be launched or have been,
+// and people are told, once; where there will never be a way, they fail.
+func TestNoWayToABatchSystem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{})
+		ways := &gated{byName: byName{"fork": f.batch.Open()}, open: time.Now().Add(3 * time.Hour)}
+		gate := func(c *launcher.Config) { c.Systems = ways }
+		closed := func(k pilot.Key, state pilot.State) {
+			t.Helper()
+			time.Sleep(2*time.Hour + 50*time.Minute)
+			p := f.get(k)
+			history, err := f.log.History(t.Context(), k, 0)
+			told := 0
+			for _, e := range history {
+				if e.Class == events.Remark && e.Remark.Health != "" {
+					told++
+				}
+			}
+			if err != nil || p.State != state || p.Note.Health == "" || told != 1 || ways.tries.Load() > 500 {
+				t.Errorf("%s, health %q, told %d times, %d tries", p.State, p.Note.Health, told, ways.tries.Load())
+			}
+		}
+		well := func(p *projection.Pilot) bool { return p.State == pilot.Active && p.Note.Health == "" }
+		m := f.launch("a", gate)
+		k := f.submit("p", pilot.Description{Runtime: pilot.Runtime(100 * time.Hour)})
+		closed(k, pilot.PendingLaunch)
+		f.await(k, "well", well)
+		f.kill(m)
+		ways.open = time.Now().Add(3 * time.Hour)
+		f.launch("a", gate)
+		f.await(k, "told of", func(p *projection.Pilot) bool { return p.Note.Health != "" })
+		f.await(k, "well", well)
+		f.cancel(k, false)
+		f.awaitState(k, pilot.Canceled)
+		never := resource.Config{Label: "local.localhost", JobManagerEndpoint: "slurm://localhost/"}
+		p := f.awaitState(f.born("never", pilot.Description{}, &never), pilot.Failed)
+		if p.Cause.Code != pilot.LaunchError {
+			t.Errorf("without any way: %+v", p.Cause)
+		}
 	})
 }
 

@@ -135,7 +135,8 @@ func TestNoWayIsAFault(t *testing.T) {
 	t.Parallel()
 	for endpoint, says := range map[string]string{
 		"slurm+gsissh://h/": "access_schema: unsupported transport gsissh in slurm+gsissh://h; supported are ssh and none",
-		"condor://h/":       "access_schema: unsupported system in 'condor://h/'; supported are fork, slurm, pbspro, pbs, torque, lsf, sge, loadl, cobalt, also with +ssh",
+		"loadl+ssh://h/":    "access_schema: unsupported system loadl in loadl+ssh://h; supported are fork, slurm, pbspro, pbs, torque, lsf, sge, cobalt",
+		"condor://h/":       "access_schema: unsupported system in 'condor://h/'; supported are fork, slurm, pbspro, pbs, torque, lsf, sge, cobalt, also with +ssh",
 	} {
 		_, _, faults := machine(func(c *resource.Config) { c.JobManagerEndpoint = endpoint }).Check(0, small(nil))
 		if reasons(faults) != says {

@@ -39,7 +39,7 @@ func TestEmbeddedCatalogue(t *testing.T) {
 		}
 	}
 	t.Logf("%d files, %d resources, %v", len(layer.Sites), len(c.Labels()), systems)
-	for _, label := range []string{"local.localhost", "generic.slurm", "generic.pbspro", "generic.torque", "generic.lsf", "generic.sge", "generic.loadl", "generic.cobalt"} {
+	for _, label := range []string{"local.localhost", "generic.slurm", "generic.pbspro", "generic.torque", "generic.lsf", "generic.sge", "generic.cobalt"} {
 		if _, err := c.Resolve(label, ""); err != nil {
 			t.Error(err)
 		}

@@ -28,7 +28,10 @@ type Endpoint struct {
 
 // systems are the batch systems an endpoint can name, for jobs. pbs is the
 // name torque had in RADICAL-Pilot's earliest files.
-var systems = []string{"fork", "slurm", "pbspro", "pbs", "torque", "lsf", "sge", "loadl", "cobalt"}
+var systems = []string{"fork", "slurm", "pbspro", "pbs", "torque", "lsf", "sge", "cobalt"}
+
+// undriven are systems that scripts can be written for, and that nobody speaks to.
+var undriven = []string{"loadl"}
 
 // transports are the ways to another machine.
 var transports = []string{"ssh", "gsissh", "go"}
@@ -74,7 +77,7 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 	}
 	if !found {
 		return e, pilot.Errorf(pilot.Unsupported, "unsupported system in '%s'; supported are %s, also with +ssh",
-			shown(raw), strings.Join(known(), ", "))
+			shown(raw), strings.Join(driven(), ", "))
 	}
 	switch {
 	case e.Transport != "" && e.Host == "":
@@ -182,8 +185,9 @@ func (e Endpoint) Supported() error {
 	switch {
 	case e.Transport != "" && e.Transport != "ssh":
 		return pilot.Errorf(pilot.Unsupported, "unsupported transport %s in %s://%s; supported are ssh and none", e.Transport, e.scheme, e.Host)
-	case e.System != "file" && !slices.Contains(known(), e.System):
-		return pilot.Errorf(pilot.Unsupported, "unsupported system %s", shown(e.System))
+	case e.System != "file" && !slices.Contains(driven(), e.System):
+		return pilot.Errorf(pilot.Unsupported, "unsupported system %s in %s://%s; supported are %s",
+			shown(e.System), e.scheme, e.Host, strings.Join(driven(), ", "))
 	default:
 		return nil
 	}

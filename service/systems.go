@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -28,6 +29,7 @@ type systems struct {
 	options *LauncherOptions
 	fleet   fleet
 	open    map[string]*batch.System // by endpoint
+	closed  map[string]*closed       // the same, of those that could not be opened
 	runners map[string]runner.Runner // by transport and place
 	pollers []*polling.Poller
 }
@@ -41,30 +43,63 @@ type fleet struct {
 
 func newSystems(f *fork.System, o *LauncherOptions, all fleet) *systems {
 	return &systems{
-		fork: f, options: o, fleet: all, open: map[string]*batch.System{}, runners: map[string]runner.Runner{},
+		fork: f, options: o, fleet: all, open: map[string]*batch.System{}, closed: map[string]*closed{}, runners: map[string]runner.Runner{},
 	}
 }
 
-// For gives the adaptor of a configuration's endpoint; nil: there is no way to it.
-func (s *systems) For(cfg *resource.Config) adaptor.Adaptor {
+// closed is an endpoint that could not be opened.
+type closed struct {
+	err   error
+	again time.Time // not tried before
+	pause time.Duration
+}
+
+// longestPause is between two tries to open an endpoint.
+const longestPause = time.Minute
+
+// For gives the adaptor of a configuration's endpoint. One that cannot be opened is
+// tried ever more seldom, for what is wrong with the configuration of ssh may be mended.
+func (s *systems) For(cfg *resource.Config) (adaptor.Adaptor, error) {
 	if cfg.System() == "fork" {
-		return s.fork
+		return s.fork, nil
 	}
 	e, err := cfg.Endpoint()
-	if err != nil || e.Supported() != nil {
-		return nil
+	if err == nil {
+		err = e.Supported()
+	}
+	if err != nil {
+		return nil, &pilot.Error{Code: pilot.Unsupported, Op: "open", Err: err}
 	}
 	e.Options = nil
-	if known, ok := s.open[e.String()]; ok {
-		return known
+	name, now := e.String(), time.Now()
+	if known, ok := s.open[name]; ok {
+		return known, nil
+	}
+	was := s.closed[name]
+	if was != nil && now.Before(was.again) {
+		return nil, was.err
 	}
 	system, err := s.make(e, cfg.System())
 	if err != nil {
-		s.options.Logger.Error("no way to a batch system", zap.String("endpoint", e.String()), zap.Error(err))
-		return nil
+		return nil, s.close(name, was, err, now)
 	}
-	s.open[e.String()] = system
-	return system
+	delete(s.closed, name)
+	s.open[name] = system
+	return system, nil
+}
+
+// close notes that an endpoint could not be opened, and says so if that is new.
+func (s *systems) close(name string, was *closed, err error, now time.Time) error {
+	c := &closed{err: err, pause: time.Second}
+	if was != nil {
+		c.pause = min(2*was.pause, longestPause)
+	}
+	c.again = now.Add(c.pause)
+	s.closed[name] = c
+	if was == nil || was.err.Error() != err.Error() {
+		s.options.Logger.Error("no way to a batch system", zap.String("endpoint", name), zap.Error(err))
+	}
+	return err
 }
 
 func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) {

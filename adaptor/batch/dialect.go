@@ -68,6 +68,9 @@ type Query struct {
 	Read func(r runner.Result) ([]Record, error)
 	// Else is asked instead where Read gives an error; nil: nothing is.
 	Else *Query
+	// Unkept are the system's words where Read gives an error because nothing is kept
+	// that could be asked about; nil: there are none.
+	Unkept *regexp.Regexp
 }
 
 // Record is a job as a listing shows it.

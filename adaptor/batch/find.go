@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -45,8 +46,11 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, 
 	if s.Dialect.Recent == nil {
 		return adaptor.Placed{}, false, nil
 	}
-	// Without accounting, the queue and the marks are all that there is to know.
-	ended, _ := s.ask(ctx, s.Dialect.Recent(spec.Born.Add(-skew)))
+	ended, err := s.ask(ctx, s.Dialect.Recent(spec.Born.Add(-skew)))
+	var unkept unkeptError // then the queue and the marks are all that there is to know
+	if err != nil && !errors.As(err, &unkept) {
+		return adaptor.Placed{}, false, err
+	}
 	rec, ok := pick(ended, full.Token, spec.Born)
 	return s.placed(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), ok, nil
 }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
@@ -24,17 +25,19 @@ var PBSPro = Dialect{
 			Read: readQstatF(recordPBSPro),
 		}
 	},
-	// Where no history is kept, qselect says so and exits with 0.
 	Recent: func(since time.Time) Query {
 		return Query{
 			Argv: script("qstat", listPBS, "-x", "-t", "c.gt."+since.UTC().Format("200601021504.05")),
-			Read: readListPBS(recordPBSPro),
+			Read: readListPBS(recordPBSPro), Unkept: unkeptPBS,
 		}
 	},
 	Cancel:   cancelPBS,
 	Canceled: canceledPBS,
 	Probe:    []string{"qstat", "-B"},
 }
+
+// unkeptPBS: where no history is kept, qselect says so and exits with 0.
+var unkeptPBS = regexp.MustCompile(`job_history_enable is set to false`)
 
 // wordsPBS: qstat(1B), "job_state"; C is Torque's. One that was moved to another
 // server is there, in whatever state: of it this server knows nothing.

@@ -3,6 +3,7 @@ package batch_test
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor/batch"
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
 )
 
 // protocolSystems show the token, the one, and a part of the name only, the other.
@@ -39,6 +41,81 @@ func TestLostAnswers(t *testing.T) {
 				}
 				if n, ran := b.fake.Submits(), b.ran("p"); n != 1 || ran != 1 {
 					t.Errorf("%d submits, %d runs", n, ran)
+				}
+			})
+		}
+	}
+}
+
+// TestOverwrittenTokens: where a site writes words of its own over the token, the job is
+// known by its name. It is neither lost nor submitted again, and can be shown and ended.
+func TestOverwrittenTokens(t *testing.T) {
+	for _, system := range fakebatch.Systems() {
+		for _, words := range []string{"", "checked by the site", "project=x.y.1.z"} {
+			t.Run(system+" "+words, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+				b.fake.Stop() // the job's own word is not to be what finds it
+				b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenTimeout})
+				if _, err := s.Submit(t.Context(), spec); err == nil {
+					t.Fatal("it was answered")
+				}
+				id := b.fake.Jobs()[0].ID
+				b.fake.Relabel(id, words)
+				p, ok, err := b.open().Find(t.Context(), spec)
+				if !ok || err != nil || p.Job.ID != id {
+					t.Fatalf("found %+v, %v, %v", p, ok, err)
+				}
+				h := b.handle(spec, p)
+				b.fake.Start()
+				b.until(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+				shown, err := s.Survey(t.Context())
+				if err != nil || len(shown) != 1 || shown[0].Token != "" || shown[0].Tag != render.Tag(spec.Token()) {
+					t.Errorf("shown %+v, %v", shown, err)
+				}
+				b.stopByForce(s, h)
+			})
+		}
+	}
+}
+
+// TestAccountingOfOthers: what accounting shows of others, as sacct does to root, is not
+// taken for ours.
+func TestAccountingOfOthers(t *testing.T) {
+	for _, system := range fakebatch.Systems() {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s, spec := b.open(), b.spec("p", 1, "exit 0")
+			h := b.submit(s, spec)
+			b.ended(s, h)
+			b.fake.Twin(h.Job.ID)
+			b.fake.Purge(h.Job.ID, true)
+			if err := os.RemoveAll(h.Sandbox); err != nil {
+				t.Fatal(err)
+			}
+			if p, ok, err := b.open().Find(t.Context(), spec); ok || err != nil {
+				t.Errorf("found %+v, %v", p, err)
+			}
+		})
+	}
+}
+
+// TestFindWithoutHistory: where no accounting is kept, what the queue and the marks do
+// not show is not there; where it only fails to answer, nobody knows.
+func TestFindWithoutHistory(t *testing.T) {
+	for _, system := range []string{"slurm", "sge", "pbspro"} {
+		for kind, known := range map[fakebatch.Kind]bool{fakebatch.HistoryOff: true, fakebatch.HistoryFails: false} {
+			t.Run(system+" "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				for range 2 { // the second time it answers
+					if _, ok, err := b.open().Find(t.Context(), b.spec("p", 1, "exit 0")); ok || (err == nil) != known {
+						t.Errorf("found %v, %v", ok, err)
+					}
+					known = true
 				}
 			})
 		}

@@ -18,9 +18,12 @@ import (
 func qacct(since time.Time) Query {
 	return Query{
 		Argv: script("qacct", `exec qacct -o "$(id -un)" -b "$1" -j`, since.UTC().Format("200601021504.05")),
-		Read: readQacct,
+		Read: readQacct, Unkept: unkeptSGE,
 	}
 }
+
+// unkeptSGE: sites keep accounting at the qmaster, or in a database.
+var unkeptSGE = regexp.MustCompile(`/accounting: (No such file or directory|Permission denied)`)
 
 // emptyQacct: qacct's words for there being no record yet.
 var emptyQacct = regexp.MustCompile(`(?i)job (id|name) .* not found|no jobs running since startup`)

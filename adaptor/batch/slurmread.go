@@ -73,16 +73,21 @@ func clusterLine(s string) string {
 	return strings.TrimSpace(name)
 }
 
-// sacct asks the accounting database, for this user's allocations only. Without
-// --duplicates it hides a job whose id another one was given later.
+// sacct asks the accounting database, for this user's allocations only: root would be
+// shown everybody's. Without --duplicates it hides a job whose id another one was given
+// later. Of SLURM's commands this is the one that does not heed SLURM_CLUSTERS.
 func sacct(since time.Time, more ...string) Query {
-	argv := append([]string{
-		"sacct", "--allocations", "--parsable2", "--noconvert", "--duplicates",
+	args := append([]string{
+		"--allocations", "--parsable2", "--noconvert", "--duplicates",
 		"--starttime=" + since.UTC().Format("2006-01-02T15:04:05"), // the commands run in UTC
 		"--format=" + sacctFields, "--delimiter=" + separator,
 	}, more...)
-	return Query{Argv: argv, Read: readSacct}
+	return Query{Argv: script("sacct", askSacct, args...), Read: readSacct, Unkept: unkeptSlurm}
 }
+
+const askSacct = `exec sacct --user="$(id -un)" ${SLURM_CLUSTERS:+"--clusters=$SLURM_CLUSTERS"} "$@"`
+
+var unkeptSlurm = regexp.MustCompile(`(?i)accounting storage is disabled`)
 
 // clusters names those of jobs that are of others than the commands' own.
 func clusters(jobs []Ref) []string {

@@ -143,10 +143,31 @@ func (s *System) ask(ctx context.Context, q Query) ([]Record, error) {
 		return nil, err
 	}
 	jobs, err := q.Read(r)
-	if err != nil && q.Else != nil {
+	switch {
+	case err == nil:
+	case q.Else != nil:
 		return s.ask(ctx, *q.Else)
+	case q.Unkept != nil && (r.Code == notFound || q.Unkept.MatchString(both(r))):
+		return nil, unkeptError{err}
+	}
+	for i := range jobs {
+		jobs[i].untoken()
 	}
 	return jobs, err
+}
+
+// unkeptError: there is no history to ask about.
+type unkeptError struct{ error }
+
+// notFound is a shell's exit code for a command that is not there.
+const notFound = 127
+
+// untoken takes away what is shown in a token's place and is none: where a site's plugin
+// or somebody else has written over it, the job is known by its name.
+func (r *Record) untoken() {
+	if _, _, _, ok := pilot.ParseToken(r.Token); !ok {
+		r.Token = ""
+	}
 }
 
 // Query asks the system for all jobs of this user. It is what Listings share.

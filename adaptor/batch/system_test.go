@@ -3,6 +3,8 @@ package batch
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +74,7 @@ func TestCancelAtAnotherCluster(t *testing.T) {
 	token := h.Token()
 	for state, sent := range map[string]bool{"PENDING": true, "RUNNING": true, "COMPLETED": false} {
 		a := &answering{answer: func(argv []string) (runner.Result, error) {
-			switch argv[0] {
+			switch called(argv) {
 			case "squeue":
 				return runner.Result{Stdout: []byte(nobody)}, nil
 			case "sacct":
@@ -92,6 +94,35 @@ func TestCancelAtAnotherCluster(t *testing.T) {
 		}
 		if slices.ContainsFunc(a.asked, there) != sent {
 			t.Errorf("%s: commands %q", state, a.asked)
+		}
+	}
+}
+
+// TestAccountingOfOtherClusters: accounting is asked about the clusters that sbatch and
+// squeue take from the environment.
+func TestAccountingOfOtherClusters(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sacct"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o700); err != nil { //nolint:gosec // a command
+		t.Fatal(err)
+	}
+	path := "PATH=" + dir + ":" + os.Getenv("PATH")
+	for want, env := range map[string][]string{
+		"":                   {path, "SLURM_CLUSTERS="},
+		"--clusters=lab,big": {path, "SLURM_CLUSTERS=lab,big"},
+	} {
+		r, err := runner.NewLocal().Run(t.Context(), runner.Command{Argv: Slurm.Recent(theDay).Argv, Env: env})
+		if err != nil || r.Code != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		got := ""
+		for arg := range strings.FieldsSeq(string(r.Stdout)) {
+			if strings.HasPrefix(arg, "--clusters") {
+				got = arg
+			}
+		}
+		if got != want || !strings.Contains(string(r.Stdout), "--allocations") {
+			t.Errorf("asked %q, want %q", r.Stdout, want)
 		}
 	}
 }

@@ -239,21 +239,33 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 	}
 }
 
-// TestAnEmptyExitMark: a machine that lost its power as an agent ended may show the
-// mark and nothing in it.
-func TestAnEmptyExitMark(t *testing.T) {
+// TestExitMarksOfNoUse: a machine that lost its power as an agent ended may show the
+// mark and nothing in it, and a payload may write over it. While the agent lives that
+// ends nothing; afterwards it is said.
+func TestExitMarksOfNoUse(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	s := b.open()
-	job := b.submit(s, b.spec("empty", 1, "exec sleep 1000"))
-	b.until("the payload", func() bool { return b.ran("empty") == 1 })
-	if err := os.WriteFile(agent.MarksOf(job.Sandbox, 1).Path("exit"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
-		t.Fatal(err)
-	}
-	if out := b.ended(s, job); out.Kind != api.OutcomeFailed || out.Code != pilot.AgentLost {
-		t.Fatalf("%+v", out)
+	for name, text := range map[string]string{
+		"empty": "", "half": `{"kind":"do`, "noise": "\x00\xff\n", "nothing": "{}\n", "list": "[1]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			s := b.open()
+			job := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
+			b.until("the payload", func() bool { return b.ran("p") == 1 })
+			if err := os.WriteFile(agent.MarksOf(job.Sandbox, 1).Path("exit"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if st := b.poll(s, job); st.Phase != adaptor.Running {
+				t.Errorf("while it runs it is %+v", st)
+			}
+			if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
+				t.Fatal(err)
+			}
+			out := b.ended(s, job)
+			if out.Kind != api.OutcomeFailed || out.Code != pilot.AgentLost || strings.Contains(out.Message, "cannot be read") != (text != "") {
+				t.Errorf("%+v", out)
+			}
+		})
 	}
 }

@@ -70,6 +70,7 @@ type job struct {
 	sandbox string
 	host    string
 	token   string
+	garbled error // why the exit mark cannot be read; nil: it can, or there is none
 }
 
 // job reads a job's marks; nil when there are none. The agent's own mark
@@ -159,9 +160,14 @@ func elsewhereError(theirs, ours string) error {
 	return pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", theirs, ours)
 }
 
-// left is the status by the exit mark; nil when there is none.
+// left is the status by the exit mark; nil when there is none. One that nobody will ever
+// be able to read counts as none, but the end says so.
 func (j *job) left() (*adaptor.Status, error) {
 	out, err := j.marks.Exit()
+	if errors.Is(err, agent.ErrGarbled) {
+		j.garbled = err
+		return nil, nil //nolint:nilnil // it is no answer
+	}
 	if err != nil {
 		return &adaptor.Status{}, err
 	}
@@ -178,6 +184,9 @@ func (j *job) lost(code pilot.CauseCode, why string) (adaptor.Status, error) {
 }
 
 func (j *job) end(out api.Outcome) (adaptor.Status, error) {
+	if j.garbled != nil {
+		out.Message += "; its exit mark cannot be read: " + j.garbled.Error()
+	}
 	out.EndedAt = time.Now().UTC()
 	out.Stdout, out.Stderr = agent.Tail(j.sandbox, agent.StdoutFile), agent.Tail(j.sandbox, agent.StderrFile)
 	ended := adaptor.Status{Phase: adaptor.Ended, Native: "gone", Outcome: &out}
@@ -186,7 +195,7 @@ func (j *job) end(out api.Outcome) (adaptor.Status, error) {
 		if status, err := j.left(); status != nil || err != nil { // another one may have been first
 			return *status, err
 		}
-		return ended, nil // there is a mark, and it is empty
+		return ended, nil // there is a mark, and it is empty or garbled
 	}
 	ended.Reason = unwritten.Error()
 	return ended, nil

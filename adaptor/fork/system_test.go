@@ -140,12 +140,18 @@ func TestAPipeInPlaceOfAMarkBlocksNobody(t *testing.T) {
 	b := newBench(t)
 	s := b.open()
 	job := b.submit(s, b.spec("p", 1, `mkfifo "$PILOT_SANDBOX/.flightlog/1.exit"; exec sleep 1000`))
-	b.until("the pipe", func() bool { return b.poll(s, job).Phase == adaptor.Unknown })
-	if err := os.Remove(agent.MarksOf(job.Sandbox, 1).Path("exit")); err != nil {
-		t.Fatal(err)
+	b.until("the pipe", func() bool {
+		_, err := os.Lstat(agent.MarksOf(job.Sandbox, 1).Path("exit"))
+		return err == nil
+	})
+	if st := b.poll(s, job); st.Phase != adaptor.Running {
+		t.Errorf("while it runs it is %+v", st)
 	}
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
 		t.Fatal(err)
+	}
+	if out := b.ended(s, job); out.Code != pilot.AgentLost {
+		t.Errorf("%+v", out)
 	}
 }
 

@@ -13,11 +13,12 @@ import (
 // The limits that launchers keep where nobody changes them (launcher.Limits,
 // service's lease): what is said of the future here is as good as they are.
 const (
-	lease  = 10 * time.Second
-	lost   = 10 * time.Minute
-	vanish = 2 * time.Minute
-	slack  = 3 * time.Second
-	unused = 30 * time.Second // a launcher that is there takes a pilot well before
+	lease   = 10 * time.Second
+	lost    = 10 * time.Minute
+	vanish  = 2 * time.Minute
+	silence = 6 * time.Minute
+	slack   = 3 * time.Second
+	unused  = 30 * time.Second // a launcher that is there takes a pilot well before
 )
 
 // next says what happens next; empty: nothing.
@@ -40,7 +41,7 @@ func next(f *Facts) string {
 	case p.State == pilot.Launching:
 		return "it is PENDING_ACTIVE once its batch system has the job; if the answer is lost, the job is looked for by its token"
 	case p.Note.Phase == "vanished":
-		return fmt.Sprintf("if its batch system and its agent stay silent, it is given up after %s", span(vanish))
+		return fmt.Sprintf("if its batch system and its agent stay silent, it is given up after %s, or %s where agents reach no launcher", span(vanish), span(silence))
 	case p.State == pilot.PendingActive && never(p):
 		return "nothing, until somebody changes or cancels it"
 	case p.State == pilot.PendingActive:
@@ -75,6 +76,8 @@ func hints(f *Facts, shown *api.Pilot) []string {
 		}
 	}
 	switch {
+	case p.Note.Health == "no way to its batch system":
+		add("'flightlog history' has the reason; once that is mended, it goes on by itself")
 	case p.State == pilot.PendingLaunch && p.Attempt == 0 && f.Now.Sub(p.SubmittedAt) > unused:
 		add("does a launcher of " + p.Resource + " run? 'flightlog up --resource " + p.Resource + "' starts one")
 	case p.State == pilot.PendingLaunch && p.Failures > 1:

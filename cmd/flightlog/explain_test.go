@@ -156,6 +156,7 @@ func situations(t *testing.T) []struct {
 		{"LAUNCHING", told(t, payload).claimed()},
 		{"LAUNCHING: its launcher is gone", told(t, payload).claimed().gone()},
 		{"LAUNCHING: taken over", told(t, payload).claimed().then(30 * time.Second).claimed()},
+		{"PENDING_LAUNCH: no way", told(t, payload).ill("no way to its batch system").then(time.Hour)},
 		{"PENDING_ACTIVE: not shown yet", waits()},
 		{"PENDING_ACTIVE: running", waits().seen("running", "RUNNING")},
 		{"PENDING_ACTIVE: its launcher is gone", waits().seen("queued", "PENDING (Priority)").gone()},

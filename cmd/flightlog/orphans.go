@@ -33,7 +33,7 @@ func (a *app) orphans() *cobra.Command {
 			"launcher asks its batch systems, for jobs of its account and processes of its host, and then\n" +
 			"reads the log to its end. --kill ends them, after a look that they still are the same jobs;\n" +
 			"foreign ones, which the log does not know and another one may, with --foreign only.",
-		Example: "  flightlog orphans --resource example.cluster\n" +
+		Example: "  flightlog orphans -r example.cluster\n" +
 			"  flightlog orphans --kill --yes -o json",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
@@ -50,7 +50,7 @@ func (a *app) orphans() *cobra.Command {
 		return nil
 	})
 	f := c.Flags()
-	f.StringSliceVar(&h.resources, "resource", nil, "only of these resources; without it, all that launchers serve")
+	f.StringSliceVarP(&h.resources, "resource", "r", nil, "only of these resources; without it, all that launchers serve")
 	f.BoolVar(&h.kill, "kill", false, "end them")
 	f.BoolVarP(&h.yes, "yes", "y", false, "with --kill: do not ask")
 	f.BoolVar(&h.foreign, "foreign", false, "with --kill: also those that the log does not know")

@@ -129,9 +129,9 @@ func TestOrphansAsShown(t *testing.T) {
 		_ = conn.ServeOrphans(t.Context(), "a.b", handle) // it ends with the test
 	}()
 	<-ready
-	got := do(t, "", env, "orphans", "--resource", "a.b")
+	got := do(t, "", env, "orphans", "-r", "a.b")
 	for got.code != 0 && strings.Contains(got.stderr, "no launcher") {
-		got = do(t, "", env, "orphans", "--resource", "a.b")
+		got = do(t, "", env, "orphans", "-r", "a.b")
 	}
 	for _, want := range []string{"m/p", "pilot ended", "(tag bbcdefghij)", "foreign: unknown pilot"} {
 		if got.code != 0 || !strings.Contains(got.stdout, want) {

@@ -189,6 +189,8 @@ objects() {
 	qconf -sp smp >/dev/null 2>&1 || qconf -Ap "$share/util/resources/pe/smp" >>"$dir/init.log" 2>&1 || die 'the parallel environment smp'
 	queue main.q
 	queue short.q
+	queue down.q
+	qmod -d down.q >/dev/null
 	qconf -mattr queue h_rt 0:5:0 short.q >/dev/null || die 'short.q'
 	qmod -cq '*' >/dev/null 2>&1 || true
 }

@@ -97,7 +97,7 @@ func (s *slurm) called() map[string]int {
 // only is the one batch system of a launcher.
 type only struct{ system adaptor.Adaptor }
 
-func (o only) For(*resource.Config) adaptor.Adaptor { return o.system }
+func (o only) For(*resource.Config) (adaptor.Adaptor, error) { return o.system, nil }
 
 // calls has launchers look after pilots that wait in a queue, and gives what was
 // called of the batch system for some time once all are there.

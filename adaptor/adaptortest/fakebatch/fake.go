@@ -220,17 +220,27 @@ func (f *Fake) Resume(id string) {
 	})
 }
 
-// Requeue kills what runs of a job and puts it into the queue again, under its id.
+// Requeue kills what runs of a job and puts it into the queue again, under its id, also
+// one that has ended.
 // It begins again with Start, or at once if the system is not stopped.
 func (f *Fake) Requeue(id string) {
 	f.t.Helper()
 	f.job(id, func(s *state, j *Job) {
-		j.signal(syscall.SIGKILL)
+		if j.State != Ended {
+			j.signal(syscall.SIGKILL)
+		}
 		j.State, j.Started, j.PID, j.Doomed = Queued, time.Time{}, 0, time.Time{}
 		if !s.Stopped {
 			f.startAll(s)
 		}
 	})
+}
+
+// Relabel has a job show other words where its token stood, as a plugin of the site
+// or `scontrol update` does.
+func (f *Fake) Relabel(id, words string) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) { j.Token = words })
 }
 
 // Move gives a waiting job to another server (PBS).

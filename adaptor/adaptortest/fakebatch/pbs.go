@@ -47,6 +47,9 @@ func qselect(c *call) {
 			c.say("%s", j.ID)
 		}
 	}
+	if c.has("-x") {
+		c.faulty(ofHistory)
+	}
 }
 
 func qstatPBS(c *call) {

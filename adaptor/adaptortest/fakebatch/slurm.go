@@ -122,7 +122,8 @@ func orNull(s string) string {
 }
 
 // sacct shows what ended too, and what runs; not the comment, which has to be asked
-// for with AccountingStorageFlags=job_comment since 21.08.
+// for with AccountingStorageFlags=job_comment since 21.08. Who asks is root, who sees
+// everybody's.
 func sacct(c *call) {
 	if c.take(HistoryOff) {
 		c.refuse(says["slurm"].noHistory)
@@ -133,7 +134,11 @@ func sacct(c *call) {
 	c.say("%s", strings.Join(fields, delimiter))
 	asked := strings.Split(c.flag("--jobs"), ",")
 	lags := c.take(HistoryLags)
-	for _, j := range c.mine(true) {
+	jobs := c.shown(true)
+	if c.flag("--user") != "" {
+		jobs = c.mine(true)
+	}
+	for _, j := range jobs {
 		if asked[0] != "" && !slices.Contains(asked, j.ID) || lags && j.State == Ended {
 			continue
 		}

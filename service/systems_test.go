@@ -1,0 +1,58 @@
+package service
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/service/polling"
+)
+
+// TestEndpointsThatCannotBeOpened: what is wrong is said once for each change, however
+// often it is asked, and what was mended is found.
+func TestEndpointsThatCannotBeOpened(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ssh_config")
+	t.Setenv("FLIGHTLOG_SSH_CONFIG", file)
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	core, logs := observer.New(zap.ErrorLevel)
+	synctest.Test(t, func(t *testing.T) {
+		all := newSystems(nil, &LauncherOptions{Resource: "lab.host", Logger: zap.New(core)},
+			fleet{struct{ polling.Bus }{}, struct{ polling.Leases }{}, "a"})
+		defer all.Close()
+		cfg := &resource.Config{JobManagerEndpoint: "slurm+ssh://login.lab/"}
+		ask := func() (err error) {
+			for range 600 {
+				_, err = all.For(cfg)
+				time.Sleep(200 * time.Millisecond)
+			}
+			return err
+		}
+		if err := ask(); err == nil || pilot.CodeOf(err) == pilot.Unsupported || logs.Len() != 1 {
+			t.Errorf("without a file: %v, said %d times", err, logs.Len())
+		}
+		write("Host login.lab\n  ProxyCommand nc %h %p\n")
+		if err := ask(); pilot.CodeOf(err) != pilot.Unsupported || logs.Len() != 2 {
+			t.Errorf("with a ProxyCommand: %v, said %d times", err, logs.Len())
+		}
+		write("")
+		if err := ask(); err != nil || logs.Len() != 2 {
+			t.Errorf("mended: %v, said %d times", err, logs.Len())
+		}
+		for _, endpoint := range []string{"loadl://h/", "slurm+gsissh://h/", "nothing"} {
+			if a, err := all.For(&resource.Config{JobManagerEndpoint: endpoint}); a != nil || pilot.CodeOf(err) != pilot.Unsupported {
+				t.Errorf("%s: %v", endpoint, err)
+			}
+		}
+	})
+}

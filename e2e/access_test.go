@@ -38,7 +38,8 @@ func newGuarded(t *testing.T, mode string) *guarded {
 	if _, code := g.cli("auth", "init", "--dir", g.auth, "--mode", mode); code != 0 {
 		t.Fatal("auth init failed")
 	}
-	conf := "listen: " + g.listen + "\nmax_payload: 2MB\njetstream { store_dir: " + g.store() + " }\ninclude auth/auth.conf\n"
+	conf := "listen: " + g.listen + "\nmax_payload: 2MB\njetstream { store_dir: " + g.store() + " }\n" +
+		"log_file: " + filepath.Join(g.dir, "nats.log") + "\ninclude auth/auth.conf\n"
 	path := filepath.Join(g.dir, "nats.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
@@ -47,7 +48,7 @@ func newGuarded(t *testing.T, mode string) *guarded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.NoSigs, opts.LogFile = true, filepath.Join(g.dir, "nats.log")
+	opts.NoSigs = true
 	s, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -173,6 +173,9 @@ func (c *Conn) handlers() []nats.Option {
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Info("bus disconnected", zap.Error(err)) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrBadHeaderMsg) {
+				return // it comes all the same, without its headers
+			}
 			subject := ""
 			if sub != nil {
 				subject = sub.Subject

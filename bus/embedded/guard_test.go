@@ -85,6 +85,10 @@ func TestAGuardedServer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	url := s.URL()
+	if err := s.Reload(); err != nil || s.URL() != url {
+		t.Errorf("read again: %v, %s became %s", err, url, s.URL())
+	}
 	stranger, doubter := known, known
 	stranger.NKey, doubter.CA = "", ""
 	if _, err := bus.Connect(t.Context(), stranger); pilot.CodeOf(err) != pilot.Denied {

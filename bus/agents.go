@@ -48,31 +48,29 @@ func (c *Conn) ServeAgents(
 	}
 	return c.attend(ctx, attendance{
 		subject: treeAgent + resource + ".*.*.*", queue: fleetQueue, limit: agentLimit,
-		answer: func(ctx context.Context, m *nats.Msg) *nats.Msg { return c.answerAgent(ctx, m, handle) },
+		answer: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) { return c.answerAgent(ctx, m, handle) },
 	})
 }
 
 // answerAgent runs the handler.
-func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler) (out *nats.Msg) {
+func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler) (*nats.Msg, error) {
 	key, verb, err := parseAgentSubject(m.Subject)
-	var request api.AgentRequest
-	if err == nil {
-		// Fields of a later version are tolerated: agents live long.
-		if err = json.Unmarshal(m.Data, &request); err != nil {
-			err = pilot.Errorf(pilot.Invalid, "the request does not decode: %w", err)
-		}
-	}
-	var reply api.AgentReply
-	if err == nil {
-		reply, err = handle(ctx, key, verb, request)
-	}
-	if err == nil {
-		out, err = answering(inJSON, reply, 0)
-	}
 	if err != nil {
-		return refusing(inJSON, err)
+		return nil, err
 	}
-	return out
+	var request api.AgentRequest
+	// Fields of a later version are tolerated: agents live long.
+	if err := json.Unmarshal(m.Data, &request); err != nil {
+		return nil, pilot.Errorf(pilot.Invalid, "the request does not decode: %w", err)
+	}
+	reply, err := handle(ctx, key, verb, request)
+	if err != nil {
+		return nil, err
+	}
+	if reply.Refused != "" {
+		c.refusals.agent(key, verb, request.Attempt, reply.Refused)
+	}
+	return answering(inJSON, reply, 0)
 }
 
 func parseAgentSubject(subject string) (pilot.Key, api.Verb, error) {

@@ -18,8 +18,11 @@ type attendance struct {
 	subject string
 	queue   string // of those that share the work; empty: everybody gets everything
 	limit   int    // answered at once; more are refused as unavailable
-	answer  func(ctx context.Context, m *nats.Msg) *nats.Msg
+	answer  attendant
 }
+
+// attendant answers a message. Its errors are answers too, and logged.
+type attendant func(ctx context.Context, m *nats.Msg) (*nats.Msg, error)
 
 // attend answers what comes, each message in a goroutine of its own, until ctx
 // ends; then it waits for the answers under way. They get ctx.
@@ -30,12 +33,13 @@ func (c *Conn) attend(ctx context.Context, a attendance) error {
 		select {
 		case slots <- struct{}{}:
 		default:
-			c.respond(m, refusing(inJSON, pilot.Errorf(pilot.Unavailable, "this launcher answers %d at once", a.limit)))
+			c.respond(m, nil, pilot.Errorf(pilot.Unavailable, "this launcher answers %d at once", a.limit))
 			return
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
-			c.respond(m, c.guarded(ctx, m, a.answer))
+			answer, err := guarded(ctx, m, a.answer)
+			c.respond(m, answer, err)
 		})
 	})
 	if err != nil {
@@ -57,21 +61,23 @@ func (c *Conn) attend(ctx context.Context, a attendance) error {
 }
 
 // guarded turns a panic into an error.
-func (c *Conn) guarded(ctx context.Context, m *nats.Msg, answer func(context.Context, *nats.Msg) *nats.Msg) (out *nats.Msg) {
+func guarded(ctx context.Context, m *nats.Msg, do attendant) (answer *nats.Msg, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("request failed", zap.String("subject", m.Subject), zap.Error(fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
-			out = refusing(inJSON, pilot.Errorf(pilot.Internal, "panic"))
+			err = &pilot.Error{Code: pilot.Internal, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
 		}
 	}()
-	return answer(ctx, m)
+	return do(ctx, m)
 }
 
-func (c *Conn) respond(m, answer *nats.Msg) {
+// respond sends an answer, or the error there is instead, which it logs.
+func (c *Conn) respond(m, answer *nats.Msg, err error) {
+	if err != nil {
+		c.refusals.request(err, zap.String("subject", oneLine(m.Subject)))
+		answer = refusing(inJSON, err)
+	}
 	if !answerable(m.Reply) {
-		if m.Reply != "" {
-			c.log.Warn("answer to a subject that is no inbox", zap.String("subject", oneLine(m.Reply)))
-		}
+		c.refusals.reply(m.Reply)
 		return
 	}
 	if err := m.RespondMsg(answer); err != nil {

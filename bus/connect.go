@@ -93,10 +93,13 @@ func (cfg *Config) Env() []string {
 
 // Conn is a connection to the bus. All methods may be called at the same time.
 type Conn struct {
-	nc     *nats.Conn
-	js     jetstream.JetStream
-	log    *zap.Logger
-	actor  string
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	log   *zap.Logger
+	actor string
+
+	refusals refusals // of what this connection serves to its agents and others
+
 	since  atomic.Int64  // when it was last connected, Unix ns
 	epoch  atomic.Int64  // of the last answer
 	closed chan struct{} // closed once nc is
@@ -121,6 +124,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}
+	c.refusals = newRefusals(c.log)
 	for wait := newBackoff(reconnectStep, reconnectMax); ; {
 		nc, js, err := c.dial(&cfg)
 		if err == nil {
@@ -169,6 +173,9 @@ func (c *Conn) handlers() []nats.Option {
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Info("bus disconnected", zap.Error(err)) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrBadHeaderMsg) {
+				return // it comes all the same, without its headers
+			}
 			subject := ""
 			if sub != nil {
 				subject = sub.Subject

@@ -37,15 +37,15 @@ func (c *Conn) ServeListings(ctx context.Context, endpoint string, handle Listin
 	}
 	return c.attend(ctx, attendance{
 		subject: treePoll + endpoint, limit: listingLimit,
-		answer: func(ctx context.Context, m *nats.Msg) *nats.Msg {
+		answer: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 			data, err := handle(ctx, m.Data)
 			if most := int(c.nc.MaxPayload()) - listingHeader; err == nil && len(data) > most {
 				err = pilot.Errorf(pilot.Unsupported, "a listing of %d bytes, %d fit into a message", len(data), most)
 			}
 			if err != nil {
-				return refusing(inJSON, fault("answer", err))
+				return refusing(inJSON, fault("answer", err)), nil // who asks logs it
 			}
-			return &nats.Msg{Data: data}
+			return &nats.Msg{Data: data}, nil
 		},
 	})
 }

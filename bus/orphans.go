@@ -28,22 +28,17 @@ func (c *Conn) ServeOrphans(ctx context.Context, resource string, handle Orphans
 	}
 	return c.attend(ctx, attendance{
 		subject: treeFleet + resource + orphansVerb, queue: fleetQueue, limit: orphansLimit,
-		answer: func(ctx context.Context, m *nats.Msg) *nats.Msg {
+		answer: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 			r := Request{Data: m.Data}
 			var asked api.OrphansRequest
-			err := r.Decode(&asked)
-			var reply api.OrphansAnswer
-			if err == nil {
-				reply, err = handle(ctx, asked)
+			if err := r.Decode(&asked); err != nil {
+				return nil, err
 			}
-			var out *nats.Msg
-			if err == nil {
-				out, err = answering(inJSON, reply, 0)
-			}
+			reply, err := handle(ctx, asked)
 			if err != nil {
-				return refusing(inJSON, err)
+				return nil, err
 			}
-			return out
+			return answering(inJSON, reply, 0)
 		},
 	})
 }

@@ -58,7 +58,7 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if err != nil {
 		return nil, invalid("serve", err)
 	}
-	serving := &serving{conn: c, service: s}
+	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger)}
 	at := svc.AddGroup(group)
 	for _, e := range s.Endpoints {
 		handler := micro.HandlerFunc(serving.bind(ctx, e))
@@ -76,8 +76,9 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 
 // serving is one Serve.
 type serving struct {
-	conn    *Conn
-	service Service
+	conn     *Conn
+	service  Service
+	refusals refusals
 
 	mu      sync.Mutex
 	stopped bool
@@ -122,7 +123,9 @@ func (s *serving) bind(ctx context.Context, e Endpoint) func(micro.Request) {
 		refuse := func(format string, args ...any) {
 			s.service.Refused(e.Name, pilot.Unavailable)
 			enc, _ := encodingOf(m.Headers().Get(headerContent), m.Data())
-			s.reply(m.Reply(), refusing(enc, pilot.Errorf(pilot.Unavailable, format, args...)))
+			err := pilot.Errorf(pilot.Unavailable, format, args...)
+			s.refusals.request(err, zap.String("endpoint", e.Name), actor(m.Headers().Get(HeaderActor)))
+			s.reply(m.Reply(), refusing(enc, err))
 		}
 		select {
 		case slots <- struct{}{}:
@@ -162,9 +165,7 @@ func (s *serving) answer(ctx context.Context, e *Endpoint, m micro.Request) *nat
 			len(out.Data), s.conn.nc.MaxPayload())
 	}
 	if err != nil {
-		if pilot.CodeOf(err) == pilot.Internal {
-			s.service.Logger.Error("request failed", zap.String("endpoint", e.Name), zap.Error(err))
-		}
+		s.refusals.request(err, zap.String("endpoint", e.Name), actor(r.Actor))
 		return refusing(enc, err)
 	}
 	return out
@@ -186,10 +187,8 @@ func (s *serving) guard(ctx context.Context, e *Endpoint, r Request) (answer any
 
 func (s *serving) reply(to string, m *nats.Msg) {
 	if !answerable(to) {
-		if to != "" {
-			s.service.Logger.Warn("answer to a subject that is no inbox", zap.String("subject", oneLine(to)))
-		}
-		return // nobody wants to know
+		s.refusals.reply(to)
+		return
 	}
 	m.Subject = to
 	m.Header[api.HeaderEpoch] = []string{strconv.FormatInt(s.service.Epoch, 10)}

@@ -2,13 +2,16 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/client"
@@ -38,7 +41,8 @@ func newGuarded(t *testing.T, mode string) *guarded {
 	if _, code := g.cli("auth", "init", "--dir", g.auth, "--mode", mode); code != 0 {
 		t.Fatal("auth init failed")
 	}
-	conf := "listen: " + g.listen + "\nmax_payload: 2MB\njetstream { store_dir: " + g.store() + " }\ninclude auth/auth.conf\n"
+	conf := "listen: " + g.listen + "\nmax_payload: 2MB\njetstream { store_dir: " + g.store() + " }\n" +
+		"log_file: " + filepath.Join(g.dir, "nats.log") + "\ninclude auth/auth.conf\n"
 	path := filepath.Join(g.dir, "nats.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
@@ -47,7 +51,7 @@ func newGuarded(t *testing.T, mode string) *guarded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.NoSigs, opts.LogFile = true, filepath.Join(g.dir, "nats.log")
+	opts.NoSigs = true
 	s, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -192,4 +196,82 @@ func TestE2EUpWithUsers(t *testing.T) {
 	if _, err := bus.Connect(t.Context(), bus.Config{URL: "nats://" + g.listen}); pilot.CodeOf(err) != pilot.Denied {
 		t.Errorf("a stranger: %v", err)
 	}
+}
+
+// TestE2EUpReadsUsersAgain: at a hangup those who were added get in, those who
+// were revoked are put out, and pilots notice nothing.
+func TestE2EUpReadsUsersAgain(t *testing.T) {
+	g := &guarded{house: newHouse(t), mode: "nkey"}
+	g.auth = filepath.Join(g.dir, "auth")
+	auth := func(args ...string) {
+		t.Helper()
+		if _, code := g.cli(append(append([]string{"auth"}, args...), "--dir", g.auth)...); code != 0 {
+			t.Fatal("auth failed")
+		}
+	}
+	auth("init")
+	auth("add", "client", "--name", "anna")
+	up := g.process("flightlog", "up", "--store", filepath.Join(g.dir, "store"), "--listen", g.listen, "--auth", filepath.Join(g.auth, "auth.conf"))
+	hangup := func(said string) {
+		t.Helper()
+		up.signal(syscall.SIGHUP)
+		if lines := g.lines(refused{"flightlog.log", []string{said}}, time.Now().Add(time.Minute)); len(lines) == 0 {
+			t.Fatalf("it does not say %q", said)
+		}
+	}
+	enter := func(seed string) (*nats.Conn, <-chan struct{}, error) {
+		t.Helper()
+		key, err := nats.NkeyOptionFromSeed(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan struct{})
+		nc, err := nats.Connect("nats://"+g.listen, key, nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+		return nc, closed, err
+	}
+	hold := filepath.Join(g.dir, "hold")
+	if err := os.WriteFile(hold, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := g.manager(g.as("client"))
+	p := submit(t, m, shell("while [ -e "+hold+" ]; do sleep 0.1; done"))[0]
+	reach(t, p, pilot.Active)
+	anna := filepath.Join(g.dir, "copy.nk") // revoke removes the file
+	if err := os.Link(g.credentials("anna"), anna); err != nil {
+		t.Fatal(err)
+	}
+	_, annaIsOut, err := enter(anna)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	auth("add", "client", "--name", "ben")
+	if _, _, err := enter(g.credentials("ben")); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("before the hangup: %v", err)
+	}
+	auth("revoke", "anna")
+	hangup("users read again")
+	<-annaIsOut
+	if _, _, err := enter(anna); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("anna: %v", err)
+	}
+	ben, benIsOut, err := enter(g.credentials("ben"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := os.WriteFile(filepath.Join(g.auth, "auth.conf"), []byte("accounts {"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangup("users not read again")
+	select {
+	case <-benIsOut:
+		t.Error("ben is out, though nobody revoked him")
+	default:
+	}
+	ben.Close()
+	if err := os.Remove(hold); err != nil {
+		t.Fatal(err)
+	}
+	reach(t, p, pilot.Done)
 }

@@ -87,10 +87,6 @@ func TestE2EAttacks(t *testing.T) {
 	if after := g.state(m); after != before {
 		t.Errorf("before %+v\nafter  %+v", before, after)
 	}
-	refused := strings.Count(g.tail(filepath.Join(g.dir, "launcher.log")), "agent refused")
-	if refused == 0 {
-		t.Error("the launcher's log says nothing of refused agents")
-	}
 	if err := os.Remove(hold); err != nil {
 		t.Fatal(err)
 	}
@@ -162,14 +158,19 @@ func junk() []string {
 	}
 }
 
-// payloads sends junk to every endpoint, as JSON and as msgpack.
-func payloads(t *testing.T, g *guarded) {
-	nc := g.as("client").Bus().NATS()
-	for _, endpoint := range []string{
+// endpoints are those that ask for something; the others take an empty request.
+func endpoints() []string {
+	return []string{
 		"session.create", "session.get", "session.close", "manager.create", "manager.get", "manager.close", "pilot.submit", "pilot.get",
 		"pilot.wait", "pilot.cancel", "pilot.history", "pilot.explain", "pilot.logs", "resource.get", "resource.put", "resource.delete",
 		"resource.check", "resource.render",
-	} {
+	}
+}
+
+// payloads sends junk to every endpoint, as JSON and as msgpack.
+func payloads(t *testing.T, g *guarded) {
+	nc := g.as("client").Bus().NATS()
+	for _, endpoint := range endpoints() {
 		for _, body := range junk() {
 			for _, kind := range []string{"application/json", "application/msgpack", "text/html", "a\tb"} {
 				answer, err := nc.RequestMsg(&nats.Msg{

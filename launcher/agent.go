@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
@@ -112,10 +110,6 @@ func (l *Launcher) answer(t *track, s *sight) (effect, bool) {
 		}
 		if v.fenced {
 			l.meter.Fenced(FencedAgent)
-		}
-		if v.reply.Refused != "" {
-			l.logger.Warn("agent refused", zap.String("pilot", t.key.Pilot), zap.String("verb", string(a.verb)),
-				zap.Int("attempt", a.req.Attempt), zap.String("why", v.reply.Refused))
 		}
 		if v.ending && s.Launcher == s.Me {
 			l.expectEnd(t)

@@ -23,7 +23,7 @@ const leaseTTL = 10 * time.Second
 
 // fleet is a log, a batch system and any number of launchers in one bubble.
 type fleet struct {
-	t     *testing.T
+	t     testing.TB
 	log   *bustest.Memory
 	batch *adaptortest.Memory
 	mu    sync.Mutex
@@ -73,7 +73,7 @@ func (s *severed) Append(ctx context.Context, e *events.Event) (uint64, error) {
 	return s.Memory.Append(ctx, e)
 }
 
-func newFleet(t *testing.T, cfg adaptortest.Config) *fleet {
+func newFleet(t testing.TB, cfg adaptortest.Config) *fleet {
 	t.Helper()
 	f := &fleet{t: t, log: bustest.NewMemory()}
 	cfg.Agents = f.answer

@@ -36,41 +36,49 @@ func CheckListen(listen string, known, encrypted bool) error {
 		"listen on 127.0.0.1, or give it both users (--auth) and TLS (--tls-cert, --tls-key)", listen)
 }
 
-// guard gives the options users and TLS, and the process itself a key of one
-// run, with which it is a user of the account without limits.
-func (cfg *Config) guard(opts *server.Options) (nkeys.KeyPair, error) {
-	if cfg.TLS.Cert != "" || cfg.TLS.Key != "" {
-		var err error
-		if opts.TLSConfig, err = server.GenTLSConfig(&server.TLSConfigOpts{CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key}); err != nil {
-			return nil, invalid("read the certificate", err)
-		}
-		opts.TLS, opts.TLSTimeout = true, tlsTimeout
-	}
+// identity is a key of this process for one run; nil: nobody is asked for any.
+func (cfg *Config) identity() (nkeys.KeyPair, error) {
 	if cfg.Auth == "" {
 		return nil, nil //nolint:nilnil // nobody needs one
-	}
-	said, err := server.ProcessConfigFile(cfg.Auth)
-	if err != nil {
-		return nil, invalid("read the users", err)
-	}
-	if len(said.TrustedOperators) > 0 {
-		return nil, pilot.Errorf(pilot.Unsupported, "%s is of mode operator, which needs a NATS server of its own", cfg.Auth)
-	}
-	at := slices.IndexFunc(said.Accounts, func(a *server.Account) bool { return a.GetName() == cfg.account() })
-	if at < 0 {
-		return nil, pilot.Errorf(pilot.Invalid, "%s has no tenant %s", cfg.Auth, cfg.account())
 	}
 	self, err := nkeys.CreateUser()
 	if err != nil {
 		return nil, &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
 	}
+	return self, nil
+}
+
+// guard gives the options users and TLS. The process itself is a user of the
+// account without limits.
+func (cfg *Config) guard(opts *server.Options, self nkeys.KeyPair) error {
+	if cfg.TLS.Cert != "" || cfg.TLS.Key != "" {
+		var err error
+		if opts.TLSConfig, err = server.GenTLSConfig(&server.TLSConfigOpts{CertFile: cfg.TLS.Cert, KeyFile: cfg.TLS.Key}); err != nil {
+			return invalid("read the certificate", err)
+		}
+		opts.TLS, opts.TLSTimeout = true, tlsTimeout
+	}
+	if cfg.Auth == "" {
+		return nil
+	}
+	said, err := server.ProcessConfigFile(cfg.Auth)
+	if err != nil {
+		return invalid("read the users", err)
+	}
+	if len(said.TrustedOperators) > 0 {
+		return pilot.Errorf(pilot.Unsupported, "%s is of mode operator, which needs a NATS server of its own", cfg.Auth)
+	}
+	at := slices.IndexFunc(said.Accounts, func(a *server.Account) bool { return a.GetName() == cfg.account() })
+	if at < 0 {
+		return pilot.Errorf(pilot.Invalid, "%s has no tenant %s", cfg.Auth, cfg.account())
+	}
 	public, err := self.PublicKey()
 	if err != nil {
-		return nil, &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
+		return &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
 	}
 	opts.Accounts, opts.SystemAccount = said.Accounts, said.SystemAccount
 	opts.Nkeys = append(said.Nkeys, &server.NkeyUser{Nkey: public, Account: said.Accounts[at]})
-	return self, nil
+	return nil
 }
 
 func (cfg *Config) account() string {

@@ -7,12 +7,17 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus"
@@ -80,6 +85,10 @@ func TestAGuardedServer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	url := s.URL()
+	if err := s.Reload(); err != nil || s.URL() != url {
+		t.Errorf("read again: %v, %s became %s", err, url, s.URL())
+	}
 	stranger, doubter := known, known
 	stranger.NKey, doubter.CA = "", ""
 	if _, err := bus.Connect(t.Context(), stranger); pilot.CodeOf(err) != pilot.Denied {
@@ -89,6 +98,47 @@ func TestAGuardedServer(t *testing.T) {
 	defer cancel()
 	if _, err := bus.Connect(ctx, doubter); pilot.CodeOf(err) != pilot.Invalid {
 		t.Errorf("without its authority: %v", err)
+	}
+}
+
+// TestRefusalsOfTheServerAreToldOnce, as such and not as its own errors.
+func TestRefusalsOfTheServerAreToldOnce(t *testing.T) {
+	t.Parallel()
+	users, err := auth.Init(filepath.Join(t.TempDir(), "auth"), auth.NKey)
+	if err == nil {
+		_, err = users.Add(access.User{Role: access.Subscriber})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, seen := observer.New(zap.WarnLevel)
+	s, err := embedded.Start(t.Context(), embedded.Config{
+		Store: t.TempDir(), Listen: "127.0.0.1:0", Auth: users.Conf(), Logger: zap.New(core),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	c, err := bus.Connect(t.Context(), bus.Config{URL: s.URL(), NKey: users.Credentials("subscriber"), InboxPrefix: "_INBOX_subscriber"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.NATS().Publish("pilots.evt.a.b.m.p", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.NATS().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bus.Connect(t.Context(), bus.Config{URL: s.URL()}); pilot.CodeOf(err) != pilot.Denied {
+		t.Errorf("a stranger: %v", err)
+	}
+	lines := seen.FilterMessage("server refuses").FilterField(zap.String("code", "denied"))
+	for _, text := range []string{`"pilots.evt.a.b.m.p"`, "authentication error"} {
+		said := lines.Filter(func(e observer.LoggedEntry) bool { return strings.Contains(fmt.Sprint(e.ContextMap()), text) })
+		if said.Len() != 1 {
+			t.Errorf("%s is told %d times: %+v", text, said.Len(), seen.All())
+		}
 	}
 }
 

@@ -47,6 +47,7 @@ const DefaultListen = "127.0.0.1:4222"
 type Server struct {
 	nats *server.Server
 	lock *storeLock
+	cfg  Config
 	self nkeys.KeyPair // nil: nobody is asked
 }
 
@@ -55,11 +56,11 @@ type Server struct {
 // listen address; denied: others could reach it and nobody would be asked who he
 // is; unavailable: ctx ended before it was ready.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	opts, err := cfg.options()
+	self, err := cfg.identity()
 	if err != nil {
 		return nil, err
 	}
-	self, err := cfg.guard(opts)
+	opts, err := cfg.options(self)
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +76,25 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		lock.unlock()
 		return nil, err
 	}
-	return &Server{nats: s, lock: lock, self: self}, nil
+	return &Server{nats: s, lock: lock, cfg: cfg, self: self}, nil
 }
 
-// options are the configuration in the server's terms.
-func (cfg *Config) options() (*server.Options, error) {
+// Reload reads users and certificate again. Who is no longer known is
+// disconnected, who is new gets in, all others stay. After an error those of
+// before count.
+func (s *Server) Reload() error {
+	opts, err := s.cfg.options(s.self)
+	if err != nil {
+		return err
+	}
+	if err := s.nats.ReloadOptions(opts); err != nil {
+		return invalid("reload", err)
+	}
+	return nil
+}
+
+// options are the configuration in the server's terms, where this process is self.
+func (cfg *Config) options(self nkeys.KeyPair) (*server.Options, error) {
 	if cfg.Store == "" {
 		return nil, pilot.Errorf(pilot.Invalid, "embed: no directory for the store")
 	}
@@ -100,7 +115,10 @@ func (cfg *Config) options() (*server.Options, error) {
 	} else if opts.SyncInterval, err = time.ParseDuration(sync); err != nil || opts.SyncInterval <= 0 {
 		return nil, pilot.Errorf(pilot.Invalid, "sync %q is neither \"always\" nor a duration such as 1s", sync)
 	}
-	return opts, cfg.Cluster.into(opts)
+	if err := cfg.Cluster.into(opts); err != nil {
+		return nil, err
+	}
+	return opts, cfg.guard(opts, self)
 }
 
 func (c *Cluster) into(opts *server.Options) (err error) {

@@ -2,17 +2,22 @@ package embedded
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/zap"
 
+	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/pilot"
 )
 
 // serverLog hands the server's log to zap, and remembers what it calls fatal:
 // an embedded server that cannot start says so nowhere else.
 type serverLog struct {
-	log *zap.Logger
+	log      *zap.Logger
+	refusals *zap.Logger
 
 	mu    sync.Mutex
 	fatal string
@@ -22,7 +27,8 @@ func newServerLog(log *zap.Logger) *serverLog {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &serverLog{log: log.Named("nats")}
+	log = log.Named("nats")
+	return &serverLog{log: log, refusals: bus.Bounded(log)}
 }
 
 // failure is the first fatal message as an error.
@@ -46,8 +52,16 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	l.log.Error("server cannot go on", zap.String("text", text))
 }
 
+// refused are the words by which errors are known that clients cause at will.
+var refused = []string{"Violation", server.ErrAuthentication.Error(), server.ErrMaxPayload.Error()}
+
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("server error", zap.String("text", fmt.Sprintf(format, v...)))
+	text := fmt.Sprintf(format, v...)
+	if slices.ContainsFunc(refused, func(word string) bool { return strings.Contains(text, word) }) {
+		l.refusals.Warn("server refuses", zap.String("code", string(pilot.Denied)), zap.String("text", text))
+		return
+	}
+	l.log.Error("server error", zap.String("text", text))
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {

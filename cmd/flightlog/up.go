@@ -105,13 +105,11 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	page.Logger = log.Named("page")
-	server, err := embedded.Start(ctx, embedded.Config{
-		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"), Auth: u.guard.auth, TLS: u.guard.tls,
-	})
+	server, stop, err := u.serve(ctx, dir, log)
 	if err != nil {
 		return err
 	}
-	defer server.Shutdown()
+	defer stop()
 	conn, err := bus.Connect(ctx, bus.Config{
 		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: log.Named("bus"),
 	})
@@ -132,6 +130,19 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		log.Info("stopped; pilots keep running")
 	}
 	return err
+}
+
+// serve starts the bus, which reads its users again when it is told to, until
+// stop is called.
+func (u *upFlags) serve(ctx context.Context, dir string, log *zap.Logger) (s *embedded.Server, stop func(), err error) {
+	s, err = embedded.Start(ctx, embedded.Config{
+		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"), Auth: u.guard.auth, TLS: u.guard.tls,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	deaf := u.guard.rereads(s, log)
+	return s, func() { deaf(); s.Shutdown() }, nil
 }
 
 // parts are those whose readiness is that of this process.

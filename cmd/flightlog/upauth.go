@@ -1,9 +1,13 @@
 package main
 
 import (
+	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/pflag"
+	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus"
@@ -36,6 +40,30 @@ func (g *guardFlags) check(listen string) error {
 		return &pilot.Error{Code: pilot.Denied, Message: "--" + err.Error()}
 	}
 	return err
+}
+
+// rereads has the bus read its users again at each SIGHUP, until stop is called.
+func (g *guardFlags) rereads(server *embedded.Server, log *zap.Logger) (stop func()) {
+	if g.auth == "" {
+		return func() {}
+	}
+	hangups, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(ended)
+		for range hangups {
+			if err := server.Reload(); err != nil {
+				log.Error("users not read again: those of before count", zap.Error(err))
+			} else {
+				log.Info("users read again", zap.String("file", g.auth))
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups) // nothing is sent any more
+		<-ended
+	}
 }
 
 // agents gives how agents of each resource reach the bus.

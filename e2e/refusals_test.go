@@ -1,0 +1,251 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// refused is what a log is to say once, in one line.
+type refused struct {
+	log   string
+	words []string
+}
+
+// attacks are made one after the other; each is refused, and adds what is to be said.
+type attacks struct {
+	g       *guarded
+	manager *client.Manager
+	pilot   *client.Pilot
+	secret  string // the true one of the pilot's attempt
+	said    []refused
+}
+
+func (a *attacks) expect(log string, words ...string) {
+	a.said = append(a.said, refused{log, words})
+}
+
+// TestE2ERefusalsAreLogged: whatever is refused is told once, by who refused it,
+// and is in no other way seen in the log of pilots.
+func TestE2ERefusalsAreLogged(t *testing.T) {
+	g := newGuarded(t, "nkey")
+	if _, code := g.cli("auth", "add", "launcher", "--dir", g.auth, "--resource", "site-b.host"); code != 0 {
+		t.Fatal("auth add failed")
+	}
+	g.reload()
+	tap := newTap(t, g.listen)
+	g.parts(tap.address)
+	a := &attacks{g: g, manager: g.manager(g.as("client"))}
+	hold := filepath.Join(g.dir, "hold")
+	if err := os.WriteFile(hold, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.pilot = submit(t, a.manager, shell("while [ -e "+hold+" ]; do sleep 0.1; done"))[0]
+	reach(t, a.pilot, pilot.Active)
+	secrets := tap.secrets()
+	if len(secrets) != 1 {
+		t.Fatalf("%d secrets", len(secrets))
+	}
+	a.secret = secrets[0]
+	before := g.state(a.manager)
+	a.agents()
+	a.payloads()
+	a.subjects()
+	a.oversize()
+	if after := g.state(a.manager); after != before {
+		t.Errorf("before %+v\nafter  %+v", before, after)
+	}
+	if err := os.Remove(hold); err != nil {
+		t.Fatal(err)
+	}
+	reach(t, a.pilot, pilot.Done)
+	before = g.state(a.manager)
+	a.agent(api.Activate, 1, a.secret, "the pilot is DONE")
+	if after := g.state(a.manager); after != before {
+		t.Errorf("before %+v\nafter  %+v", before, after)
+	}
+	a.verify()
+}
+
+// agents ask as one that has all but the right to the attempt.
+func (a *attacks) agents() {
+	a.agent(api.Beat, 1, "guessed", "it is not of the present attempt")
+	a.agent(api.Activate, 0, a.secret, "it is not of the present attempt")
+	a.agent(api.Finish, 0, a.secret, "it is not of the present attempt")
+	a.agent(api.Activate, 1, a.secret, "another agent has activated this attempt")
+
+	nc := a.g.as("agent-local-localhost").Bus().NATS()
+	for i, body := range []string{"\x00", "[]", strings.Repeat("[", 100_000), strings.Repeat("x", 900_000), `{"secret":{}}`} {
+		subject := fmt.Sprintf("pilots.agent.local.localhost.%s.hostile-%d.activate", a.manager.UID(), i)
+		a.ask(nc, &nats.Msg{Subject: subject, Data: []byte(body)}, "launcher.log", subject)
+	}
+	unknown := fmt.Sprintf("pilots.agent.local.localhost.%s.nobody.beat", a.manager.UID())
+	a.ask(nc, &nats.Msg{Subject: unknown, Data: []byte("{}")}, "launcher.log", unknown)
+	reply := "pilots.evt.local.localhost." + a.manager.UID() + ".by-launcher"
+	if err := nc.PublishMsg(&nats.Msg{Subject: unknown + ".more", Reply: reply}); err != nil { // no agent's subject
+		a.g.t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		a.g.t.Fatal(err)
+	}
+	a.expect("nats.log", "Publish Violation", unknown+".more")
+}
+
+func (a *attacks) agent(verb api.Verb, attempt int, secret, why string) {
+	a.g.t.Helper()
+	zero := 0
+	reply, err := a.g.as("agent-local-localhost").Bus().AskLauncher(a.g.t.Context(),
+		pilot.Key{Resource: "local.localhost", Manager: a.manager.UID(), Pilot: a.pilot.UID()}, verb, api.AgentRequest{
+			Attempt: attempt, Secret: secret, Instance: "forger",
+			Outcome: &api.Outcome{Kind: api.OutcomeDone, Code: pilot.PayloadFinished, ExitCode: &zero},
+		})
+	if err != nil || reply.Refused != why {
+		a.g.t.Errorf("%s of attempt %d: %+v, %v", verb, attempt, reply, err)
+	}
+	a.expect("launcher.log", `"agent refused"`, `"code":"denied"`, `"pilot":"`+a.pilot.UID()+`"`,
+		`"verb":"`+string(verb)+`"`, fmt.Sprintf(`"attempt":%d`, attempt), `"why":"`+why+`"`)
+}
+
+// ask sends what is refused with a code, which is then to be in the log too.
+func (a *attacks) ask(nc *nats.Conn, m *nats.Msg, log, word string) {
+	a.g.t.Helper()
+	answer, err := nc.RequestMsg(m, time.Minute)
+	if err != nil {
+		a.g.t.Fatalf("%s: %v", word, err)
+	}
+	code, _, _ := strings.Cut(answer.Header.Get(micro.ErrorHeader), ":")
+	if code == "" || code == string(pilot.Internal) {
+		a.g.t.Errorf("%s with %.40q: %v %.200q", m.Subject, m.Data, answer.Header, answer.Data)
+	}
+	a.expect(log, `"request refused"`, `"`+word+`"`, `"code":"`+code+`"`)
+}
+
+// payloads are hostile, one of them for each endpoint and some more.
+func (a *attacks) payloads() {
+	nc := a.g.as("client").Bus().NATS()
+	n := 0
+	send := func(endpoint, body, content string) {
+		actor := fmt.Sprintf("attacker-%d", n)
+		n++
+		a.ask(nc, &nats.Msg{
+			Subject: "pilots.api." + endpoint, Data: []byte(body),
+			Header: nats.Header{"Content-Type": {content}, bus.HeaderActor: {actor}},
+		}, "manager.log", actor)
+	}
+	bodies := junk()
+	for i, endpoint := range endpoints() {
+		send(endpoint, bodies[i%len(bodies)], "application/json")
+		send(endpoint, bodies[(i+1)%len(bodies)], "application/msgpack")
+		send(endpoint, "{}", "text/html")
+	}
+	send("pilot.get", `{"manager":"nobody","uids":["p"]}`, "")
+	send("manager.create", `{"uid":"`+a.manager.UID()+`"}`, "")
+	send("pilot.submit", `{"manager":"`+a.manager.UID()+`","pilots":[{"uid":"../p","resource":"local.localhost","cores":1,"runtime":1}]}`, "")
+	// What asks for an answer where only managers may write gets none.
+	reply := "pilots.evt.local.localhost." + a.manager.UID() + ".by-manager"
+	m := &nats.Msg{Subject: "pilots.api.pilot.list", Reply: reply, Data: []byte("{}")}
+	if err := nc.PublishMsg(m); err != nil {
+		a.g.t.Fatal(err)
+	}
+	a.expect("manager.log", `"answer refused: its subject is no inbox"`, `"code":"denied"`, `"subject":"`+reply+`"`)
+}
+
+// subjects are other roles'; the servers refuse them.
+func (a *attacks) subjects() {
+	for _, user := range []string{"client", "subscriber", "agent-local-localhost", "launcher-site-b-host"} {
+		nc := a.g.as(user).Bus().NATS()
+		for _, tree := range []string{"evt", "note", "cmd"} {
+			subject := fmt.Sprintf("pilots.%s.local.localhost.%s.by-%s", tree, a.manager.UID(), user)
+			if err := nc.Publish(subject, []byte("{}")); err != nil {
+				a.g.t.Fatal(err)
+			}
+			a.expect("nats.log", "Publish Violation", `"`+subject+`"`)
+		}
+		if err := nc.Flush(); err != nil {
+			a.g.t.Fatal(err)
+		}
+	}
+}
+
+// liar lets the client believe that the server takes any size.
+type liar struct{}
+
+func (liar) Dial(network, address string) (net.Conn, error) {
+	c, err := net.Dial(network, address)
+	return &deceived{Conn: c}, err
+}
+
+type deceived struct{ net.Conn }
+
+func (d *deceived) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	copy(b[:n], bytes.Replace(b[:n], []byte(`"max_payload":2097152`), []byte(`"max_payload":9097152`), 1))
+	return n, err
+}
+
+// oversize sends more than the server takes, which ends the connection.
+func (a *attacks) oversize() {
+	key, err := nats.NkeyOptionFromSeed(a.g.credentials("client"))
+	if err != nil {
+		a.g.t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	nc, err := nats.Connect("nats://"+a.g.listen, key, nats.SetCustomDialer(liar{}), nats.NoReconnect(),
+		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	if err != nil {
+		a.g.t.Fatal(err)
+	}
+	if err := nc.Publish("pilots.api.pilot.submit", make([]byte, 3<<20)); err != nil {
+		a.g.t.Fatal(err)
+	}
+	<-closed
+	a.expect("nats.log", "maximum payload exceeded")
+}
+
+// verify looks for all that was to be said.
+func (a *attacks) verify() {
+	over := time.Now().Add(time.Minute)
+	for _, s := range a.said {
+		if found := a.g.lines(s, over); len(found) != 1 {
+			a.g.t.Errorf("%s says %d times %q: %q", s.log, len(found), s.words, found)
+		}
+	}
+}
+
+// lines gives those lines of a log that have all the words, once there is one or
+// the time is over.
+func (h *house) lines(s refused, over time.Time) []string {
+	h.t.Helper()
+	for ; ; time.Sleep(10 * time.Millisecond) { // between two looks
+		b, err := os.ReadFile(filepath.Join(h.dir, s.log))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		var found []string
+		for line := range strings.Lines(string(b)) {
+			missing := false
+			for _, w := range s.words {
+				missing = missing || !strings.Contains(line, w)
+			}
+			if !missing {
+				found = append(found, line)
+			}
+		}
+		if len(found) > 0 || time.Now().After(over) {
+			return found
+		}
+	}
+}

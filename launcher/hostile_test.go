@@ -1,0 +1,165 @@
+package launcher_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/flightlog/flightlog/adaptor/adaptortest"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// gateway is where agents ask: a launcher with an active pilot, on a real server.
+type gateway struct {
+	*fleet
+	answers *nats.Subscription
+	wire    net.Conn // of who need not keep to what a client library sends
+	asked   int
+}
+
+func newGateway(f *testing.F) *gateway {
+	f.Helper()
+	g := &gateway{fleet: newFleet(f, adaptortest.Config{})}
+	m := g.launch("a")
+	g.awaitState(g.submit("p", pilot.Description{}), pilot.Active)
+	server := bustest.JetStream(f)
+	conn := bustest.Connect(f, server)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- conn.ServeAgents(ctx, "local.localhost", m.Answer, m.Overhear) }()
+	f.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			f.Error(err)
+		}
+	})
+	user := bustest.Connect(f, server)
+	for err := error(pilot.Errorf(pilot.Unavailable, "")); pilot.CodeOf(err) == pilot.Unavailable; { // it begins to listen
+		_, err = user.AskLauncher(f.Context(), key("p"), api.Beat, api.AgentRequest{})
+	}
+	var err error
+	if g.answers, err = user.NATS().SubscribeSync("_INBOX.fuzz.*"); err == nil {
+		err = user.NATS().Flush()
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	g.wire = dial(f, strings.TrimPrefix(server.URL(), "nats://"))
+	return g
+}
+
+// dial connects without a client library.
+func dial(t testing.TB, address string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	lines := bufio.NewReader(c)
+	if _, err = lines.ReadString('\n'); err == nil {
+		_, err = c.Write([]byte(`CONNECT {"headers":true,"verbose":false,"pedantic":false}` + "\r\nPING\r\n"))
+	}
+	for line := ""; err == nil && line != "PONG\r\n"; {
+		line, err = lines.ReadString('\n')
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// ask sends what need be no request, and gives its answer.
+func (g *gateway) ask(t *testing.T, subject string, header, body []byte) *nats.Msg {
+	t.Helper()
+	g.asked++
+	inbox := fmt.Sprintf("_INBOX.fuzz.%d", g.asked)
+	if len(header) > 0 {
+		header = fmt.Appendf(nil, "NATS/1.0\r\n%s\r\n\r\n", header)
+	}
+	frame := fmt.Appendf(nil, "HPUB %s %s %d %d\r\n%s%s\r\n", subject, inbox, len(header), len(header)+len(body), header, body)
+	if len(header) == 0 {
+		frame = fmt.Appendf(nil, "PUB %s %s %d\r\n%s\r\n", subject, inbox, len(body), body)
+	}
+	if _, err := g.wire.Write(frame); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	answer, err := g.answers.NextMsgWithContext(ctx)
+	if err != nil {
+		t.Fatalf("%s, %.200q, %.200q: %v", subject, header, body, err)
+	}
+	if answer.Subject != inbox {
+		t.Fatalf("%s was answered twice", answer.Subject)
+	}
+	return answer
+}
+
+// end is how many events the log has.
+func (g *gateway) end(t *testing.T) uint64 {
+	t.Helper()
+	for e, err := range g.log.Tail(context.Background(), events.Span{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Mark {
+			return e.Seq
+		}
+	}
+	return 0
+}
+
+// FuzzAgents asks as an agent's user may, who has no secret: there is one answer,
+// which refuses, and nothing is written.
+func FuzzAgents(f *testing.F) {
+	for _, header := range []string{
+		"", "Nats-Msg-Id: 1", "Nats-Expected-Last-Sequence: 9", "no header at all", ": :\r\n\x00", "A:\xff\xfe", strings.Repeat("A: b\r\n", 500),
+		"Nats-Service-Error-Code: 200\r\nNats-Service-Error: fine", "Content-Type: application/msgpack",
+	} {
+		f.Add("p", "activate", []byte(header), []byte(`{"attempt":1,"secret":"guessed","instance":"forger"}`))
+	}
+	for _, body := range []string{
+		"", "null", "[]", `"x"`, "{", "\x00\xff", strings.Repeat("[", 10_000), `{"attempt":1e400}`, `{"attempt":-1,"secret":{}}`, `{"secret":null}`,
+		`{"attempt":1,"outcome":{"kind":"done","code":"payload_completed","exit_code":0}}`, `{"attempt":1,"outcome":{"at":"9999-99-99"}}`,
+	} {
+		for _, verb := range []string{"activate", "beat", "finish", "release"} {
+			f.Add("p", verb, []byte{}, []byte(body))
+		}
+	}
+	f.Add("nobody", "beat", []byte{}, []byte("{}"))
+	f.Add("\u202e", "\u00e9", []byte{}, []byte("{}"))
+	g := newGateway(f)
+	f.Fuzz(func(t *testing.T, name, verb string, header, body []byte) {
+		if name == "" || verb == "" || strings.ContainsAny(name+verb, ".*> \t\r\n\x00") || len(name)+len(verb) > 512 || len(header)+len(body) > 1<<19 {
+			t.Skip("the server lets no such message through")
+		}
+		before := g.end(t)
+		answer := g.ask(t, "pilots.agent.local.localhost.m."+name+"."+verb, header, body)
+		if number := answer.Header.Get(micro.ErrorCodeHeader); number != "" {
+			var said api.ErrorAnswer
+			if err := json.Unmarshal(answer.Data, &said); err != nil || said.Error.Code == "" || said.Error.Code == pilot.Internal {
+				t.Errorf("code %s, %v: %s", number, err, answer.Data)
+			}
+		} else {
+			var said api.AgentReply
+			if err := json.Unmarshal(answer.Data, &said); err != nil || said.Refused == "" {
+				t.Errorf("%v: %s", err, answer.Data)
+			}
+		}
+		if after := g.end(t); after != before {
+			t.Errorf("the log went from %d to %d", before, after)
+		}
+	})
+}

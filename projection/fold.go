@@ -95,6 +95,9 @@ func (v *View) changed(e *events.Event) bool {
 		return false
 	}
 	was, follows := p.State, e.Prev == p.Seq && (p.blind == 0 || p.blind != p.Seq)
+	// Whoever appends by compare-and-set expects what stood there last. One that
+	// expects more than is known here was read ahead of what lies between.
+	expected := e.Prev >= p.Seq
 	p.Seq = e.Seq
 	kind, known := e.Move()
 	switch {
@@ -102,6 +105,10 @@ func (v *View) changed(e *events.Event) bool {
 		v.odd.Unknown++
 		p.blind = e.Seq
 		v.degrade(p, "message %d is of a kind this version does not know: %.64q", e.Seq, e.Kind)
+		return false
+	case !expected:
+		v.odd.Refused++
+		v.degrade(p, "message %d expects %d, which was not the last: its writer did not look", e.Seq, e.Prev)
 		return false
 	case !pilot.Allowed(e.From, kind, e.Status.State) || follows && e.From != was || was.Final():
 		v.odd.Refused++

@@ -43,7 +43,7 @@ type Tally struct {
 
 // Oddities counts what moved nothing and should not have been there.
 type Oddities struct {
-	Refused uint64 // changes that the machine does not allow, and second births
+	Refused uint64 // changes that the machine does not allow or that do not expect the one before, and second births
 	Unknown uint64 // kinds and classes of a later version
 	Broken  uint64 // messages that do not decode
 }

@@ -184,6 +184,39 @@ func TestWhatTheMachineForbidsMovesNothing(t *testing.T) {
 	})
 }
 
+// TestWhoDoesNotExpectTheLastMovesNothing: no compare-and-set lets such a change
+// in, whatever it says; the writers after it must still expect it.
+func TestWhoDoesNotExpectTheLastMovesNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h := drawHistory(t)
+		v := fold(h.log)
+		all, _ := v.List(projection.Filter{}, 0, 0)
+		all = slices.DeleteFunc(all, func(p projection.Pilot) bool { return p.Seq == 0 })
+		if len(all) == 0 {
+			return
+		}
+		p := rapid.SampledFrom(all).Draw(t, "pilot")
+		kind := rapid.SampledFrom(pilot.Kinds()).Draw(t, "kind")
+		e, ok := events.Moved(p.Key, rapid.Uint64Range(0, p.Seq-1).Draw(t, "prev"), p.Status, kind, nil)
+		if !ok {
+			return
+		}
+		e.Seq = v.Applied() + 1
+		if v.Apply(&e) {
+			t.Fatalf("%+v moved %+v", e, p)
+		}
+		now, _ := v.Get(p.Manager, p.Pilot)
+		if !reflect.DeepEqual(now.Status, p.Status) || now.Degraded == "" || now.Seq != e.Seq || v.Oddities().Refused != 1 {
+			t.Fatalf("no trace: %+v, %+v", now, v.Oddities())
+		}
+		next, ok := events.Moved(p.Key, e.Seq, p.Status, kind, nil)
+		if next.Seq = e.Seq + 1; !ok || !v.Apply(&next) {
+			t.Fatalf("the next, %+v, is refused", next)
+		}
+	})
+}
+
 var key = pilot.Key{Resource: "local.a", Manager: "m1", Pilot: "p"}
 
 // TestAfterWhatIsNotUnderstoodTheNextIsBelieved: it carries the whole status,

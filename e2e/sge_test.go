@@ -112,7 +112,8 @@ func (h *batchHouse) coreCases(c core) {
 // submitted waits for it, and there is one run of each.
 func (h *batchHouse) outage(c core) {
 	t := h.t
-	ps := submit(t, h.m, h.job("sleep 60"), h.job("sleep 5"), h.job("sleep 600"))
+	goes := filepath.Join(h.dir, "goes")
+	ps := submit(t, h.m, h.job("until [ -e "+goes+" ]; do sleep 0.2; done"), h.job("sleep 5"), h.job("sleep 600"))
 	staying, ending, canceled := ps[0], ps[1], ps[2]
 	reach(t, staying, pilot.Active)
 	reach(t, canceled, pilot.Active)
@@ -130,6 +131,7 @@ func (h *batchHouse) outage(c core) {
 		}
 	}
 	h.testbed(c.system, c.back)
+	h.write("goes", "")
 	for _, p := range []*client.Pilot{ending, staying, late} {
 		h.ends(p, pilot.Done, pilot.PayloadFinished)
 	}

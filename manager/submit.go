@@ -52,8 +52,7 @@ func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.Pilot
 		return a, nil, err
 	}
 	if before.pilots != nil {
-		a, err = answerPilots(before.pilots, before.seq)
-		return a, nil, err
+		return answerSubmitted(before.pilots, before.seq), nil, nil
 	}
 	es = o.events(c.actor())
 	seq, err := m.append(ctx, es...)
@@ -68,8 +67,32 @@ func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.Pilot
 	if err != nil {
 		return a, nil, err
 	}
-	a, err = answerPilots(ps, seq)
-	return a, nil, err
+	return answerSubmitted(ps, seq), nil, nil
+}
+
+// answerSubmitted tells of pilots that are there, whatever there is to tell: where a
+// message has no room for all of it, of each no more than which it is, where it stands, and
+// what was changed of its description, as far as there is room for that.
+func answerSubmitted(ps []projection.Pilot, seq uint64) api.PilotsAnswer {
+	answer, err := answerPilots(ps, seq)
+	if err == nil {
+		return answer
+	}
+	answer = api.PilotsAnswer{Pilots: make([]api.Pilot, len(ps)), Seq: seq}
+	room := maxAnswer
+	for i := range ps {
+		p := api.PilotOf(&ps[i])
+		answer.Pilots[i] = api.Pilot{
+			UID: p.UID, Manager: p.Manager, Resource: p.Resource, State: p.State, SubmittedAt: p.SubmittedAt, Attempt: p.Attempt, Seq: p.Seq,
+		}
+		room -= heft(&answer.Pilots[i])
+	}
+	for i := range ps {
+		if b := ps[i].Birth; b != nil && textsOf(b.Notes) <= room {
+			answer.Pilots[i].Notes, room = b.Notes, room-textsOf(b.Notes)
+		}
+	}
+	return answer
 }
 
 // standing is some pilots as of a position of the log.

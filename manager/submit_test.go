@@ -2,12 +2,14 @@ package manager_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/manager"
@@ -268,5 +270,46 @@ func TestTakenUIDsAreAConflict(t *testing.T) {
 	wantCode(t, err, pilot.Conflict)
 	if f := pilot.FaultsOf(err); len(f) != 1 || f[0].Index != 1 || f[0].Field != "uid" {
 		t.Errorf("got %+v", f)
+	}
+}
+
+// TestTheLargestListIsAnswered: what is accepted has an answer, also when it is asked
+// for again, however much there is to tell of each pilot.
+func TestTheLargestListIsAnswered(t *testing.T) {
+	t.Parallel()
+	_, m, of := one(t)
+	ds := jobs(api.MaxItems)
+	r := api.SubmitRequest{Manager: of, Pilots: ds, IdempotencyKey: "once"}
+	var first api.PilotsAnswer
+	for size := 200; ; size-- {
+		for i := range ds {
+			ds[i].Arguments = []string{strings.Repeat("x", size)}
+		}
+		var err error
+		if first, err = m.Submit(t.Context(), r, user); err == nil {
+			break
+		}
+		if pilot.CodeOf(err) != pilot.Invalid || size == 0 {
+			t.Fatalf("arguments of %d bytes: %v", size, err)
+		}
+		if n := len(pilotsOf(t, m, of)); n != 0 {
+			t.Fatalf("refused with arguments of %d bytes, and %d pilots are there", size, n)
+		}
+	}
+	if len(ds[0].Arguments[0]) == 200 {
+		t.Fatal("no list is too large")
+	}
+	again, err := m.Submit(t.Context(), r, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range map[string]api.PilotsAnswer{"the first time": first, "again": again} {
+		b, err := json.Marshal(a)
+		if err != nil || len(b) > bus.MaxMessage || len(a.Pilots) != len(ds) {
+			t.Errorf("%s: %d pilots in %d bytes, %v", name, len(a.Pilots), len(b), err)
+		}
+	}
+	if !slices.Equal(uidsOf(first.Pilots), uidsOf(again.Pilots)) {
+		t.Error("other pilots the second time")
 	}
 }

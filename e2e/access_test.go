@@ -166,9 +166,9 @@ func TestE2EAccess(t *testing.T) {
 	}
 }
 
-// watchEnds reads the log until that many pilots of a manager have ended.
+// watchEnds reads the log from its beginning until that many pilots of a manager have ended.
 func watchEnds(ctx context.Context, c *client.Client, manager pilot.UID, n int) error {
-	for ch, err := range c.Watch(ctx, client.WatchOptions{Manager: manager}) {
+	for ch, err := range c.Watch(ctx, client.WatchOptions{Manager: manager, Replay: client.ReplayAll}) {
 		if err != nil {
 			return err
 		}

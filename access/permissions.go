@@ -35,6 +35,9 @@ const (
 	hub    = "$JS.hub.API."
 )
 
+// output is where launchers are asked what a payload prints.
+const output = "pilots.fleet.*.*.output"
+
 // TailSlots is how many consumers a user may have to read the log with.
 const TailSlots = 8
 
@@ -54,7 +57,7 @@ func (u *User) Permissions() Permissions {
 	case Launcher:
 		p.launcher(u)
 	case Client:
-		p.publish("pilots.api.>")
+		p.publish("pilots.api.>", output)
 		if u.Watch {
 			p.read(u)
 		}
@@ -88,7 +91,7 @@ func (p *Permissions) manager(u *User) {
 	// It makes log and leases where there are none; to change them takes an admin.
 	p.publish(api+"INFO", api+"STREAM.CREATE."+log, api+"STREAM.CREATE.KV_"+leases)
 	p.lookUpLeases()
-	p.publish("pilots.api.>") // the live page asks as everybody does
+	p.publish("pilots.api.>", output) // the live page asks as everybody does
 	p.Subscribe = append(p.Subscribe, "pilots.api.>", "$SRV.>")
 	p.Respond = respond
 }

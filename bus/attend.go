@@ -21,7 +21,7 @@ type attendance struct {
 	answer  attendant
 }
 
-// attendant answers a message. Its errors are answers too, and logged.
+// attendant answers a message; nil: others do. Its errors are answers too, and logged.
 type attendant func(ctx context.Context, m *nats.Msg) (*nats.Msg, error)
 
 // attend answers what comes, each message in a goroutine of its own, until ctx
@@ -75,6 +75,9 @@ func (c *Conn) respond(m, answer *nats.Msg, err error) {
 	if err != nil {
 		c.refusals.request(err, zap.String("subject", oneLine(m.Subject)))
 		answer = refusing(inJSON, err)
+	}
+	if answer == nil {
+		return // others answer
 	}
 	if !answerable(m.Reply) {
 		c.refusals.reply(m.Reply)

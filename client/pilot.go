@@ -68,6 +68,30 @@ func (p *Pilot) Logs(ctx context.Context) (api.LogsAnswer, error) {
 	return call[api.LogsAnswer](ctx, p.m.c, "pilot.logs", api.PilotRequest{Manager: p.m.uid, UID: p.uid})
 }
 
+// outputTime is how long a launcher may take to read a sandbox, before it is taken
+// to be away.
+const outputTime = 15 * time.Second
+
+// Output gives the ends of what the payload has printed: so far, from the launcher
+// that the pilot belongs to, or in all, from the log. Code unavailable or timeout:
+// no launcher has the pilot, or it cannot read the output now.
+func (p *Pilot) Output(ctx context.Context) (api.OutputAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, outputTime)
+	defer cancel()
+	now, err := p.Get(ctx)
+	if err != nil || now.Launcher == "" {
+		return api.OutputAnswer{}, err
+	}
+	if !now.State.Final() {
+		out, err := p.m.c.conn.AskOutput(ctx, pilot.Key{Resource: now.Resource, Manager: p.m.uid, Pilot: p.uid})
+		if pilot.CodeOf(err) != pilot.Closed {
+			return out, err
+		}
+	}
+	logs, err := p.Logs(ctx)
+	return api.OutputAnswer{Stdout: logs.Stdout, Stderr: logs.Stderr}, err
+}
+
 // one takes the single element of an answer about one pilot.
 func one[T any](all []T, err error) (T, error) {
 	if len(all) == 1 {

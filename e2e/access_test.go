@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
@@ -138,9 +139,10 @@ func TestE2EAccess(t *testing.T) {
 			if err := os.WriteFile(hold, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			running := submit(t, m, shell("while [ -e "+hold+" ]; do sleep 0.1; done"))
+			running := submit(t, m, shell("echo so far; echo oops >&2; while [ -e "+hold+" ]; do sleep 0.1; done"))
 			submit(t, m, shell("exit 3"), shell("echo out; echo err >&2; env"))
 			reach(t, running[0], pilot.Active)
+			g.prints(running[0], api.OutputAnswer{Stdout: "so far\n", Stderr: "oops\n"})
 			secrets := append(tap.secrets(), g.seeds()...)
 			searchProcesses(t, secrets)
 			if err := os.Remove(hold); err != nil {
@@ -163,6 +165,22 @@ func TestE2EAccess(t *testing.T) {
 				g.searchOutput(secrets, append(args, "-m", m.UID(), running[0].UID()))
 			}
 		})
+	}
+}
+
+// prints sees what a pilot that runs has printed, as a client and as the command line.
+func (g *guarded) prints(p *client.Pilot, want api.OutputAnswer) {
+	g.t.Helper()
+	over := time.Now().Add(time.Minute)
+	for out := (api.OutputAnswer{}); out != want; time.Sleep(20 * time.Millisecond) { // between two looks
+		var err error
+		if out, err = p.Output(g.t.Context()); err != nil || time.Now().After(over) {
+			g.t.Fatalf("it prints %q, %v", out, err)
+		}
+	}
+	out, code := g.cli(append([]string{"logs", "-m", p.Manager().UID(), "-o", "quiet", p.UID()}, g.flags("client")...)...)
+	if code != 0 || out != want.Stdout {
+		g.t.Errorf("logs: exit %d, %q", code, out)
 	}
 }
 

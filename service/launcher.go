@@ -109,7 +109,7 @@ func (o *LauncherOptions) open(
 func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Part) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 3) // who ends need not wait
+	ended := make(chan error, 4) // who ends need not wait
 	go func() { ended <- l.Run(ctx) }()
 	serve := func(serve func() error) {
 		select {
@@ -120,6 +120,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 		}
 	}
 	go serve(func() error { return conn.ServeOrphans(ctx, o.Resource, l.Orphans) })
+	go serve(func() error { return conn.ServeOutput(ctx, o.Resource, l.Output) })
 	go serve(func() error {
 		part.Serves()
 		if o.Ready != nil {
@@ -130,7 +131,7 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 	err := <-ended
 	leaving := ctx.Err() != nil
 	stop()
-	for range 2 {
+	for range 3 {
 		<-ended //nolint:errcheck // they ended because they were told to
 	}
 	if leaving {

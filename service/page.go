@@ -132,6 +132,15 @@ func (s pageSource) Logs(ctx context.Context, manager, uid pilot.UID) (api.LogsA
 	return call[api.LogsAnswer](ctx, s, "pilot.logs", api.PilotRequest{Manager: manager, UID: uid})
 }
 
+// Output gives what a pilot that runs has printed so far.
+func (s pageSource) Output(ctx context.Context, manager, uid pilot.UID) (api.OutputAnswer, error) {
+	p, err := s.Pilot(ctx, manager, uid)
+	if err != nil || p.Launcher == "" {
+		return api.OutputAnswer{}, err
+	}
+	return s.conn.AskOutput(ctx, pilot.Key{Resource: p.Resource, Manager: manager, Pilot: uid})
+}
+
 // Script gives the script of a pilot's job.
 func (s pageSource) Script(ctx context.Context, manager, uid pilot.UID) (api.RenderAnswer, error) {
 	p, err := s.Pilot(ctx, manager, uid)

@@ -56,6 +56,7 @@ func (h *Handler) route() error {
 	h.mux.HandleFunc("GET /api/events", h.known(h.stream))
 	h.mux.HandleFunc("GET /api/marks", h.known(h.marks))
 	h.mux.HandleFunc("GET /api/pilots/{manager}/{uid}", h.known(h.pilot))
+	h.mux.HandleFunc("GET /api/pilots/{manager}/{uid}/output", h.known(h.output))
 	h.mux.HandleFunc("GET /api/pilots/{manager}/{uid}/script", h.known(h.script))
 	h.mux.HandleFunc("POST /api/pilots/{manager}/{uid}/cancel", h.known(h.ours(h.cancel)))
 	h.mux.HandleFunc("POST /api/login", h.ours(h.login))

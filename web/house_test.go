@@ -141,6 +141,19 @@ func (l *ledger) Logs(_ context.Context, _, uid pilot.UID) (api.LogsAnswer, erro
 	return api.LogsAnswer{Stdout: hostile, Lines: []api.Line{{Message: hostile}}}, err
 }
 
+func (l *ledger) Output(_ context.Context, _, uid pilot.UID) (api.OutputAnswer, error) {
+	p, err := l.get(uid)
+	switch {
+	case err != nil:
+		return api.OutputAnswer{}, err
+	case p.State.Final():
+		return api.OutputAnswer{}, pilot.Errorf(pilot.Closed, "it has ended")
+	case p.State != pilot.Active:
+		return api.OutputAnswer{}, pilot.Errorf(pilot.Timeout, "nobody answers")
+	}
+	return api.OutputAnswer{Stdout: hostile}, nil
+}
+
 func (l *ledger) Script(_ context.Context, _, uid pilot.UID) (api.RenderAnswer, error) {
 	_, err := l.get(uid)
 	return api.RenderAnswer{Script: "#!/bin/sh\n"}, err

@@ -19,7 +19,7 @@ const (
 	maxBody   = 8 << 10 // bytes of a request's body
 	maxReason = 500     // characters of a reason
 	maxAsked  = 100     // pilots whose marks may be asked for at a time
-	atOnce    = 8       // histories read at the same time
+	atOnce    = 8       // histories, or outputs, read at the same time
 	patience  = 10 * time.Second
 )
 
@@ -50,6 +50,40 @@ func (h *Handler) pilot(w http.ResponseWriter, r *http.Request) {
 	}
 	f.Marks = marksOf(f.Events)
 	answer(w, f)
+}
+
+// output answers GET /api/pilots/{manager}/{uid}/output: what a pilot that runs has
+// printed so far, or, which is no failure of the page, why that is not known.
+func (h *Handler) output(w http.ResponseWriter, r *http.Request) {
+	var said struct {
+		api.OutputAnswer
+
+		Why string `json:"why,omitempty"`
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	select {
+	case h.outputs <- struct{}{}:
+	case <-ctx.Done():
+		refuse(w, http.StatusServiceUnavailable, "too many ask for output")
+		return
+	}
+	defer func() { <-h.outputs }()
+	manager, uid := named(r)
+	var err error
+	switch said.OutputAnswer, err = h.cfg.Service.Output(ctx, manager, uid); pilot.CodeOf(err) {
+	case pilot.Closed: // the log has it
+	case pilot.Timeout:
+		said.Why = "no launcher answers for it"
+	case pilot.Unavailable:
+		said.Why = "its launcher cannot read it now"
+	default:
+		if err != nil {
+			fail(w, err)
+			return
+		}
+	}
+	answer(w, said)
 }
 
 // script answers GET /api/pilots/{manager}/{uid}/script.

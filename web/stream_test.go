@@ -204,6 +204,28 @@ func TestHostileTextStaysData(t *testing.T) {
 	}
 }
 
+// TestOutputOfARunningPilot is data too; where there is none, the page says why and
+// does not fail.
+func TestOutputOfARunningPilot(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.put("runs", pilot.Active, nil)
+	l.put("waits", pilot.PendingActive, nil)
+	l.put("ended", pilot.Done, nil)
+	server := serve(t, l, web.Config{})
+	for uid, want := range map[string][2]string{"runs": {hostile, ""}, "waits": {"", "no launcher answers for it"}, "ended": {}} {
+		resp, body := ask(t, http.MethodGet, server.URL+"/api/pilots/m/"+uid+"/output", "", nil)
+		var said struct{ Stdout, Stderr, Why string }
+		if err := json.Unmarshal([]byte(body), &said); err != nil || resp.StatusCode != http.StatusOK ||
+			[2]string{said.Stdout, said.Why} != want || strings.Contains(body, "<script>") {
+			t.Errorf("%s: %v, %s: %s", uid, err, resp.Status, body)
+		}
+	}
+	if resp, _ := ask(t, http.MethodGet, server.URL+"/api/pilots/m/unknown/output", "", nil); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("an unknown pilot: %s", resp.Status)
+	}
+}
+
 // TestMarksCompleteRows for all visitors that come later.
 func TestMarksCompleteRows(t *testing.T) {
 	t.Parallel()

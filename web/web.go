@@ -34,6 +34,7 @@ type Service interface {
 	Pilot(ctx context.Context, manager, uid pilot.UID) (api.Pilot, error)
 	History(ctx context.Context, manager, uid pilot.UID) ([]api.Event, error)
 	Logs(ctx context.Context, manager, uid pilot.UID) (api.LogsAnswer, error)
+	Output(ctx context.Context, manager, uid pilot.UID) (api.OutputAnswer, error)
 	Script(ctx context.Context, manager, uid pilot.UID) (api.RenderAnswer, error)
 	Cancel(ctx context.Context, manager, uid pilot.UID, reason string) error
 }
@@ -68,6 +69,7 @@ type Handler struct {
 	mux     *http.ServeMux
 	token   [sha256.Size]byte // of the token, so that comparing takes as long for any
 	streams chan struct{}     // one for each that is open
+	outputs chan struct{}     // one for each that is asked for
 	over    chan struct{}     // closed when Run ends
 	now     func() time.Time
 }
@@ -88,7 +90,7 @@ func New(cfg Config) (*Handler, error) {
 	cfg.Stall = or(cfg.Stall, 15*time.Second)
 	h := &Handler{
 		cfg: cfg, feed: newFeed(cfg.Keep), token: sha256.Sum256([]byte(cfg.Token)),
-		streams: make(chan struct{}, cfg.Streams), over: make(chan struct{}), now: time.Now,
+		streams: make(chan struct{}, cfg.Streams), outputs: make(chan struct{}, atOnce), over: make(chan struct{}), now: time.Now,
 	}
 	return h, h.route()
 }

@@ -18,7 +18,8 @@ type Harness struct {
 	// would have; what the others submitted stays.
 	Open func() adaptor.Adaptor
 	// Spec is an attempt to launch a payload that ends well at once, or, held,
-	// one that runs until it is stopped.
+	// one that runs until it is stopped; that of a Reader first prints a line
+	// "held", and one that is not UTF-8 to stderr.
 	Spec func(pilotUID string, attempt int, held bool) *adaptor.Spec
 	// Stop makes the answer to that pilot's next beats "stop".
 	Stop func(pilot.Key)
@@ -45,6 +46,7 @@ func TestAdaptor(t *testing.T, open func(t *testing.T) Harness) {
 		"answers are in the order asked":      answersInOrder,
 		"a context that ended asks nothing":   endedContext,
 		"a survey shows what nobody asks for": surveyed,
+		"what a payload prints can be read":   outputSoFar,
 	} {
 		t.Run(name, func(t *testing.T) { law(t, open(t)) })
 	}

@@ -16,7 +16,7 @@ func TestForkPassesTheContract(t *testing.T) {
 			Open: func() adaptor.Adaptor { return b.open() },
 			Spec: func(uid string, attempt int, held bool) *adaptor.Spec {
 				if held {
-					return b.spec(uid, attempt, "exec sleep 1000")
+					return b.spec(uid, attempt, "echo held; printf '\\303\\n' >&2; exec sleep 1000")
 				}
 				return b.spec(uid, attempt, "exit 0")
 			},

@@ -37,6 +37,7 @@ A M L C W S G
 + - + - - - -  pub pilots.poll.site-a.e
 + - - - - - -  pub pilots.poll.site-b.e
 + - - - - - -  pub pilots.fleet.site-a.host.orphans
++ + - + + - -  pub pilots.fleet.site-a.host.output
 + - + - - - -  pub $KV.PILOTS_LEASES.launcher.site-a.host.x
 + - - - - - -  pub $KV.PILOTS_LEASES.launcher.site-b.host.x
 + - + - - - -  pub $KV.PILOTS_LEASES.poll.site-a.e
@@ -82,6 +83,8 @@ A M L C W S G
 - - - - - - -  sub pilots.agent.site-b.host.*.*.*
 - - - - - - -  sub pilots.agent.>
 + - + - - - -  sub pilots.fleet.site-a.host.orphans
++ - + - - - -  sub pilots.fleet.site-a.host.output
++ - - - - - -  sub pilots.fleet.site-b.host.output
 + - - - - - -  sub pilots.fleet.site-b.host.orphans
 + - + - - - -  sub pilots.poll.site-a.e
 + - - - - - -  sub pilots.poll.site-b.e

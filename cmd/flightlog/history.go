@@ -102,8 +102,9 @@ func (a *app) logs() *cobra.Command {
 	c := &cobra.Command{
 		Use: "logs UID", Args: cobra.ExactArgs(1),
 		Short: "Show the ends of a payload's output, and what happened to the pilot",
-		Long: "Show the ends of what the payload printed, which are there once the pilot has ended, and\n" +
-			"what happened to the pilot in words. With -o quiet: only the payload's standard output.",
+		Long: "Show the ends of what the payload printed, so far where it runs, and what happened to the\n" +
+			"pilot in words. Of a pilot that runs its launcher is asked; where it does not answer, stderr\n" +
+			"says so. With -o quiet: only the payload's standard output.",
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
 		p, err := a.thePilot(ctx, cl, args[0])
@@ -113,6 +114,13 @@ func (a *app) logs() *cobra.Command {
 		l, err := p.Logs(ctx)
 		if err != nil {
 			return err
+		}
+		if l.Stdout == "" && l.Stderr == "" {
+			out, err := p.Output(ctx)
+			if err != nil {
+				a.tell("flightlog: what the payload has printed so far is not known: %v", err)
+			}
+			l.Stdout, l.Stderr = out.Stdout, out.Stderr
 		}
 		return a.print(logsOf(&l))
 	}, a.pilotsNamed)

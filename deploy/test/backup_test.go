@@ -3,10 +3,13 @@ package deploy_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,41 +19,87 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// site is a server, a manager and a launcher over one directory.
+// site is one server or a cluster of them, managers and a launcher over one
+// directory.
 type site struct {
-	t   *testing.T
-	dir string
-	url string
-	env []string
-	nc  *nats.Conn
+	t       *testing.T
+	dir     string
+	env     []string
+	servers []func() // end one each
+	nc      *nats.Conn
+	bus     *jsm.Manager
 }
 
-// newSite starts a server with an empty store, and nothing else.
-func newSite(t *testing.T) *site {
+// newSite starts servers with empty stores, and nothing else.
+func newSite(t *testing.T, servers int) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir()}
+	var clients, routes []string
+	for range servers {
+		clients, routes = append(clients, "nats://"+address(t)), append(routes, "nats://"+address(t))
+	}
+	all := strings.Join(clients, ",")
+	s.env = append(os.Environ(), "NATS_URL="+all, "XDG_STATE_HOME="+s.dir, "FLIGHTLOG_MANAGER=m")
+	for i := range servers {
+		conf := filepath.Join(s.dir, fmt.Sprintf("nats%d.conf", i))
+		text := fmt.Sprintf("server_name: n%d\nlisten: %s\nmax_payload: 1114112\njetstream { store_dir: %s, sync_interval: always }\n",
+			i, strings.TrimPrefix(clients[i], "nats://"), filepath.Join(s.dir, fmt.Sprintf("store%d", i)))
+		if servers > 1 {
+			text += fmt.Sprintf("cluster { name: c, listen: %q, routes: [%s] }\n",
+				strings.TrimPrefix(routes[i], "nats://"), strings.Join(routes, ", "))
+		}
+		write(t, conf, text, 0o600)
+		s.servers = append(s.servers, s.start("Server is ready", "nats-server", "-c", conf))
+	}
+	var err error
+	if s.nc, err = nats.Connect(all); err == nil {
+		s.bus, err = jsm.New(s.nc)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.nc.Close)
+	s.until("the servers have a leader", func() bool {
+		_, err := s.bus.JetStreamAccountInfo()
+		return err == nil
+	})
+	return s
+}
+
+// address is a free one.
+func address(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, dir: t.TempDir(), url: "nats://" + l.Addr().String()}
-	l.Close()
-	s.env = append(os.Environ(), "NATS_URL="+s.url, "XDG_STATE_HOME="+s.dir, "FLIGHTLOG_MANAGER=m")
-	conf := filepath.Join(s.dir, "nats.conf")
-	write(t, conf, "listen: "+strings.TrimPrefix(s.url, "nats://")+"\nmax_payload: 1114112\njetstream { store_dir: "+
-		filepath.Join(s.dir, "store")+", sync_interval: always }\n", 0o600)
-	s.start("Server is ready", "nats-server", "-c", conf)
-	if s.nc, err = nats.Connect(s.url); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.nc.Close)
-	return s
+	defer l.Close()
+	return l.Addr().String()
 }
 
-// serve starts manager and launcher.
+// until looks again and again whether something is so, for a minute.
+func (s *site) until(what string, so func() bool) {
+	s.t.Helper()
+	for over := time.Now().Add(time.Minute); !so(); time.Sleep(20 * time.Millisecond) { // between two looks
+		if time.Now().After(over) {
+			s.t.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// serve starts as many managers as there are servers, and a launcher.
 func (s *site) serve() (stop func()) {
-	manager := s.start(`"ready"`, "manager", "--log-format", "json")
-	launcher := s.start(`"ready"`, "launcher", "--log-format", "json")
-	return func() { launcher(); manager() }
+	replicas := strconv.Itoa(len(s.servers))
+	var parts []func()
+	for range s.servers {
+		parts = append(parts, s.start(`"ready"`, "manager", "--log-format", "json", "--replicas", replicas))
+	}
+	parts = append(parts, s.start(`"ready"`, "launcher", "--log-format", "json", "--replicas", replicas))
+	return func() {
+		for _, end := range slices.Backward(parts) {
+			end()
+		}
+	}
 }
 
 // start starts a program and waits until it says that it is ready.
@@ -127,11 +176,7 @@ func (s *site) run(uid string) {
 // log opens the stream for what operators do with it.
 func (s *site) log() *jsm.Stream {
 	s.t.Helper()
-	m, err := jsm.New(s.nc)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	stream, err := m.LoadStream("PILOTS")
+	stream, err := s.bus.LoadStream("PILOTS")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -155,7 +200,7 @@ func (s *site) epoch() string {
 // TestBackupAndRestore does what README.md says: a snapshot of the running log,
 // restored into a server with an empty store, is a new epoch with the same pilots.
 func TestBackupAndRestore(t *testing.T) {
-	before := newSite(t)
+	before := newSite(t, 1)
 	stop := before.serve()
 	before.cli("manager", "create", "--uid", "m")
 	before.run("kept")
@@ -167,12 +212,8 @@ func TestBackupAndRestore(t *testing.T) {
 	before.run("lost") // after the backup
 	stop()
 
-	after := newSite(t)
-	m, err := jsm.New(after.nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := m.RestoreSnapshotFromDirectory(t.Context(), "PILOTS", backup); err != nil {
+	after := newSite(t, 1)
+	if _, _, err := after.bus.RestoreSnapshotFromDirectory(t.Context(), "PILOTS", backup); err != nil {
 		t.Fatal(err)
 	}
 	defer after.serve()()
@@ -189,4 +230,58 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("the restored log has epoch %s, as before: positions of the old one seem to hold", now)
 	}
 	after.run("next")
+}
+
+// TestBackupAndRestoreOfACluster does the same with three servers that hold the
+// log three times: it has three copies again in another cluster, every manager
+// there says what every manager said here, and one server may fail.
+func TestBackupAndRestoreOfACluster(t *testing.T) {
+	before := newSite(t, 3)
+	stop := before.serve()
+	before.cli("manager", "create", "--uid", "m")
+	before.run("kept")
+	before.run("other")
+	before.cli("submit", "-r", "local.localhost", "-c", "1", "-t", "1m", "--uid", "bad", "false")
+	before.cli("wait", "--state", "FAILED", "--timeout", "60s", "bad")
+	want, epoch := before.told(), before.epoch()
+	backup := filepath.Join(t.TempDir(), "backup")
+	if _, err := before.log().SnapshotToDirectory(t.Context(), backup, jsm.SnapshotHealthCheck(), jsm.SnapshotConsumers()); err != nil {
+		t.Fatal(err)
+	}
+	before.run("lost") // after the backup
+	stop()
+
+	after := newSite(t, 3)
+	if _, _, err := after.bus.RestoreSnapshotFromDirectory(t.Context(), "PILOTS", backup); err != nil {
+		t.Fatal(err)
+	}
+	after.until("three copies", func() bool {
+		info, err := after.log().Information()
+		if err != nil || info.Config.Replicas != 3 || info.Cluster == nil || len(info.Cluster.Replicas) != 2 {
+			return false
+		}
+		return info.Cluster.Replicas[0].Current && info.Cluster.Replicas[1].Current
+	})
+	defer after.serve()()
+	for range 4 { // whichever manager answers
+		if got := after.told(); got != want {
+			t.Fatalf("the restored service says %s, want %s", got, want)
+		}
+	}
+	if now := after.epoch(); now == epoch {
+		t.Errorf("the restored log has epoch %s, as before", now)
+	}
+	after.run("next")
+	after.servers[0]()
+	after.run("without-one")
+}
+
+// told is what a manager says of everything.
+func (s *site) told() string {
+	s.t.Helper()
+	all := s.cli("list", "-o", "json")
+	for _, uid := range []string{"kept", "other", "bad"} {
+		all += s.cli("get", "-o", "json", uid) + s.cli("history", "-o", "json", uid) + s.cli("logs", "-o", "json", uid)
+	}
+	return all
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { focusSeen, problems } from './access.js';
 import { House, browser, far, here, verdict, visit } from './house.js';
@@ -55,7 +57,7 @@ test('ten pilots: states, filters, one in full, cancel', async (t) => {
   const page = await look(h);
   await live(page);
   await h.submit([
-    here('runs', ['sleep', '600'], { labels: { run: '42' } }), here('stays', ['sleep', '600']), here('ends', ['echo', 'it said hello']),
+    here('runs', ['sh', '-c', `echo line 1; echo '<b>oops</b>' >&2; until [ -e ${join(h.dir, 'more')} ]; do sleep 0.1; done; echo line 2; exec sleep 600`], { labels: { run: '42' } }), here('stays', ['sleep', '600']), here('ends', ['echo', 'it said hello']),
     here('fails', ['sh', '-c', String.raw`printf '\033[31mred\033[0m\n'; echo '<script>globalThis.hacked = 1</script>'; echo oops >&2; exit 7`]),
     here('hostile', ['echo', '<img src=x onerror="globalThis.hacked = 1">', '\u202Egnp.exe', '\u0007\u001b[2J'], { labels: { '<b>bold</b>': '"><i>&amp;' } }),
     far('waits'), far('queued'), far('gone'), far('other', { resource: 'generic.lsf' }), here('last', ['sh', '-c', 'for i in $(seq 0 99); do echo line $i; done']),
@@ -128,6 +130,21 @@ test('ten pilots: states, filters, one in full, cancel', async (t) => {
     await out.getByText('line 99').waitFor();
     const { top, height, all } = await out.evaluate((e) => ({ top: e.scrollTop, height: e.clientHeight, all: e.scrollHeight }));
     assert.ok(all > height && top + height >= all - 1, `${top} + ${height} of ${all}`);
+  });
+
+  await t.test('what a pilot prints is shown while it runs', async () => {
+    await page.goto(`${h.url}pilots/m/runs`);
+    const out = page.getByRole('region', { name: 'Standard output' });
+    await out.getByText('line 1', { exact: true }).waitFor();
+    assert.equal(await page.getByRole('region', { name: 'Standard error' }).textContent(), '<b>oops</b>\n');
+    await page.getByText('Standard output, its end so far').waitFor();
+    assert.deepEqual(await problems(page), []);
+    await writeFile(join(h.dir, 'more'), '');
+    await out.getByText('line 2').waitFor();
+    await page.getByRole('link', { name: '← All pilots' }).click();
+    await count(page, '10 pilots');
+    await page.goto(`${h.url}pilots/m/waits`);
+    await page.getByText('The payload has printed nothing yet.').waitFor();
   });
 
   await t.test('hostile text is text', async () => {

@@ -6,7 +6,7 @@ import { Span } from './span.js';
 import { clock, duration, h, icon, output, plain, precise, setIcon, shown, when } from './text.js';
 
 export class PilotPage {
-  #box; #store; #parts; #data; #key = ''; #stale = false; #loading; #timer = 0; #on;
+  #box; #store; #parts; #data; #key = ''; #stale = false; #loading; #timer = 0; #on; #listening; #sofar;
 
   /** on.cancel(key, name) asks whether the pilot is to be canceled; on.denied() that a token is needed. */
   constructor(box, store, on) {
@@ -14,6 +14,7 @@ export class PilotPage {
     this.#store = store;
     this.#on = on;
     setInterval(() => this.#tick(), 500);
+    document.addEventListener('visibilitychange', () => this.#listen());
   }
 
   get shown() { return !this.#box.hidden; }
@@ -34,7 +35,9 @@ export class PilotPage {
   close() {
     this.#loading?.abort();
     clearTimeout(this.#timer);
+    this.#listening?.abort();
     this.#timer = 0;
+    this.#listening = this.#sofar = undefined;
     this.#key = '';
     this.#box.hidden = true;
     this.#box.removeAttribute('aria-labelledby');
@@ -124,6 +127,27 @@ export class PilotPage {
     }
     this.#log(logs);
     this.#tick(true);
+    this.#listen();
+  }
+
+  /** #listen reads what the payload prints while it runs, again and again as long as somebody looks. */
+  async #listen() {
+    if (this.#listening || document.hidden || !this.#data?.pilot.launcher || this.#data.pilot.ended_at) return;
+    const listening = (this.#listening = new AbortController());
+    while (!listening.signal.aborted && !document.hidden && !this.#data.pilot.ended_at) {
+      let said;
+      try {
+        said = await ask(`/api/pilots/${pathOf(this.#key)}/output`, { signal: listening.signal });
+      } catch (e) {
+        said = { why: e.message };
+        if (!listening.signal.aborted && e.status === 401) return this.#on.denied();
+      }
+      if (listening.signal.aborted) return;
+      this.#sofar = said;
+      this.#log(this.#data.logs);
+      await new Promise((done) => setTimeout(done, 2000));
+    }
+    if (this.#listening === listening) this.#listening = undefined;
   }
 
   #why(pilot) {
@@ -140,17 +164,26 @@ export class PilotPage {
   }
 
   #log({ lines, stdout, stderr }) {
-    const key = JSON.stringify([lines, stdout, stderr]);
+    const ended = !!this.#data.pilot.ended_at;
+    const why = ended ? '' : this.#sofar?.why;
+    if (!ended && this.#sofar) ({ stdout = '', stderr = '' } = this.#sofar);
+    const key = JSON.stringify([lines, stdout, stderr, why, ended]);
     const box = this.#parts.logBody;
     if (box.key === key) return;
     box.key = key;
-    const out = (name, text) => (text ? [h('h3', {}, `${name}, its end`),
+    const pres = [...box.querySelectorAll('pre')];
+    const had = pres.find((pre) => pre === document.activeElement)?.ariaLabel;
+    const above = new Map(pres.filter((pre) => pre.scrollTop + pre.clientHeight < pre.scrollHeight - 1).map((pre) => [pre.ariaLabel, pre.scrollTop]));
+    const out = (name, text) => (text ? [h('h3', {}, `${name}, its end${ended ? '' : ' so far'}`),
       h('pre', { class: 'out', tabindex: '0', role: 'region', 'aria-label': name }, ...output(text))] : []);
     box.replaceChildren(
       h('ul', { class: 'lines' }, ...lines.map((l) => h('li', {}, h('time', { datetime: l.time }, clock(l.time)), h('span', {}, ...shown(l.message))))),
       ...out('Standard output', stdout), ...out('Standard error', stderr),
-      stdout || stderr ? '' : h('p', { class: 'muted' }, this.#data.pilot.ended_at ? 'The payload printed nothing.' : 'What the payload prints is shown once it has ended.'));
-    for (const pre of box.querySelectorAll('pre')) pre.scrollTop = pre.scrollHeight;
+      stdout || stderr ? '' : h('p', { class: 'muted' }, ended ? 'The payload printed nothing.' : why ? `What the payload prints is not known: ${why}.` : 'The payload has printed nothing yet.'));
+    for (const pre of box.querySelectorAll('pre')) {
+      pre.scrollTop = above.get(pre.ariaLabel) ?? pre.scrollHeight;
+      if (pre.ariaLabel === had) pre.focus({ preventScroll: true });
+    }
   }
 
   async #script(key) {

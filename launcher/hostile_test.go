@@ -20,7 +20,7 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// gateway is where agents ask: a launcher with an active pilot, on a real server.
+// gateway is where a launcher with an active pilot is asked, on a real server.
 type gateway struct {
 	*fleet
 	answers *nats.Subscription
@@ -36,18 +36,30 @@ func newGateway(f *testing.F) *gateway {
 	server := bustest.JetStream(f)
 	conn := bustest.Connect(f, server)
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
+	ended := make(chan error, 2)
 	go func() { ended <- conn.ServeAgents(ctx, "local.localhost", m.Answer, m.Overhear) }()
+	go func() { ended <- conn.ServeOrphans(ctx, "local.localhost", m.Orphans) }()
 	f.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
-			f.Error(err)
+		for range cap(ended) {
+			if err := <-ended; err != nil {
+				f.Error(err)
+			}
 		}
 	})
 	user := bustest.Connect(f, server)
-	for err := error(pilot.Errorf(pilot.Unavailable, "")); pilot.CodeOf(err) == pilot.Unavailable; { // it begins to listen
-		_, err = user.AskLauncher(f.Context(), key("p"), api.Beat, api.AgentRequest{})
+	listens := func(ask func() error) {
+		for pilot.CodeOf(ask()) == pilot.Unavailable { // it begins to
+		}
 	}
+	listens(func() error {
+		_, err := user.AskLauncher(f.Context(), key("p"), api.Beat, api.AgentRequest{})
+		return err
+	})
+	listens(func() error {
+		_, err := user.AskOrphans(f.Context(), "local.localhost", api.OrphansRequest{})
+		return err
+	})
 	var err error
 	if g.answers, err = user.NATS().SubscribeSync("_INBOX.fuzz.*"); err == nil {
 		err = user.NATS().Flush()
@@ -121,6 +133,49 @@ func (g *gateway) end(t *testing.T) uint64 {
 	return 0
 }
 
+// refusal is the code of an answer that refuses, which must be one of ours; empty:
+// it does not.
+func refusal(t *testing.T, answer *nats.Msg) pilot.Code {
+	t.Helper()
+	number := answer.Header.Get(micro.ErrorCodeHeader)
+	if number == "" {
+		return ""
+	}
+	var said api.ErrorAnswer
+	if err := json.Unmarshal(answer.Data, &said); err != nil || said.Error.Code == "" || said.Error.Code == pilot.Internal {
+		t.Errorf("code %s, %v: %s", number, err, answer.Data)
+	}
+	return said.Error.Code
+}
+
+// FuzzOrphans asks as an admin may: there is one answer, nothing is written, and the
+// pilot's job goes on whatever is to be killed.
+func FuzzOrphans(f *testing.F) {
+	for _, body := range []string{
+		"", "{}", "null", "[]", "{", "\x00\xff", strings.Repeat("[", 10_000), `{"kill":{}}`, `{"kill":[null]}`, `{"kill":[{"id":"1"}],"foreign":true}`,
+		`{"kill":[{"system":"fork://localhost","id":"1","token":"p"}]}`, `{"unknown":1}`,
+	} {
+		f.Add([]byte{}, []byte(body))
+		f.Add([]byte("A:\xff\xfe"), []byte(body))
+	}
+	g := newGateway(f)
+	f.Fuzz(func(t *testing.T, header, body []byte) {
+		if len(header)+len(body) > 1<<19 {
+			t.Skip("the server lets no such message through")
+		}
+		before := g.end(t)
+		if answer := g.ask(t, "pilots.fleet.local.localhost.orphans", header, body); refusal(t, answer) == "" {
+			var said api.OrphansAnswer
+			if err := json.Unmarshal(answer.Data, &said); err != nil || len(said.Orphans) > 0 {
+				t.Errorf("%v: %s", err, answer.Data)
+			}
+		}
+		if after := g.end(t); after != before {
+			t.Errorf("the log went from %d to %d", before, after)
+		}
+	})
+}
+
 // FuzzAgents asks as an agent's user may, who has no secret: there is one answer,
 // which refuses, and nothing is written.
 func FuzzAgents(f *testing.F) {
@@ -147,12 +202,7 @@ func FuzzAgents(f *testing.F) {
 		}
 		before := g.end(t)
 		answer := g.ask(t, "pilots.agent.local.localhost.m."+name+"."+verb, header, body)
-		if number := answer.Header.Get(micro.ErrorCodeHeader); number != "" {
-			var said api.ErrorAnswer
-			if err := json.Unmarshal(answer.Data, &said); err != nil || said.Error.Code == "" || said.Error.Code == pilot.Internal {
-				t.Errorf("code %s, %v: %s", number, err, answer.Data)
-			}
-		} else {
+		if refusal(t, answer) == "" {
 			var said api.AgentReply
 			if err := json.Unmarshal(answer.Data, &said); err != nil || said.Refused == "" {
 				t.Errorf("%v: %s", err, answer.Data)

@@ -30,6 +30,10 @@ func (c *Conn) attend(ctx context.Context, a attendance) error {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, a.limit)
 	sub, err := c.nc.QueueSubscribe(a.subject, a.queue, func(m *nats.Msg) {
+		if !answerable(m.Reply) {
+			c.refusals.reply(m.Reply)
+			return
+		}
 		select {
 		case slots <- struct{}{}:
 		default:
@@ -78,10 +82,6 @@ func (c *Conn) respond(m, answer *nats.Msg, err error) {
 	}
 	if answer == nil {
 		return // others answer
-	}
-	if !answerable(m.Reply) {
-		c.refusals.reply(m.Reply)
-		return
 	}
 	if err := m.RespondMsg(answer); err != nil {
 		c.log.Warn("request not answered", zap.String("subject", m.Subject), zap.Error(err))

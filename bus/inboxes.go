@@ -2,9 +2,10 @@ package bus
 
 import "strings"
 
-// answerable says whether an answer may go to a subject. We may publish where
-// who asks may not: an answer to one of our own subjects, or of the server's,
-// would do it for him.
+// answerable says whether somebody waits for the answer to a request; else it is
+// none. What a server delivers in somebody's name has no inbox: a message of the
+// log, copied or given by a consumer. And we may publish where who asks may not: an
+// answer to one of our own subjects, or of the server's, would do it for him.
 func answerable(reply string) bool {
 	return reply != "" && !strings.HasPrefix(reply, "pilots.") && !strings.HasPrefix(reply, "$")
 }

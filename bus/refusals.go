@@ -45,7 +45,7 @@ func (r refusals) agent(key pilot.Key, verb api.Verb, attempt int, why string) {
 		zap.String("manager", key.Manager), zap.String("verb", string(verb)), zap.Int("attempt", attempt), zap.String("why", why))
 }
 
-// reply logs a request that names no inbox for its answer; one without any wants none.
+// reply logs what names no inbox for its answer and is therefore no request.
 func (r refusals) reply(to string) {
 	if to != "" {
 		r.log.Warn("answer refused: its subject is no inbox", zap.String("code", string(pilot.Denied)), zap.String("subject", oneLine(to)))

@@ -120,6 +120,10 @@ func (s *serving) bind(ctx context.Context, e Endpoint) func(micro.Request) {
 	}
 	slots := make(chan struct{}, e.Limit)
 	return func(m micro.Request) {
+		if !answerable(m.Reply()) {
+			s.refusals.reply(m.Reply())
+			return
+		}
 		refuse := func(format string, args ...any) {
 			s.service.Refused(e.Name, pilot.Unavailable)
 			enc, _ := encodingOf(m.Headers().Get(headerContent), m.Data())
@@ -186,10 +190,6 @@ func (s *serving) guard(ctx context.Context, e *Endpoint, r Request) (answer any
 }
 
 func (s *serving) reply(to string, m *nats.Msg) {
-	if !answerable(to) {
-		s.refusals.reply(to)
-		return
-	}
 	m.Subject = to
 	m.Header[api.HeaderEpoch] = []string{strconv.FormatInt(s.service.Epoch, 10)}
 	if err := s.conn.nc.PublishMsg(m); err != nil {

@@ -187,6 +187,11 @@ func (t *tailing) give(m jetstream.Msg, given *uint64) (bool, error) {
 		return false, errStopped
 	}
 	t.at = meta.Sequence.Stream
+	if len(m.Data()) == 0 && len(m.Headers()) == 0 {
+		// Through an import nothing comes behind it: servers take it for the end of
+		// the answer (nats-server 2.15.2, client.go: processServiceImport).
+		return false, nil
+	}
 	if t.at == t.end || meta.NumPending == 0 && t.reached() {
 		return true, t.mark()
 	}

@@ -34,7 +34,7 @@ type Config struct {
 	InboxPrefix string // where answers come to; empty: "_INBOX"
 	Actor       string // who asks, told with every Call; may be empty
 
-	InProcess InProcess   // connect to this one without a socket; URL and Context are ignored
+	InProcess InProcess   // connect to this one without a socket; URL and Context are ignored, and NKey goes before its Identity
 	Logger    *zap.Logger // nil: silent
 }
 

@@ -57,7 +57,7 @@ func (cfg *Config) options() ([]nats.Option, error) {
 // connect dials the server, the URL, or what the context says.
 func (cfg *Config) connect(opts []nats.Option) (*nats.Conn, natscontext.Settings, error) {
 	if cfg.InProcess != nil {
-		if public, sign := cfg.InProcess.Identity(); public != "" {
+		if public, sign := cfg.InProcess.Identity(); public != "" && cfg.NKey == "" {
 			opts = append(opts, nats.Nkey(public, sign))
 		}
 		nc, err := nats.Connect("", append(opts, nats.InProcessServer(cfg.InProcess))...)

@@ -117,15 +117,15 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.Ensure(ctx, bus.StreamConfig{}); err != nil {
+	if err := ensure(ctx, conn); err != nil {
 		return err
 	}
 	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	agents, err := u.guard.agents(server.URL(), u.resources)
+	users, err := u.guard.users(server, u.resources)
 	if err != nil {
 		return err
 	}
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, agents, log, panel, page})
+	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, users, log, panel, page})
 	if ctx.Err() != nil {
 		log.Info("stopped; pilots keep running")
 	}
@@ -145,6 +145,14 @@ func (u *upFlags) serve(ctx context.Context, dir string, log *zap.Logger) (s *em
 	return s, func() { deaf(); s.Shutdown() }, nil
 }
 
+// ensure makes what only managers may.
+func ensure(ctx context.Context, conn *bus.Conn) error {
+	if err := conn.Ensure(ctx, bus.StreamConfig{}); err != nil {
+		return err
+	}
+	return service.EnsureLeases(ctx, conn, 0)
+}
+
 // parts are those whose readiness is that of this process.
 func (u *upFlags) parts() []ops.Name {
 	names := []ops.Name{{Part: ops.PartManager}}
@@ -159,7 +167,7 @@ type parts struct {
 	url, dir  string
 	catalogue *resource.Catalogue
 	resources []string
-	agents    map[string]bus.Config // by resource
+	users     map[string]users // by resource
 	log       *zap.Logger
 	panel     *ops.Panel
 	page      service.PageOptions
@@ -185,16 +193,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		})
 	})
 	for _, label := range p.resources {
-		spare := 0
-		if label != localResource {
-			spare = -1 // its jobs start their agents
-		}
-		all.Go(func() error {
-			return service.Launcher(ctx, conn, service.LauncherOptions{
-				Resource: label, State: p.dir, Agent: agents, Bus: p.agents[label], Spare: spare, Policy: service.PolicyOf(p.catalogue, label),
-				Logger: p.log.Named("launcher"), Ready: func() { ready <- struct{}{} }, Panel: p.panel,
-			})
-		})
+		all.Go(func() error { return p.launcher(ctx, conn, label, agents, func() { ready <- struct{}{} }) })
 	}
 	said := fmt.Sprintf("ready: %s\n", p.url)
 	if page != nil {
@@ -213,6 +212,28 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 		return err
 	})
 	return all.Wait()
+}
+
+// launcher runs that of a resource, over a connection of its own if it is a user.
+func (p *parts) launcher(ctx context.Context, conn *bus.Conn, label string, agents []string, ready func()) error {
+	as := p.users[label]
+	if as.launcher != nil {
+		as.launcher.Name, as.launcher.Logger = "flightlog up", p.log.Named("bus")
+		own, err := bus.Connect(ctx, *as.launcher)
+		if err != nil {
+			return err
+		}
+		defer own.Close()
+		conn = own
+	}
+	spare := 0
+	if label != localResource {
+		spare = -1 // its jobs start their agents
+	}
+	return service.Launcher(ctx, conn, service.LauncherOptions{
+		Resource: label, State: p.dir, Agent: agents, Bus: as.agent, Spare: spare, Policy: service.PolicyOf(p.catalogue, label),
+		Logger: p.log.Named("launcher"), Ready: ready, Panel: p.panel,
+	})
 }
 
 // localResource is this machine in the built-in catalogue.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -66,35 +67,45 @@ func (g *guardFlags) rereads(server *embedded.Server, log *zap.Logger) (stop fun
 	}
 }
 
-// agents gives how agents of each resource reach the bus.
-func (g *guardFlags) agents(url string, resources []string) (map[string]bus.Config, error) {
-	all := map[string]bus.Config{}
-	var users []auth.Entry
-	var set *auth.Set
-	if g.auth != "" {
-		var err error
-		if set, err = auth.Open(filepath.Dir(g.auth)); err != nil {
-			return nil, err
+// users are how launchers and agents of one resource reach the bus.
+type users struct {
+	launcher *bus.Config // nil: as the manager does
+	agent    bus.Config
+}
+
+// users gives those of each resource. Where the bus knows its users, launchers are
+// some too: agents reach none that is elsewhere than in the account of their site.
+func (g *guardFlags) users(s *embedded.Server, resources []string) (map[string]users, error) {
+	all := map[string]users{}
+	if g.auth == "" {
+		for _, label := range resources {
+			all[label] = users{agent: bus.Config{URL: s.URL(), CA: g.ca}}
 		}
-		users = set.Users
+		return all, nil
+	}
+	set, err := auth.Open(filepath.Dir(g.auth))
+	if err != nil {
+		return nil, err
 	}
 	var faults []pilot.Fault
-	for _, label := range resources {
-		cfg, found := bus.Config{URL: url, CA: g.ca}, g.auth == ""
-		for i := range users {
-			if u := &users[i]; u.Role == access.Agent && u.Tenant == access.DefaultTenant && u.Resource == label {
-				cfg.NKey, cfg.InboxPrefix, found = set.Credentials(u.Name), u.InboxPrefix(), true
+	find := func(role access.Role, label string) (cfg bus.Config) {
+		for i := range set.Users {
+			if u := &set.Users[i]; u.Role == role && u.Tenant == access.DefaultTenant && u.Resource == label {
+				return bus.Config{NKey: set.Credentials(u.Name), InboxPrefix: u.InboxPrefix()}
 			}
 		}
-		if !found {
-			faults = append(faults, pilot.Fault{
-				Field: "resource", Reason: "there is no user for agents of " + label + "; 'flightlog auth add agent --resource " + label + "' makes one",
-			})
-		}
-		all[label] = cfg
+		faults = append(faults, pilot.Fault{Field: "resource", Reason: fmt.Sprintf(
+			"there is no %[1]s of %[2]s among the users; 'flightlog auth add %[1]s --resource %[2]s' makes one", role, label)})
+		return cfg
+	}
+	for _, label := range resources {
+		launcher, agent := find(access.Launcher, label), find(access.Agent, label)
+		launcher.InProcess = s
+		agent.URL, agent.CA = s.URL(), g.ca
+		all[label] = users{&launcher, agent}
 	}
 	if len(faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Message: "agents need users of their own", Faults: faults}
+		return nil, &pilot.Error{Code: pilot.Invalid, Message: "launchers and agents need users of their own", Faults: faults}
 	}
 	return all, nil
 }

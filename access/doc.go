@@ -1,8 +1,10 @@
 // Package access says who may do what on the bus: the roles, and for each the
 // least list of subjects that it needs to publish and to subscribe to.
 //
-// A tenant is an account of NATS with a log, managers and launchers of its own:
-// no subject of one account is seen in another. Inside a tenant:
+// A tenant is an account of NATS with a log and managers of its own, and further
+// accounts for those that must not name subjects there: one for the launchers and
+// agents of each site, one for each client and subscriber. They import what their
+// users may use, and nothing else. Inside a tenant:
 //
 //   - managers write commands, and on the subject of a pilot what a client
 //     asks for: that it be canceled, or is before anybody claimed it;

@@ -97,7 +97,7 @@ func (p *Permissions) manager(u *User) {
 }
 
 func (p *Permissions) launcher(u *User) {
-	site, _, _ := strings.Cut(u.Resource, ".")
+	site := u.site()
 	p.read(u)
 	p.lookUpLeases()
 	p.publish(

@@ -22,8 +22,8 @@ func born(k pilot.Key) *events.Event {
 }
 
 // TestCopiesMoveNothing: a server answers to whatever subject a request names,
-// so that who may only read can have a message of the log copied to another
-// subject of it. What lands there is no event.
+// so that who reads in the account of the log can have a message of it copied to
+// another subject of it. What lands there is no event.
 func TestCopiesMoveNothing(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
@@ -49,7 +49,7 @@ func TestCopiesMoveNothing(t *testing.T) {
 		if _, err := log.Append(t.Context(), claim); err != nil {
 			t.Fatal(err)
 		}
-		nc := h.raw(t, "subscriber")
+		nc := h.raw(t, "admin")
 		targets := []string{"pilots.cmd." + there + ".m.q.submit", "pilots.evt." + there + ".m.q"}
 		for i, target := range targets {
 			for _, ask := range []struct{ subject, body string }{

@@ -20,17 +20,57 @@ func (s *Set) render() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(head)
 	fmt.Fprintf(&b, "accounts {\n  %s {}\n", access.SystemAccount)
-	for _, tenant := range s.Tenants() {
-		fmt.Fprintf(&b, "  %s {\n    jetstream: enabled\n    users: [\n", quoted(tenant))
-		for i := range s.Users {
-			if e := &s.Users[i]; e.Tenant == tenant {
-				renderUser(&b, e)
+	all := s.accounts()
+	for _, a := range all {
+		fmt.Fprintf(&b, "  %s {\n", quoted(a.Name))
+		if a.Main() {
+			b.WriteString("    jetstream: enabled\n")
+		}
+		b.WriteString("    users: [\n")
+		for _, e := range a.entries {
+			renderUser(&b, e)
+		}
+		b.WriteString("    ]\n")
+		renderExports(&b, a, all)
+		b.WriteString("    imports: [\n")
+		for _, i := range a.Imports(known(all)) {
+			kind := "service"
+			if i.Live {
+				kind = "stream"
 			}
+			fmt.Fprintf(&b, "      { %s: { account: %s, subject: %s }, to: %s }\n", kind, quoted(i.From), quoted(i.Subject), quoted(i.Local))
 		}
 		b.WriteString("    ]\n  }\n")
 	}
 	fmt.Fprintf(&b, "}\nsystem_account: %s\n", access.SystemAccount)
 	return b.Bytes(), nil
+}
+
+// renderExports lets the other accounts of the tenant import, and no others.
+func renderExports(b *bytes.Buffer, a *account, all []*account) {
+	var others []string
+	for _, o := range all {
+		if o.Tenant == a.Tenant && o.Name != a.Name {
+			others = append(others, o.Name)
+		}
+	}
+	if len(others) == 0 {
+		return
+	}
+	b.WriteString("    exports: [\n")
+	for _, e := range a.Exports() {
+		kind, more := "service", ""
+		switch {
+		case e.Live:
+			kind = "stream"
+		case e.Many:
+			more = ", response_type: stream"
+		case e.Patience > 0:
+			more = ", threshold: " + quoted(e.Patience.String())
+		}
+		fmt.Fprintf(b, "      { %s: %s, accounts: %s%s }\n", kind, quoted(e.Subject), quoted(others), more)
+	}
+	b.WriteString("    ]\n")
 }
 
 func renderUser(b *bytes.Buffer, e *Entry) {

@@ -53,7 +53,7 @@ func (s *Set) account(name string) (nkeys.KeyPair, string, error) {
 // can change later, and a token is small enough for the 4 KiB in which a client
 // must introduce itself.
 func (s *Set) credentials(e *Entry, seed []byte) ([]byte, error) {
-	account, public, err := s.account(e.Tenant)
+	account, public, err := s.account(e.Account())
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,7 @@ func (s *Set) credentials(e *Entry, seed []byte) ([]byte, error) {
 	signer, err := nkeys.CreateAccount()
 	if err == nil {
 		defer signer.Wipe()
+		e.Home = e.Account()
 		e.Signer, err = signer.PublicKey()
 	}
 	claims := jwt.NewUserClaims(e.Key)
@@ -100,15 +101,16 @@ func (s *Set) renderOperator() ([]byte, error) {
 	defer operator.Wipe()
 	var preload bytes.Buffer
 	var system string
-	for _, name := range append([]string{access.SystemAccount}, s.Tenants()...) {
-		key, token, err := s.sign(operator, name)
+	all := s.accounts()
+	for _, a := range append([]*account{{Account: access.Account{Name: access.SystemAccount}}}, all...) {
+		key, token, err := s.sign(operator, a, all)
 		if err != nil {
 			return nil, err
 		}
-		if name == access.SystemAccount {
+		if a.Name == access.SystemAccount {
 			system = key
 		}
-		fmt.Fprintf(&preload, "  # %s\n  %s: %s\n", name, key, token)
+		fmt.Fprintf(&preload, "  # %s\n  %s: %s\n", a.Name, key, token)
 	}
 	if s.Token == "" {
 		claims := jwt.NewOperatorClaims(public)
@@ -121,32 +123,62 @@ func (s *Set) renderOperator() ([]byte, error) {
 		head, s.Token, system, preload.String()), nil
 }
 
-// sign gives an account's public key and its token.
-func (s *Set) sign(operator nkeys.KeyPair, name string) (key, token string, err error) {
-	pair, key, err := s.account(name)
+// sign gives an account's public key and its token. What it exports any account may
+// import that the operator signs, which are those of all.
+func (s *Set) sign(operator nkeys.KeyPair, a *account, all []*account) (key, token string, err error) {
+	pair, key, err := s.account(a.Name)
 	if err != nil {
 		return "", "", err
 	}
 	defer pair.Wipe()
 	claims := jwt.NewAccountClaims(key)
-	claims.Name = name
-	if name != access.SystemAccount {
+	claims.Name = a.Name
+	if a.Main() {
 		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
 			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
 		}
 	}
-	for i := range s.Users {
-		if e := &s.Users[i]; e.Tenant == name {
-			claims.SigningKeys.AddScopedSigner(e.scope())
-		}
+	for _, e := range a.entries {
+		claims.SigningKeys.AddScopedSigner(e.scope())
 	}
-	for _, r := range s.Revoked {
-		if r.Tenant == name {
-			claims.RevokeAt(r.Key, r.At)
+	for _, r := range a.revoked {
+		claims.RevokeAt(r.Key, r.At)
+	}
+	for _, e := range a.Exports() {
+		claims.Exports.Add(exported(e))
+	}
+	for _, i := range a.Imports(known(all)) {
+		from, public, err := s.account(i.From)
+		if err != nil {
+			return "", "", err
 		}
+		from.Wipe()
+		claims.Imports.Add(imported(i, public))
 	}
 	if token, err = claims.Encode(operator); err != nil {
-		return "", "", &pilot.Error{Code: pilot.Internal, Op: "sign account " + name, Err: err}
+		return "", "", &pilot.Error{Code: pilot.Internal, Op: "sign account " + a.Name, Err: err}
 	}
 	return key, token, nil
+}
+
+func exported(e access.Export) *jwt.Export {
+	x := &jwt.Export{Name: e.Subject, Subject: jwt.Subject(e.Subject), Type: jwt.Service, ResponseThreshold: e.Patience}
+	switch {
+	case e.Live:
+		x.Type = jwt.Stream
+	case e.Many:
+		x.ResponseType = jwt.ResponseTypeStream
+	}
+	return x
+}
+
+func imported(i access.Import, account string) *jwt.Import {
+	m := &jwt.Import{Name: i.Local, Subject: jwt.Subject(i.Subject), Account: account, Type: jwt.Service}
+	if i.Live {
+		m.Type = jwt.Stream
+	}
+	if i.Local != i.Subject {
+		m.LocalSubject = jwt.RenamingSubject(i.Local)
+	}
+	return m
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -30,12 +31,14 @@ type Entry struct {
 	access.User
 	Key     string    `json:"key"`
 	Signer  string    `json:"signer,omitempty"` // that signed its token, and nothing else ever
+	Home    string    `json:"home,omitempty"`   // in mode operator: the account of its token; empty: the tenant's
 	Created time.Time `json:"created"`
 }
 
 // revocation is a key that counts no longer, in mode operator.
 type revocation struct {
 	Tenant string    `json:"tenant"`
+	Home   string    `json:"home,omitempty"` // as of the user
 	Key    string    `json:"key"`
 	At     time.Time `json:"at"`
 }
@@ -49,6 +52,7 @@ type Set struct {
 // kept is auth.json.
 type kept struct {
 	Version int          `json:"version"`
+	Layout  int          `json:"layout,omitempty"` // of auth.conf, as it was made last
 	Mode    Mode         `json:"mode"`
 	Token   string       `json:"operator,omitempty"` // the operator's; servers do not reload another one
 	Users   []Entry      `json:"users"`
@@ -57,6 +61,7 @@ type kept struct {
 
 const (
 	version  = 1
+	layout   = 1 // 0: all users of a tenant were in its account
 	manifest = "auth.json"
 	conf     = "auth.conf"
 )
@@ -161,7 +166,7 @@ func (s *Set) Revoke(names ...string) error {
 			continue // named twice
 		}
 		if s.Mode == Operator {
-			s.Revoked = append(s.Revoked, revocation{e.Tenant, e.Key, time.Now().UTC()})
+			s.Revoked = append(s.Revoked, revocation{e.Tenant, e.Home, e.Key, time.Now().UTC()})
 		}
 		s.Users = slices.DeleteFunc(s.Users, func(o Entry) bool { return o.Name == name })
 	}
@@ -187,20 +192,53 @@ func (s *Set) find(name string) (*Entry, bool) {
 	return &s.Users[i], true
 }
 
-// Tenants gives the accounts that there are.
-func (s *Set) Tenants() []string {
-	names := map[string]bool{}
+// account is an account of NATS with its users and those it had.
+type account struct {
+	access.Account
+	entries []*Entry
+	revoked []revocation
+}
+
+// accounts gives all accounts but the servers' own.
+func (s *Set) accounts() []*account {
+	var all []*account
+	named := func(tenant, name string) *account {
+		i := slices.IndexFunc(all, func(a *account) bool { return a.Name == name })
+		if i < 0 {
+			i, all = len(all), append(all, &account{Account: access.Account{Name: name, Tenant: tenant}})
+		}
+		return all[i]
+	}
 	for i := range s.Users {
-		names[s.Users[i].Tenant] = true
+		e := &s.Users[i]
+		named(e.Tenant, e.Tenant) // the others need it
+		a := named(e.Tenant, s.Account(e))
+		a.entries, a.Users = append(a.entries, e), append(a.Users, &e.User)
 	}
 	for _, r := range s.Revoked {
-		names[r.Tenant] = true
+		a := named(r.Tenant, cmp.Or(r.Home, r.Tenant))
+		a.revoked = append(a.revoked, r)
 	}
-	out := make([]string, 0, len(names))
-	for name := range names {
-		out = append(out, name)
+	slices.SortFunc(all, func(a, b *account) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Account is the account that a user is in. In mode operator its token says so, for
+// as long as it is not made anew; those of before there were accounts of sites are in
+// the tenant's.
+func (s *Set) Account(e *Entry) string {
+	if s.Mode == Operator {
+		return cmp.Or(e.Home, e.Tenant)
 	}
-	slices.Sort(out)
+	return e.Account()
+}
+
+// known are accounts as package access sees them.
+func known(all []*account) []*access.Account {
+	out := make([]*access.Account, len(all))
+	for i, a := range all {
+		out[i] = &a.Account
+	}
 	return out
 }
 
@@ -248,6 +286,7 @@ func (s *Set) equip(e *Entry) error {
 // save writes what the directory says of all users.
 func (s *Set) save() error {
 	slices.SortFunc(s.Users, func(a, b Entry) int { return strings.Compare(a.Tenant+" "+a.Name, b.Tenant+" "+b.Name) })
+	s.Layout = layout
 	text, err := s.render()
 	if err != nil {
 		return err
@@ -262,9 +301,9 @@ func (s *Set) save() error {
 	return write(s.Conf(), text, 0o644)
 }
 
-// repair makes auth.conf anew where it is missing.
+// repair makes auth.conf anew where it is missing or of an earlier layout.
 func (s *Set) repair() error {
-	if _, err := os.Stat(s.Conf()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(s.Conf()); s.Layout == layout && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return s.save()

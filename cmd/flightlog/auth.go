@@ -145,6 +145,7 @@ func (a *app) authShow(f *authFlags) *cobra.Command {
 // shownUser is a user as it is shown: without a secret.
 type shownUser struct {
 	auth.Entry
+	Account     string   `json:"account"`
 	Credentials string   `json:"credentials"` // the file
 	InboxPrefix string   `json:"inbox_prefix"`
 	Publish     []string `json:"publish"`
@@ -155,7 +156,7 @@ func (a *app) printUsers(s *auth.Set, users []auth.Entry) error {
 	all, r := make([]shownUser, len(users)), result{}
 	for i := range users {
 		p := users[i].Permissions()
-		all[i] = shownUser{users[i], s.Credentials(users[i].Name), users[i].InboxPrefix(), p.Publish, p.Subscribe}
+		all[i] = shownUser{users[i], s.Account(&users[i]), s.Credentials(users[i].Name), users[i].InboxPrefix(), p.Publish, p.Subscribe}
 		r.names = append(r.names, users[i].Name)
 	}
 	r.value = all
@@ -163,9 +164,9 @@ func (a *app) printUsers(s *auth.Set, users []auth.Entry) error {
 		rows := make([][]string, len(all))
 		for i := range all {
 			u := &all[i]
-			rows[i] = []string{u.Name, string(u.Role), u.Tenant, cmp.Or(u.Resource, "-"), u.Created.Format("2006-01-02"), u.Credentials}
+			rows[i] = []string{u.Name, string(u.Role), u.Account, cmp.Or(u.Resource, "-"), u.Created.Format("2006-01-02"), u.Credentials}
 		}
-		p.table([]string{"NAME", "ROLE", "TENANT", "RESOURCE", "SINCE", "CREDENTIALS"}, rows)
+		p.table([]string{"NAME", "ROLE", "ACCOUNT", "RESOURCE", "SINCE", "CREDENTIALS"}, rows)
 	}
 	return a.print(r)
 }

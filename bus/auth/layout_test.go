@@ -1,0 +1,76 @@
+package auth_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/flightlog/flightlog/bus/auth"
+)
+
+// TestDirectoriesOfBeforeAreMadeAnew: with nobody's credentials changed.
+func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		dir := filepath.Join(t.TempDir(), "auth")
+		s, err := auth.Init(dir, mode)
+		if err == nil {
+			_, err = s.Add(usual()...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "auth.json")
+		before := bytes.Replace([]byte(read(t, path)), []byte(`"layout": 1,`), nil, 1)
+		if err := os.WriteFile(path, before, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(s.Conf(), []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		credentials := read(t, s.Credentials("client"))
+		s, err = auth.Init(dir, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read(t, s.Conf()) == "old" || read(t, s.Credentials("client")) != credentials {
+			t.Error("the configuration is the old one, or credentials are new")
+		}
+		if err := os.WriteFile(s.Conf(), []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = auth.Init(dir, mode); err != nil || read(t, s.Conf()) != "mine" {
+			t.Errorf("made anew without need: %v", err)
+		}
+	})
+}
+
+// TestATokenNamesItsAccount: a user whose token is of before there were others
+// stays in the tenant's.
+func TestATokenNamesItsAccount(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		s, err := auth.Init(filepath.Join(t.TempDir(), "auth"), mode)
+		if err == nil {
+			_, err = s.Add(usual()...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{
+			"manager": "default", "admin": "default", "launcher-site-a-host": "default=site=site-a", "agent-site-a-host": "default=site=site-a",
+			"subscriber": "default=user=subscriber", "watcher": "default=user=watcher", "other-manager": "other", "other-client": "other=user=other-client",
+		}
+		for i := range s.Users {
+			e := &s.Users[i]
+			if account, known := want[e.Name]; known && s.Account(e) != account {
+				t.Errorf("%s is in %s", e.Name, s.Account(e))
+			}
+			e.Home = ""
+			if mode == auth.Operator && s.Account(e) != e.Tenant {
+				t.Errorf("%s, of before, is in %s", e.Name, s.Account(e))
+			}
+		}
+	})
+}

@@ -116,7 +116,9 @@ func (p *Permissions) launcher(u *User) {
 	p.Subscribe = append(p.Subscribe,
 		"pilots.agent."+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
 	p.Respond = respond
-	p.throughLeaf()
+	if u.Leaf {
+		p.throughLeaf()
+	}
 }
 
 // throughLeaf adds what a site's server makes of the JetStream API: a leaf node

@@ -32,6 +32,7 @@ type User struct {
 	Tenant   string `json:"tenant"`
 	Resource string `json:"resource,omitempty"` // <site>.<host>, of launchers and agents
 	Watch    bool   `json:"watch,omitempty"`    // of clients: may read the log too
+	Leaf     bool   `json:"leaf,omitempty"`     // of launchers: the server of its site may connect as it
 }
 
 // Filled gives the user with what follows from the rest in place: tenant and name.
@@ -81,7 +82,22 @@ func (u *User) Faults() []pilot.Fault {
 	if u.Watch && u.Role != Client {
 		wrong("watch", "only clients may be given it; all others but agents read the log anyway")
 	}
+	if u.Leaf && u.Role != Launcher {
+		wrong("leaf", "to the bus a site is its launcher, and no other user")
+	}
 	return faults
+}
+
+// Connections are the kinds of connection that the user may make, in the words of
+// NATS. One that is not a leaf node's may not name acknowledgements as the place for
+// an answer; a leaf node may, and with them has what it publishes taken for a message
+// on any other subject (nats-server 2.15.2, client.go: processMsgResults takes the
+// subject from behind the @ of such a reply).
+func (u *User) Connections() []string {
+	if u.Leaf {
+		return []string{"STANDARD", "LEAFNODE"}
+	}
+	return []string{"STANDARD", "WEBSOCKET", "IN_PROCESS"}
 }
 
 // SystemAccount is the account in which servers tell about themselves.

@@ -53,6 +53,7 @@ func (h *house) hub() *hub {
 	h.t.Helper()
 	b := &hub{h: h, dir: filepath.Join(h.dir, "hub")}
 	h.cli("auth", "init", "--dir", b.dir, "--resource", "local.localhost", "--tenant", "default", "--tenant", "other")
+	h.cli("auth", "add", "launcher", "--dir", b.dir, "--resource", "local.localhost", "--leaf")
 	h.conf(b.dir, "nats.conf", map[string]string{})
 	certificates(h.t, b.dir)
 	routes := make([]string, 3)

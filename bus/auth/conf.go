@@ -75,7 +75,8 @@ func renderExports(b *bytes.Buffer, a *account, all []*account) {
 
 func renderUser(b *bytes.Buffer, e *Entry) {
 	p := e.Permissions()
-	fmt.Fprintf(b, "      # %s: %s\n      {\n        nkey: %s\n        permissions {\n", e.Name, e.Role, e.Key)
+	fmt.Fprintf(b, "      # %s: %s\n      {\n        nkey: %s\n        allowed_connection_types: %s\n        permissions {\n",
+		e.Name, e.Role, e.Key, quoted(e.Connections()))
 	fmt.Fprintf(b, "          publish { allow: %s }\n", quoted(p.Publish))
 	fmt.Fprintf(b, "          subscribe { allow: %s", quoted(p.Subscribe))
 	if len(p.DenySubscribe) > 0 {

@@ -35,7 +35,7 @@ func build(t *testing.T, mode auth.Mode, users ...access.User) *house {
 	if _, err := set.Add(users...); err != nil {
 		t.Fatal(err)
 	}
-	conf := "listen: 127.0.0.1:-1\njetstream { store_dir: " + filepath.Join(dir, "store") + " }\nmax_payload: 2MB\n" +
+	conf := "listen: 127.0.0.1:-1\njetstream { store_dir: " + filepath.Join(dir, "store") + " }\nmax_payload: 2MB\nleafnodes { listen: 127.0.0.1:-1 }\n" +
 		"include auth/auth.conf\n"
 	path := filepath.Join(dir, "nats.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {

@@ -85,6 +85,7 @@ func (e *Entry) scope() *jwt.UserScope {
 	scope.Template.Pub.Allow.Add(p.Publish...)
 	scope.Template.Sub.Allow.Add(p.Subscribe...)
 	scope.Template.Sub.Deny.Add(p.DenySubscribe...)
+	scope.Template.AllowedConnectionTypes.Add(e.Connections()...)
 	if p.Respond > 0 {
 		scope.Template.Resp = &jwt.ResponsePermission{MaxMsgs: access.Responses, Expires: p.Respond}
 	}

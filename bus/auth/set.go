@@ -112,16 +112,25 @@ func Open(dir string) (*Set, error) {
 	return s, nil
 }
 
-// Add makes the users that are not there yet, all or none, and gives them. Code
+// Add makes the users that are not there yet, all or none, and gives them. A launcher
+// that is there becomes a leaf if that is asked for, with the credentials it has. Code
 // invalid: the faults name all that is wrong, by position in the list.
 func (s *Set) Add(users ...access.User) (added []Entry, err error) {
 	var faults []pilot.Fault
+	var leaves []*Entry
 	for i, u := range users {
 		u = u.Filled()
 		wrong := u.Faults()
 		known, there := s.find(u.Name)
-		if there && known.User != u {
+		leaf := u.Leaf
+		if there {
+			u.Leaf = known.Leaf
+		}
+		switch {
+		case there && known.User != u:
 			wrong = append(wrong, pilot.Fault{Field: "name", Reason: u.Name + " is another user already, a " + string(known.Role)})
+		case there && leaf && !known.Leaf:
+			leaves = append(leaves, known)
 		}
 		for _, f := range wrong {
 			f.Index = i
@@ -136,8 +145,11 @@ func (s *Set) Add(users ...access.User) (added []Entry, err error) {
 	if len(faults) > 0 {
 		return nil, &pilot.Error{Code: pilot.Invalid, Message: "no user was added", Faults: faults}
 	}
-	if len(added) == 0 {
+	if len(added) == 0 && len(leaves) == 0 {
 		return nil, s.repair()
+	}
+	for _, e := range leaves {
+		e.Leaf = true
 	}
 	for i := range added {
 		if err := s.equip(&added[i]); err != nil {

@@ -82,7 +82,7 @@ func (a *app) authAdd(f *authFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add ROLE", Short: "Add a user", Args: cobra.ExactArgs(1),
 		Long: "Add a manager, launcher, client, subscriber, agent or admin. One that is there is left as it\n" +
-			"is; to rotate its credentials, revoke it first. Every launcher process should have a user\n" +
+			"is, but for --leaf; to rotate its credentials, revoke it first. Every launcher process should have a user\n" +
 			"of its own (--name).",
 		Example: "  flightlog auth add launcher --resource local.localhost --name launcher-2\n" +
 			"  flightlog auth add client --tenant physics --watch",
@@ -103,6 +103,7 @@ func (a *app) authAdd(f *authFlags) *cobra.Command {
 	c.Flags().StringVar(&f.user.Name, "name", "", "`name` of the user, unique over all tenants (default: role, tenant, resource)")
 	c.Flags().StringVar(&f.user.Tenant, "tenant", access.DefaultTenant, "`name` of its account")
 	c.Flags().StringVar(&f.user.Resource, "resource", "", "`resource` of a launcher or an agent")
+	c.Flags().BoolVar(&f.user.Leaf, "leaf", false, "the server of a launcher's site may connect as it; also for one that is there")
 	c.Flags().BoolVar(&f.user.Watch, "watch", false, "the client may read the log too, which 'watch' needs")
 	return c
 }

@@ -89,6 +89,22 @@ func TestAGuardedServer(t *testing.T) {
 	if err := s.Reload(); err != nil || s.URL() != url {
 		t.Errorf("read again: %v, %s became %s", err, url, s.URL())
 	}
+	if _, err := users.Add(access.User{Role: access.Subscriber}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	added := known
+	added.NKey, added.InboxPrefix = users.Credentials("subscriber"), "_INBOX_subscriber"
+	reader, err := bus.Connect(t.Context(), added)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+	if _, err := reader.Log(t.Context()); err != nil {
+		t.Errorf("a user that was added: %v", err)
+	}
 	stranger, doubter := known, known
 	stranger.NKey, doubter.CA = "", ""
 	if _, err := bus.Connect(t.Context(), stranger); pilot.CodeOf(err) != pilot.Denied {

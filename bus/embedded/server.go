@@ -82,13 +82,18 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 // Reload reads users and certificate again. Who is no longer known is
 // disconnected, who is new gets in, all others stay. After an error those of
 // before count.
+//
+// A server listens for what a new account imports from the reload on that finds it
+// there (nats-server 2.15.2, server.go: configureAccounts): it takes two.
 func (s *Server) Reload() error {
-	opts, err := s.cfg.options(s.self)
-	if err != nil {
-		return err
-	}
-	if err := s.nats.ReloadOptions(opts); err != nil {
-		return invalid("reload", err)
+	for range 2 {
+		opts, err := s.cfg.options(s.self)
+		if err != nil {
+			return err
+		}
+		if err := s.nats.ReloadOptions(opts); err != nil {
+			return invalid("reload", err)
+		}
 	}
 	return nil
 }

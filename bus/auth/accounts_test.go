@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/auth"
 	"github.com/flightlog/flightlog/events"
@@ -251,4 +252,24 @@ func TestEmptyMessagesEndNoTail(t *testing.T) {
 		}
 		next++
 	}
+}
+
+// TestWhoIsNewIsAnswered, in an account that is new, once the server has read it.
+func TestWhoIsNewIsAnswered(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		h := build(t, mode, usual()...)
+		h.echo(t, h.as(t, "manager"))
+		if _, err := h.Add(access.User{Role: access.Client, Name: "new"}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second one has it listen to what the account imports
+			if err := h.server.Reload(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := h.raw(t, "new").RequestWithContext(t.Context(), "pilots.api.echo", nil); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -29,7 +29,7 @@ func (a *app) auth() *cobra.Command {
 		Long: "Keep, in a directory, who may use the bus and as what: auth.conf is for nats.conf to\n" +
 			"include, creds/NAME.nk (or .creds) for the process that is NAME, creds/NAME.env the\n" +
 			"environment it needs. After a change, have the servers read it: nats-server --signal reload,\n" +
-			"or SIGHUP to flightlog up.\n" +
+			"twice if anybody is new, or SIGHUP to flightlog up.\n" +
 			"docs/security.md tells what each role may do. No service is asked, no seed is shown.",
 	}
 	c.PersistentFlags().StringVar(&f.dir, "dir", authDir, "`directory` of the credentials")

@@ -346,15 +346,17 @@ func TestASignalToAWholeJob(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		job, termed bool
+		end         string
 		want        pilot.CauseCode
 	}{
-		"the agent hears of it too": {true, true, pilot.JobCanceledByThem},
-		"the payload's only":        {true, false, pilot.PayloadFailed},
-		"outside of a job":          {false, false, pilot.PayloadFailed},
+		"the agent hears of it too": {true, true, "kill -s USR2 $$", pilot.JobCanceledByThem},
+		"the payload handles it":    {true, true, "trap 'exit 143' TERM; kill -s TERM $$; exit 1", pilot.JobCanceledByThem},
+		"the payload's only":        {true, false, "kill -s USR2 $$", pilot.PayloadFailed},
+		"outside of a job":          {false, false, "kill -s USR2 $$", pilot.PayloadFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := assignment(t, "echo $$ >.pid; mv .pid pid; kill -s USR2 $$")
+			a := assignment(t, "echo $$ >.pid; mv .pid pid; "+c.end)
 			a.Beat, a.Job = api.Duration(time.Hour), c.job
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -368,7 +370,7 @@ func TestASignalToAWholeJob(t *testing.T) {
 				}()
 			}
 			out, err := run(ctx, t, &desk{}, a)
-			if err != nil || out.Code != c.want || out.Signal != int(syscall.SIGUSR2) {
+			if err != nil || out.Code != c.want || out.Signal == 0 && *out.ExitCode != 143 {
 				t.Fatalf("%v %+v", err, out)
 			}
 		})

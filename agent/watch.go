@@ -39,7 +39,7 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 	for {
 		select {
 		case e := <-p.ended:
-			if r.Job && heardByAll(e.signal) && within(ctx, sharedSignal) {
+			if r.Job && e.heardByAll() && within(ctx, sharedSignal) {
 				p.ended <- e
 				return r.stop(p, r.termed(ctx))
 			}
@@ -65,10 +65,15 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 // us, by way of the job's script, once a payload has died of it.
 const sharedSignal = 2 * time.Second
 
-// heardByAll says whether batch systems send a signal to all processes of a job to
-// end it: what the script of package render listens for. Grid Engine's qdel has been
-// seen to end payloads by its warning before their agents knew.
-func heardByAll(s syscall.Signal) bool {
+// heardByAll says whether a payload ended by, or as those do that handle it, a signal
+// that batch systems send to all processes of a job: what the script of package render
+// listens for. Grid Engine's qdel has been seen to end payloads by its warning before
+// their agents knew.
+func (e exit) heardByAll() bool {
+	s := e.signal
+	if s == 0 {
+		s = syscall.Signal(e.code - 128) // what shells make of one
+	}
 	switch s {
 	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGXCPU:
 		return true

@@ -15,6 +15,11 @@ func (s *sight) afterEnd(now time.Time, lim *Limits) effect {
 		return effect{Act: ack}
 	case s.Launcher != s.Me:
 		return effect{}
+	case s.Closed != "":
+		if s.untidy() {
+			return effect{At: s.reopen(s.EndedAt, now, lim)}
+		}
+		return effect{}
 	case s.takenBack():
 		if now.Before(s.StoppedAt.Add(10 * lim.PollLeaving)) {
 			return s.pollAt(s.PolledAt.Add(lim.PollLeaving), now)
@@ -39,10 +44,15 @@ func (s *sight) takenBack() bool {
 		(s.Poll.Phase == adaptor.Queued || s.Poll.Phase == adaptor.Held)
 }
 
+// untidy says that there is a sandbox to remove.
+func (s *sight) untidy() bool {
+	return s.Birth != nil && s.Birth.Description.Cleanup && s.Sandbox != "" && !s.Cleaned
+}
+
 // tidy removes the sandbox, where that is wished and nothing writes there any more.
 func (s *sight) tidy(now time.Time, lim *Limits) effect {
 	switch {
-	case s.Birth == nil || !s.Birth.Description.Cleanup || s.Sandbox == "" || s.Cleaned:
+	case !s.untidy():
 		return effect{}
 	case s.Cause != nil && s.Cause.Code == pilot.JobVanished:
 		return effect{} // it may run on, for all that is known

@@ -216,15 +216,33 @@ func (l *Launcher) settleEffect(r result) {
 	t.heard(&r)
 	if r.err != nil {
 		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Stringer("act", r.effect.Act), zap.Error(r.err))
-		t.wake = now.Add(retryEffect)
+		t.wake = now.Add(t.retryIn(&r))
 	} else {
+		if r.effect.Act == find {
+			t.unasked, t.silent = 0, 0
+		}
 		l.look(t)
 	}
 	l.next()
 }
 
-// retryEffect is the pause after an effect that could not be carried out.
-const retryEffect = time.Second
+// retryEffect is the pause after an effect that could not be carried out, and
+// longestRetry that after many a look for a job: a system that is ill is not to be
+// asked by each pilot at every second.
+const (
+	retryEffect  = time.Second
+	longestRetry = time.Minute
+)
+
+// retryIn is the pause after an effect that has failed.
+func (t *track) retryIn(r *result) time.Duration {
+	if r.effect.Act != find {
+		return retryEffect
+	}
+	t.silent++
+	t.unasked++
+	return min(retryEffect<<min(t.unasked-1, 6), longestRetry)
+}
 
 // take keeps what an effect told about the present attempt.
 func (t *track) take(r *result, now time.Time) {

@@ -23,7 +23,7 @@ func (s *sight) leaving(now time.Time, lim *Limits) effect {
 	if order, due := s.stopDue(now, lim); due {
 		return effect{Act: stop, Stop: order}
 	}
-	next := s.pollAt(s.PolledAt.Add(lim.PollLeaving), now)
+	next := s.pollAt(s.PolledAt.Add(s.seldom(s.PolledAt, lim.PollLeaving, s.Pace)), now)
 	if next.Act == wait && s.StopSent == asked {
 		next.At = earlier(next.At, s.graceOver(lim))
 	}
@@ -63,8 +63,15 @@ func (s *sight) stopDue(now time.Time, lim *Limits) (adaptor.Stop, bool) {
 		return order, order.Force || s.StopFailed && !now.Before(s.StoppedAt.Add(10*lim.PollLeaving))
 	default:
 		order.Force = true
-		return order, !now.Before(s.StoppedAt.Add(10 * lim.PollLeaving))
+		return order, !now.Before(s.StoppedAt.Add(s.seldom(s.StoppedAt, 10*lim.PollLeaving, maxBackoff)))
 	}
+}
+
+// seldom is the pause after what was done at a time about a job that should be gone: a
+// tenth of how long it has not gone then, from least to most. On a node that does
+// not answer, jobs end for hours.
+func (s *sight) seldom(at time.Time, least, most time.Duration) time.Duration {
+	return max(least, min(most, at.Sub(s.ChangedAt)/10))
 }
 
 // graceOver is when asking has been enough. A launcher that came late to it

@@ -239,6 +239,9 @@ func (s *sight) afresh(now time.Time, lim *Limits) effect {
 // seek looks for the attempt's job by its token until one look, at settled or
 // later, has found nothing; that is sure.
 func (s *sight) seek(now, settled time.Time) (e effect, sure bool) {
+	if s.Blind && s.Note.Health == "" {
+		return effect{Act: note, Note: silentSystem}, false
+	}
 	if s.SoughtAt.IsZero() {
 		return effect{Act: find}, false
 	}
@@ -380,6 +383,9 @@ func (s *sight) pace(lim *Limits) time.Duration {
 	}
 }
 
+// silentSystem is for people to know.
+var silentSystem = remark{Kind: events.Health, Text: "its batch system cannot be asked", Health: "batch system silent"}
+
 // tell adds, when there is nothing else to do, what people should know of a
 // pilot's care: a note that cannot be written must not keep it from its care.
 func (s *sight) tell(next effect) effect {
@@ -387,7 +393,7 @@ func (s *sight) tell(next effect) effect {
 	case next.Act != wait:
 		return next
 	case s.Blind && s.Note.Health == "":
-		return effect{Act: note, Note: remark{Kind: events.Health, Text: "its batch system cannot be asked", Health: "batch system silent"}}
+		return effect{Act: note, Note: silentSystem}
 	case !s.Blind && s.Note.Health != "":
 		return effect{Act: note, Note: remark{Kind: events.Health, Text: "launcher " + s.Me + " looks after it"}}
 	case s.Shared && !s.Blind && s.Poll.Phase != adaptor.Unknown && (string(s.Poll.Phase) != s.Note.Phase || s.native() != s.Note.Native):

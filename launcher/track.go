@@ -40,7 +40,8 @@ type track struct {
 	heardAt   time.Time // last answer that said something, for the census
 	goneAt    time.Time
 	closingAt time.Time // first of the answers Completing, one after the other
-	silent    int       // polls that failed, one after the other
+	silent    int       // polls and finds that failed, one after the other
+	unasked   int       // finds alone
 	stopSent  stopLevel
 	stoppedAt time.Time
 	stopFails bool

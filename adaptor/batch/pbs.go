@@ -87,13 +87,14 @@ func submittedPBS(r runner.Result) (Ref, bool) {
 var refusalsPBS = []Refusal{
 	refusal(adaptor.NotSent, `(?i)cannot connect to server|Connection refused|cannot connect to default server|could not connect to trqauthd|invalid credential|unknown host`),
 	refusal(adaptor.NotSent, `(?i)qsub: (command )?not found|not found: qsub|No such file or directory: qsub`),
-	refusal(adaptor.Uncertain, `(?i)timed out|timeout|premature end|end of file|protocol|communication failure|system error|internal error|Interrupted`),
-	refusal(adaptor.Throttled, `(?i)would exceed|maximum number of jobs|exceeds the (queue|server) limit|jobs already in queue|server is shutting down|queue is not enabled|Resource temporarily unavailable`),
+	refusal(adaptor.Uncertain, `(?i)timed out|timeout|premature end|end of file|protocol|communication failure|Failed to save job|system error|internal error|Interrupted`),
+	refusal(adaptor.Throttled, `(?i)would exceed|maximum number of jobs|exceeds the (queue|server) limit|jobs already in queue|server (is )?shutting down|connection table full|No free connections|Resource busy|queue is not enabled|Resource temporarily unavailable`),
 	refusal(adaptor.Rejected, `(?m)^qsub: |^usage: qsub|qsub: `),
 }
 
-// gonePBS: the job is not there (153), or has ended (35).
-var gonePBS = regexp.MustCompile(`(?i)Unknown Job Id|Job has finished|invalid state for job - (COMPLETE|EXITING)|^$`)
+// gonePBS: the job is not there (153), has ended (35), or is being deleted
+// (openpbs, pbs_messages.c). The next listing tells.
+var gonePBS = regexp.MustCompile(`(?i)Unknown Job Id|Job has finished|invalid state for job - (COMPLETE|EXITING)|Delete already in progress|^$`)
 
 func canceledPBS(r runner.Result) bool {
 	if r.Signal != "" {

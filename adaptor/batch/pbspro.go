@@ -36,8 +36,9 @@ var PBSPro = Dialect{
 	Probe:    []string{"qstat", "-B"},
 }
 
-// unkeptPBS: where no history is kept, qselect says so and exits with 0.
-var unkeptPBS = regexp.MustCompile(`job_history_enable is set to false`)
+// unkeptPBS: where no history is kept, which is the default, qselect says so and exits
+// with 0 (openpbs, pbs_messages.c: msg_job_history_notset).
+var unkeptPBS = regexp.MustCompile(`not configured to maintain job history`)
 
 // wordsPBS: qstat(1B), "job_state"; C is Torque's. One that was moved to another
 // server is there, in whatever state: of it this server knows nothing.

@@ -28,14 +28,14 @@ var Slurm = Dialect{
 	Refusals: []Refusal{
 		// Of several words said while sbatch tried again, the one that leaves most
 		// open counts: the first try may have arrived.
-		refusal(adaptor.Uncertain, `(?i)timed out|Zero Bytes|Transport endpoint|Unexpected message|Communication connection|Kill requested|Interrupted`),
+		refusal(adaptor.Uncertain, `(?i)timed out|Zero Bytes|Transport endpoint|Unexpected message|Communication connection|Kill requested|Interrupted system call`),
 		// The connection was refused: nothing was sent.
 		refusal(adaptor.NotSent, `(?i)connect failure|Connection refused|Unable to process configuration file|Unable to establish configuration source|Could not establish a configuration source|Controller is in standby`),
 		refusal(adaptor.NotSent, `(?i)sbatch: (command )?not found|not found: sbatch|No such file or directory: sbatch`),
 		refusal(adaptor.Uncertain, `(?i)Unable to contact|Protocol authentication error`),
 		// One job alone asks for too much: waiting does not help.
 		refusal(adaptor.Rejected, `(QOS|Assoc)(Max\w*PerJob\w*|Min\w*)|(QOS|Assoc)MaxWall\w*`),
-		refusal(adaptor.Throttled, `(?i)(QOS|Assoc)(Max|Grp)\w*Limit|MaxSubmitJobs|violates accounting/QOS policy|temporarily unable to accept job|I/O error writing script`),
+		refusal(adaptor.Throttled, `(?i)(QOS|Assoc)(Max|Grp)\w*Limit|MaxSubmitJobs|violates accounting/QOS policy|temporarily unable to accept job|job queue full|creation temporarily disabled|I/O error writing script`),
 		refusal(adaptor.Rejected, `sbatch: (fatal|error): |sbatch: (unrecognized|invalid|option)|Batch job submission failed|This does not look like a batch script`),
 	},
 	List: func() Query {

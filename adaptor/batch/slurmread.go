@@ -87,7 +87,7 @@ func sacct(since time.Time, more ...string) Query {
 
 const askSacct = `exec sacct --user="$(id -un)" ${SLURM_CLUSTERS:+"--clusters=$SLURM_CLUSTERS"} "$@"`
 
-var unkeptSlurm = regexp.MustCompile(`(?i)accounting storage is disabled`)
+var unkeptSlurm = regexp.MustCompile(`(?i)accounting storage is disabled|not running a supported accounting_storage plugin|talking to the database: Access/permission denied`)
 
 // clusters names those of jobs that are of others than the commands' own.
 func clusters(jobs []Ref) []string {

@@ -27,7 +27,7 @@ var says = map[string]sayings{
 		unreachable: words{111, "", "Connection refused\nqsub: cannot connect to server fake (errno=111)\n"},
 		lost:        words{255, "", "qsub: Premature end of message from server\n"},
 		broken:      words{255, "", "qstat: End of File\n"},
-		noHistory:   words{0, "", "qselect: job_history_enable is set to false\n"},
+		noHistory:   words{0, "", "qselect: PBS is not configured to maintain job history\n"},
 	},
 	"torque": {
 		rejected:    words{170, "", "qsub: submit error (Unknown queue MSG=cannot locate queue)\n"},

@@ -288,3 +288,61 @@ func TestPitfallDownForAnHour(t *testing.T) {
 		}
 	})
 }
+
+// TestPitfallAccountingDown: while nobody can say whether a lost submit made a job,
+// each pilot asks ever more seldom, and says that its system is silent; when it is
+// heard again, there is one job of each.
+func TestPitfallAccountingDown(t *testing.T) {
+	atSite(t, "slurm", func(s *site) {
+		s.fake.Stop()
+		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenTimeout, Times: 3})
+		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.ListForgets, Times: -1})
+		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.HistoryFails, Times: -1})
+		s.open("a")
+		keys := []pilot.Key{s.payload("p0", "true"), s.payload("p1", "true"), s.payload("p2", "true")}
+		time.Sleep(10 * time.Minute)
+		for _, k := range keys {
+			if p := s.get(k); p.State != pilot.Launching || p.Note.Health == "" {
+				t.Errorf("%s is %s, health %q", k.Pilot, p.State, p.Note.Health)
+			}
+		}
+		if n := s.fake.Calls()["sacct"]; n > 25*len(keys) {
+			t.Errorf("sacct was called %d times in 10 minutes for %d pilots", n, len(keys))
+		}
+		s.fake.Heal()
+		s.fake.Start()
+		for _, k := range keys {
+			s.awaitState(k, pilot.Done)
+			if n := s.runs(k); n != 1 {
+				t.Errorf("the payload of %s ran %d times", k.Pilot, n)
+			}
+		}
+	})
+}
+
+// TestPitfallCancelNeverDone: a job that does not go away, as on a node that is dead,
+// is canceled and looked for ever more seldom, and its pilot ends once it is gone.
+func TestPitfallCancelNeverDone(t *testing.T) {
+	atSite(t, "slurm", func(s *site) {
+		s.fake.Stop()
+		s.open("a")
+		k := s.payload("p", "true")
+		s.awaitState(k, pilot.PendingActive)
+		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.CancelRefused, Times: -1})
+		before := s.fake.Calls()
+		s.cancel(k, true)
+		time.Sleep(time.Hour)
+		calls := s.fake.Calls()
+		if n := calls["scancel"] - before["scancel"]; n > 100 {
+			t.Errorf("scancel was called %d times in an hour", n)
+		}
+		if n := calls["squeue"] - before["squeue"]; n > 400 {
+			t.Errorf("squeue was called %d times in an hour", n)
+		}
+		if p := s.get(k); p.State.Final() {
+			t.Errorf("its job is there, and it is %s", p.State)
+		}
+		s.fake.Heal()
+		s.awaitState(k, pilot.Canceled)
+	})
+}

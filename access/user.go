@@ -95,7 +95,7 @@ func (u *User) Faults() []pilot.Fault {
 // subject from behind the @ of such a reply).
 func (u *User) Connections() []string {
 	if u.Leaf {
-		return []string{"STANDARD", "LEAFNODE"}
+		return []string{"STANDARD", "WEBSOCKET", "IN_PROCESS", "LEAFNODE", "LEAFNODE_WS"}
 	}
 	return []string{"STANDARD", "WEBSOCKET", "IN_PROCESS"}
 }

@@ -36,9 +36,9 @@ func (l *Launcher) Output(ctx context.Context, manager, uid pilot.UID) (answer a
 	select {
 	case l.errands <- look:
 	case <-l.over:
-		return answer, true, pilot.Errorf(pilot.Unavailable, "this launcher has stopped")
+		return answer, false, nil // who has its pilots now answers
 	case <-ctx.Done():
-		return answer, true, &pilot.Error{Code: pilot.Timeout, Op: "output", Err: context.Cause(ctx)}
+		return answer, false, nil
 	}
 	f := <-out
 	if f.reader == nil || f.err != nil {

@@ -61,7 +61,7 @@ func TestAGuardedServer(t *testing.T) {
 	t.Parallel()
 	users, err := auth.Init(filepath.Join(t.TempDir(), "auth"), auth.NKey)
 	if err == nil {
-		_, err = users.Add(access.User{Role: access.Manager})
+		_, err = users.Add(access.User{Role: access.Manager}, access.User{Role: access.Launcher, Resource: "a.b", Name: "link", Leaf: true})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +85,13 @@ func TestAGuardedServer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	limited, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	inside, err := bus.Connect(limited, bus.Config{InProcess: s, NKey: users.Credentials("link"), InboxPrefix: "_INBOX_link"})
+	if err != nil {
+		t.Fatalf("a launcher that may link, in this process: %v", err)
+	}
+	inside.Close()
 	url := s.URL()
 	if err := s.Reload(); err != nil || s.URL() != url {
 		t.Errorf("read again: %v, %s became %s", err, url, s.URL())

@@ -61,7 +61,7 @@ func (l *serverLog) Errorf(format string, v ...any) {
 		l.refusals.Warn("server refuses", zap.String("code", string(pilot.Denied)), zap.String("text", text))
 		return
 	}
-	l.log.Error("server error", zap.String("text", text))
+	l.refusals.Error("server error", zap.String("text", text)) // strangers cause many kinds
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {

@@ -23,7 +23,7 @@ func TestE2EBatchAgentsWithCredentials(t *testing.T) {
 		}
 	}
 	g.reload()
-	g.reload() // for what a new account imports
+	g.reload()                                                   // for what a new account imports
 	if err := os.Chmod(filepath.Dir(g.dir), 0o755); err != nil { // of the testing package
 		t.Fatal(err)
 	}

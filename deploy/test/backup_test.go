@@ -169,8 +169,7 @@ func (s *site) cli(args ...string) string {
 // run submits a pilot that prints its uid, and waits for its end.
 func (s *site) run(uid string) {
 	s.t.Helper()
-	s.cli("submit", "-r", "local.localhost", "-c", "1", "-t", "1m", "--uid", uid, "echo", uid)
-	s.cli("wait", "--timeout", "60s", uid)
+	s.cli("submit", "--wait", "-r", "local.localhost", "-c", "1", "-t", "1m", "--uid", uid, "echo", uid)
 }
 
 // log opens the stream for what operators do with it.

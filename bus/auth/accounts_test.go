@@ -66,19 +66,7 @@ func guts(t *testing.T, js jetstream.JetStream) string {
 func TestAnswersStayWithWhoAsks(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		m := h.as(t, "manager")
-		if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Leases(t.Context(), time.Minute, 1); err != nil {
-			t.Fatal(err)
-		}
-		echoed := h.echo(t, m)
-		js, err := jetstream.New(h.raw(t, "admin"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		h, js, echoed := serving(t, mode)
 		if _, err := js.CreateConsumer(t.Context(), "PILOTS", jetstream.ConsumerConfig{Name: "tail-admin-0", AckPolicy: jetstream.AckNonePolicy}); err != nil {
 			t.Fatal(err)
 		}
@@ -137,6 +125,22 @@ func write(t *testing.T, js jetstream.JetStream, body string) uint64 {
 	return ack.Sequence
 }
 
+// serving is a house with log and leases, whose manager answers and counts, and its
+// admin.
+func serving(t *testing.T, mode auth.Mode) (*house, jetstream.JetStream, *atomic.Int64) {
+	t.Helper()
+	h := build(t, mode, usual()...)
+	m := h.manager(t)
+	if _, err := m.Leases(t.Context(), time.Minute, 1); err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(h.raw(t, "admin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, js, h.echo(t, m)
+}
+
 // echo has a manager answer, and counts.
 func (h *house) echo(t *testing.T, m *bus.Conn) *atomic.Int64 {
 	t.Helper()
@@ -157,19 +161,7 @@ func (h *house) echo(t *testing.T, m *bus.Conn) *atomic.Int64 {
 func TestAConsumerAsksNothing(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		m := h.as(t, "manager")
-		if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Leases(t.Context(), time.Minute, 1); err != nil {
-			t.Fatal(err)
-		}
-		echoed := h.echo(t, m)
-		js, err := jetstream.New(h.raw(t, "admin"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		h, js, echoed := serving(t, mode)
 		write(t, js, `{}`)
 		nc := h.raw(t, "launcher-site-a-host")
 		push := func(slot int, target string) (uint64, error) {
@@ -217,10 +209,7 @@ func TestAConsumerAsksNothing(t *testing.T) {
 func TestEmptyMessagesEndNoTail(t *testing.T) {
 	t.Parallel()
 	h := build(t, auth.NKey, usual()...)
-	m := h.as(t, "manager")
-	if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
-		t.Fatal(err)
-	}
+	m := h.manager(t)
 	js, err := jetstream.New(h.raw(t, "admin"))
 	if err != nil {
 		t.Fatal(err)

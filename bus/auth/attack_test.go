@@ -28,10 +28,7 @@ func TestCopiesMoveNothing(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
 		h := build(t, mode, usual()...)
-		m := h.as(t, "manager")
-		if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
-			t.Fatal(err)
-		}
+		m := h.manager(t)
 		log, err := m.Log(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -99,10 +96,7 @@ var echo = bus.Endpoint{Name: "echo", Handle: func(context.Context, bus.Request)
 func TestAnswersGoToInboxes(t *testing.T) {
 	t.Parallel()
 	h := build(t, auth.NKey, usual()...)
-	m := h.as(t, "manager")
-	if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
-		t.Fatal(err)
-	}
+	m := h.manager(t)
 	stop, err := m.Serve(t.Context(), bus.Service{Name: "pilots", Version: "1.0.0", Endpoints: []bus.Endpoint{echo}})
 	if err != nil {
 		t.Fatal(err)

@@ -96,6 +96,16 @@ func (h *house) as(t *testing.T, name string) *bus.Conn {
 	return c
 }
 
+// manager connects as it, and makes the log.
+func (h *house) manager(t *testing.T) *bus.Conn {
+	t.Helper()
+	m := h.as(t, "manager")
+	if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // both runs a test in both modes.
 func both(t *testing.T, test func(t *testing.T, mode auth.Mode)) {
 	for _, mode := range []auth.Mode{auth.NKey, auth.Operator} {

@@ -46,6 +46,7 @@ func TestOverTheBus(t *testing.T) {
 			}
 		}
 	}
+	began := time.Now()
 	for round := range 3 {
 		var asking sync.WaitGroup
 		for _, l := range alive {
@@ -62,7 +63,10 @@ func TestOverTheBus(t *testing.T) {
 			})
 		}
 		asking.Wait()
-		s.floored(t, short, round)
+		// Counted, not timed: when a query reaches the scheduler is up to the machine.
+		if n, most := len(s.queries()), int(time.Since(began)/short)+1+round; n > most {
+			t.Errorf("round %d: %d queries in all, want at most %d", round, n, most)
+		}
 		for i, l := range alive {
 			if l.Elected() {
 				l.die()

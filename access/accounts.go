@@ -8,8 +8,8 @@ import (
 )
 
 // Account is the account of NATS that the user is in. Managers and admins are in
-// that of the tenant, which holds the log; launchers and agents of a site share
-// one, every other user has one of its own. From there exactly the subjects that
+// that of the tenant, which holds the log; launchers and agents of a site, and the
+// server by which it links, share one, every other user has one of its own. From there exactly the subjects that
 // its users may use lead to the tenant's.
 //
 // For permissions say what a client may publish, and nothing of where a server
@@ -20,7 +20,7 @@ import (
 // the server's in the account that answers, and takes the answer back from there.)
 func (u *User) Account() string {
 	switch u.Role {
-	case Launcher, Agent:
+	case Launcher, Agent, Leaf:
 		return u.Tenant + "=site=" + u.site()
 	case Client, Subscriber:
 		return u.Tenant + "=user=" + u.Name
@@ -30,6 +30,9 @@ func (u *User) Account() string {
 }
 
 func (u *User) site() string {
+	if u.Role == Leaf {
+		return u.Site
+	}
 	site, _, _ := strings.Cut(u.Resource, ".")
 	return site
 }
@@ -115,7 +118,7 @@ func (a *Account) asks() string {
 // inside says whether no other account is asked there, or each site's by a name of
 // its own.
 func inside(subject string) bool {
-	return strings.HasPrefix(subject, "pilots.agent.") || strings.HasPrefix(subject, "pilots.poll.") || subject == output
+	return strings.HasPrefix(subject, agents) || strings.HasPrefix(subject, "pilots.poll.") || subject == output
 }
 
 // Exports gives what others may import of the account.
@@ -148,7 +151,10 @@ func (a *Account) Imports(all []*Account) []Import {
 	// enableJetStreamInfoServiceImportOnly).
 	found[Import{From: a.Tenant, Subject: api + "INFO", Local: api + "INFO"}] = true
 	for _, u := range a.Users {
-		p := u.Permissions()
+		if u.Role == Leaf {
+			continue // what launchers need
+		}
+		p := u.permissions()
 		for _, subject := range p.Publish {
 			if !inside(subject) {
 				found[Import{From: a.Tenant, Subject: atHub(subject), Local: subject}] = true
@@ -165,7 +171,7 @@ func (a *Account) Imports(all []*Account) []Import {
 
 func compare(a, b Import) int { return strings.Compare(a.Local, b.Local) }
 
-// atHub undoes what throughLeaf does.
+// atHub undoes what ThroughLeaf does.
 func atHub(subject string) string {
 	what, ok := strings.CutPrefix(subject, hub)
 	switch {

@@ -13,7 +13,9 @@
 //   - clients reach the API and nothing else; those that watch read the log too;
 //   - subscribers read the log;
 //   - agents ask the launchers of their resource about pilots;
-//   - admins may do all but listen to agents, who say the secrets of attempts.
+//   - admins may do all but listen to agents, who say the secrets of attempts;
+//   - leafs, the servers of sites that link as leaf nodes, may pass on what the
+//     launchers of their site may say, and are no clients.
 //
 // Each user has a prefix of inboxes that no other may subscribe to, and its own
 // names of consumers: the right to a consumer of any name would be one to the

@@ -35,6 +35,9 @@ const (
 	hub    = "$JS.hub.API."
 )
 
+// agents is what subjects begin with at which agents ask.
+const agents = "pilots.agent."
+
 // output is where launchers are asked what a payload prints.
 const output = "pilots.fleet.*.*.output"
 
@@ -48,8 +51,41 @@ func Tail(user string, slot int) string { return "tail-" + user + "-" + strconv.
 // a =, so that names differ as resources do.
 func Queue(resource string) string { return "launcher-" + strings.ReplaceAll(resource, ".", "=") }
 
-// Permissions gives what the user needs, and no more.
-func (u *User) Permissions() Permissions {
+// Permissions gives what a user of the account needs, and no more.
+func (a *Account) Permissions(u *User) Permissions {
+	if u.Role == Leaf {
+		return a.link(u)
+	}
+	return u.permissions()
+}
+
+// link is what the launchers of a site need, through its server. What agents ask
+// them does not leave the site. For where there is no launcher yet it has inboxes:
+// servers take an empty list for leave to do anything.
+func (a *Account) link(leaf *User) Permissions {
+	own := leaf.InboxPrefix() + ".>"
+	p := Permissions{Publish: []string{own}, Subscribe: []string{own}}
+	for _, u := range a.Users {
+		if u.Role == Launcher {
+			l := u.permissions().ThroughLeaf()
+			p.publish(l.Publish...)
+			p.Subscribe = append(p.Subscribe, l.Subscribe...)
+			p.Respond = l.Respond
+		}
+	}
+	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(subject string) bool { return strings.HasPrefix(subject, agents) })
+	return p.sorted()
+}
+
+// sorted has each subject once.
+func (p Permissions) sorted() Permissions {
+	slices.Sort(p.Publish)
+	slices.Sort(p.Subscribe)
+	p.Publish, p.Subscribe = slices.Compact(p.Publish), slices.Compact(p.Subscribe)
+	return p
+}
+
+func (u *User) permissions() Permissions {
 	p := Permissions{Subscribe: []string{u.InboxPrefix() + ".>"}}
 	switch u.Role {
 	case Manager:
@@ -66,16 +102,14 @@ func (u *User) Permissions() Permissions {
 		p.Subscribe = append(p.Subscribe, trees()...)
 	case Agent:
 		for _, verb := range []string{"activate", "beat", "finish"} {
-			p.publish("pilots.agent." + u.Resource + ".*.*." + verb)
+			p.publish(agents + u.Resource + ".*.*." + verb)
 		}
 	case Admin:
 		p = Permissions{
-			Publish: []string{">"}, Subscribe: []string{">"}, DenySubscribe: []string{"pilots.agent.>"},
+			Publish: []string{">"}, Subscribe: []string{">"}, DenySubscribe: []string{agents + ">"},
 		}
 	}
-	slices.Sort(p.Publish)
-	slices.Sort(p.Subscribe)
-	return p
+	return p.sorted()
 }
 
 func (p *Permissions) publish(subjects ...string) { p.Publish = append(p.Publish, subjects...) }
@@ -114,16 +148,13 @@ func (p *Permissions) launcher(u *User) {
 		"$JS.ACK.*.*."+log+"."+queue+".>", // as servers with a domain may write it
 	)
 	p.Subscribe = append(p.Subscribe,
-		"pilots.agent."+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
+		agents+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
 	p.Respond = respond
-	if u.Leaf {
-		p.throughLeaf()
-	}
 }
 
-// throughLeaf adds what a site's server makes of the JetStream API: a leaf node
+// ThroughLeaf adds what a site's server makes of the JetStream API: a leaf node
 // passes it on under the name of the hub only (deploy/nats/leaf.conf).
-func (p *Permissions) throughLeaf() {
+func (p Permissions) ThroughLeaf() Permissions {
 	for _, subject := range p.Publish {
 		if what, ok := strings.CutPrefix(subject, api); ok {
 			p.publish(hub + what)
@@ -131,6 +162,7 @@ func (p *Permissions) throughLeaf() {
 			p.publish(hub + subject)
 		}
 	}
+	return p.sorted()
 }
 
 // read lets the user read the log: by position or subject, and by tails.

@@ -17,10 +17,11 @@ const (
 	Subscriber Role = "subscriber"
 	Agent      Role = "agent"
 	Admin      Role = "admin"
+	Leaf       Role = "leaf" // the server of a site, which links as a leaf node
 )
 
 // Roles gives all roles.
-func Roles() []Role { return []Role{Manager, Launcher, Client, Subscriber, Agent, Admin} }
+func Roles() []Role { return []Role{Manager, Launcher, Client, Subscriber, Agent, Admin, Leaf} }
 
 // DefaultTenant is the tenant of users that name none.
 const DefaultTenant = "default"
@@ -31,8 +32,8 @@ type User struct {
 	Role     Role   `json:"role"`
 	Tenant   string `json:"tenant"`
 	Resource string `json:"resource,omitempty"` // <site>.<host>, of launchers and agents
+	Site     string `json:"site,omitempty"`     // of leafs
 	Watch    bool   `json:"watch,omitempty"`    // of clients: may read the log too
-	Leaf     bool   `json:"leaf,omitempty"`     // of launchers: the server of its site may connect as it
 }
 
 // Filled gives the user with what follows from the rest in place: tenant and name.
@@ -47,8 +48,10 @@ func (u User) Filled() User {
 	if u.Tenant != DefaultTenant {
 		u.Name = u.Tenant + "-" + u.Name
 	}
-	if u.Resource != "" {
-		u.Name += "-" + strings.ReplaceAll(u.Resource, ".", "-")
+	for _, what := range []string{u.Resource, u.Site} {
+		if what != "" {
+			u.Name += "-" + strings.ReplaceAll(what, ".", "-")
+		}
 	}
 	return u
 }
@@ -72,20 +75,31 @@ func (u *User) Faults() []pilot.Fault {
 		if !pilot.ValidLabel(u.Resource) {
 			wrong("resource", "must be <site>.<host>, each of which "+pilot.TokenRule)
 		}
-	case Manager, Client, Subscriber, Admin:
+	case Manager, Client, Subscriber, Admin, Leaf:
 		if u.Resource != "" {
 			wrong("resource", "only launchers and agents have one")
 		}
 	default:
-		wrong("role", "must be one of manager, launcher, client, subscriber, agent, admin")
+		wrong("role", "must be one of "+strings.Join(roles(), ", "))
+	}
+	switch {
+	case u.Role == Leaf:
+		token("site", u.Site)
+	case u.Site != "":
+		wrong("site", "only leafs have one; the others' is in their resource")
 	}
 	if u.Watch && u.Role != Client {
 		wrong("watch", "only clients may be given it; all others but agents read the log anyway")
 	}
-	if u.Leaf && u.Role != Launcher {
-		wrong("leaf", "to the bus a site is its launcher, and no other user")
-	}
 	return faults
+}
+
+func roles() []string {
+	var all []string
+	for _, r := range Roles() {
+		all = append(all, string(r))
+	}
+	return all
 }
 
 // Connections are the kinds of connection that the user may make, in the words of
@@ -94,8 +108,8 @@ func (u *User) Faults() []pilot.Fault {
 // on any other subject (nats-server 2.15.2, client.go: processMsgResults takes the
 // subject from behind the @ of such a reply).
 func (u *User) Connections() []string {
-	if u.Leaf {
-		return []string{"STANDARD", "WEBSOCKET", "IN_PROCESS", "LEAFNODE", "LEAFNODE_WS"}
+	if u.Role == Leaf {
+		return []string{"LEAFNODE", "LEAFNODE_WS"}
 	}
 	return []string{"STANDARD", "WEBSOCKET", "IN_PROCESS"}
 }

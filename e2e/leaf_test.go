@@ -132,30 +132,18 @@ type site struct {
 	health []string // of the launchers
 }
 
-// siteAuth lets the site's launchers and agents connect to its server, with the
-// keys that they have at the bus.
-const siteAuth = `
-authorization {
-  users: [
-    {nkey: %s}
-    {nkey: %s, permissions: {
-      publish: "pilots.agent.local.localhost.>"
-      subscribe: "_INBOX_agent-local-localhost.>"
-    }}
-  ]
-}
-`
-
 func (b *hub) behind(l *link) *site {
 	h := b.h
 	dir := filepath.Join(h.dir, "site")
-	seed, err := os.ReadFile(b.seed(siteLauncher))
+	seed, err := os.ReadFile(b.seed("leaf-local"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.conf(dir, "leaf.conf", map[string]string{
-		"auth.conf": fmt.Sprintf(siteAuth, b.public(siteLauncher), b.public(siteAgent)), "link.conf": "nkey: " + string(seed),
-	})
+	users, err := os.ReadFile(filepath.Join(b.dir, "sites", "leaf-local.conf"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.conf(dir, "leaf.conf", map[string]string{"auth.conf": string(users), "link.conf": "nkey: " + string(seed)})
 	listen := address(h.t)
 	h.natsServer(filepath.Join(dir, "leaf.conf"), "NATS_SERVER_NAME=site", "NATS_LISTEN="+listen,
 		"NATS_MONITOR="+address(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"))

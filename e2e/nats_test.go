@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -23,7 +22,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/client"
@@ -53,7 +51,7 @@ func (h *house) hub() *hub {
 	h.t.Helper()
 	b := &hub{h: h, dir: filepath.Join(h.dir, "hub")}
 	h.cli("auth", "init", "--dir", b.dir, "--resource", "local.localhost", "--tenant", "default", "--tenant", "other")
-	h.cli("auth", "add", "launcher", "--dir", b.dir, "--resource", "local.localhost", "--leaf")
+	h.cli("auth", "add", "leaf", "--dir", b.dir, "--site", "local")
 	h.conf(b.dir, "nats.conf", map[string]string{})
 	certificates(h.t, b.dir)
 	routes := make([]string, 3)
@@ -140,24 +138,6 @@ func (h *house) natsServer(conf string, env ...string) {
 	}
 	p := &process{h: h, name: path, args: []string{"-c", conf}, env: env}
 	p.start()
-}
-
-// public is the public key of a user.
-func (b *hub) public(user string) string {
-	b.h.t.Helper()
-	seed, err := os.ReadFile(b.seed(user))
-	if err != nil {
-		b.h.t.Fatal(err)
-	}
-	pair, err := nkeys.FromSeed(bytes.TrimSpace(seed))
-	if err != nil {
-		b.h.t.Fatal(err)
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		b.h.t.Fatal(err)
-	}
-	return public
 }
 
 // certificates makes an authority and a certificate for this machine.

@@ -67,7 +67,7 @@ func TestAnswersStayWithWhoAsks(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
 		h, js, echoed := serving(t, mode)
-		if _, err := js.CreateConsumer(t.Context(), "PILOTS", jetstream.ConsumerConfig{Name: "tail-admin-0", AckPolicy: jetstream.AckNonePolicy}); err != nil {
+		if _, err := js.CreateConsumer(t.Context(), "PILOTS", jetstream.ConsumerConfig{Name: "tail-admin-0", AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"launcher-site-a-host", "watcher", "subscriber"} {
@@ -80,7 +80,7 @@ func TestAnswersStayWithWhoAsks(t *testing.T) {
 			for target, body := range targets {
 				first := write(t, js, body)
 				if _, err := own.CreateConsumer(t.Context(), "PILOTS", jetstream.ConsumerConfig{
-					Name: tail, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: first,
+					Name: tail, AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Hour, MemoryStorage: true, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: first,
 				}); err != nil {
 					t.Fatal(err)
 				}

@@ -28,7 +28,7 @@ func (s *Set) render() ([]byte, error) {
 		}
 		b.WriteString("    users: [\n")
 		for _, e := range a.entries {
-			renderUser(&b, e)
+			renderUser(&b, e, a.Permissions(&e.User))
 		}
 		b.WriteString("    ]\n")
 		renderExports(&b, a, all)
@@ -73,8 +73,20 @@ func renderExports(b *bytes.Buffer, a *account, all []*account) {
 	b.WriteString("    ]\n")
 }
 
-func renderUser(b *bytes.Buffer, e *Entry) {
-	p := e.Permissions()
+// renderSite makes what the server of a site knows of the users of its account.
+func (a *account) renderSite() []byte {
+	var b bytes.Buffer
+	b.WriteString(head + "authorization {\n    users: [\n")
+	for _, e := range a.entries {
+		if e.Role != access.Leaf {
+			renderUser(&b, e, a.Permissions(&e.User).ThroughLeaf())
+		}
+	}
+	b.WriteString("    ]\n}\n")
+	return b.Bytes()
+}
+
+func renderUser(b *bytes.Buffer, e *Entry, p access.Permissions) {
 	fmt.Fprintf(b, "      # %s: %s\n      {\n        nkey: %s\n        allowed_connection_types: %s\n        permissions {\n",
 		e.Name, e.Role, e.Key, quoted(e.Connections()))
 	fmt.Fprintf(b, "          publish { allow: %s }\n", quoted(p.Publish))

@@ -6,6 +6,7 @@
 //	creds/<name>.nk      the seed of a user, in mode nkey
 //	creds/<name>.creds   token and seed of a user, in mode operator
 //	creds/<name>.env     the environment that a process of the user needs
+//	sites/<name>.conf    the users of a site, for the server that links as a leaf
 //	keys/                seeds of operator and accounts, in mode operator
 //
 // Seeds are in files that only their owner may read, and nowhere else: auth.conf

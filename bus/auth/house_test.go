@@ -22,6 +22,7 @@ const (
 type house struct {
 	*auth.Set
 	server *server.Server
+	keys   bool // it knows users by these, in mode operator too
 }
 
 // build starts a server with the usual users.
@@ -41,7 +42,13 @@ func build(t *testing.T, mode auth.Mode, users ...access.User) *house {
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	opts, err := server.ProcessConfigFile(path)
+	return &house{Set: set, server: start(t, path)}
+}
+
+// start starts a server.
+func start(t *testing.T, conf string) *server.Server {
+	t.Helper()
+	opts, err := server.ProcessConfigFile(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +62,7 @@ func build(t *testing.T, mode auth.Mode, users ...access.User) *house {
 	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the server does not start")
 	}
-	return &house{set, s}
+	return s
 }
 
 // usual are one user of each role, and a second site and tenant.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus/auth"
 )
 
@@ -22,7 +23,7 @@ func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, "auth.json")
-		before := bytes.Replace([]byte(read(t, path)), []byte(`"layout": 1,`), nil, 1)
+		before := bytes.Replace([]byte(read(t, path)), []byte(`"layout": 2,`), nil, 1)
 		if err := os.WriteFile(path, before, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -62,15 +63,25 @@ func TestATokenNamesItsAccount(t *testing.T) {
 			"manager": "default", "admin": "default", "launcher-site-a-host": "default=site=site-a", "agent-site-a-host": "default=site=site-a",
 			"subscriber": "default=user=subscriber", "watcher": "default=user=watcher", "other-manager": "other", "other-client": "other=user=other-client",
 		}
-		for i := range s.Users {
-			e := &s.Users[i]
-			if account, known := want[e.Name]; known && s.Account(e) != account {
-				t.Errorf("%s is in %s", e.Name, s.Account(e))
-			}
-			e.Home = ""
-			if mode == auth.Operator && s.Account(e) != e.Tenant {
-				t.Errorf("%s, of before, is in %s", e.Name, s.Account(e))
+		each := func(look func(u *access.User, account string)) {
+			for _, a := range s.Accounts() {
+				for _, u := range a.Users {
+					look(u, a.Name)
+				}
 			}
 		}
+		each(func(u *access.User, account string) {
+			if wanted, known := want[u.Name]; known && account != wanted {
+				t.Errorf("%s is in %s", u.Name, account)
+			}
+		})
+		for i := range s.Users {
+			s.Users[i].Home = ""
+		}
+		each(func(u *access.User, account string) {
+			if mode == auth.Operator && account != u.Tenant {
+				t.Errorf("%s, of before, is in %s", u.Name, account)
+			}
+		})
 	})
 }

@@ -4,41 +4,46 @@ import (
 	"bufio"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus/auth"
-	"github.com/flightlog/flightlog/pilot"
 )
 
-// leafs says whether a user is let in as a leaf node's server, which need not be a
-// server.
-func (h *house) leafs(t *testing.T, name string) bool {
+// link is a connection as a leaf node's server makes it, which need not be a server.
+type link struct {
+	net.Conn
+	lines *bufio.Scanner
+}
+
+// links connects as a leaf node that is a user; nil: it is not let in.
+func (h *house) links(t *testing.T, name string) *link {
 	t.Helper()
-	known, err := h.server.Varz(nil)
+	c, err := net.Dial("tcp", h.leafs(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", known.LeafNode.Port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	lines := bufio.NewScanner(c)
-	lines.Buffer(nil, 1<<20)
-	if !lines.Scan() {
-		t.Fatal(lines.Err())
+	t.Cleanup(func() { c.Close() })
+	l := &link{c, bufio.NewScanner(c)}
+	l.lines.Buffer(nil, 1<<20)
+	if !l.lines.Scan() {
+		t.Fatal(l.lines.Err())
 	}
 	var info struct {
 		Nonce string `json:"nonce"`
 	}
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(lines.Text(), "INFO ")), &info); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(l.lines.Text(), "INFO ")), &info); err != nil {
 		t.Fatal(err)
 	}
 	seed, err := os.ReadFile(h.Credentials(name))
@@ -46,16 +51,20 @@ func (h *house) leafs(t *testing.T, name string) bool {
 		t.Fatal(err)
 	}
 	says := map[string]any{"name": "site", "version": "2.15.2", "headers": true}
-	var pair nkeys.KeyPair
 	if h.Mode == auth.Operator {
-		if says["jwt"], err = nkeys.ParseDecoratedJWT(seed); err == nil {
-			pair, err = nkeys.ParseDecoratedNKey(seed)
-		}
-	} else if pair, err = nkeys.FromSeed([]byte(strings.TrimSpace(string(seed)))); err == nil {
-		says["nkey"], err = pair.PublicKey()
+		says["jwt"], err = nkeys.ParseDecoratedJWT(seed)
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	pair, err := nkeys.ParseDecoratedNKey(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Mode == auth.NKey {
+		if says["nkey"], err = pair.PublicKey(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	signed, err := pair.Sign([]byte(info.Nonce))
 	if err != nil {
@@ -66,11 +75,20 @@ func (h *house) leafs(t *testing.T, name string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Fprintf(c, "CONNECT %s\r\nPING\r\n", connect); err != nil {
+	if !l.say(t, fmt.Sprintf("CONNECT %s\r\n", connect)) {
+		return nil
+	}
+	return l
+}
+
+// say says it, and whether the server has no objection.
+func (l *link) say(t *testing.T, what string) bool {
+	t.Helper()
+	if _, err := fmt.Fprintf(l, "%sPING\r\n", what); err != nil {
 		t.Fatal(err)
 	}
-	for lines.Scan() {
-		switch line := lines.Text(); {
+	for l.lines.Scan() {
+		switch line := l.lines.Text(); {
 		case strings.HasPrefix(line, "-ERR"):
 			return false
 		case line == "PONG":
@@ -80,34 +98,197 @@ func (h *house) leafs(t *testing.T, name string) bool {
 	return false
 }
 
+// leafs is where leaf nodes connect.
+func (h *house) leafs(t *testing.T) string {
+	t.Helper()
+	known, err := h.server.Varz(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", known.LeafNode.Port)
+}
+
+// leaf is the user by which site a links.
+var leaf = access.User{Role: access.Leaf, Site: "site-a"}
+
 // TestOnlyLeafsLink: any user could be the leaf node's, and say more than a client
 // may.
 func TestOnlyLeafsLink(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		for _, name := range []string{"launcher-site-a-host", "launcher-site-b-host", "agent-site-a-host", "client", "watcher", "subscriber", "manager", "admin"} {
-			if h.leafs(t, name) {
-				t.Errorf("%s links", name)
+		h := build(t, mode, append(usual(), leaf)...)
+		for i := range h.Users {
+			if name := h.Users[i].Name; (h.links(t, name) != nil) != (name == "leaf-site-a") {
+				t.Errorf("%s links, or a leaf does not", name)
 			}
 		}
-		before := read(t, h.Credentials("launcher-site-a-host"))
-		for range 2 {
-			if added, err := h.Add(access.User{Role: access.Launcher, Resource: here, Leaf: true}); err != nil || len(added) > 0 {
-				t.Fatal(added, err)
-			}
-			if _, err := h.Add(usual()...); err != nil {
-				t.Fatal(err)
-			}
+		cfg := h.config("leaf-site-a")
+		credentials, err := nats.NkeyOptionFromSeed(cfg.NKey)
+		if mode == auth.Operator {
+			credentials, err = nats.UserCredentials(cfg.Creds), nil
 		}
-		if err := h.server.Reload(); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
-		if !h.leafs(t, "launcher-site-a-host") || h.leafs(t, "launcher-site-b-host") || read(t, h.Credentials("launcher-site-a-host")) != before {
-			t.Error("the launcher does not link, another one does, or its credentials are others")
+		if nc, err := nats.Connect(cfg.URL, credentials); err == nil || !errors.Is(err, nats.ErrAuthorization) {
+			nc.Close()
+			t.Errorf("a leaf is a client: %v", err)
 		}
-		if _, err := h.Add(access.User{Role: access.Client, Name: "x", Leaf: true}); pilot.CodeOf(err) != pilot.Invalid {
-			t.Errorf("a client: %v", err)
+		if err := h.Revoke("leaf-site-a"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(h.SiteConf("leaf-site-a")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the users of the site are left: %v", err)
 		}
 	})
+}
+
+// TestALeafOfNobodyMayNothing: where a site has no launchers.
+func TestALeafOfNobodyMayNothing(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		h := build(t, mode, append(usual(), access.User{Role: access.Leaf, Site: "empty"})...)
+		h.manager(t)
+		for target := range targets {
+			// Acknowledgements servers pass on unasked; none is imported here.
+			if !strings.HasPrefix(target, "$JS.ACK.") && h.links(t, "leaf-empty").say(t, "LMSG "+target+" 2\r\n{}\r\n") {
+				t.Errorf("it may publish %s", target)
+			}
+		}
+	})
+}
+
+func TestFaultsOfLeafs(t *testing.T) {
+	t.Parallel()
+	for _, u := range []access.User{
+		{Role: access.Leaf}, {Role: access.Leaf, Site: "a.b"}, {Role: access.Leaf, Site: "a", Resource: "a.b"}, {Role: access.Launcher, Resource: "a.b", Site: "a"},
+	} {
+		u = u.Filled()
+		if len(u.Faults()) != 1 {
+			t.Errorf("%+v: %v", u, u.Faults())
+		}
+	}
+}
+
+// site starts a server that links to the house, as deploy/nats/leaf.conf does, and
+// gives the house as those see it that connect there.
+func (h *house) site(t *testing.T) *house {
+	t.Helper()
+	link := "credentials: " + h.Credentials("leaf-site-a")
+	if h.Mode == auth.NKey {
+		link = "nkey: " + strings.TrimSpace(read(t, h.Credentials("leaf-site-a")))
+	}
+	conf := fmt.Sprintf(`listen: 127.0.0.1:-1
+leafnodes { reconnect: 1s, remotes: [{ urls: ["nats://%s"], deny_imports: ["pilots.agent.>"], deny_exports: ["pilots.agent.>"], %s }] }
+mappings: { "$JS.API.>": "$JS.hub.API.>", "$KV.>": "$JS.hub.API.$KV.>" }
+include site.conf
+`, h.leafs(t), link)
+	dir := t.TempDir()
+	for name, text := range map[string]string{"leaf.conf": conf, "site.conf": read(t, h.SiteConf("leaf-site-a"))} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := start(t, filepath.Join(dir, "leaf.conf"))
+	// Sites know users by their keys, which files with tokens hold too.
+	return &house{Set: h.Set, server: s, keys: true}
+}
+
+// TestASiteSaysWhatItsLaunchersMay: who connects to the server of a site may there
+// what he may at the bus, and nothing more by way of the link. Only the link's own
+// key may: what it sends as an acknowledgement the server of the bus takes for a
+// message on any subject.
+func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		second := access.User{Role: access.Launcher, Resource: here, Name: "second"}
+		h := build(t, mode, append(usual(), leaf, second)...)
+		m := h.manager(t)
+		if _, err := m.Leases(t.Context(), time.Minute, 1); err != nil {
+			t.Fatal(err)
+		}
+		log, err := jetstream.New(h.raw(t, "admin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		site := h.site(t)
+		for _, name := range []string{"launcher-site-a-host", "second"} {
+			nc := site.raw(t, name)
+			js, err := jetstream.New(nc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			linked(t, nc)
+			first, err := js.Publish(t.Context(), "pilots.evt."+here+".m."+name, []byte("{}"))
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if _, err := js.CreateConsumer(t.Context(), "PILOTS", jetstream.ConsumerConfig{
+				Name: "tail-" + name + "-0", AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Hour, MemoryStorage: true,
+			}); err != nil {
+				t.Fatal(name, err)
+			}
+			before := guts(t, log)
+			for target := range targets {
+				if may(t, nc, "pub", target) {
+					t.Errorf("%s may publish %s at the site", name, target)
+				}
+				forged := &nats.Msg{Subject: "pilots.evt." + here + ".m.p", Reply: "$JS.ACK.a.b.1.1.1.1.0@" + target, Data: []byte("{}")}
+				if err := nc.PublishMsg(forged); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, subject := range []string{"pilots.agent." + there + ".m.p.beat", "pilots.evt.>", "$JS.ACK.>", "_INBOX_client.>"} {
+				if may(t, nc, "sub", subject) {
+					t.Errorf("%s may subscribe to %s at the site", name, subject)
+				}
+			}
+			if _, err := nc.RequestWithContext(t.Context(), "$JS.API.STREAM.INFO.PILOTS", nil); err != nil { // after all of that
+				t.Fatal(err)
+			}
+			if after := guts(t, log); after != before {
+				t.Errorf("%s changed\nbefore %s\nafter  %s", name, before, after)
+			}
+			last, err := js.Publish(t.Context(), "pilots.evt."+here+".m."+name, []byte("{}"))
+			if err != nil || last.Sequence != first.Sequence+1 {
+				t.Errorf("%s wrote what it may not, before %+v, %v", name, last, err)
+			}
+		}
+		agent := site.raw(t, "agent-site-a-host")
+		if !may(t, agent, "pub", "pilots.agent."+here+".m.p.beat") || may(t, agent, "pub", "pilots.evt."+here+".m.p") || may(t, agent, "sub", "pilots.agent.>") {
+			t.Error("an agent may more or less at the site")
+		}
+
+		forged := "pilots.evt." + there + ".m.p"
+		if h.links(t, "leaf-site-a").say(t, "LMSG "+forged+" 2\r\n{}\r\n") {
+			t.Error("the link may write for another site")
+		}
+		h.links(t, "leaf-site-a").say(t, "LMSG pilots.evt."+here+".m.p $JS.ACK.a.b.1.1.1.1.0@"+forged+" 2\r\n{}\r\n")
+		stream, err := log.Stream(t.Context(), "PILOTS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for over := time.Now().Add(time.Minute); ; {
+			if _, err := stream.GetLastMsgForSubject(t.Context(), forged); err == nil {
+				break
+			}
+			if time.Now().After(over) {
+				t.Fatal("the link's key forges no more, which docs/security.md says it does")
+			}
+		}
+	})
+}
+
+// linked waits until the site's server has its link.
+func linked(t *testing.T, nc *nats.Conn) {
+	t.Helper()
+	for {
+		_, err := nc.RequestWithContext(t.Context(), "$JS.API.STREAM.INFO.PILOTS", nil)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, nats.ErrNoResponders) {
+			t.Fatal(err)
+		}
+	}
 }

@@ -78,8 +78,7 @@ func (s *Set) credentials(e *Entry, seed []byte) ([]byte, error) {
 }
 
 // scope is what a user's signer may grant.
-func (e *Entry) scope() *jwt.UserScope {
-	p := e.Permissions()
+func (e *Entry) scope(p access.Permissions) *jwt.UserScope {
 	scope := jwt.NewUserScope()
 	scope.Key, scope.Role, scope.Description = e.Signer, string(e.Role), e.Name
 	scope.Template.Pub.Allow.Add(p.Publish...)
@@ -140,7 +139,7 @@ func (s *Set) sign(operator nkeys.KeyPair, a *account, all []*account) (key, tok
 		}
 	}
 	for _, e := range a.entries {
-		claims.SigningKeys.AddScopedSigner(e.scope())
+		claims.SigningKeys.AddScopedSigner(e.scope(a.Permissions(&e.User)))
 	}
 	for _, r := range a.revoked {
 		claims.RevokeAt(r.Key, r.At)

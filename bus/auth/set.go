@@ -61,7 +61,7 @@ type kept struct {
 
 const (
 	version  = 1
-	layout   = 1 // 0: all users of a tenant were in its account
+	layout   = 2 // 0: all users of a tenant were in its account; 1: sites linked as a launcher
 	manifest = "auth.json"
 	conf     = "auth.conf"
 )
@@ -112,25 +112,16 @@ func Open(dir string) (*Set, error) {
 	return s, nil
 }
 
-// Add makes the users that are not there yet, all or none, and gives them. A launcher
-// that is there becomes a leaf if that is asked for, with the credentials it has. Code
+// Add makes the users that are not there yet, all or none, and gives them. Code
 // invalid: the faults name all that is wrong, by position in the list.
 func (s *Set) Add(users ...access.User) (added []Entry, err error) {
 	var faults []pilot.Fault
-	var leaves []*Entry
 	for i, u := range users {
 		u = u.Filled()
 		wrong := u.Faults()
 		known, there := s.find(u.Name)
-		leaf := u.Leaf
-		if there {
-			u.Leaf = known.Leaf
-		}
-		switch {
-		case there && known.User != u:
+		if there && known.User != u {
 			wrong = append(wrong, pilot.Fault{Field: "name", Reason: u.Name + " is another user already, a " + string(known.Role)})
-		case there && leaf && !known.Leaf:
-			leaves = append(leaves, known)
 		}
 		for _, f := range wrong {
 			f.Index = i
@@ -145,11 +136,8 @@ func (s *Set) Add(users ...access.User) (added []Entry, err error) {
 	if len(faults) > 0 {
 		return nil, &pilot.Error{Code: pilot.Invalid, Message: "no user was added", Faults: faults}
 	}
-	if len(added) == 0 && len(leaves) == 0 {
+	if len(added) == 0 {
 		return nil, s.repair()
-	}
-	for _, e := range leaves {
-		e.Leaf = true
 	}
 	for i := range added {
 		if err := s.equip(&added[i]); err != nil {
@@ -187,8 +175,8 @@ func (s *Set) Revoke(names ...string) error {
 	}
 	var errs []error
 	for _, name := range names {
-		for _, suffix := range []string{".nk", ".creds", ".env"} {
-			if err := os.Remove(s.path("creds", name+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		for _, path := range []string{s.path("creds", name+".nk"), s.path("creds", name+".creds"), s.path("creds", name+".env"), s.SiteConf(name)} {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}
 		}
@@ -224,7 +212,7 @@ func (s *Set) accounts() []*account {
 	for i := range s.Users {
 		e := &s.Users[i]
 		named(e.Tenant, e.Tenant) // the others need it
-		a := named(e.Tenant, s.Account(e))
+		a := named(e.Tenant, s.home(e))
 		a.entries, a.Users = append(a.entries, e), append(a.Users, &e.User)
 	}
 	for _, r := range s.Revoked {
@@ -235,15 +223,18 @@ func (s *Set) accounts() []*account {
 	return all
 }
 
-// Account is the account that a user is in. In mode operator its token says so, for
+// home is the account that a user is in. In mode operator its token says so, for
 // as long as it is not made anew; those of before there were accounts of sites are in
 // the tenant's.
-func (s *Set) Account(e *Entry) string {
+func (s *Set) home(e *Entry) string {
 	if s.Mode == Operator {
 		return cmp.Or(e.Home, e.Tenant)
 	}
 	return e.Account()
 }
+
+// Accounts gives all accounts but the servers' own, with their users.
+func (s *Set) Accounts() []*access.Account { return known(s.accounts()) }
 
 // known are accounts as package access sees them.
 func known(all []*account) []*access.Account {
@@ -261,6 +252,9 @@ func (s *Set) Credentials(name string) string {
 	}
 	return s.path("creds", name+".nk")
 }
+
+// SiteConf is the file of a leaf for leaf.conf to include: the users of its site.
+func (s *Set) SiteConf(leaf string) string { return s.path("sites", leaf+".conf") }
 
 // Conf is the file for nats.conf to include.
 func (s *Set) Conf() string { return s.path(conf) }
@@ -291,6 +285,9 @@ func (s *Set) equip(e *Entry) error {
 	if err := write(s.Credentials(e.Name), secret, 0o600); err != nil {
 		return err
 	}
+	if e.Role == access.Leaf {
+		return nil // it is no process of ours
+	}
 	env := variable + "=" + s.Credentials(e.Name) + "\nNATS_INBOX_PREFIX=" + e.InboxPrefix() + "\n"
 	return write(s.path("creds", e.Name+".env"), []byte(env), 0o600)
 }
@@ -309,6 +306,16 @@ func (s *Set) save() error {
 	}
 	if err := write(s.path(manifest), append(b, '\n'), 0o600); err != nil {
 		return err
+	}
+	for _, a := range s.accounts() {
+		for _, e := range a.entries {
+			if e.Role != access.Leaf {
+				continue
+			}
+			if err := write(s.SiteConf(e.Name), a.renderSite(), 0o644); err != nil {
+				return err
+			}
+		}
 	}
 	return write(s.Conf(), text, 0o644)
 }

@@ -100,7 +100,7 @@ A M L C W S G
 func (h *house) raw(t *testing.T, name string) *nats.Conn {
 	t.Helper()
 	credentials := nats.UserCredentials(h.Credentials(name))
-	if h.Mode == auth.NKey {
+	if h.Mode == auth.NKey || h.keys {
 		var err error
 		if credentials, err = nats.NkeyOptionFromSeed(h.Credentials(name)); err != nil {
 			t.Fatal(err)

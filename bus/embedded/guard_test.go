@@ -61,7 +61,7 @@ func TestAGuardedServer(t *testing.T) {
 	t.Parallel()
 	users, err := auth.Init(filepath.Join(t.TempDir(), "auth"), auth.NKey)
 	if err == nil {
-		_, err = users.Add(access.User{Role: access.Manager}, access.User{Role: access.Launcher, Resource: "a.b", Name: "link", Leaf: true})
+		_, err = users.Add(access.User{Role: access.Manager}, access.User{Role: access.Launcher, Resource: "a.b", Name: "link"})
 	}
 	if err != nil {
 		t.Fatal(err)

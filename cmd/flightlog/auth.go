@@ -81,10 +81,11 @@ func (f *authFlags) usual() []access.User {
 func (a *app) authAdd(f *authFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add ROLE", Short: "Add a user", Args: cobra.ExactArgs(1),
-		Long: "Add a manager, launcher, client, subscriber, agent or admin. One that is there is left as it\n" +
-			"is, but for --leaf; to rotate its credentials, revoke it first. Every launcher process should have a user\n" +
-			"of its own (--name).",
+		Long: "Add a manager, launcher, client, subscriber, agent, admin, or the leaf by which the server of a\n" +
+			"site links. One that is there is left as it is; to rotate its credentials, revoke it first.\n" +
+			"Every launcher process should have a user of its own (--name).",
 		Example: "  flightlog auth add launcher --resource local.localhost --name launcher-2\n" +
+			"  flightlog auth add leaf --site example\n" +
 			"  flightlog auth add client --tenant physics --watch",
 		RunE: func(_ *cobra.Command, args []string) error {
 			a.begun = true
@@ -103,7 +104,7 @@ func (a *app) authAdd(f *authFlags) *cobra.Command {
 	c.Flags().StringVar(&f.user.Name, "name", "", "`name` of the user, unique over all tenants (default: role, tenant, resource)")
 	c.Flags().StringVar(&f.user.Tenant, "tenant", access.DefaultTenant, "`name` of its account")
 	c.Flags().StringVar(&f.user.Resource, "resource", "", "`resource` of a launcher or an agent")
-	c.Flags().BoolVar(&f.user.Leaf, "leaf", false, "the server of a launcher's site may connect as it; also for one that is there")
+	c.Flags().StringVar(&f.user.Site, "site", "", "`site` of a leaf")
 	c.Flags().BoolVar(&f.user.Watch, "watch", false, "the client may read the log too, which 'watch' needs")
 	return c
 }
@@ -154,10 +155,17 @@ type shownUser struct {
 }
 
 func (a *app) printUsers(s *auth.Set, users []auth.Entry) error {
+	homes := map[string]*access.Account{}
+	for _, account := range s.Accounts() {
+		for _, u := range account.Users {
+			homes[u.Name] = account
+		}
+	}
 	all, r := make([]shownUser, len(users)), result{}
 	for i := range users {
-		p := users[i].Permissions()
-		all[i] = shownUser{users[i], s.Account(&users[i]), s.Credentials(users[i].Name), users[i].InboxPrefix(), p.Publish, p.Subscribe}
+		home := homes[users[i].Name]
+		p := home.Permissions(&users[i].User)
+		all[i] = shownUser{users[i], home.Name, s.Credentials(users[i].Name), users[i].InboxPrefix(), p.Publish, p.Subscribe}
 		r.names = append(r.names, users[i].Name)
 	}
 	r.value = all
@@ -165,7 +173,7 @@ func (a *app) printUsers(s *auth.Set, users []auth.Entry) error {
 		rows := make([][]string, len(all))
 		for i := range all {
 			u := &all[i]
-			rows[i] = []string{u.Name, string(u.Role), u.Account, cmp.Or(u.Resource, "-"), u.Created.Format("2006-01-02"), u.Credentials}
+			rows[i] = []string{u.Name, string(u.Role), u.Account, cmp.Or(u.Resource, u.Site, "-"), u.Created.Format("2006-01-02"), u.Credentials}
 		}
 		p.table([]string{"NAME", "ROLE", "ACCOUNT", "RESOURCE", "SINCE", "CREDENTIALS"}, rows)
 	}

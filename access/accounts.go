@@ -118,7 +118,7 @@ func (a *Account) asks() string {
 // inside says whether no other account is asked there, or each site's by a name of
 // its own.
 func inside(subject string) bool {
-	return strings.HasPrefix(subject, agents) || strings.HasPrefix(subject, "pilots.poll.") || subject == output
+	return strings.HasPrefix(subject, inboxes) || strings.HasPrefix(subject, agents) || strings.HasPrefix(subject, "pilots.poll.") || subject == output
 }
 
 // Exports gives what others may import of the account.
@@ -151,10 +151,7 @@ func (a *Account) Imports(all []*Account) []Import {
 	// enableJetStreamInfoServiceImportOnly).
 	found[Import{From: a.Tenant, Subject: api + "INFO", Local: api + "INFO"}] = true
 	for _, u := range a.Users {
-		if u.Role == Leaf {
-			continue // what launchers need
-		}
-		p := u.permissions()
+		p := a.Permissions(u)
 		for _, subject := range p.Publish {
 			if !inside(subject) {
 				found[Import{From: a.Tenant, Subject: atHub(subject), Local: subject}] = true

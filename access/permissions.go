@@ -51,32 +51,6 @@ func Tail(user string, slot int) string { return "tail-" + user + "-" + strconv.
 // a =, so that names differ as resources do.
 func Queue(resource string) string { return "launcher-" + strings.ReplaceAll(resource, ".", "=") }
 
-// Permissions gives what a user of the account needs, and no more.
-func (a *Account) Permissions(u *User) Permissions {
-	if u.Role == Leaf {
-		return a.link(u)
-	}
-	return u.permissions()
-}
-
-// link is what the launchers of a site need, through its server. What agents ask
-// them does not leave the site. For where there is no launcher yet it has inboxes:
-// servers take an empty list for leave to do anything.
-func (a *Account) link(leaf *User) Permissions {
-	own := leaf.InboxPrefix() + ".>"
-	p := Permissions{Publish: []string{own}, Subscribe: []string{own}}
-	for _, u := range a.Users {
-		if u.Role == Launcher {
-			l := u.permissions().ThroughLeaf()
-			p.publish(l.Publish...)
-			p.Subscribe = append(p.Subscribe, l.Subscribe...)
-			p.Respond = l.Respond
-		}
-	}
-	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(subject string) bool { return strings.HasPrefix(subject, agents) })
-	return p.sorted()
-}
-
 // sorted has each subject once.
 func (p Permissions) sorted() Permissions {
 	slices.Sort(p.Publish)
@@ -85,7 +59,8 @@ func (p Permissions) sorted() Permissions {
 	return p
 }
 
-func (u *User) permissions() Permissions {
+// Permissions gives what a user of the account needs, and no more.
+func (a *Account) Permissions(u *User) Permissions {
 	p := Permissions{Subscribe: []string{u.InboxPrefix() + ".>"}}
 	switch u.Role {
 	case Manager:
@@ -104,6 +79,8 @@ func (u *User) permissions() Permissions {
 		for _, verb := range []string{"activate", "beat", "finish"} {
 			p.publish(agents + u.Resource + ".*.*." + verb)
 		}
+	case Leaf:
+		p.link(a, u)
 	case Admin:
 		p = Permissions{
 			Publish: []string{">"}, Subscribe: []string{">"}, DenySubscribe: []string{agents + ">"},
@@ -163,6 +140,22 @@ func (p Permissions) ThroughLeaf() Permissions {
 		}
 	}
 	return p.sorted()
+}
+
+// link is what the launchers of a site need, through its server. What agents ask
+// them does not leave the site. For where there is no launcher yet it has inboxes:
+// servers take an empty list for leave to do anything.
+func (p *Permissions) link(a *Account, leaf *User) {
+	p.publish(leaf.InboxPrefix() + ".>")
+	for _, u := range a.Users {
+		if u.Role == Launcher {
+			l := a.Permissions(u).ThroughLeaf()
+			p.publish(l.Publish...)
+			p.Subscribe = append(p.Subscribe, l.Subscribe...)
+			p.Respond = l.Respond
+		}
+	}
+	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(subject string) bool { return strings.HasPrefix(subject, agents) })
 }
 
 // read lets the user read the log: by position or subject, and by tails.

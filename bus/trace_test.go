@@ -6,42 +6,7 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
-	"github.com/flightlog/flightlog/events"
-	"github.com/flightlog/flightlog/pilot"
 )
-
-// TestTheEndIsWhereATailOfTheSpanEnds: what is about another resource is no
-// reason to be behind.
-func TestTheEndIsWhereATailOfTheSpanEnds(t *testing.T) {
-	t.Parallel()
-	conn := bustest.Ready(t)
-	log, err := conn.Log(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	birth := func(resource, uid string) *events.Event {
-		return &events.Event{
-			ID: uid, Class: events.Command, Kind: events.Submit, Key: pilot.Key{Resource: resource, Manager: "m", Pilot: uid},
-			Birth: &events.Birth{Description: pilot.Description{UID: uid}},
-		}
-	}
-	for at, want := range []map[string]uint64{
-		{"": 0, "a.b": 0, "c.d": 0},
-		{"": 1, "a.b": 1, "c.d": 0},
-		{"": 2, "a.b": 1, "c.d": 2},
-	} {
-		if at > 0 {
-			if _, err := log.Append(t.Context(), birth([]string{"a.b", "c.d"}[at-1], string(rune('p'+at)))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for resource, end := range want {
-			if got, err := log.End(t.Context(), events.Span{Resource: resource}); err != nil || got != end {
-				t.Errorf("after %d births the end of %q is %d, %v; want %d", at, resource, got, err, end)
-			}
-		}
-	}
-}
 
 // TestCallsCarryTheirTrace: a handler learns under which trace it is asked.
 func TestCallsCarryTheirTrace(t *testing.T) {

@@ -23,6 +23,8 @@ type Log interface {
 	AppendBatch(ctx context.Context, es []*events.Event) (uint64, error)
 	// Tail yields what the span asks for in log order, then waits for more.
 	Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error]
+	// End is the position of the last message that a tail of the span gives.
+	End(ctx context.Context, span events.Span) (uint64, error)
 	// Last reads the last message of e's subject, as of now.
 	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
 	// History reads all of one pilot behind a position.

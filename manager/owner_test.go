@@ -1,12 +1,16 @@
 package manager_test
 
 import (
+	"context"
+	"iter"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/manager"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -76,6 +80,73 @@ func TestReplicasShowTheSame(t *testing.T) {
 		if !slices.Equal(uidsOf(seen.Pilots), uidsOf(got.Pilots)) {
 			t.Fatalf("the other replica has %v, want %v", uidsOf(seen.Pilots), uidsOf(got.Pilots))
 		}
+	}
+}
+
+// behind is a log whose tail stands still behind its mark, until somebody asks where
+// the log ends.
+type behind struct {
+	manager.Log
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (b *behind) Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error] {
+	return func(yield func(events.Entry, error) bool) {
+		marked := false
+		for e, err := range b.Log.Tail(ctx, span) {
+			if marked {
+				select {
+				case <-b.asked:
+				case <-ctx.Done():
+				}
+			}
+			marked = marked || e.Mark
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func (b *behind) End(ctx context.Context, span events.Span) (uint64, error) {
+	b.once.Do(func() { close(b.asked) })
+	return b.Log.End(ctx, span)
+}
+
+// TestAReplicaBehindFindsWhatIsThere: who was told of a pilot by another client has no
+// position to name.
+func TestAReplicaBehindFindsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	a := open(t, log)
+	for name, ask := range map[string]func(m replica, of, uid pilot.UID) error{
+		"get": func(m replica, of, uid pilot.UID) error {
+			_, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{uid}}, user)
+			return err
+		},
+		"wait": func(m replica, of, uid pilot.UID) error {
+			_, err := m.Wait(t.Context(), api.WaitRequest{Manager: of, UIDs: []pilot.UID{uid}, Timeout: new(api.Duration)}, user)
+			return err
+		},
+		"cancel": func(m replica, of, uid pilot.UID) error {
+			_, err := m.Cancel(t.Context(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{uid}}, user)
+			return err
+		},
+		"manager": func(m replica, of, _ pilot.UID) error {
+			_, err := m.GetManager(t.Context(), api.OwnerRequest{UID: of}, user)
+			return err
+		},
+	} {
+		b := open(t, &behind{Log: log, asked: make(chan struct{})})
+		of := newManager(t, a)
+		uid := submit(t, a, of, job(""))[0].UID
+		if err := ask(b, of, uid); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := a.Get(t.Context(), api.GetRequest{Manager: newManager(t, a), UIDs: []pilot.UID{"nobody"}}, user); pilot.CodeOf(err) != pilot.NotFound {
+		t.Errorf("what is not there: %v", err)
 	}
 }
 

@@ -22,14 +22,29 @@ const (
 
 var errBehind = pilot.Errorf(pilot.Unavailable, "this replica has not yet folded the log as far as was asked")
 
-// current is look at a call's minimum position: not longer than patience.
+// current is look at a call's minimum position. What f does not find there may be
+// newer than what this replica has folded, and its writer have told of it: so f looks
+// again at the log's end. It must have no effect where it gives code not_found.
 func current[T any](ctx context.Context, m *Manager, c Call, f func(*world) (T, error)) (T, error) {
-	if c.MinSeq > 0 {
+	value, err := soon(ctx, m, c.MinSeq, f)
+	if pilot.CodeOf(err) != pilot.NotFound {
+		return value, err
+	}
+	end, unknown := m.log.End(ctx, events.Span{})
+	if unknown != nil {
+		return value, &pilot.Error{Code: pilot.Unavailable, Op: "see what the log has of it", Err: unknown}
+	}
+	return soon(ctx, m, end, f)
+}
+
+// soon is look, not longer than patience.
+func soon[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
+	if seq > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, patience, errBehind)
 		defer stop()
 	}
-	return look(ctx, m, c.MinSeq, f)
+	return look(ctx, m, seq, f)
 }
 
 var errUnfolded = pilot.Errorf(pilot.Timeout, "written, but this replica has not folded it in time")

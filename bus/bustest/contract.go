@@ -20,6 +20,7 @@ type EventLog interface {
 	Append(ctx context.Context, e *events.Event) (uint64, error)
 	AppendBatch(ctx context.Context, es []*events.Event) (uint64, error)
 	Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error]
+	End(ctx context.Context, span events.Span) (uint64, error)
 	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
 	History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error)
 	Versions(ctx context.Context, label string) ([]events.Event, error)
@@ -55,6 +56,7 @@ func TestLog(t *testing.T, open func(t *testing.T) Rig) {
 		"history is in order":                    history,
 		"a birth keeps its trace":                keepsTrace,
 		"last reads own writes":                  lastReads,
+		"the end is that of a span":              endOfSpan,
 		"the past can be read":                   presentAt,
 		"configurations have versions":           configurations,
 	} {
@@ -231,6 +233,29 @@ func lastReads(t *testing.T, r Rig) {
 		got, ok, err := r.Log.Last(t.Context(), *e)
 		if err != nil || !ok || got.ID != e.ID || got.Seq != last || got.Prev != e.Prev || got.Time.IsZero() {
 			t.Fatalf("after %s at %d: read %q at %d, %v, %v", e.ID, last, got.ID, got.Seq, ok, err)
+		}
+	}
+}
+
+func endOfSpan(t *testing.T, r Rig) {
+	elsewhere := key("q")
+	elsewhere.Resource = "other.host"
+	spans := []events.Span{{}, {Resource: "local.localhost"}, {Resource: "other.host"}, {Manager: "m"}, {Manager: "n"}}
+	want := make([]uint64, len(spans))
+	for i, step := range []struct {
+		e  *events.Event
+		of []int // spans it is in
+	}{{}, {born(key("p")), []int{0, 1, 3}}, {born(elsewhere), []int{0, 2, 3}}, {owner(), []int{0, 3}}} {
+		if step.e != nil {
+			seq := must(r.Log.Append(t.Context(), step.e))(t)
+			for _, of := range step.of {
+				want[of] = seq
+			}
+		}
+		for of, span := range spans {
+			if got := must(r.Log.End(t.Context(), span))(t); got != want[of] {
+				t.Errorf("after %d events %+v ends at %d, want %d", i, span, got, want[of])
+			}
 		}
 	}
 }

@@ -96,6 +96,21 @@ func covers(span events.Span, subject string) bool {
 	return span.Resource == "" || e.Resource == span.Resource || e.Class == events.OfManager && span.Manager != ""
 }
 
+// End is bus.Log's.
+func (m *Memory) End(_ context.Context, span events.Span) (uint64, error) {
+	if err := bus.CheckSpan(span); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range slices.Backward(m.stored) {
+		if covers(span, s.Subject) {
+			return s.Seq, nil
+		}
+	}
+	return 0, nil
+}
+
 // Last is bus.Log's.
 func (m *Memory) Last(_ context.Context, e events.Event) (events.Event, bool, error) {
 	subject, err := bus.Subject(&e)

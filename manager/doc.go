@@ -7,6 +7,7 @@
 //   - An answer to a write comes after the write is in the log and folded here,
 //     so it shows its own effect; its Seq, sent along as Call.MinSeq, shows it on
 //     every other replica too.
+//   - What is said not to be there is not in the log either, as of the call.
 //   - A list is submitted as a whole or not at all, and a refusal names every
 //     fault of every item.
 //   - A request that carries an idempotency key may be repeated for ever.

@@ -9,8 +9,8 @@ import (
 
 // Account is the account of NATS that the user is in. Managers and admins are in
 // that of the tenant, which holds the log; launchers and agents of a site, and the
-// server by which it links, share one, every other user has one of its own. From there exactly the subjects that
-// its users may use lead to the tenant's.
+// server by which it links, share one, every other user has one of its own. From
+// there exactly the subjects that its users may use lead to the tenant's.
 //
 // For permissions say what a client may publish, and nothing of where a server
 // answers: an answer goes to whatever subject the request names, in the account of

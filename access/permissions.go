@@ -59,7 +59,7 @@ func (p Permissions) sorted() Permissions {
 	return p
 }
 
-// Permissions gives what a user of the account needs, and no more.
+// Permissions gives what one of the account's users needs, and no more.
 func (a *Account) Permissions(u *User) Permissions {
 	p := Permissions{Subscribe: []string{u.InboxPrefix() + ".>"}}
 	switch u.Role {

@@ -65,7 +65,6 @@ func (u *User) Faults() []pilot.Fault {
 			wrong(field, pilot.TokenRule)
 		}
 	}
-	token("name", u.Name)
 	token("tenant", u.Tenant)
 	if u.Tenant == SystemAccount {
 		wrong("tenant", SystemAccount+" is the account of the servers themselves")
@@ -83,10 +82,16 @@ func (u *User) Faults() []pilot.Fault {
 		wrong("role", "must be one of "+strings.Join(roles(), ", "))
 	}
 	switch {
+	case u.Role == Leaf && u.Site == "":
+		wrong("site", "a leaf has one, the first part of its resources")
 	case u.Role == Leaf:
 		token("site", u.Site)
 	case u.Site != "":
 		wrong("site", "only leafs have one; the others' is in their resource")
+	}
+	// A name that is made of the rest is no fault of its own.
+	if made := (User{Role: u.Role, Tenant: u.Tenant, Resource: u.Resource, Site: u.Site}).Filled(); len(faults) == 0 || u.Name != made.Name {
+		token("name", u.Name)
 	}
 	if u.Watch && u.Role != Client {
 		wrong("watch", "only clients may be given it; all others but agents read the log anyway")

@@ -33,7 +33,7 @@ func (s *Set) render() ([]byte, error) {
 		b.WriteString("    ]\n")
 		renderExports(&b, a, all)
 		b.WriteString("    imports: [\n")
-		for _, i := range a.Imports(known(all)) {
+		for _, i := range a.imports(all) {
 			kind := "service"
 			if i.Live {
 				kind = "stream"
@@ -73,14 +73,14 @@ func renderExports(b *bytes.Buffer, a *account, all []*account) {
 	b.WriteString("    ]\n")
 }
 
-// renderSite makes what the server of a site knows of the users of its account.
+// renderSite makes what the server of a site knows of the users of its account. The
+// leaf is among them, who may not connect there: without any user servers let in
+// everybody.
 func (a *account) renderSite() []byte {
 	var b bytes.Buffer
 	b.WriteString(head + "authorization {\n    users: [\n")
 	for _, e := range a.entries {
-		if e.Role != access.Leaf {
-			renderUser(&b, e, a.Permissions(&e.User).ThroughLeaf())
-		}
+		renderUser(&b, e, a.Permissions(&e.User).ThroughLeaf())
 	}
 	b.WriteString("    ]\n}\n")
 	return b.Bytes()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,55 @@ func (l *link) say(t *testing.T, what string) bool {
 	return false
 }
 
+// hears says on which subjects messages have come, of those sent before.
+func (l *link) hears(t *testing.T) (subjects []string) {
+	t.Helper()
+	if _, err := fmt.Fprint(l, "PING\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for l.lines.Scan() {
+		switch verb, rest, _ := strings.Cut(l.lines.Text(), " "); verb {
+		case "LMSG", "HMSG":
+			subject, _, _ := strings.Cut(rest, " ")
+			subjects = append(subjects, subject)
+		case "PONG":
+			return subjects
+		}
+	}
+	t.Fatal("the link was cut: ", l.lines.Err())
+	return nil
+}
+
+// TestALeafHearsNoAgents: nor what is not for launchers of its site.
+func TestALeafHearsNoAgents(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		h := build(t, mode, append(usual(), leaf)...)
+		h.manager(t)
+		l := h.links(t, "leaf-site-a")
+		for _, subject := range []string{"pilots.>", "pilots.agent.>", "pilots.agent." + here + ".*.*.*", "pilots.fleet.>", "pilots.fleet." + here + ".*"} {
+			l.say(t, "LS+ "+subject+"\r\n")
+		}
+		for _, sent := range []struct{ by, subject string }{
+			{"agent-site-a-host", "pilots.agent." + here + ".m.p.beat"},
+			{"launcher-site-a-host", "pilots.evt." + here + ".m.p"},
+			{"manager", "pilots.cmd." + here + ".m.p.submit"},
+			{"client", "pilots.fleet." + here + ".output"},
+		} {
+			nc := h.raw(t, sent.by)
+			if err := nc.Publish(sent.subject, []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+			if err := nc.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := l.hears(t); !slices.Equal(got, []string{"pilots.fleet." + here + ".output"}) {
+			t.Errorf("it hears %v", got)
+		}
+	})
+}
+
 // leafs is where leaf nodes connect.
 func (h *house) leafs(t *testing.T) string {
 	t.Helper()
@@ -134,8 +184,18 @@ func TestOnlyLeafsLink(t *testing.T) {
 			nc.Close()
 			t.Errorf("a leaf is a client: %v", err)
 		}
+		stolen := read(t, h.Credentials("leaf-site-a"))
 		if err := h.Revoke("leaf-site-a"); err != nil {
 			t.Fatal(err)
+		}
+		if err := h.server.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(h.Credentials("leaf-site-a"), []byte(stolen), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if h.links(t, "leaf-site-a") != nil {
+			t.Error("a revoked leaf links")
 		}
 		if _, err := os.Stat(h.SiteConf("leaf-site-a")); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the users of the site are left: %v", err)
@@ -147,8 +207,20 @@ func TestOnlyLeafsLink(t *testing.T) {
 func TestALeafOfNobodyMayNothing(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, append(usual(), access.User{Role: access.Leaf, Site: "empty"})...)
+		h := build(t, mode, append(usual(), leaf, access.User{Role: access.Leaf, Site: "empty"})...)
 		h.manager(t)
+		closed := func(leaf string) {
+			s := h.site(t, leaf)
+			if nc, err := nats.Connect(s.server.ClientURL()); !errors.Is(err, nats.ErrAuthorization) {
+				nc.Close()
+				t.Errorf("the server of %s lets anybody in: %v", leaf, err)
+			}
+		}
+		closed("leaf-empty")
+		if err := h.Revoke("launcher-site-a-host", "agent-site-a-host"); err != nil {
+			t.Fatal(err)
+		}
+		closed("leaf-site-a")
 		for target := range targets {
 			// Acknowledgements servers pass on unasked; none is imported here.
 			if !strings.HasPrefix(target, "$JS.ACK.") && h.links(t, "leaf-empty").say(t, "LMSG "+target+" 2\r\n{}\r\n") {
@@ -172,11 +244,11 @@ func TestFaultsOfLeafs(t *testing.T) {
 
 // site starts a server that links to the house, as deploy/nats/leaf.conf does, and
 // gives the house as those see it that connect there.
-func (h *house) site(t *testing.T) *house {
+func (h *house) site(t *testing.T, leaf string) *house {
 	t.Helper()
-	link := "credentials: " + h.Credentials("leaf-site-a")
+	link := "credentials: " + h.Credentials(leaf)
 	if h.Mode == auth.NKey {
-		link = "nkey: " + strings.TrimSpace(read(t, h.Credentials("leaf-site-a")))
+		link = "nkey: " + strings.TrimSpace(read(t, h.Credentials(leaf)))
 	}
 	conf := fmt.Sprintf(`listen: 127.0.0.1:-1
 leafnodes { reconnect: 1s, remotes: [{ urls: ["nats://%s"], deny_imports: ["pilots.agent.>"], deny_exports: ["pilots.agent.>"], %s }] }
@@ -184,7 +256,7 @@ mappings: { "$JS.API.>": "$JS.hub.API.>", "$KV.>": "$JS.hub.API.$KV.>" }
 include site.conf
 `, h.leafs(t), link)
 	dir := t.TempDir()
-	for name, text := range map[string]string{"leaf.conf": conf, "site.conf": read(t, h.SiteConf("leaf-site-a"))} {
+	for name, text := range map[string]string{"leaf.conf": conf, "site.conf": read(t, h.SiteConf(leaf))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +283,7 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		site := h.site(t)
+		site := h.site(t, "leaf-site-a")
 		for _, name := range []string{"launcher-site-a-host", "second"} {
 			nc := site.raw(t, name)
 			js, err := jetstream.New(nc)
@@ -253,6 +325,24 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 			if err != nil || last.Sequence != first.Sequence+1 {
 				t.Errorf("%s wrote what it may not, before %+v, %v", name, last, err)
 			}
+		}
+		third := access.User{Role: access.Launcher, Resource: "site-a.other"}.Filled()
+		if _, err := h.Add(third); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := h.server.Reload(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		nc := h.site(t, "leaf-site-a").raw(t, third.Name) // as if it were restarted
+		linked(t, nc)
+		js, err := jetstream.New(nc)
+		if err == nil {
+			_, err = js.Publish(t.Context(), "pilots.evt.site-a.other.m.p", []byte("{}"))
+		}
+		if err != nil {
+			t.Errorf("a launcher that was added later: %v", err)
 		}
 		agent := site.raw(t, "agent-site-a-host")
 		if !may(t, agent, "pub", "pilots.agent."+here+".m.p.beat") || may(t, agent, "pub", "pilots.evt."+here+".m.p") || may(t, agent, "sub", "pilots.agent.>") {

@@ -147,7 +147,7 @@ func (s *Set) sign(operator nkeys.KeyPair, a *account, all []*account) (key, tok
 	for _, e := range a.Exports() {
 		claims.Exports.Add(exported(e))
 	}
-	for _, i := range a.Imports(known(all)) {
+	for _, i := range a.imports(all) {
 		from, public, err := s.account(i.From)
 		if err != nil {
 			return "", "", err

@@ -236,6 +236,14 @@ func (s *Set) home(e *Entry) string {
 // Accounts gives all accounts but the servers' own, with their users.
 func (s *Set) Accounts() []*access.Account { return known(s.accounts()) }
 
+// imports are none for the servers' own account.
+func (a *account) imports(all []*account) []access.Import {
+	if a.Name == access.SystemAccount {
+		return nil
+	}
+	return a.Imports(known(all))
+}
+
 // known are accounts as package access sees them.
 func known(all []*account) []*access.Account {
 	out := make([]*access.Account, len(all))

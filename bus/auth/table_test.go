@@ -13,87 +13,89 @@ import (
 )
 
 // columns are the users of the table, in its order.
-var columns = []string{"admin", "manager", "launcher-site-a-host", "client", "watcher", "subscriber", "agent-site-a-host"}
+var columns = []string{"admin", "manager", "launcher-site-a-host", "client", "watcher", "subscriber", "agent-site-a-host", "leaf-site-a"}
 
 // table says who may do what: + allowed, - denied. Site a is the launcher's and
-// the agent's own, queue its consumer of commands.
+// the agent's own, queue its consumer of commands. Acknowledgements any leaf may send,
+// which lead nowhere but from those that its account imports; what it hears is tried
+// in TestALeafHearsNoAgents.
 const table = `
-A M L C W S G
-+ + - - - - -  pub pilots.cmd.site-a.host.m.p.submit
-+ + + - - - -  pub pilots.evt.site-a.host.m.p
-+ + - - - - -  pub pilots.evt.site-b.host.m.p
-+ + - - - - -  pub pilots.evt.site-a.other.m.p
-+ + + - - - -  pub pilots.note.site-a.host.m.p
-+ + - - - - -  pub pilots.note.site-b.host.m.p
-+ + - - - - -  pub pilots.mgr.m
-+ + - - - - -  pub pilots.ses.s
-+ + - - - - -  pub pilots.res.site-a.host
-+ + - + + - -  pub pilots.api.pilot.submit
-+ - - - - - +  pub pilots.agent.site-a.host.m.p.activate
-+ - - - - - +  pub pilots.agent.site-a.host.m.p.beat
-+ - - - - - +  pub pilots.agent.site-a.host.m.p.finish
-+ - - - - - -  pub pilots.agent.site-a.host.m.p.other
-+ - - - - - -  pub pilots.agent.site-b.host.m.p.activate
-+ - + - - - -  pub pilots.poll.site-a.e
-+ - - - - - -  pub pilots.poll.site-b.e
-+ - - - - - -  pub pilots.fleet.site-a.host.orphans
-+ + - + + - -  pub pilots.fleet.site-a.host.output
-+ - + - - - -  pub $KV.PILOTS_LEASES.launcher.site-a.host.x
-+ - - - - - -  pub $KV.PILOTS_LEASES.launcher.site-b.host.x
-+ - + - - - -  pub $KV.PILOTS_LEASES.poll.site-a.e
-+ - - - - - -  pub $KV.PILOTS_LEASES.poll.site-b.e
-+ + - - - - -  pub $JS.API.INFO
-+ + - - - - -  pub $JS.API.STREAM.CREATE.PILOTS
-+ - - - - - -  pub $JS.API.STREAM.CREATE.OTHER
-+ - - - - - -  pub $JS.API.STREAM.UPDATE.PILOTS
-+ - - - - - -  pub $JS.API.STREAM.DELETE.PILOTS
-+ - - - - - -  pub $JS.API.STREAM.PURGE.PILOTS
-+ - - - - - -  pub $JS.API.STREAM.MSG.DELETE.PILOTS
-+ - - - - - -  pub $JS.API.STREAM.SNAPSHOT.PILOTS
-+ - - - - - -  pub $JS.API.STREAM.DELETE.KV_PILOTS_LEASES
-+ + + - + + -  pub $JS.API.STREAM.INFO.PILOTS
-+ + + - + + -  pub $JS.API.STREAM.MSG.GET.PILOTS
-+ + + - + + -  pub $JS.API.DIRECT.GET.PILOTS
-+ + + - - - -  pub $JS.API.STREAM.MSG.GET.KV_PILOTS_LEASES
-+ - + - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-a=host.pilots.cmd.site-a.host.*.*.submit
-+ - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-a=host.pilots.cmd.site-b.host.*.*.submit
-+ - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-a=host
-+ - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-b=host.pilots.cmd.site-b.host.*.*.submit
-+ - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS
-+ - - - - - -  pub $JS.API.CONSUMER.DURABLE.CREATE.PILOTS.launcher-site-a=host
-+ - - - - - -  pub $JS.API.CONSUMER.DELETE.PILOTS.launcher-site-a=host
-+ - - - - - -  pub $JS.API.CONSUMER.DELETE.PILOTS.launcher-site-b=host
-+ - + - - - -  pub $JS.API.CONSUMER.MSG.NEXT.PILOTS.launcher-site-a=host
-+ - - - - - -  pub $JS.API.CONSUMER.MSG.NEXT.PILOTS.launcher-site-b=host
-+ - + - - - -  pub $JS.ACK.PILOTS.launcher-site-a=host.1.1.1.1.0
-+ - - - - - -  pub $JS.ACK.PILOTS.launcher-site-b=host.1.1.1.1.0
-+ - + - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-launcher-site-a-host-0.pilots.*.site-a.host.>
-+ + - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-manager-0
-+ - - - - + -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-subscriber-7
-+ - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-subscriber-8
-+ - - - - - -  pub $JS.API.STREAM.LIST
-+ - - - - - -  pub $SYS.REQ.SERVER.PING
-+ - - - - - -  pub _INBOX_client.x
-+ - - - - - -  pub anything.else
-+ - - - - + -  sub pilots.evt.>
-+ - - - - + -  sub pilots.cmd.>
-+ - - - - - -  sub pilots.>
-+ + - - - - -  sub pilots.api.>
-- - + - - - -  sub pilots.agent.site-a.host.*.*.*
-- - - - - - -  sub pilots.agent.site-b.host.*.*.*
-- - - - - - -  sub pilots.agent.>
-+ - + - - - -  sub pilots.fleet.site-a.host.orphans
-+ - + - - - -  sub pilots.fleet.site-a.host.output
-+ - - - - - -  sub pilots.fleet.site-b.host.output
-+ - - - - - -  sub pilots.fleet.site-b.host.orphans
-+ - + - - - -  sub pilots.poll.site-a.e
-+ - - - - - -  sub pilots.poll.site-b.e
-+ - - - - - -  sub _INBOX.>
-+ - - + - - -  sub _INBOX_client.>
-+ - - - - - +  sub _INBOX_agent-site-a-host.>
-+ - - - - - -  sub $KV.>
-+ - - - - - -  sub $JS.API.>
-+ - - - - - -  sub >
+A M L C W S G F
++ + - - - - - -  pub pilots.cmd.site-a.host.m.p.submit
++ + + - - - - +  pub pilots.evt.site-a.host.m.p
++ + - - - - - -  pub pilots.evt.site-b.host.m.p
++ + - - - - - -  pub pilots.evt.site-a.other.m.p
++ + + - - - - +  pub pilots.note.site-a.host.m.p
++ + - - - - - -  pub pilots.note.site-b.host.m.p
++ + - - - - - -  pub pilots.mgr.m
++ + - - - - - -  pub pilots.ses.s
++ + - - - - - -  pub pilots.res.site-a.host
++ + - + + - - -  pub pilots.api.pilot.submit
++ - - - - - + -  pub pilots.agent.site-a.host.m.p.activate
++ - - - - - + -  pub pilots.agent.site-a.host.m.p.beat
++ - - - - - + -  pub pilots.agent.site-a.host.m.p.finish
++ - - - - - - -  pub pilots.agent.site-a.host.m.p.other
++ - - - - - - -  pub pilots.agent.site-b.host.m.p.activate
++ - + - - - - +  pub pilots.poll.site-a.e
++ - - - - - - -  pub pilots.poll.site-b.e
++ - - - - - - -  pub pilots.fleet.site-a.host.orphans
++ + - + + - - -  pub pilots.fleet.site-a.host.output
++ - + - - - - +  pub $KV.PILOTS_LEASES.launcher.site-a.host.x
++ - - - - - - -  pub $KV.PILOTS_LEASES.launcher.site-b.host.x
++ - + - - - - +  pub $KV.PILOTS_LEASES.poll.site-a.e
++ - - - - - - -  pub $KV.PILOTS_LEASES.poll.site-b.e
++ + - - - - - -  pub $JS.API.INFO
++ + - - - - - -  pub $JS.API.STREAM.CREATE.PILOTS
++ - - - - - - -  pub $JS.API.STREAM.CREATE.OTHER
++ - - - - - - -  pub $JS.API.STREAM.UPDATE.PILOTS
++ - - - - - - -  pub $JS.API.STREAM.DELETE.PILOTS
++ - - - - - - -  pub $JS.API.STREAM.PURGE.PILOTS
++ - - - - - - -  pub $JS.API.STREAM.MSG.DELETE.PILOTS
++ - - - - - - -  pub $JS.API.STREAM.SNAPSHOT.PILOTS
++ - - - - - - -  pub $JS.API.STREAM.DELETE.KV_PILOTS_LEASES
++ + + - + + - +  pub $JS.API.STREAM.INFO.PILOTS
++ + + - + + - +  pub $JS.API.STREAM.MSG.GET.PILOTS
++ + + - + + - +  pub $JS.API.DIRECT.GET.PILOTS
++ + + - - - - +  pub $JS.API.STREAM.MSG.GET.KV_PILOTS_LEASES
++ - + - - - - +  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-a=host.pilots.cmd.site-a.host.*.*.submit
++ - - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-a=host.pilots.cmd.site-b.host.*.*.submit
++ - - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-a=host
++ - - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.launcher-site-b=host.pilots.cmd.site-b.host.*.*.submit
++ - - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS
++ - - - - - - -  pub $JS.API.CONSUMER.DURABLE.CREATE.PILOTS.launcher-site-a=host
++ - - - - - - -  pub $JS.API.CONSUMER.DELETE.PILOTS.launcher-site-a=host
++ - - - - - - -  pub $JS.API.CONSUMER.DELETE.PILOTS.launcher-site-b=host
++ - + - - - - +  pub $JS.API.CONSUMER.MSG.NEXT.PILOTS.launcher-site-a=host
++ - - - - - - -  pub $JS.API.CONSUMER.MSG.NEXT.PILOTS.launcher-site-b=host
++ - + - - - - +  pub $JS.ACK.PILOTS.launcher-site-a=host.1.1.1.1.0
++ - - - - - - +  pub $JS.ACK.PILOTS.launcher-site-b=host.1.1.1.1.0
++ - + - - - - +  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-launcher-site-a-host-0.pilots.*.site-a.host.>
++ + - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-manager-0
++ - - - - + - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-subscriber-7
++ - - - - - - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-subscriber-8
++ - - - - - - -  pub $JS.API.STREAM.LIST
++ - - - - - - -  pub $SYS.REQ.SERVER.PING
++ - - - - - - -  pub _INBOX_client.x
++ - - - - - - -  pub anything.else
++ - - - - + - -  sub pilots.evt.>
++ - - - - + - -  sub pilots.cmd.>
++ - - - - - - -  sub pilots.>
++ + - - - - - -  sub pilots.api.>
+- - + - - - - -  sub pilots.agent.site-a.host.*.*.*
+- - - - - - - -  sub pilots.agent.site-b.host.*.*.*
+- - - - - - - -  sub pilots.agent.>
++ - + - - - - -  sub pilots.fleet.site-a.host.orphans
++ - + - - - - -  sub pilots.fleet.site-a.host.output
++ - - - - - - -  sub pilots.fleet.site-b.host.output
++ - - - - - - -  sub pilots.fleet.site-b.host.orphans
++ - + - - - - -  sub pilots.poll.site-a.e
++ - - - - - - -  sub pilots.poll.site-b.e
++ - - - - - - -  sub _INBOX.>
++ - - + - - - -  sub _INBOX_client.>
++ - - - - - + -  sub _INBOX_agent-site-a-host.>
++ - - - - - - -  sub $KV.>
++ - - - - - - -  sub $JS.API.>
++ - - - - - - -  sub >
 `
 
 // raw is a user's connection without our own client.
@@ -144,12 +146,12 @@ func may(t *testing.T, nc *nats.Conn, verb, subject string) bool {
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
+		h := build(t, mode, append(usual(), leaf)...)
 		if err := h.as(t, "manager").Ensure(t.Context(), bus.StreamConfig{}); err != nil {
 			t.Fatal(err)
 		}
 		var conns []*nats.Conn
-		for _, name := range columns {
+		for _, name := range columns[:len(columns)-1] {
 			conns = append(conns, h.raw(t, name))
 		}
 		lines := strings.Split(strings.TrimSpace(table), "\n")
@@ -158,11 +160,16 @@ func TestWhoMayDoWhat(t *testing.T) {
 			fields := strings.Fields(line)
 			verb, subject := fields[len(columns)], fields[len(columns)+1]
 			marks := make([]string, len(columns))
-			for i, nc := range conns {
+			for i := range marks {
 				marks[i] = "-"
+			}
+			for i, nc := range conns {
 				if may(t, nc, verb, subject) {
 					marks[i] = "+"
 				}
+			}
+			if verb == "pub" && h.links(t, "leaf-site-a").say(t, "LMSG "+subject+" 1\r\n{\r\n") {
+				marks[len(conns)] = "+"
 			}
 			said = append(said, strings.Join(marks, " ")+"  "+verb+" "+subject)
 		}

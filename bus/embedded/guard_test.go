@@ -89,7 +89,7 @@ func TestAGuardedServer(t *testing.T) {
 	defer stop()
 	inside, err := bus.Connect(limited, bus.Config{InProcess: s, NKey: users.Credentials("link"), InboxPrefix: "_INBOX_link"})
 	if err != nil {
-		t.Fatalf("a launcher that may link, in this process: %v", err)
+		t.Fatalf("a launcher, in this process: %v", err)
 	}
 	inside.Close()
 	url := s.URL()

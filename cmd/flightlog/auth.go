@@ -8,6 +8,7 @@ import (
 
 	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus/auth"
+	"github.com/flightlog/flightlog/pilot"
 )
 
 // authDir is where credentials are kept unless told.
@@ -28,7 +29,7 @@ func (a *app) auth() *cobra.Command {
 		Use: "auth", Short: "Make and take away the credentials of the bus's users",
 		Long: "Keep, in a directory, who may use the bus and as what: auth.conf is for nats.conf to\n" +
 			"include, creds/NAME.nk (or .creds) for the process that is NAME, creds/NAME.env the\n" +
-			"environment it needs. After a change, have the servers read it: nats-server --signal reload,\n" +
+			"environment it needs, sites/NAME.conf for the server of a site that links. After a change, have the servers read it: nats-server --signal reload,\n" +
 			"twice if anybody is new, or SIGHUP to flightlog up.\n" +
 			"docs/security.md tells what each role may do. No service is asked, no seed is shown.",
 	}
@@ -94,14 +95,15 @@ func (a *app) authAdd(f *authFlags) *cobra.Command {
 				return err
 			}
 			f.user.Role = access.Role(args[0])
-			added, err := s.Add(f.user)
-			if err != nil {
+			if _, err := s.Add(f.user); err != nil {
 				return err
 			}
-			return a.printUsers(s, added)
+			name := f.user.Filled().Name
+			a.tellSites(s, homes(s)[name].Name)
+			return a.printUsers(s, named(s, name))
 		},
 	}
-	c.Flags().StringVar(&f.user.Name, "name", "", "`name` of the user, unique over all tenants (default: role, tenant, resource)")
+	c.Flags().StringVar(&f.user.Name, "name", "", "`name` of the user, unique over all tenants (default: role, tenant, resource or site)")
 	c.Flags().StringVar(&f.user.Tenant, "tenant", access.DefaultTenant, "`name` of its account")
 	c.Flags().StringVar(&f.user.Resource, "resource", "", "`resource` of a launcher or an agent")
 	c.Flags().StringVar(&f.user.Site, "site", "", "`site` of a leaf")
@@ -118,13 +120,51 @@ func (a *app) authRevoke(f *authFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			before, of := named(s, args...), homes(s)
 			if err := s.Revoke(args...); err != nil {
 				return err
 			}
 			a.tell("revoked once the servers have read %s again", s.Conf())
+			var changed []string
+			for i := range before {
+				changed = append(changed, of[before[i].Name].Name)
+				if before[i].Role == access.Leaf && s.Mode == auth.NKey {
+					a.tell("but the link of %s stays until the servers of the bus have been restarted, one after the other", before[i].Name)
+				}
+			}
+			a.tellSites(s, changed...)
 			return nil
 		},
 	}
+}
+
+// tellSites says which servers of sites must be told of a change in these accounts.
+func (a *app) tellSites(s *auth.Set, changed ...string) {
+	for _, account := range s.Accounts() {
+		for _, u := range account.Users {
+			if u.Role == access.Leaf && slices.Contains(changed, account.Name) {
+				a.tell("bring %s to the server of site %s, and restart it", s.SiteConf(u.Name), u.Site)
+			}
+		}
+	}
+}
+
+// homes gives the account of each user.
+func homes(s *auth.Set) map[string]*access.Account {
+	found := map[string]*access.Account{}
+	for _, account := range s.Accounts() {
+		for _, u := range account.Users {
+			found[u.Name] = account
+		}
+	}
+	return found
+}
+
+// named gives the users of these names; of none: all.
+func named(s *auth.Set, names ...string) []auth.Entry {
+	return slices.DeleteFunc(slices.Clone(s.Users), func(e auth.Entry) bool {
+		return len(names) > 0 && !slices.Contains(names, e.Name)
+	})
 }
 
 func (a *app) authShow(f *authFlags) *cobra.Command {
@@ -136,9 +176,12 @@ func (a *app) authShow(f *authFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			users := slices.DeleteFunc(slices.Clone(s.Users), func(e auth.Entry) bool {
-				return len(args) > 0 && !slices.Contains(args, e.Name)
-			})
+			users := named(s, args...)
+			for _, name := range args {
+				if !slices.ContainsFunc(users, func(e auth.Entry) bool { return e.Name == name }) {
+					return pilot.Errorf(pilot.NotFound, "there is no user %.80q", name)
+				}
+			}
 			return a.printUsers(s, users)
 		},
 	}
@@ -148,24 +191,22 @@ func (a *app) authShow(f *authFlags) *cobra.Command {
 type shownUser struct {
 	auth.Entry
 	Account     string   `json:"account"`
-	Credentials string   `json:"credentials"` // the file
+	Credentials string   `json:"credentials"`         // the file
+	SiteConf    string   `json:"site_conf,omitempty"` // of leafs: for the server of the site
 	InboxPrefix string   `json:"inbox_prefix"`
 	Publish     []string `json:"publish"`
 	Subscribe   []string `json:"subscribe"`
 }
 
 func (a *app) printUsers(s *auth.Set, users []auth.Entry) error {
-	homes := map[string]*access.Account{}
-	for _, account := range s.Accounts() {
-		for _, u := range account.Users {
-			homes[u.Name] = account
-		}
-	}
-	all, r := make([]shownUser, len(users)), result{}
+	all, r, of := make([]shownUser, len(users)), result{}, homes(s)
 	for i := range users {
-		home := homes[users[i].Name]
+		home := of[users[i].Name]
 		p := home.Permissions(&users[i].User)
-		all[i] = shownUser{users[i], home.Name, s.Credentials(users[i].Name), users[i].InboxPrefix(), p.Publish, p.Subscribe}
+		all[i] = shownUser{users[i], home.Name, s.Credentials(users[i].Name), "", users[i].InboxPrefix(), p.Publish, p.Subscribe}
+		if users[i].Role == access.Leaf {
+			all[i].SiteConf = s.SiteConf(users[i].Name)
+		}
 		r.names = append(r.names, users[i].Name)
 	}
 	r.value = all

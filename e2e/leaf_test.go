@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/bus/auth"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -135,24 +136,30 @@ type site struct {
 func (b *hub) behind(l *link) *site {
 	h := b.h
 	dir := filepath.Join(h.dir, "site")
-	seed, err := os.ReadFile(b.seed("leaf-local"))
-	if err != nil {
-		h.t.Fatal(err)
+	key := "credentials: " + b.seed("leaf-local")
+	if b.mode == auth.NKey {
+		seed, err := os.ReadFile(b.seed("leaf-local"))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		key = "nkey: " + string(seed)
 	}
 	users, err := os.ReadFile(filepath.Join(b.dir, "sites", "leaf-local.conf"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.conf(dir, "leaf.conf", map[string]string{"auth.conf": string(users), "link.conf": "nkey: " + string(seed)})
+	h.conf(dir, "leaf.conf", map[string]string{"auth.conf": string(users), "link.conf": key})
 	listen := address(h.t)
 	h.natsServer(filepath.Join(dir, "leaf.conf"), "NATS_SERVER_NAME=site", "NATS_LISTEN="+listen,
-		"NATS_MONITOR="+address(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"))
+		"NATS_MONITOR="+address(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"),
+		"NATS_TLS_CERT="+filepath.Join(b.dir, "server.crt"), "NATS_TLS_KEY="+filepath.Join(b.dir, "server.key"))
 	s := &site{h: h}
 	for range 2 {
 		at := address(h.t)
 		s.health = append(s.health, "http://"+at)
 		p := &process{h: h, name: filepath.Join(bin, "launcher"), args: []string{"--replicas", "3", "--http", at}}
-		p.env = append(b.as(siteLauncher), "NATS_URL=nats://"+listen, "NATS_CA=") // inside the site without TLS
+		// Sites know users by their keys, which files with tokens hold too.
+		p.env = append(b.as(siteLauncher), "NATS_URL=tls://"+listen, "NATS_CREDS=", "NATS_NKEY="+b.seed(siteLauncher))
 		p.start()
 	}
 	return s
@@ -204,8 +211,8 @@ func TestE2ELeafCut(t *testing.T) {
 	if os.Getenv("FLIGHTLOG_LONG") != "" {
 		away = 3 * time.Minute
 	}
-	t.Run("broken", func(t *testing.T) { leafCut(t, away, (*link).cut, (*link).open) })
-	t.Run("silent", func(t *testing.T) { leafCut(t, away, (*link).silence, (*link).speak) })
+	t.Run("broken", func(t *testing.T) { leafCut(t, auth.Operator, away, (*link).cut, (*link).open) })
+	t.Run("silent", func(t *testing.T) { leafCut(t, auth.NKey, away, (*link).silence, (*link).speak) })
 }
 
 // until is a payload that leaves a mark when it runs, goes on until a file is
@@ -217,9 +224,9 @@ func until(marks, name, file string) pilot.Description {
 	return d
 }
 
-func leafCut(t *testing.T, away time.Duration, cut, mend func(*link)) {
+func leafCut(t *testing.T, mode auth.Mode, away time.Duration, cut, mend func(*link)) {
 	h := newHouse(t)
-	b := h.hub()
+	b := h.hub(mode)
 	b.process("manager", "manager", "--replicas", "3")
 	l := newLink(t, b.leafs[0])
 	s := b.behind(l)

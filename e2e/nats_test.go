@@ -24,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/auth"
 	"github.com/flightlog/flightlog/client"
 )
 
@@ -42,15 +43,16 @@ var natsServer = sync.OnceValues(func() (string, error) {
 type hub struct {
 	h     *house
 	dir   string // of certificates and credentials
+	mode  auth.Mode
 	urls  []string
 	leafs []string // where sites dial in
 }
 
 // hub starts the three servers, which the house's managers and clients use.
-func (h *house) hub() *hub {
+func (h *house) hub(mode auth.Mode) *hub {
 	h.t.Helper()
-	b := &hub{h: h, dir: filepath.Join(h.dir, "hub")}
-	h.cli("auth", "init", "--dir", b.dir, "--resource", "local.localhost", "--tenant", "default", "--tenant", "other")
+	b := &hub{h: h, dir: filepath.Join(h.dir, "hub"), mode: mode}
+	h.cli("auth", "init", "--dir", b.dir, "--mode", string(mode), "--resource", "local.localhost", "--tenant", "default", "--tenant", "other")
 	h.cli("auth", "add", "leaf", "--dir", b.dir, "--site", "local")
 	h.conf(b.dir, "nats.conf", map[string]string{})
 	certificates(h.t, b.dir)
@@ -74,13 +76,26 @@ func (h *house) hub() *hub {
 }
 
 // seed is the file of a user's key.
-func (b *hub) seed(user string) string { return filepath.Join(b.dir, "creds", user+".nk") }
+func (b *hub) seed(user string) string {
+	if b.mode == auth.Operator {
+		return filepath.Join(b.dir, "creds", user+".creds")
+	}
+	return filepath.Join(b.dir, "creds", user+".nk")
+}
+
+// how is the variable that tells a process who it is at the bus.
+func (b *hub) how() string {
+	if b.mode == auth.Operator {
+		return "NATS_CREDS="
+	}
+	return "NATS_NKEY="
+}
 
 // as is the environment of a process that is a user; its agents, if it has any,
 // are one too.
 func (b *hub) as(user string) []string {
 	return []string{
-		"NATS_NKEY=" + b.seed(user), "NATS_INBOX_PREFIX=_INBOX_" + user,
+		b.how() + b.seed(user), "NATS_INBOX_PREFIX=_INBOX_" + user,
 		"FLIGHTLOG_LAUNCHER_AGENT_NKEY=" + b.seed(siteAgent), "FLIGHTLOG_LAUNCHER_AGENT_INBOX_PREFIX=_INBOX_" + siteAgent,
 	}
 }
@@ -100,8 +115,11 @@ func (b *hub) process(user, name string, args ...string) {
 // client connects to the service as a client of the tenant.
 func (b *hub) client() *client.Client {
 	b.h.t.Helper()
-	cfg := bus.Config{
-		URL: strings.Join(b.urls, ","), CA: filepath.Join(b.dir, "ca.crt"), NKey: b.seed("client"), InboxPrefix: "_INBOX_client",
+	cfg := bus.Config{URL: strings.Join(b.urls, ","), CA: filepath.Join(b.dir, "ca.crt"), InboxPrefix: "_INBOX_client"}
+	if b.mode == auth.Operator {
+		cfg.Creds = b.seed("client")
+	} else {
+		cfg.NKey = b.seed("client")
 	}
 	c, err := client.Connect(b.h.t.Context(), "", client.WithBus(cfg), client.WithTimeout(time.Minute))
 	if err != nil {
@@ -185,7 +203,7 @@ func certificates(t *testing.T, dir string) {
 // tries to come in where nobody should.
 func TestE2EDeployedBus(t *testing.T) {
 	h := newHouse(t)
-	b := h.hub()
+	b := h.hub(auth.NKey)
 	b.process("manager", "manager", "--replicas", "3")
 	b.process(siteLauncher, "launcher", "--replicas", "3")
 	m := h.manager(b.client())

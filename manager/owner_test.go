@@ -150,6 +150,23 @@ func TestAReplicaBehindFindsWhatIsThere(t *testing.T) {
 	}
 }
 
+// away is a log whose end nobody tells.
+type away struct{ manager.Log }
+
+func (away) End(ctx context.Context, _ events.Span) (uint64, error) {
+	<-ctx.Done()
+	return 0, context.Cause(ctx)
+}
+
+// TestNotFoundDoesNotWaitForALogThatIsAway: who asks would hold a place until it is
+// back.
+func TestNotFoundDoesNotWaitForALogThatIsAway(t *testing.T) {
+	t.Parallel()
+	m := open(t, away{bustest.NewMemory()})
+	_, err := m.GetManager(t.Context(), api.OwnerRequest{UID: "nobody"}, user)
+	wantCode(t, err, pilot.Unavailable)
+}
+
 func TestReconnectAfterTheReplicaDied(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()

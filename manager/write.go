@@ -30,11 +30,13 @@ func current[T any](ctx context.Context, m *Manager, c Call, f func(*world) (T, 
 	if pilot.CodeOf(err) != pilot.NotFound {
 		return value, err
 	}
-	end, unknown := m.log.End(ctx, events.Span{})
+	limited, stop := context.WithTimeoutCause(ctx, patience, errBehind) // End asks until then
+	defer stop()
+	end, unknown := m.log.End(limited, events.Span{})
 	if unknown != nil {
 		return value, &pilot.Error{Code: pilot.Unavailable, Op: "see what the log has of it", Err: unknown}
 	}
-	return soon(ctx, m, end, f)
+	return look(limited, m, end, f)
 }
 
 // soon is look, not longer than patience.

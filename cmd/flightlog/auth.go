@@ -54,6 +54,12 @@ func (a *app) authInit(f *authFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var changed []string
+			of := homes(s)
+			for i := range added {
+				changed = append(changed, of[added[i].Name].Name)
+			}
+			a.tellSites(s, changed...)
 			return a.printUsers(s, added)
 		},
 	}
@@ -138,12 +144,13 @@ func (a *app) authRevoke(f *authFlags) *cobra.Command {
 	}
 }
 
-// tellSites says which servers of sites must be told of a change in these accounts.
+// tellSites says which servers of sites must be told of a change in these accounts,
+// once the bus knows it: a link has the rights that were there when it was made.
 func (a *app) tellSites(s *auth.Set, changed ...string) {
 	for _, account := range s.Accounts() {
 		for _, u := range account.Users {
 			if u.Role == access.Leaf && slices.Contains(changed, account.Name) {
-				a.tell("bring %s to the server of site %s, and restart it", s.SiteConf(u.Name), u.Site)
+				a.tell("once the bus has read auth.conf again, bring %s to the server of site %s, and restart it", s.SiteConf(u.Name), u.Site)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ func TestAuthTellsWhichSitesMustBeTold(t *testing.T) {
 	for _, mode := range []string{"nkey", "operator"} {
 		dir := t.TempDir()
 		site := filepath.Join(dir, "sites", "leaf-a.conf")
-		bring := "bring " + site + " to the server of site a, and restart it\n"
+		bring := "once the bus has read auth.conf again, bring " + site + " to the server of site a, and restart it\n"
 		stays := "but the link of leaf-a stays until the servers of the bus have been restarted, one after the other\n"
 		if mode == "operator" {
 			stays = ""
@@ -32,6 +32,7 @@ func TestAuthTellsWhichSitesMustBeTold(t *testing.T) {
 			{"add leaf --site a", 0, bring},
 			{"add launcher --resource a.d", 0, bring},
 			{"add launcher --resource other.site", 0, ""},
+			{"init --mode " + mode + " --resource a.e", 0, bring},
 			{"add client --name another", 0, ""},
 			{"show nobody", exitError, "flightlog: not_found: there is no user \"nobody\"\n"},
 			{"revoke launcher-a-c", 0, revoked + bring},

@@ -47,9 +47,28 @@ func atSite(t *testing.T, system string, test func(*site)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(today)) // bubbles begin in 2000, and systems show times of day
 		test(&site{
-			fleet: newFleet(t, adaptortest.Config{}), fake: fakebatch.New(t, system), system: system, root: t.TempDir(),
+			fleet: newFleet(t, adaptortest.Config{}), fake: fakebatch.New(t, system), system: system, root: scratch(t),
 		})
 	})
+}
+
+// scratch is a directory for the length of a test. What was let go last may still
+// write there when the test is over, which t.TempDir takes for a fault.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "flightlog-site-") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 100_000 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+		}
+		t.Error(err)
+	})
+	return dir
 }
 
 // here is this machine with the fake's commands in its PATH.

@@ -126,10 +126,10 @@ func write(t *testing.T, js jetstream.JetStream, body string) uint64 {
 }
 
 // serving is a house with log and leases, whose manager answers and counts, and its
-// admin.
-func serving(t *testing.T, mode auth.Mode) (*house, jetstream.JetStream, *atomic.Int64) {
+// admin; more are users beside the usual ones.
+func serving(t *testing.T, mode auth.Mode, more ...access.User) (*house, jetstream.JetStream, *atomic.Int64) {
 	t.Helper()
-	h := build(t, mode, usual()...)
+	h := build(t, mode, append(usual(), more...)...)
 	m := h.manager(t)
 	if _, err := m.Leases(t.Context(), time.Minute, 1); err != nil {
 		t.Fatal(err)

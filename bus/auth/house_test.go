@@ -25,17 +25,24 @@ type house struct {
 	keys   bool // it knows users by these, in mode operator too
 }
 
+// directory makes one with these users.
+func directory(t *testing.T, dir string, mode auth.Mode, users ...access.User) *auth.Set {
+	t.Helper()
+	set, err := auth.Init(dir, mode)
+	if err == nil {
+		_, err = set.Add(users...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
 // build starts a server with the usual users.
 func build(t *testing.T, mode auth.Mode, users ...access.User) *house {
 	t.Helper()
 	dir := t.TempDir()
-	set, err := auth.Init(filepath.Join(dir, "auth"), mode)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := set.Add(users...); err != nil {
-		t.Fatal(err)
-	}
+	set := directory(t, filepath.Join(dir, "auth"), mode, users...)
 	conf := "listen: 127.0.0.1:-1\njetstream { store_dir: " + filepath.Join(dir, "store") + " }\nmax_payload: 2MB\nleafnodes { listen: 127.0.0.1:-1 }\n" +
 		"include auth/auth.conf\n"
 	path := filepath.Join(dir, "nats.conf")

@@ -15,13 +15,7 @@ func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
 		dir := filepath.Join(t.TempDir(), "auth")
-		s, err := auth.Init(dir, mode)
-		if err == nil {
-			_, err = s.Add(usual()...)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := directory(t, dir, mode, usual()...)
 		path := filepath.Join(dir, "auth.json")
 		before := bytes.Replace([]byte(read(t, path)), []byte(`"layout": 2,`), nil, 1)
 		if err := os.WriteFile(path, before, 0o600); err != nil {
@@ -31,7 +25,7 @@ func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		credentials := read(t, s.Credentials("client"))
-		s, err = auth.Init(dir, mode)
+		s, err := auth.Init(dir, mode)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,13 +46,7 @@ func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
 func TestATokenNamesItsAccount(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, mode auth.Mode) {
-		s, err := auth.Init(filepath.Join(t.TempDir(), "auth"), mode)
-		if err == nil {
-			_, err = s.Add(usual()...)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := directory(t, filepath.Join(t.TempDir(), "auth"), mode, usual()...)
 		want := map[string]string{
 			"manager": "default", "admin": "default", "launcher-site-a-host": "default=site=site-a", "agent-site-a-host": "default=site=site-a",
 			"subscriber": "default=user=subscriber", "watcher": "default=user=watcher", "other-manager": "other", "other-client": "other=user=other-client",

@@ -60,6 +60,36 @@ func (l *Log) Versions(ctx context.Context, label string) ([]events.Event, error
 	return l.chain(ctx, nil, subject, 0)
 }
 
+// List gives the list of a birth that was read from the log, as far as the log has it,
+// for readers to whom the log does not show all of it. The births are in its order, and
+// those of a torn list may end with something else.
+func (l *Log) List(ctx context.Context, birth *events.Event) ([]events.Entry, events.Extent, error) {
+	first := events.First(birth)
+	if first == 0 || birth.Birth.List.Size > MaxBatch {
+		return nil, events.Torn, nil
+	}
+	var found []events.Entry
+	size := birth.Birth.List.Size
+	for bulk := true; events.ExtentOf(birth, found) == events.NotYet; {
+		next := first + uint64(len(found))
+		if bulk {
+			part, err := l.bulk(ctx, "pilots.>", next)
+			if err != nil {
+				return nil, events.NotYet, err
+			}
+			bulk = len(part) > 0
+			found = append(found, part[:min(len(part), size-len(found))]...)
+			continue
+		}
+		entry, there, err := l.readNext(ctx, "pilots.>", next)
+		if err != nil || !there {
+			return found, events.NotYet, err
+		}
+		found = append(found, entry)
+	}
+	return found, events.ExtentOf(birth, found), nil
+}
+
 // chain appends to all the events of a subject, which may have wildcards.
 func (l *Log) chain(ctx context.Context, all []events.Event, subject string, after uint64) ([]events.Event, error) {
 	for bulk := true; ; {

@@ -123,7 +123,7 @@ func (a *appending) refused(ctx context.Context, cause error) (uint64, error) {
 }
 
 // find gives the position of our last event if ours are in the log, or what
-// stands in their place.
+// stands in their place. Of ours that are not all there, neither.
 func (a *appending) find(ctx context.Context) (seq uint64, other, err error) {
 	for i := range a.es {
 		e := &a.es[i]
@@ -135,10 +135,29 @@ func (a *appending) find(ctx context.Context) (seq uint64, other, err error) {
 		case err != nil:
 			return 0, nil, err
 		case found && entry.ID == e.ID:
-			return entry.Seq + uint64(len(a.es)-1-i), nil, nil // stored in one piece
+			return a.last(ctx, entry.Seq+uint64(len(a.es)-1-i)) // stored in one piece
 		case found && other == nil:
 			other = pilot.Errorf(pilot.Conflict, "append: %s has %d after %d", e.Subject, entry.Seq, e.Prev)
 		}
 	}
 	return 0, other, nil
+}
+
+// last looks whether the last of our events is at the position it must have if one of
+// the others is in the log. A store that fails in the middle of a batch keeps its
+// beginning (nats-server 2.15.2, stream.go: processJetStreamAtomicBatchMsg).
+func (a *appending) last(ctx context.Context, seq uint64) (uint64, error, error) {
+	if len(a.es) == 1 {
+		return seq, nil, nil
+	}
+	entry, found, err := a.log.readAt(ctx, seq)
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case found && entry.ID == a.es[len(a.es)-1].ID:
+		return seq, nil, nil
+	case found:
+		return 0, pilot.Errorf(pilot.Conflict, "append: the log has only a part of these %d events, without the last at %d", len(a.es), seq), nil
+	}
+	return 0, nil, nil
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/flightlog/flightlog/events"
@@ -63,12 +64,17 @@ const MaxBatch = 1000
 const Dedup = 5 * time.Minute
 
 // MessageID is what the log tells repetitions of an event by, for as long as
-// Dedup: a birth by its manager and pilot, whatever the resource; a remark by
-// its ID. Empty for all others, which compare-and-set tells apart for ever.
+// Dedup: a birth by its manager and pilot, whatever the resource, and by the birth
+// in whose place it stands; a remark by its ID. Empty for all others, which
+// compare-and-set tells apart for ever.
 func MessageID(e *events.Event) string {
 	switch {
 	case e.Class == events.Command && e.Kind == events.Submit:
-		return e.Manager + "." + e.Pilot
+		name := e.Manager + "." + e.Pilot
+		if e.Birth != nil && e.Birth.Over > 0 {
+			name += "." + strconv.FormatUint(e.Birth.Over, 10)
+		}
+		return name
 	case e.Class == events.Remark:
 		return e.ID
 	default:

@@ -51,7 +51,9 @@ func (f *fold) run(ctx context.Context, standing func(), yield func(Change, erro
 			standing()
 		case !f.about(&e.Event):
 		case present:
-			f.apply(&e)
+			if _, err := f.take(ctx, &e); err != nil {
+				return err
+			}
 		default:
 			goOn, err := f.show(ctx, &e, yield)
 			if err != nil || !goOn {
@@ -94,8 +96,14 @@ func (f *fold) show(ctx context.Context, e *events.Entry, yield func(Change, err
 		return false, err
 	}
 	was, known := f.view.Get(e.Manager, e.Pilot)
-	if !f.apply(e) {
+	changed, err := f.take(ctx, e)
+	switch {
+	case err != nil:
+		return false, err
+	case !changed:
 		return true, nil
+	case e.Class == events.Command && e.Broken == "":
+		return f.showBorn(yield), nil
 	}
 	p, born := f.view.Get(e.Manager, e.Pilot)
 	if !born {
@@ -113,6 +121,40 @@ func (f *fold) show(ctx context.Context, e *events.Entry, yield func(Change, err
 	return yield(ch, nil), nil
 }
 
+// take folds an entry. Of a list, who watches one pilot gets but one birth, and asks the
+// log for the others.
+func (f *fold) take(ctx context.Context, e *events.Entry) (changed bool, err error) {
+	changed = f.apply(e)
+	if changed || f.o.Pilot == "" || e.Birth == nil || !e.Birth.List.Several() {
+		return changed, nil
+	}
+	if _, waits := f.view.Part(e.Key); !waits {
+		return false, nil
+	}
+	_, extent, err := f.log.List(ctx, &e.Event)
+	if err != nil || extent != events.Whole {
+		return false, err
+	}
+	return len(f.view.Vouch(e.Birth.List.ID)) > 0, nil
+}
+
+// showBorn yields the births that came with what was folded last, those of a list
+// together, but for those that the watch goes on behind.
+func (f *fold) showBorn(yield func(Change, error) bool) bool {
+	for _, e := range f.view.Entered() {
+		p, born := f.view.Get(e.Manager, e.Pilot)
+		if !born || e.Seq <= f.o.After {
+			continue
+		}
+		if !yield(Change{
+			Pilot: api.PilotOf(&p), Kind: e.Kind, Actor: e.Actor, Time: e.Time, Seq: e.Seq, Epoch: f.log.Epoch(),
+		}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
 // recall folds what the last messages say of the time up to the position that
 // the watch goes on from.
 func (f *fold) recall(ctx context.Context) error {
@@ -124,7 +166,9 @@ func (f *fold) recall(ctx context.Context) error {
 			return nil
 		case !f.about(&e.Event):
 		case e.Seq <= f.o.After:
-			f.apply(&e)
+			if _, err := f.take(ctx, &e); err != nil {
+				return err
+			}
 		default:
 			r := f.rewritten[e.Key]
 			r.status = r.status || e.Class == events.Change

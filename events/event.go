@@ -75,7 +75,22 @@ type Birth struct {
 	Digest      string   // SHA-256 of Config, hex
 	Key         string   // idempotency key of the request
 	Notes       []string // what was changed of what was asked for, in words for the user
+	List        List     // the list it was submitted in; zero: it is whole by itself
+	// Over is the position of an earlier birth of the same pilot, one of a list that is
+	// in the log in part only: this one stands in its place. 0: there was none.
+	Over uint64
 }
+
+// List is a birth's place in a list that is submitted as a whole: only once all of
+// its births are in the log is any of them a submit.
+type List struct {
+	ID    string // unique for each append
+	Size  int    // how many births it has; its Index counts from 0
+	Index int
+}
+
+// Several says whether there are other births without which this one is no submit.
+func (l List) Several() bool { return l.Size > 1 }
 
 // Source is a resource's configuration as somebody put it. It says the whole of
 // what was put last; configurations of files are not in the log.

@@ -61,7 +61,8 @@ func drawInt(t *rapid.T, name string) int64 { return rapid.Int64().Draw(t, name)
 func drawBirth(t *rapid.T) *events.Birth {
 	return &events.Birth{
 		Config: drawBytes(t, "config"), Digest: drawText(t, "digest"), Key: drawText(t, "key"),
-		Notes: drawTexts(t, "notes"),
+		Notes: drawTexts(t, "notes"), Over: uint64(rapid.Int64Range(0, math.MaxInt64).Draw(t, "over")),
+		List: events.List{ID: drawText(t, "list"), Size: rapid.Int().Draw(t, "size"), Index: rapid.Int().Draw(t, "index")},
 		Description: pilot.Description{
 			UID: drawText(t, "uid"), Resource: drawText(t, "resource"), AccessSchema: drawText(t, "schema"),
 			Runtime: pilot.Runtime(drawInt(t, "runtime")), Cores: drawInt(t, "cores"), Nodes: drawInt(t, "nodes"),

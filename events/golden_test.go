@@ -85,6 +85,9 @@ func samples() map[string]events.Event {
 	noted := *all["cmd-submit"].Birth
 	noted.Notes = []string{"cores: 64 instead of 3, which is 1 whole nodes of 64"}
 	all["cmd-submit-noted"] = events.Event{Class: events.Command, Kind: events.Submit, Birth: &noted}
+	listed := *all["cmd-submit"].Birth
+	listed.List, listed.Over = events.List{ID: "01k1", Size: 900, Index: 31}, 4711
+	all["cmd-submit-listed"] = events.Event{Class: events.Command, Kind: events.Submit, Birth: &listed}
 	for name, e := range all {
 		e.ID, e.At, e.Actor = "01k0", at, "anna"
 		all[name] = e

@@ -98,6 +98,14 @@ func (r *reader) birthText(w *wireBirth, key string) {
 		w.Labels = r.dictionary()
 	case "nts":
 		w.Notes = r.texts()
+	case "li":
+		w.List = r.text()
+	case "ln":
+		w.Size = r.small()
+	case "lx":
+		w.Index = r.small()
+	case "ovr":
+		w.Over = uint64(r.integer())
 	default:
 		r.skip()
 	}

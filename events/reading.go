@@ -44,3 +44,45 @@ type Delivery struct {
 	// before that time has passed.
 	Again func(after time.Duration) error
 }
+
+// Extent says how much of a list of births is in the log.
+type Extent uint8
+
+// The extents.
+const (
+	NotYet Extent = iota // a part, which may yet grow: the log ends inside the list
+	Whole                // all of it
+	Torn                 // a part, and something else stands where the rest would
+)
+
+// First is the position that the list of a birth begins at, for it is stored in one
+// piece; 0: this is no birth of a list, or of one that cannot be.
+func First(birth *Event) uint64 {
+	if birth.Birth == nil {
+		return 0
+	}
+	in := birth.Birth.List
+	if !in.Several() || in.Index < 0 || in.Index >= in.Size || birth.Seq <= uint64(in.Index) {
+		return 0
+	}
+	return birth.Seq - uint64(in.Index)
+}
+
+// ExtentOf says how much there is of the list that a birth belongs to, by what the log
+// holds from the list's First on. Where that is none the list is Torn.
+func ExtentOf(birth *Event, found []Entry) Extent {
+	first := First(birth)
+	if first == 0 {
+		return Torn
+	}
+	in := birth.Birth.List
+	for i := range in.Size {
+		switch {
+		case i == len(found):
+			return NotYet
+		case found[i].Seq != first+uint64(i) || found[i].Birth == nil || found[i].Birth.List != (List{in.ID, in.Size, i}):
+			return Torn
+		}
+	}
+	return Whole
+}

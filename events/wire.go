@@ -49,6 +49,11 @@ type wireBirth struct {
 	Labels   map[string]string `msgpack:"lab,omitempty"`
 
 	Notes []string `msgpack:"nts,omitempty"`
+
+	List  string `msgpack:"li,omitempty"`
+	Size  int    `msgpack:"ln,omitempty"`
+	Index int    `msgpack:"lx,omitempty"`
+	Over  uint64 `msgpack:"ovr,omitempty"`
 }
 
 func birthToWire(b *Birth) *wireBirth {
@@ -62,7 +67,7 @@ func birthToWire(b *Birth) *wireBirth {
 		Cores: d.Cores, Nodes: d.Nodes, GPUs: d.GPUs, Memory: int64(d.Memory),
 		Queue: d.Queue, Project: d.Project, JobName: d.JobName, Sandbox: d.Sandbox, Cleanup: d.Cleanup,
 		Exec: d.Executable, Args: d.Arguments, Env: d.Environment, Labels: d.Labels,
-		Notes: b.Notes,
+		Notes: b.Notes, List: b.List.ID, Size: b.List.Size, Index: b.List.Index, Over: b.Over,
 	}
 }
 
@@ -72,6 +77,7 @@ func birthFromWire(w *wireBirth) *Birth {
 	}
 	return &Birth{
 		Config: w.Config, Digest: w.Digest, Key: w.Key, Notes: w.Notes,
+		List: List{w.List, w.Size, w.Index}, Over: w.Over,
 		Description: pilot.Description{
 			UID: w.UID, Resource: w.Resource, AccessSchema: w.Schema, Runtime: pilot.Runtime(w.Runtime),
 			Cores: w.Cores, Nodes: w.Nodes, GPUs: w.GPUs, Memory: pilot.Memory(w.Memory),

@@ -23,6 +23,9 @@ type Log interface {
 	Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error]
 	// Last reads the last message of e's subject, as of now.
 	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
+	// List reads the list of a birth, as far as the log has it, whatever the resources
+	// of the others in it.
+	List(ctx context.Context, birth *events.Event) ([]events.Entry, events.Extent, error)
 }
 
 // Inbox hands out the submit commands of the resource, each to one launcher.

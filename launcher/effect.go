@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +24,8 @@ type result struct {
 	attempt int
 	held    *events.Delivery // what ack and again were about
 	fresh   []events.Event   // what is now known to be the last of the pilot's subject
+	extent  events.Extent    // of the list that was counted
+	births  []events.Event   // of it, those of this launcher's resource
 
 	secret  string // of the attempt just claimed
 	placed  *adaptor.Placed
@@ -43,6 +46,9 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 	t.busy = true
 	l.effects++
 	held, system := t.held, t.system
+	if len(t.stale) > 0 && e.Act == ack {
+		held = t.stale[0]
+	}
 	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Born: s.SubmittedAt}
 	if s.Birth != nil && t.config != nil {
 		spec.Description, spec.Config = traced(s.Birth.Description, s.Trace), *t.config
@@ -104,6 +110,8 @@ func (l *Launcher) do(
 	case refresh:
 		fresh, err := l.reread(ctx, events.Event{Class: events.Change, Key: s.Key})
 		return result{fresh: fresh, err: err}
+	case count:
+		return l.countList(ctx, held)
 	case wait, poll: // never started
 	}
 	return result{}
@@ -206,6 +214,9 @@ func (l *Launcher) settleEffect(r result) {
 	for i := range r.fresh {
 		l.view.Apply(&r.fresh[i])
 	}
+	if r.effect.Act == count {
+		l.counted(&r)
+	}
 	now := time.Now()
 	if r.secret != "" {
 		t.about(r.attempt + 1)
@@ -270,7 +281,7 @@ func (t *track) take(r *result, now time.Time) {
 		if r.effect.Note.Kind == events.Health && r.err == nil {
 			t.told = r.effect.Note.Since
 		}
-	case ack, again, wait, record, find, launch, poll, refresh:
+	case ack, again, wait, record, find, launch, poll, refresh, count:
 	}
 }
 
@@ -281,8 +292,11 @@ const cleanupTries = 10
 // what the effect on their behalf came to. A command whose ack did not arrive
 // comes again; one that came meanwhile is another delivery.
 func (t *track) heard(r *result) {
-	if (r.effect.Act == ack || r.effect.Act == again) && t.held == r.held {
-		t.held = nil
+	if r.effect.Act == ack || r.effect.Act == again {
+		t.stale = slices.DeleteFunc(t.stale, func(d *events.Delivery) bool { return d == r.held })
+		if t.held == r.held {
+			t.held = nil
+		}
 	}
 	a := r.effect.ask
 	switch {

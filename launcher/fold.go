@@ -7,6 +7,7 @@ import (
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/projection"
 )
 
 // fold takes in one entry of the log and looks at the pilot it is about.
@@ -28,7 +29,7 @@ func (l *Launcher) fold(e events.Entry) {
 		l.view.ApplyBroken(&e.Event, e.Broken)
 		l.logger.Error("message does not decode", zap.String("pilot", e.Pilot), zap.Uint64("seq", e.Seq), zap.String("err", e.Broken))
 	default:
-		l.view.Apply(&e.Event)
+		l.enter(&e.Event)
 	}
 	l.follow(e.Key)
 }
@@ -58,11 +59,14 @@ func (l *Launcher) track(key pilot.Key) *track {
 }
 
 // arrive takes a submit command. The command is the pilot's birth, so nothing
-// has to wait for the tail.
+// has to wait for the tail, but for the other births of its list.
 func (l *Launcher) arrive(d *events.Delivery) {
-	l.view.Apply(&d.Event)
 	t := l.track(d.Key)
-	t.held = d
+	if t.held != nil && t.held.Seq != d.Seq { // one of them stands in the place of the other
+		t.stale = append(t.stale, t.held)
+	}
+	t.held, t.list = d, listing{from: time.Now().Add(tickEvery)}
+	l.enter(&d.Event)
 	if l.caughtUp {
 		l.look(t)
 	}
@@ -73,9 +77,14 @@ func (l *Launcher) look(t *track) {
 	if t.busy || l.leaving || !l.caughtUp {
 		return
 	}
+	if len(t.stale) > 0 {
+		l.start(t, &sight{Pilot: projection.Pilot{Key: t.key}}, effect{Act: ack})
+		return
+	}
 	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
 	if !ok {
 		l.strangers(t)
+		l.incomplete(t)
 		return
 	}
 	l.bind(t, p.Birth)

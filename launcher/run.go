@@ -59,7 +59,8 @@ type Launcher struct {
 	feeders  int
 	begin    func(func(context.Context) error) // starts a feeder
 	asking   map[adaptor.Adaptor]*asking
-	rand     *rand.Rand // the same for the same id, for histories that can be repeated
+	counting map[string]bool // lists that are being counted
+	rand     *rand.Rand      // the same for the same id, for histories that can be repeated
 	leasing  bool
 	leasedAt time.Time
 }
@@ -80,23 +81,24 @@ func New(cfg Config) (*Launcher, error) {
 		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
 		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(), policy: cfg.Policy,
 		meter: cfg.Meter, looks: make(chan chan<- Census), errands: make(chan func()), over: make(chan struct{}),
-		entries: make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
-		arrived: make(chan *events.Delivery),
-		asked:   make(chan *ask),
-		results: make(chan result),
-		ended:   make(chan pilot.Key),
-		polls:   make(chan polled),
-		heard:   make(chan word, 256), // what is overheard may be lost
-		feeding: map[adaptor.Adaptor]bool{},
-		asking:  map[adaptor.Adaptor]*asking{},
-		rand:    rand.New(rand.NewPCG(crc64.Checksum([]byte(cfg.ID), crc64.MakeTable(crc64.ECMA)), 0)), //nolint:gosec // guards nothing
-		leased:  make(chan map[string]bool),
-		broken:  make(chan error, 8), // who sends need not wait
-		ready:   make(chan struct{}),
-		view:    projection.New(),
-		tracks:  map[pilot.Key]*track{},
-		owners:  map[string]ownership{},
-		configs: map[string]*resource.Config{},
+		entries:  make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
+		arrived:  make(chan *events.Delivery),
+		asked:    make(chan *ask),
+		results:  make(chan result),
+		ended:    make(chan pilot.Key),
+		polls:    make(chan polled),
+		heard:    make(chan word, 256), // what is overheard may be lost
+		feeding:  map[adaptor.Adaptor]bool{},
+		asking:   map[adaptor.Adaptor]*asking{},
+		counting: map[string]bool{},
+		rand:     rand.New(rand.NewPCG(crc64.Checksum([]byte(cfg.ID), crc64.MakeTable(crc64.ECMA)), 0)), //nolint:gosec // guards nothing
+		leased:   make(chan map[string]bool),
+		broken:   make(chan error, 8), // who sends need not wait
+		ready:    make(chan struct{}),
+		view:     projection.New(),
+		tracks:   map[pilot.Key]*track{},
+		owners:   map[string]ownership{},
+		configs:  map[string]*resource.Config{},
 	}, nil
 }
 

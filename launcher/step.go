@@ -26,11 +26,12 @@ const (
 	cleanup            // remove the sandbox
 	note               // append a remark
 	refresh            // read the pilot's subject again
+	count              // see how much of the list that its birth belongs to is in the log
 )
 
 var actNames = [...]string{
 	wait: "wait", ack: "ack", again: "again", record: "record", find: "find", launch: "launch", poll: "poll",
-	stop: "stop", cleanup: "cleanup", note: "note", refresh: "refresh",
+	stop: "stop", cleanup: "cleanup", note: "note", refresh: "refresh", count: "count",
 }
 
 // String is for logs.

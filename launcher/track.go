@@ -22,6 +22,8 @@ type track struct {
 	queued  bool // waits for a free slot
 	wake    time.Time
 	held    *events.Delivery
+	stale   []*events.Delivery // commands that held has taken the place of
+	list    listing            // of held
 	asks    []*ask
 	attempt int // what follows is about this attempt
 

@@ -15,6 +15,9 @@ type Census struct {
 	Degraded int // pilots of which a message was not understood
 	Oddities projection.Oddities
 	Waiting  int // places in calls of Wait
+	// Torn are the lists of which the log has a part and never will have the rest; they
+	// are ignored.
+	Torn struct{ Lists, Births int }
 }
 
 // Census counts, also while the replica catches up. That it does not come back
@@ -27,6 +30,7 @@ func (m *Manager) Census(ctx context.Context) (Census, error) {
 			Applied: w.applied, Pilots: w.view.Counts(), Degraded: w.view.Degraded(),
 			Oddities: w.view.Oddities(), Waiting: w.places,
 		}
+		c.Torn.Lists, c.Torn.Births = w.view.Torn(w.applied)
 		select {
 		case <-m.ready:
 			c.CaughtUp = true

@@ -38,6 +38,11 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 		if err := m.yield(ctx, try, es...); err != nil {
 			return api.PilotsAnswer{}, err
 		}
+		if unsure, ok := errors.AsType[*unsureError](err); ok && try > 0 {
+			if err := m.seal(ctx, &unsure.part); err != nil {
+				return api.PilotsAnswer{}, err
+			}
+		}
 	}
 }
 
@@ -45,8 +50,8 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 // at in the log before anybody decides again; nil if nobody need.
 func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.PilotsAnswer, es []*events.Event, err error) {
 	before, err := current(ctx, m, c, func(w *world) (standing, error) { return w.admit(o) })
-	if errors.Is(err, errSome) {
-		return a, o.events(c.actor()), err
+	if _, unsure := errors.AsType[*unsureError](err); unsure || errors.Is(err, errSome) {
+		return a, o.events(c.actor(), nil), err
 	}
 	if err != nil {
 		return a, nil, err
@@ -54,7 +59,7 @@ func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.Pilot
 	if before.pilots != nil {
 		return answerSubmitted(before.pilots, before.seq), nil, nil
 	}
-	es = o.events(c.actor())
+	es = o.events(c.actor(), before.torn)
 	seq, err := m.append(ctx, es...)
 	if err != nil {
 		return a, es, err
@@ -99,6 +104,7 @@ func answerSubmitted(ps []projection.Pilot, seq uint64) api.PilotsAnswer {
 type standing struct {
 	pilots []projection.Pilot
 	seq    uint64
+	torn   map[pilot.UID]projection.Part // births that those of the order stand in for
 }
 
 // admit says whether the order may go on; pilots, if it was carried out before.
@@ -110,13 +116,63 @@ func (w *world) admit(o *order) (standing, error) {
 	ps, err := o.match(w.view)
 	switch {
 	case ps != nil:
-		return standing{ps, w.applied}, nil
+		return standing{pilots: ps, seq: w.applied}, nil
 	case owner.State != events.StateOpen:
 		return standing{}, pilot.Errorf(pilot.Closed, "manager %s is closed: it takes no more pilots", o.manager)
-	case err == nil:
+	case err != nil:
+		return standing{}, err
+	}
+	torn, err := w.torn(o)
+	if err == nil {
 		err = w.roomFor(o, now())
 	}
-	return standing{}, err
+	return standing{torn: torn}, err
+}
+
+// torn gives the births of an order's pilots that are in the log for nothing: their
+// lists are there only in part, and never will be whole.
+func (w *world) torn(o *order) (map[pilot.UID]projection.Part, error) {
+	var all map[pilot.UID]projection.Part
+	for i := range o.births {
+		d := &o.births[i].Description
+		part, ok := w.view.Part(pilot.Key{Resource: d.Resource, Manager: o.manager, Pilot: d.UID})
+		switch {
+		case !ok:
+			continue
+		case w.applied <= part.Last:
+			return nil, &unsureError{part}
+		case all == nil:
+			all = map[pilot.UID]projection.Part{}
+		}
+		all[d.UID] = part
+	}
+	return all, nil
+}
+
+var errPart = pilot.Errorf(pilot.Conflict, "another list with one of these pilots is in the log in part")
+
+// unsureError: the log ends inside a list, which may yet go on. Its code is conflict.
+type unsureError struct{ part projection.Part }
+
+func (e *unsureError) Error() string { return errPart.Error() }
+
+func (e *unsureError) Unwrap() error { return errPart }
+
+// seal appends something behind a list of which the log ends with a part, so that the
+// rest can never follow. A server that was started again first completes what it can.
+func (m *Manager) seal(ctx context.Context, part *projection.Part) error {
+	e := &events.Event{
+		ID: newID(), Class: events.Remark, Kind: events.Logged, At: now(), Actor: m.name, Key: part.Key,
+		Remark: &events.Note{Text: "the log has only a part of the list that this pilot was submitted in: it is no submit"},
+	}
+	seq, err := m.append(ctx, e)
+	if err != nil {
+		return err
+	}
+	m.logger.Warn("a list is in the log only in part: it is ignored",
+		zap.String("manager", part.Manager), zap.String("pilot", part.Pilot), zap.Uint64("seq", part.Seq))
+	_, err = look(ctx, m, seq, func(*world) (struct{}, error) { return struct{}{}, nil })
+	return err
 }
 
 func (o *order) uids() []pilot.UID {
@@ -127,16 +183,28 @@ func (o *order) uids() []pilot.UID {
 	return uids
 }
 
-// events are the births, each the first on its subject.
-func (o *order) events(actor string) []*events.Event {
-	at := now()
+// events are the births, each the first on its subject, or the next after one that is
+// torn.
+func (o *order) events(actor string, torn map[pilot.UID]projection.Part) []*events.Event {
+	at, list := now(), newID()
 	es := make([]*events.Event, len(o.births))
 	for i := range o.births {
-		d := &o.births[i].Description
-		es[i] = &events.Event{
-			ID: newID(), Class: events.Command, Kind: events.Submit, At: at, Actor: actor, Birth: &o.births[i],
+		birth := o.births[i]
+		d := &birth.Description
+		e := &events.Event{
+			ID: newID(), Class: events.Command, Kind: events.Submit, At: at, Actor: actor, Birth: &birth,
 			Key: pilot.Key{Resource: d.Resource, Manager: o.manager, Pilot: d.UID},
 		}
+		if len(es) > 1 {
+			birth.List = events.List{ID: list, Size: len(es), Index: i}
+		}
+		if part, ok := torn[d.UID]; ok {
+			birth.Over = part.Seq
+			if part.Key == e.Key {
+				e.Prev = part.Seq
+			}
+		}
+		es[i] = e
 	}
 	return es
 }

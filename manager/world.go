@@ -64,7 +64,12 @@ func (w *world) readAhead(es []*events.Event, last uint64) {
 
 // apply folds one event and looks who has waited for it.
 func (w *world) apply(e *events.Event) {
-	if !w.view.Apply(e) {
+	changed := w.view.Apply(e)
+	for _, birth := range w.view.Entered() { // of a list all at once, with the last
+		w.born(birth.Manager)
+		w.counted(birth)
+	}
+	if !changed {
 		return
 	}
 	switch e.Class {
@@ -74,8 +79,6 @@ func (w *world) apply(e *events.Event) {
 			w.ended(e.Manager)
 		}
 	case events.Command:
-		w.born(e.Manager)
-		w.counted(e)
 	case events.OfManager, events.OfSession:
 		w.owned(e)
 	case events.OfResource:

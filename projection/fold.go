@@ -25,8 +25,57 @@ func (v *View) pilotOf(e *events.Event) (*Pilot, bool) {
 	return p, true
 }
 
-// born enters a pilot with its birth, or, if that is broken, without.
+// born takes a birth: at once or, of a list, together with all others of it. One in
+// whose place another stands, on the same subject, is none.
 func (v *View) born(e *events.Event) bool {
+	p, known := v.pilots[id{e.Manager, e.Pilot}]
+	known = known && p.Resource == e.Resource
+	if known && p.Born >= e.Seq {
+		return false
+	}
+	if old := v.part(e.Key); old != nil {
+		if old.Seq >= e.Seq {
+			return false
+		}
+		v.replaced(old)
+	}
+	births := []*events.Event{e}
+	if e.Birth != nil && e.Birth.List.Several() {
+		if v.settled[e.Birth.List.ID] {
+			return false
+		}
+		births = v.gather(e)
+	}
+	if known && p.Seq != 0 && v.part(e.Key) != nil {
+		births = v.moved(e.Key)
+	}
+	return v.enterAll(births)
+}
+
+// moved gives the birth of a pilot that waits though somebody has moved it: a launcher
+// of a version that knows of no lists, whose job is there all the same.
+func (v *View) moved(key pilot.Key) []*events.Event {
+	e := v.part(key)
+	if e == nil {
+		return nil
+	}
+	v.release(e)
+	return []*events.Event{e}
+}
+
+func (v *View) enterAll(births []*events.Event) (changed bool) {
+	for _, e := range births {
+		if v.enter(e) {
+			v.entered, changed = append(v.entered, e), true
+		} else if e.Birth != nil && e.Birth.List.Several() {
+			v.settled[e.Birth.List.ID] = true
+		}
+	}
+	return changed
+}
+
+// enter enters a pilot with its birth, or, if that is broken, without.
+func (v *View) enter(e *events.Event) bool {
 	key := id{e.Manager, e.Pilot}
 	if p, ok := v.pilots[key]; ok && p.Born == 0 && p.Resource != e.Resource {
 		if p.Degraded != "" {
@@ -37,8 +86,6 @@ func (v *View) born(e *events.Event) bool {
 	p, ok := v.pilotOf(e)
 	switch {
 	case ok && p.Born == 0:
-	case ok && p.Born == e.Seq:
-		return false
 	default: // a second one, so late that the log did not know its message id any more
 		if ok {
 			v.odd.Refused++
@@ -118,6 +165,8 @@ func (v *View) changed(e *events.Event) bool {
 	p.Status, p.ChangedAt = *e.Status, when(e)
 	if p.Born != 0 {
 		v.recount(p, was)
+	} else {
+		v.enterAll(v.moved(e.Key))
 	}
 	return true
 }

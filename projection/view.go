@@ -55,9 +55,13 @@ type View struct {
 	order    []*Pilot // those that are born, by Born
 	managers map[pilot.UID]*manager
 	sessions map[pilot.UID]*Owner
-	sources  map[string]*Source // by label
-	tallies  map[Tally]int      // of those that are born
-	configs  map[string][]byte  // resource configurations by digest, shared by births
+	sources  map[string]*Source     // by label
+	tallies  map[Tally]int          // of those that are born
+	configs  map[string][]byte      // resource configurations by digest, shared by births
+	lists    map[string]*list       // that are not whole, by their id
+	parts    map[id][]*events.Event // the births in them
+	settled  map[string]bool        // lists of which a birth was refused once they were whole
+	entered  []*events.Event        // births that became pilots by the last call
 	odd      Oddities
 	degraded int // pilots, also those whose birth is not known
 }
@@ -79,6 +83,9 @@ func New() *View {
 		sources:  map[string]*Source{},
 		tallies:  map[Tally]int{},
 		configs:  map[string][]byte{},
+		lists:    map[string]*list{},
+		parts:    map[id][]*events.Event{},
+		settled:  map[string]bool{},
 	}
 }
 
@@ -101,7 +108,7 @@ func (v *View) degrade(p *Pilot, format string, args ...any) {
 
 // Apply folds one event and says whether it changed anything.
 func (v *View) Apply(e *events.Event) bool {
-	v.applied = max(v.applied, e.Seq)
+	v.applied, v.entered = max(v.applied, e.Seq), v.entered[:0]
 	switch e.Class {
 	case events.Command:
 		return e.Kind == events.Submit && v.born(e)
@@ -124,7 +131,7 @@ func (v *View) Apply(e *events.Event) bool {
 // place in the log, and no body. What is appended next to its subject must
 // expect it all the same.
 func (v *View) ApplyBroken(e *events.Event, why string) {
-	v.applied = max(v.applied, e.Seq)
+	v.applied, v.entered = max(v.applied, e.Seq), v.entered[:0]
 	v.odd.Broken++
 	switch {
 	case e.Class == events.OfManager:

@@ -78,6 +78,8 @@ func (s pageSource) Changes(ctx context.Context) (int64, iter.Seq2[web.Change, e
 			case e.Mark:
 				standing, goOn = true, showAll(view, e.Seq, yield)
 			case !apply(view, &e) || !standing || e.Pilot == "":
+			case e.Class == events.Command:
+				goOn = showBorn(view, yield)
 			default:
 				if p, born := view.Get(e.Manager, e.Pilot); born {
 					goOn = yield(web.Change{Pilot: p, Seq: e.Seq}, nil)
@@ -95,6 +97,17 @@ func apply(v *projection.View, e *events.Entry) bool {
 		return v.Apply(&e.Event)
 	}
 	v.ApplyBroken(&e.Event, e.Broken)
+	return true
+}
+
+// showBorn yields the pilots that were born with what was folded last: those of a list
+// together.
+func showBorn(v *projection.View, yield func(web.Change, error) bool) bool {
+	for _, e := range v.Entered() {
+		if p, born := v.Get(e.Manager, e.Pilot); born && !yield(web.Change{Pilot: p, Seq: e.Seq}, nil) {
+			return false
+		}
+	}
 	return true
 }
 

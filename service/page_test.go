@@ -12,6 +12,7 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/ops"
@@ -86,7 +87,8 @@ func TestPageShowsTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
+	var stream strings.Builder
+	lines := bufio.NewScanner(io.TeeReader(resp.Body, &stream))
 	until := func(words ...string) {
 		t.Helper()
 		for lines.Scan() {
@@ -104,6 +106,35 @@ func TestPageShowsTheLog(t *testing.T) {
 	d.UID = "late"
 	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
 	until(`"uid":"late"`)
+
+	list := func(n int, uids ...pilot.UID) {
+		t.Helper()
+		for i, uid := range uids[:n] {
+			birth := events.Event{
+				ID: "e-" + uid, Class: events.Command, Kind: events.Submit, Key: pilot.Key{Resource: d.Resource, Manager: of, Pilot: uid},
+				Birth: &events.Birth{Description: d, List: events.List{ID: uids[0], Size: len(uids), Index: i}},
+			}
+			birth.Birth.Description.UID = uid
+			sealed, err := bus.Seal([]*events.Event{&birth})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := user.NATS().Request(sealed[0].Subject, sealed[0].Data, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	list(2, "torn1", "torn2", "torn3")
+	list(2, "whole1", "whole2")
+	until(`"uid":"whole1"`, `"uid":"whole2"`)
+	for uid, want := range map[pilot.UID]int{"torn1": http.StatusNotFound, "whole1": http.StatusOK} {
+		if status, body := request(t, http.MethodGet, url, "api/pilots/m/"+uid); status != want {
+			t.Errorf("%s: %d %s", uid, status, body)
+		}
+	}
+	if seen := strings.Count(stream.String(), "torn"); seen != 0 {
+		t.Errorf("the page shows %d births of a torn list", seen)
+	}
 
 	for path, want := range map[string]string{
 		"api/pilots/m/late": `"kind":"submit"`, "api/pilots/m/late/script": "#SBATCH", "api/marks?pilot=m/early": `{"m/early":[0,`,

@@ -23,6 +23,7 @@ type EventLog interface {
 	End(ctx context.Context, span events.Span) (uint64, error)
 	Last(ctx context.Context, e events.Event) (events.Event, bool, error)
 	History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error)
+	List(ctx context.Context, birth *events.Event) ([]events.Entry, events.Extent, error)
 	Versions(ctx context.Context, label string) ([]events.Event, error)
 	PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error)
 }
@@ -44,6 +45,9 @@ func TestLog(t *testing.T, open func(t *testing.T) Rig) {
 		"a uid is born once in a manager":        bornOnce,
 		"a batch is all or nothing":              allOrNothing,
 		"a batch has bounds":                     bounds,
+		"a torn batch is not taken for stored":   tornBatch,
+		"a torn birth can be replaced":           replacesTorn,
+		"a list shows how much of it is there":   listExtent,
 		"bad events are refused":                 refusesBad,
 		"an empty log has a mark":                emptyMark,
 		"a tail gives present, mark and changes": presentThenChanges,
@@ -161,6 +165,95 @@ func allOrNothing(t *testing.T, r Rig) {
 	if last := must(r.Log.AppendBatch(t.Context(), batch))(t); last != at+3 {
 		t.Errorf("the batch ends at %d, want %d", last, at+3)
 	}
+}
+
+// list makes a list of births.
+func list(id string, uids ...string) []*events.Event {
+	es := make([]*events.Event, len(uids))
+	for i, uid := range uids {
+		es[i] = born(key(uid))
+		es[i].ID = id + "-" + uid
+		es[i].Birth.List = events.List{ID: id, Size: len(uids), Index: i}
+	}
+	return es
+}
+
+// tear stores the first n of a list as a store does that fails then.
+func tear(t *testing.T, r Rig, es []*events.Event, n int) {
+	t.Helper()
+	sealed := must(bus.Seal(es))(t)
+	for i := range sealed[:n] {
+		r.Put(sealed[i].Subject, sealed[i].Data)
+	}
+}
+
+// tornBatch: whoever appends the same batch again, because no answer came, is not told
+// that it is stored when only its beginning is.
+func tornBatch(t *testing.T, r Rig) {
+	for _, behind := range []bool{true, false} { // something follows what is there, or may yet
+		es := list(fmt.Sprint("torn-", behind), fmt.Sprint("a", behind), fmt.Sprint("b", behind), fmt.Sprint("c", behind))
+		tear(t, r, es, 2)
+		at := uint64(2)
+		if behind {
+			at = must(r.Log.Append(t.Context(), note(key("other"), "behind")))(t)
+		}
+		_, err := r.Log.AppendBatch(t.Context(), es)
+		wantCode(t, err, pilot.Conflict)
+		if end := endOf(t, r.Log); behind && end != at || !behind && end != 5 {
+			t.Errorf("the log ends at %d", end)
+		}
+	}
+}
+
+// replacesTorn: what stands in the place of a birth of a torn list expects its position,
+// and the ids of the births that were there do not bar it.
+func replacesTorn(t *testing.T, r Rig) {
+	uids := []string{"a", "b", "c", "d"}
+	tear(t, r, list("torn", uids...), 2)
+	again := list("whole", uids...)
+	_, err := r.Log.AppendBatch(t.Context(), again)
+	wantCode(t, err, pilot.Conflict)
+	for i := range again[:2] {
+		again[i].Prev, again[i].Birth.Over = uint64(i+1), uint64(i+1)
+	}
+	if last := must(r.Log.AppendBatch(t.Context(), again))(t); last != 6 {
+		t.Errorf("the whole list ends at %d, want 6", last)
+	}
+	if last := must(r.Log.AppendBatch(t.Context(), again))(t); last != 6 {
+		t.Errorf("appended again it ends at %d, want 6", last)
+	}
+}
+
+func listExtent(t *testing.T, r Rig) {
+	elsewhere := list("mixed", "e", "f")
+	elsewhere[1].Resource, elsewhere[1].Birth.Description.Resource = "other.host", "other.host"
+	must(r.Log.AppendBatch(t.Context(), elsewhere))(t)
+	torn := list("torn", "a", "b", "c", "d")
+	tear(t, r, torn, 2)
+	check := func(birth *events.Event, seq uint64, want events.Extent, births int) {
+		t.Helper()
+		birth.Seq = seq
+		found, extent, err := r.Log.List(t.Context(), birth)
+		if err != nil || extent != want || extent != events.Torn && len(found) != births {
+			t.Errorf("of %s there are %d, extent %d, %v; want %d, extent %d", birth.ID, len(found), extent, err, births, want)
+		}
+	}
+	check(elsewhere[0], 1, events.Whole, 2)
+	check(elsewhere[1], 2, events.Whole, 2)
+	check(torn[0], 3, events.NotYet, 2)
+	check(torn[1], 4, events.NotYet, 2)
+	must(r.Log.Append(t.Context(), note(key("x"), "behind")))(t)
+	check(torn[0], 3, events.Torn, 0)
+	check(torn[1], 4, events.Torn, 0)
+	check(torn[3], 2, events.Torn, 0) // no list can begin before the log
+	var uids []string
+	for i := range bus.MaxBatch {
+		uids = append(uids, fmt.Sprint("long-", i))
+	}
+	long := list("long", uids...)
+	last := must(r.Log.AppendBatch(t.Context(), long))(t)
+	check(long[0], last-bus.MaxBatch+1, events.Whole, bus.MaxBatch)
+	check(long[700], last-bus.MaxBatch+701, events.Whole, bus.MaxBatch)
 }
 
 func bounds(t *testing.T, r Rig) {

@@ -181,7 +181,7 @@ func (i *MemoryInbox) poison(q *queue, h *handed, entry *events.Entry) {
 	q.drop(h)
 	note := bus.PoisonNote(entry, time.Now())
 	if sealed, err := bus.Seal([]*events.Event{&note}); err == nil {
-		_, _ = i.log.append(sealed)
+		_, _ = i.log.append(sealed, 1)
 	}
 }
 

@@ -19,6 +19,9 @@ type Faults struct {
 	Refuse func(e *events.Event) error
 	// LoseAck stores the append and lets the caller have code timeout.
 	LoseAck func(e *events.Event) bool
+	// Tear says how many events of a batch are stored, the first ones, before the
+	// store fails; the caller has code timeout. All of them, or more: it does not fail.
+	Tear func(es []*events.Event) int
 }
 
 // Memory is a log in memory. Made inside a bubble of testing/synctest it lives
@@ -73,10 +76,11 @@ func (m *Memory) AppendBatch(ctx context.Context, es []*events.Event) (uint64, e
 	if err != nil {
 		return 0, err
 	}
+	keep := m.torn(es)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	last, err := m.append(sealed)
-	if err == nil && lose {
+	last, err := m.append(sealed, keep)
+	if err == nil && (lose || keep < len(es)) {
 		return 0, pilot.Errorf(pilot.Timeout, "append: the acknowledgement is lost, as ordered")
 	}
 	return last, err
@@ -99,6 +103,15 @@ func (m *Memory) trouble(ctx context.Context, e *events.Event) (lose bool, err e
 		}
 	}
 	return m.Faults.LoseAck != nil && m.Faults.LoseAck(e), nil
+}
+
+func (m *Memory) torn(es []*events.Event) (keep int) {
+	m.faulty.Lock()
+	defer m.faulty.Unlock()
+	if m.Faults.Tear == nil {
+		return len(es)
+	}
+	return m.Faults.Tear(es)
 }
 
 func (m *Memory) delay(e *events.Event) time.Duration {
@@ -124,11 +137,14 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// append stores all or nothing. Lock held.
-func (m *Memory) append(es []bus.Sealed) (uint64, error) {
+// append stores all or nothing, or what it is to keep. Lock held.
+func (m *Memory) append(es []bus.Sealed, keep int) (uint64, error) {
 	for i := range es {
 		if seq, ok := m.own(&es[i]); ok {
-			return seq + uint64(len(es)-1-i), nil // a batch is stored in one piece
+			if seq += uint64(len(es) - 1 - i); m.id(seq) == es[len(es)-1].ID { // a batch is stored in one piece
+				return seq, nil
+			}
+			return 0, pilot.Errorf(pilot.Conflict, "append: the log has only a part of these %d events", len(es))
 		}
 	}
 	for i := range es {
@@ -137,7 +153,7 @@ func (m *Memory) append(es []bus.Sealed) (uint64, error) {
 		}
 	}
 	now := time.Now()
-	for i := range es {
+	for i := range min(keep, len(es)) {
 		m.store(bus.Stored{Subject: es[i].Subject, Data: es[i].Data, Prev: expected(&es[i]), Trace: es[i].Trace}, now)
 		if id := es[i].MessageID; id != "" {
 			m.seen[id] = sighting{uint64(len(m.stored)), now}
@@ -181,6 +197,9 @@ func (m *Memory) sighted(id string) (sighting, bool) {
 }
 
 func (m *Memory) id(seq uint64) string {
+	if seq > uint64(len(m.stored)) {
+		return ""
+	}
 	entry, err := m.stored[seq-1].Entry()
 	if err != nil {
 		return ""

@@ -135,6 +135,26 @@ func (m *Memory) History(_ context.Context, key pilot.Key, after uint64) ([]even
 	return m.gather(func(e *events.Event) bool { return e.Pilot != "" && e.Key == key && e.Seq > after })
 }
 
+// List is bus.Log's.
+func (m *Memory) List(_ context.Context, birth *events.Event) ([]events.Entry, events.Extent, error) {
+	first := events.First(birth)
+	if first == 0 || birth.Birth.List.Size > bus.MaxBatch {
+		return nil, events.Torn, nil
+	}
+	m.mu.Lock()
+	stored := m.stored
+	m.mu.Unlock()
+	var found []events.Entry
+	for i := first - 1; i < uint64(len(stored)) && len(found) < birth.Birth.List.Size; i++ {
+		entry, err := stored[i].Entry()
+		if err != nil {
+			return nil, events.NotYet, err
+		}
+		found = append(found, entry)
+	}
+	return found, events.ExtentOf(birth, found), nil
+}
+
 // Versions is bus.Log's.
 func (m *Memory) Versions(_ context.Context, label string) ([]events.Event, error) {
 	if _, err := bus.Subject(&events.Event{Class: events.OfResource, Key: pilot.Key{Resource: label}}); err != nil {

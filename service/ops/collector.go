@@ -29,13 +29,15 @@ var (
 		"Pilots in the log, by state and resource. Each replica of the manager counts all of them.", "state", "resource")
 	descDegraded = desc("flightlog_degraded_pilots", "Pilots of which a message was not understood.")
 	descOddities = desc("flightlog_log_oddities_total", "Messages read that moved nothing and should not have been there, by kind.", "kind")
+	descTorn     = desc("flightlog_torn_lists", "Lists of pilots of which the log has only a part, and which are ignored for that.")
+	descTornOf   = desc("flightlog_torn_list_pilots", "Pilots of torn lists: submits in the log that are ignored.")
 	descWaiting  = desc("flightlog_waited_pilots", "Pilots that requests wait for, each counted once for each request.")
 	descPollAge  = desc("flightlog_poll_age_seconds", "Age of the oldest answer about a job that this launcher looks after.", "resource", "system")
 	descHeld     = desc("flightlog_launcher_held_commands", "Submit commands that this launcher has off the queue.", "resource")
 	descFollowed = desc("flightlog_launcher_followed_pilots", "Pilots of its resource that this launcher follows.", "resource")
 	descEffects  = desc("flightlog_launcher_effects", "What this launcher does about pilots, running and waiting for a slot.", "resource", "state")
 	allCollected = []*prometheus.Desc{
-		descReady, descConnected, descLag, descPilots, descDegraded, descOddities, descWaiting, descPollAge,
+		descReady, descConnected, descLag, descPilots, descDegraded, descOddities, descTorn, descTornOf, descWaiting, descPollAge,
 		descHeld, descFollowed, descEffects,
 	}
 )
@@ -116,6 +118,8 @@ func (s scrape) manager(c *manager.Census) {
 	}
 	s.gauge(descDegraded, float64(c.Degraded))
 	s.gauge(descWaiting, float64(c.Waiting))
+	s.gauge(descTorn, float64(c.Torn.Lists))
+	s.gauge(descTornOf, float64(c.Torn.Births))
 	s.counter(descOddities, c.Oddities.Refused, "refused")
 	s.counter(descOddities, c.Oddities.Unknown, "unknown")
 	s.counter(descOddities, c.Oddities.Broken, "broken")

@@ -1,0 +1,221 @@
+package manager_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"pgregory.net/rapid"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/manager"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// TestATornListIsNoSubmit: of a list that the store kept 31 of 900 of nobody sees any,
+// and submitted again it is there as a whole.
+func TestATornListIsNoSubmit(t *testing.T) {
+	t.Parallel()
+	for name, behind := range map[string]bool{"the log ends with it": false, "the log goes on behind it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := bustest.NewMemory()
+			keep := 31
+			log.Faults.Tear = func(es []*events.Event) int {
+				if len(es) == 900 {
+					return keep
+				}
+				return len(es)
+			}
+			m := open(t, log)
+			of := newManager(t, m)
+			r := api.SubmitRequest{Manager: of, Pilots: jobs(900), IdempotencyKey: "k"}
+			r.Pilots[3].UID = "mine"
+			if _, err := m.Submit(t.Context(), r, user); err == nil {
+				t.Fatal("a torn list was submitted")
+			}
+			if behind {
+				submit(t, m, of, job("later"))
+			}
+			late := open(t, log)
+			for _, m := range []replica{m, late} {
+				noneOf(t, m, of, "mine", behind)
+			}
+			keep = 900
+			a, err := late.Submit(t.Context(), r, user)
+			if err != nil || len(a.Pilots) != 900 {
+				t.Fatalf("submitted again: %d, %v", len(a.Pilots), err)
+			}
+			again, err := m.Submit(t.Context(), r, manager.Call{MinSeq: a.Seq})
+			if err != nil || !slices.Equal(uidsOf(again.Pilots), uidsOf(a.Pilots)) {
+				t.Fatalf("submitted a third time: %v", err)
+			}
+			want := 900
+			if behind {
+				want++
+			}
+			for _, m := range []replica{m, late, open(t, log)} {
+				c, err := m.Census(t.Context())
+				if got := len(pilotsOf(t, m, of)); err != nil || got != want || c.Torn.Lists != 0 || c.Oddities.Refused != 0 {
+					t.Errorf("%d pilots, %+v, %v", got, c.Torn, err)
+				}
+			}
+		})
+	}
+}
+
+// noneOf asks for a pilot of a torn list in every way there is.
+func noneOf(t *testing.T, m replica, of, uid pilot.UID, behind bool) {
+	t.Helper()
+	want := 0
+	if behind {
+		want = 1
+	}
+	if got := pilotsOf(t, m, of); len(got) != want {
+		t.Errorf("%d pilots are listed", len(got))
+	}
+	one := []pilot.UID{uid}
+	_, get := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: one}, user)
+	at := manager.Call{}
+	_, past := m.History(t.Context(), api.PilotRequest{Manager: of, UID: uid}, at)
+	_, wait := m.Wait(t.Context(), api.WaitRequest{Manager: of, UIDs: one}, at)
+	_, cancel := m.Cancel(t.Context(), api.CancelRequest{Manager: of, UIDs: one}, at)
+	for what, err := range map[string]error{"get": get, "history": past, "wait": wait, "cancel": cancel} {
+		if pilot.CodeOf(err) != pilot.NotFound {
+			t.Errorf("%s: %v, want code not_found", what, err)
+		}
+	}
+	c, err := m.Census(t.Context())
+	if err != nil || behind && (c.Torn.Lists != 1 || c.Torn.Births != 31) {
+		t.Errorf("torn: %+v, %v", c.Torn, err)
+	}
+}
+
+// TestEverySubmitIsWholeOrNone tears at random what two replicas append.
+func TestEverySubmitIsWholeOrNone(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		log := bustest.NewMemory()
+		const all = 1000
+		keep := all // of the births of an append
+		log.Faults.Tear = func(es []*events.Event) int {
+			if es[0].Class != events.Command {
+				return len(es)
+			}
+			return min(keep, len(es))
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		rs := []replica{start(ctx, t, log), start(ctx, t, log)}
+		of := newManager(t, rs[0])
+		seq := uint64(0)
+		size := map[string]int{}
+		whole := map[string][]pilot.UID{}
+		for range rapid.IntRange(1, 8).Draw(t, "submits") {
+			k := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
+			if size[k] == 0 {
+				size[k] = rapid.IntRange(1, 5).Draw(t, "size")
+			}
+			if keep = all; rapid.Bool().Draw(t, "tears") {
+				keep = rapid.IntRange(0, size[k]).Draw(t, "kept")
+			}
+			r := api.SubmitRequest{Manager: of, Pilots: jobs(size[k]), IdempotencyKey: k}
+			a, err := rs[rapid.IntRange(0, 1).Draw(t, "replica")].Submit(ctx, r, manager.Call{MinSeq: seq})
+			if err == nil {
+				whole[k], seq = uidsOf(a.Pilots), max(seq, a.Seq)
+			}
+		}
+		// What was torn while its caller got no answer is none; all else is whole.
+		late := start(ctx, t, log)
+		for i, m := range append(rs, late) {
+			got := map[pilot.UID]bool{}
+			l, err := m.List(ctx, api.ListRequest{Manager: of}, manager.Call{MinSeq: seq})
+			if err != nil {
+				t.Fatalf("list: %v", err)
+			}
+			for _, p := range l.Pilots {
+				got[p.UID] = true
+			}
+			for k, uids := range whole {
+				for _, uid := range uids {
+					if !got[uid] {
+						t.Fatalf("replica %d: %s of list %s is missing", i, uid, k)
+					}
+					delete(got, uid)
+				}
+			}
+			if len(got) != 0 {
+				t.Fatalf("replica %d shows %v, of no list that was submitted", i, got)
+			}
+		}
+		keep = all
+		for k := range size {
+			r := api.SubmitRequest{Manager: of, Pilots: jobs(size[k]), IdempotencyKey: k}
+			if _, err := late.Submit(ctx, r, user); err != nil {
+				t.Fatalf("list %s again: %v", k, err)
+			}
+		}
+		for _, m := range append(rs, late) {
+			m.stop()
+		}
+	})
+}
+
+// TestATornListOverRestarts publishes a part of a list into a real log, as a server does
+// that stops in the middle, and starts everything again.
+func TestATornListOverRestarts(t *testing.T) {
+	t.Parallel()
+	server := bustest.NewRestartable(t)
+	conn := bustest.Connect(t, server.Server())
+	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	log, err := conn.Log(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := start(t.Context(), t, log)
+	of := newManager(t, m)
+	r := api.SubmitRequest{Manager: of, IdempotencyKey: "k"}
+	var es []*events.Event
+	for i := range 90 {
+		d := job(fmt.Sprint("p", i))
+		r.Pilots = append(r.Pilots, d)
+		es = append(es, &events.Event{
+			ID: fmt.Sprint("e", i), Class: events.Command, Kind: events.Submit,
+			Key:   pilot.Key{Resource: d.Resource, Manager: of, Pilot: d.UID},
+			Birth: &events.Birth{Description: d, Key: "k", List: events.List{ID: "l", Size: 90, Index: i}},
+		})
+	}
+	sealed, err := bus.Seal(es)
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := conn.NATS().JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sealed[:31] { // with the message ids that the server keeps of what it stored
+		if _, err := js.Publish(sealed[i].Subject, sealed[i].Data, nats.MsgId(sealed[i].MessageID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.stop()
+	server.Restart()
+	m = open(t, log)
+	if got := pilotsOf(t, m, of); len(got) != 0 {
+		t.Fatalf("%d pilots are there after a restart", len(got))
+	}
+	a, err := m.Submit(t.Context(), r, user)
+	if err != nil || len(a.Pilots) != 90 {
+		t.Fatalf("submitted again: %d, %v", len(a.Pilots), err)
+	}
+	if got := pilotsOf(t, open(t, log), of); len(got) != 90 {
+		t.Fatalf("%d pilots are there, want 90", len(got))
+	}
+}

@@ -55,9 +55,15 @@ type Shared interface {
 	Floor() time.Duration
 }
 
-// Bound is an Adaptor whose jobs only processes of this host can see.
+// Bound is an Adaptor whose jobs only processes at the same place can see: on one boot
+// of one machine, and in the same process namespace there.
 type Bound interface {
-	Host() string
+	// Place says where the jobs are that it starts; only Host, Boot and Space are set.
+	Place() pilot.Job
+	// Sees says whether a job is at this place, or was before its machine started anew:
+	// whoever sees it is right about its end. Of one that it does not see, or is not
+	// sure of, Poll may find a sign all the same, and else answers Unknown. It does not block.
+	Sees(job *pilot.Job) bool
 }
 
 // Cleaner is an Adaptor that can remove the sandbox of a job that has ended.

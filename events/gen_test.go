@@ -81,7 +81,7 @@ func drawStatus(t *rapid.T) *pilot.Status {
 		SecretHash: drawBytes(t, "secret"), NotBefore: drawTime(t, "not before"),
 		Job: pilot.Job{
 			ID: drawText(t, "id"), Cluster: drawText(t, "cluster"), URL: drawText(t, "url"), Host: drawText(t, "host"),
-			Boot: drawText(t, "boot"), Digest: drawText(t, "digest"), Raw: drawText(t, "raw"),
+			Boot: drawText(t, "boot"), Space: drawText(t, "space"), Digest: drawText(t, "digest"), Raw: drawText(t, "raw"),
 		},
 		Sandbox: drawText(t, "sandbox"), Instance: drawText(t, "instance"), Nodes: drawTexts(t, "nodes"),
 		Cores: drawInt(t, "cores"), GPUs: drawInt(t, "gpus"), ActiveAt: drawTime(t, "active"),

@@ -160,6 +160,8 @@ func (r *reader) statusRest(w *wireStatus, key string) {
 		w.Host = r.text()
 	case "jb":
 		w.Boot = r.text()
+	case "jn":
+		w.Space = r.text()
 	case "jd":
 		w.Digest = r.text()
 	case "jr":

@@ -102,6 +102,7 @@ type wireStatus struct {
 	URL       string   `msgpack:"ju,omitempty"`
 	Host      string   `msgpack:"jh,omitempty"`
 	Boot      string   `msgpack:"jb,omitempty"`
+	Space     string   `msgpack:"jn,omitempty"`
 	Digest    string   `msgpack:"jd,omitempty"`
 	Raw       string   `msgpack:"jr,omitempty"`
 	Sandbox   string   `msgpack:"box,omitempty"`
@@ -142,7 +143,7 @@ func statusToWire(s *pilot.Status) *wireStatus {
 	w := &wireStatus{
 		State: s.State.Exact(), Peak: s.Peak.Exact(), Left: s.Left, Attempt: s.Attempt, Failures: s.Failures, Crashes: s.Crashes, Launcher: s.Launcher,
 		Secret: s.SecretHash, NotBefore: millis(s.NotBefore),
-		JobID: s.Job.ID, Cluster: s.Job.Cluster, URL: s.Job.URL, Host: s.Job.Host, Boot: s.Job.Boot,
+		JobID: s.Job.ID, Cluster: s.Job.Cluster, URL: s.Job.URL, Host: s.Job.Host, Boot: s.Job.Boot, Space: s.Job.Space,
 		Digest: s.Job.Digest, Raw: s.Job.Raw, Sandbox: s.Sandbox, Instance: s.Instance,
 		Nodes: s.Nodes, Cores: s.Cores, GPUs: s.GPUs, ActiveAt: millis(s.ActiveAt),
 		Deadline: millis(s.Deadline), EndedAt: millis(s.EndedAt), Stdout: s.Stdout, Stderr: s.Stderr,
@@ -172,7 +173,7 @@ func statusFromWire(w *wireStatus) (*pilot.Status, error) {
 		State: state, Peak: peak, Left: w.Left, Attempt: w.Attempt, Failures: w.Failures, Crashes: w.Crashes, Launcher: w.Launcher,
 		SecretHash: w.Secret, NotBefore: fromMillis(w.NotBefore),
 		Job: pilot.Job{
-			ID: w.JobID, Cluster: w.Cluster, URL: w.URL, Host: w.Host, Boot: w.Boot, Digest: w.Digest, Raw: w.Raw,
+			ID: w.JobID, Cluster: w.Cluster, URL: w.URL, Host: w.Host, Boot: w.Boot, Space: w.Space, Digest: w.Digest, Raw: w.Raw,
 		},
 		Sandbox: w.Sandbox, Instance: w.Instance, Nodes: w.Nodes, Cores: w.Cores, GPUs: w.GPUs,
 		ActiveAt: fromMillis(w.ActiveAt), Deadline: fromMillis(w.Deadline), EndedAt: fromMillis(w.EndedAt),

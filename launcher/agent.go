@@ -111,6 +111,10 @@ func (l *Launcher) answer(t *track, s *sight) (effect, bool) {
 		if v.fenced {
 			l.meter.Fenced(FencedAgent)
 		}
+		if genuine(&s.Status, &a.req) {
+			t.beatAt = time.Now()
+			s.BeatAt = t.beatAt
+		}
 		if v.ending && s.Launcher == s.Me {
 			l.expectEnd(t)
 		}

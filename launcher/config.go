@@ -52,7 +52,7 @@ type Systems interface {
 type Config struct {
 	Resource string // <site>.<host>, the resource it serves
 	ID       string // unique among living launchers, kept over restarts
-	Host     string // whose processes it can see; jobs bound to another host are not its to adopt
+	Host     string // where it runs, for people
 	Log      Log
 	Inbox    Inbox
 	Leases   Leases
@@ -77,7 +77,7 @@ type Limits struct {
 	Silence     time.Duration // the same of a job whose agent reaches nobody: its word may show late, see batch.Config.WordLag; 6m
 	Slack       time.Duration // between the end of the grace and force; 3s
 	Lease       time.Duration // how often leases of other launchers are looked at; 3s
-	Lost        time.Duration // a job on a host that stays away is given up after; 10m
+	Lost        time.Duration // a job that no launcher can see, and whose agent nobody hears, is given up after; 10m
 	Effect      time.Duration // longest time one effect may take; 2m
 	Leave       time.Duration // a job that outlives its pilot or attempt by more is an orphan; 1m
 }

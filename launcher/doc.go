@@ -24,7 +24,9 @@
 //
 // Ownership: a launcher holds a lease under its id. Pilots of a launcher whose
 // lease is gone are adopted by another one of the resource; a job bound to a
-// host only on that host. A launcher that stops leaves its pilots running.
+// host only by one that sees its processes, or finds a sign of it. Where none does,
+// the pilot goes on while any launcher hears its agent. A launcher that stops leaves
+// its pilots running.
 //
 // Orphans: a job that carries a token and belongs to no live pilot is shown when
 // somebody asks, and killed when he says so, never by itself.

@@ -48,7 +48,7 @@ func (l *Launcher) claim(s *sight, st *pilot.Status, r *result) {
 	*st = pilot.Status{
 		State: st.State, Peak: st.Peak, Left: st.Left, Attempt: st.Attempt + 1,
 		Failures: st.Failures, Crashes: st.Crashes, Launcher: l.id, SecretHash: hash,
-		Job: pilot.Job{Host: s.Bound}, // nobody elsewhere can look after it
+		Job: s.Place, // nobody elsewhere can look after it
 	}
 	if s.State == pilot.Launching {
 		st.Crashes++

@@ -112,7 +112,7 @@ func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
 		done:   make(chan struct{}),
 	}
 	cfg := launcher.Config{
-		Resource: "local.localhost", ID: id, Host: "memory",
+		Resource: "local.localhost", ID: id,
 		Log: m.log, Inbox: m.inbox, Leases: m.leases,
 		Systems: byName{"fork": f.batch.Open()},
 	}
@@ -134,6 +134,11 @@ func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
 	f.crew = append(f.crew, m)
 	f.mu.Unlock()
 	return m
+}
+
+// at makes a launcher one of another host.
+func at(f *fleet, host string) func(*launcher.Config) {
+	return func(c *launcher.Config) { c.Systems = byName{"fork": f.batch.OpenAt(host)} }
 }
 
 // kill does what kill -9 does: nothing of what the launcher holds is handed back.

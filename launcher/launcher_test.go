@@ -232,7 +232,7 @@ func TestHostThatStaysAway(t *testing.T) {
 		f.awaitState(k, pilot.Active)
 		f.batch.Serve(nil)
 		f.kill(first)
-		f.launch("b", func(c *launcher.Config) { c.Host = "elsewhere" })
+		f.launch("b", at(f, "elsewhere"))
 		f.await(k, "unwell", func(p *projection.Pilot) bool { return p.Note.Health != "" })
 		p := f.awaitState(k, pilot.Failed)
 		if p.Cause.Code != pilot.Lost {

@@ -29,10 +29,13 @@ func (l *Launcher) overhear(w word) {
 		return
 	}
 	p, ok := l.view.Get(w.key.Manager, w.key.Pilot)
-	if !ok || p.Launcher != l.id || p.State.Final() || !genuine(&p.Status, &w.req) {
+	if !ok || p.State.Final() || !genuine(&p.Status, &w.req) {
 		return
 	}
-	t.beatAt = time.Now()
+	t.beatAt = time.Now() // of other launchers' pilots too: one that is gone may never come back
+	if p.Launcher != l.id {
+		return
+	}
 	if v := judge(l.see(t, &p), &ask{key: w.key, verb: w.verb, req: w.req}); v.ending {
 		l.expectEnd(t)
 	}

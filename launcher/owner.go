@@ -9,20 +9,22 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
+// leaseRead is what a look at leases brought.
+type leaseRead struct {
+	alive  map[string]bool // by the launcher's id
+	failed bool            // some could not be read
+}
+
 // startLeases looks, every now and then, at the leases of the other launchers
-// that live pilots belong to.
+// that live pilots belong to; and at its own, to know whether the bus answers, while
+// there is a pilot whose end would be taken from its agent's silence.
 func (l *Launcher) startLeases(now time.Time) {
 	if l.leasing || l.leaving || now.Before(l.leasedAt.Add(l.lim.Lease)) {
 		return
 	}
-	others := map[string]bool{}
-	for key := range l.tracks {
-		if p, ok := l.view.Get(key.Manager, key.Pilot); ok && p.State.Live() && p.Launcher != "" && p.Launcher != l.id {
-			others[p.Launcher] = false
-		}
-	}
+	owners := l.awaited()
 	l.leasedAt = now
-	if len(others) == 0 {
+	if len(owners) == 0 {
 		clear(l.owners)
 		return
 	}
@@ -30,23 +32,42 @@ func (l *Launcher) startLeases(now time.Time) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), l.lim.Effect)
 		defer cancel()
-		for id := range others {
+		r := leaseRead{alive: owners}
+		for id := range owners {
 			alive, err := l.leases.Alive(ctx, pilot.LeaseOf(l.resource, id))
 			if err != nil {
 				l.logger.Warn("lease cannot be read", zap.String("owner", id), zap.Error(err))
-				alive = true // nothing is known: nothing is taken over
+				alive, r.failed = true, true // nothing is known: nothing is taken over
 			}
-			others[id] = alive
+			owners[id] = alive
 		}
-		l.leased <- others
+		l.leased <- r
 	}()
 }
 
-func (l *Launcher) takeLeases(alive map[string]bool) {
+// awaited gives the launchers whose leases matter.
+func (l *Launcher) awaited() map[string]bool {
+	owners := map[string]bool{}
+	for key, t := range l.tracks {
+		p, ok := l.view.Get(key.Manager, key.Pilot)
+		if !ok || !p.State.Live() || p.Launcher == "" {
+			continue
+		}
+		if p.Launcher != l.id || !t.near(&p) {
+			owners[p.Launcher] = false
+		}
+	}
+	return owners
+}
+
+func (l *Launcher) takeLeases(r leaseRead) {
 	l.leasing = false
 	now := time.Now()
-	owners := make(map[string]ownership, len(alive))
-	for id, is := range alive {
+	if r.failed {
+		l.unheard = now
+	}
+	owners := make(map[string]ownership, len(r.alive))
+	for id, is := range r.alive {
 		o := ownership{Known: true, Alive: is}
 		if !is {
 			o.Since = now

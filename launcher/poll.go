@@ -83,7 +83,8 @@ func (l *Launcher) startPolls(now time.Time) {
 func (l *Launcher) join(due map[adaptor.Adaptor][]adaptor.Handle, t *track, now time.Time) {
 	t.pollDue = false
 	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
-	if ok && t.system != nil && p.Launcher == l.id && p.Job.Known() {
+	owner := l.owners[p.Launcher]
+	if ok && t.system != nil && p.Job.Known() && (p.Launcher == l.id || owner.Known && !owner.Alive) {
 		t.polling, t.wake = true, now.Add(l.lim.Effect)
 		due[t.system] = append(due[t.system], t.handle(&p))
 	}

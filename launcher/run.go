@@ -37,7 +37,7 @@ type Launcher struct {
 	ended   chan pilot.Key
 	polls   chan polled
 	heard   chan word
-	leased  chan map[string]bool
+	leased  chan leaseRead
 	broken  chan error
 	ready   chan struct{}
 	looks   chan chan<- Census
@@ -63,6 +63,7 @@ type Launcher struct {
 	rand     *rand.Rand      // the same for the same id, for histories that can be repeated
 	leasing  bool
 	leasedAt time.Time
+	unheard  time.Time // the bus could not be asked then: an agent would not have been heard either
 }
 
 // New checks the configuration and makes a launcher; it starts nothing.
@@ -92,7 +93,7 @@ func New(cfg Config) (*Launcher, error) {
 		asking:   map[adaptor.Adaptor]*asking{},
 		counting: map[string]bool{},
 		rand:     rand.New(rand.NewPCG(crc64.Checksum([]byte(cfg.ID), crc64.MakeTable(crc64.ECMA)), 0)), //nolint:gosec // guards nothing
-		leased:   make(chan map[string]bool),
+		leased:   make(chan leaseRead),
 		broken:   make(chan error, 8), // who sends need not wait
 		ready:    make(chan struct{}),
 		view:     projection.New(),
@@ -140,8 +141,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.takePolls(p)
 		case w := <-l.heard:
 			l.overhear(w)
-		case alive := <-l.leased:
-			l.takeLeases(alive)
+		case r := <-l.leased:
+			l.takeLeases(r)
 		case out := <-l.looks:
 			out <- l.census(time.Now())
 		case errand := <-l.errands:

@@ -71,7 +71,7 @@ type change struct {
 type sight struct {
 	projection.Pilot
 	Handle    adaptor.Handle
-	Me, Host  string
+	Me        string
 	Held      bool   // this launcher holds the submit command
 	Supported bool   // there is an adaptor for its batch system
 	Closed    string // why there is none, if that may pass
@@ -82,14 +82,17 @@ type sight struct {
 	RefusedAt time.Time
 	SoughtAt  time.Time     // when Find last said that there is no job; zero: not asked
 	Alone     time.Time     // nobody else has been at work on the attempt since; zero: nobody was
-	Bound     string        // the only host that sees the system's jobs; empty: any
+	Place     pilot.Job     // where the system's jobs are seen from; its Host is empty: anywhere
+	Near      bool          // this launcher sees the pilot's job there
 	Settle    time.Duration // how long a submit without an answer may still show up
 
 	Owner ownership
 
-	Shared bool      // its batch system must not be asked often, and shows phases
-	BeatAt time.Time // its agent was heard, here
-	Ending bool      // its agent said that it ends, and its batch system knows why
+	Shared  bool      // its batch system must not be asked often, and shows phases
+	BeatAt  time.Time // its agent was heard, here
+	SeenAt  time.Time // its batch system last said something of it
+	Unheard time.Time // nobody could be heard then
+	Ending  bool      // its agent said that it ends, and its batch system knows why
 
 	Poll      *adaptor.Status // last answer; nil: ask
 	PolledAt  time.Time
@@ -140,6 +143,8 @@ func step(s *sight, now time.Time, lim *Limits) effect {
 		return effect{Act: record, Change: change{Kind: pilot.Queued, Placed: s.Placed}}
 	case s.Held:
 		return effect{Act: ack}
+	case s.Job.Known() && !s.Near && !s.shows():
+		return s.apart(now, lim)
 	case s.State.Leaving():
 		return s.leaving(now, lim)
 	default:
@@ -234,17 +239,10 @@ func (s *sight) foreign(now time.Time, lim *Limits) effect {
 		return effect{}
 	case s.State == pilot.Launching:
 		return s.takeOver(now, lim)
-	case s.Job.Host == "" || s.Job.Host == s.Host:
+	case s.Near || s.shows():
 		return effect{Act: record, Change: change{Kind: pilot.Adopted}}
-	case now.Before(s.Owner.Since.Add(lim.Lost)):
-		if !s.Told && s.Note.Health == "" {
-			return effect{Act: note, Note: remark{
-				Kind: events.Health, Text: "launcher " + s.Launcher + " is gone", Health: "lost contact", Since: s.Owner.Since,
-			}}
-		}
-		return effect{At: s.Owner.Since.Add(lim.Lost)}
 	default:
-		return s.fail(pilot.Lost, "launcher %s and its host %s stayed away for %s", s.Launcher, s.Job.Host, lim.Lost)
+		return s.apart(now, lim)
 	}
 }
 
@@ -265,8 +263,12 @@ func (s *sight) takeOver(now time.Time, lim *Limits) effect {
 func (s *sight) running(now time.Time, lim *Limits) effect {
 	switch {
 	case !s.Job.Known():
-		if e, sure := s.seek(now, s.ActiveAt.Add(max(s.Settle, lim.Vanish))); !sure {
-			return e // it is ACTIVE, so there was one
+		last := s.ActiveAt // there was one; its agent, which is heard, has one
+		if s.BeatAt.After(last) {
+			last = s.BeatAt
+		}
+		if e, sure := s.seek(now, last.Add(max(s.Settle, lim.Vanish))); !sure {
+			return e
 		}
 		return s.fail(pilot.AgentLost, "the batch system knows no job of attempt %d", s.Attempt)
 	case s.Poll == nil:

@@ -112,7 +112,8 @@ func (l *Launcher) bind(t *track, birth *events.Birth) {
 // see gathers what step looks at.
 func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 	s := &sight{
-		Pilot: *p, Handle: t.handle(p), Me: l.id, Host: l.host, Supported: t.system != nil,
+		Unheard: l.unheard, SeenAt: t.heardAt,
+		Pilot: *p, Handle: t.handle(p), Me: l.id, Near: t.near(p), Supported: t.system != nil,
 		Secret: t.secret != "", Placed: t.placed, Refusal: t.refusal, RefusedAt: t.refusedAt,
 		SoughtAt: t.soughtAt, Settle: t.settle, Owner: l.owners[p.Launcher],
 		Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt, ClosingAt: t.closingAt,
@@ -121,7 +122,7 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 	}
 	s.Told = !t.told.IsZero() && t.told.Equal(s.Owner.Since)
 	if b, ok := t.system.(adaptor.Bound); ok {
-		s.Bound = b.Host()
+		s.Place = b.Place()
 	}
 	if t.closed != nil {
 		s.Closed = t.closed.Error()
@@ -132,6 +133,12 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 	}
 	s.BeatAt, s.Ending, s.Pace = t.beatAt, t.ending, l.pace(t.system)
 	return s
+}
+
+// near says that a pilot's job can be seen from here.
+func (t *track) near(p *projection.Pilot) bool {
+	b, bound := t.system.(adaptor.Bound)
+	return !bound || p.Job.Host == "" || b.Sees(&p.Job)
 }
 
 // blindAfter is how many polls in a row may fail before people are told.

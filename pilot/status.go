@@ -43,8 +43,9 @@ type Job struct {
 	ID      string // native id; unique only together with URL, Cluster and time
 	Cluster string // of a multi-cluster batch system
 	URL     string // the endpoint it was submitted to
-	Host    string // set for jobs bound to one host (fork)
+	Host    string // name, and beginning of the machine-id, of the one host that sees the job (fork); empty: any may
 	Boot    string // boot id of that host: another boot has none of its processes
+	Space   string // process namespace of that boot: pids mean other processes elsewhere; empty: of an old log
 	Digest  string // SHA-256 of the rendered script
 	Raw     string // what the submit command printed, bounded
 }

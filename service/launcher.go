@@ -60,7 +60,7 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 		return err
 	}
 	defer system.Close()
-	name, err := takeName(o.State, system.Host(), o.Resource)
+	name, err := takeName(o.State, system.Place().Host, o.Resource)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	}
 	all := newSystems(system, &o, fleet{conn, leases, name.id})
 	defer all.Close()
-	log, l, err := o.open(ctx, conn, leases, name.id, system.Host(), all)
+	log, l, err := o.open(ctx, conn, leases, name.id, system.Place().Host, all)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 // a Settler and a Cleaner.
 type Endpoint struct {
 	memory *Memory
+	host   string
 	ended  chan pilot.Key
 	seen   map[string]bool // tokens whose end is to be told; under memory.mu
 }
@@ -74,6 +75,10 @@ func (e *Endpoint) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time)
 	out := make([]adaptor.Status, len(jobs))
 	for i, h := range jobs {
 		j, ok := e.memory.jobs[h.Token()]
+		if h.Job.Host != e.host {
+			out[i] = adaptor.Status{Phase: adaptor.Unknown, Reason: "the job is on host " + h.Job.Host}
+			continue
+		}
 		if !ok || forgotten[i] || j.placed.Job.ID != h.Job.ID {
 			out[i] = adaptor.Status{Phase: adaptor.Vanished, Native: "unknown job"}
 			continue
@@ -153,7 +158,7 @@ func (m *Memory) submit(e *Endpoint, spec *adaptor.Spec) adaptor.Placed {
 	j := newJob(m, *spec)
 	j.placed = adaptor.Placed{
 		Job: pilot.Job{
-			ID: fmt.Sprintf("memory-%d", m.made), URL: spec.Config.JobManagerEndpoint, Host: "memory", Boot: "memory",
+			ID: fmt.Sprintf("memory-%d", m.made), URL: spec.Config.JobManagerEndpoint, Host: e.host, Boot: here,
 		},
 		Sandbox: filepath.Join("/memory", spec.Key.Manager, spec.Key.Pilot),
 	}

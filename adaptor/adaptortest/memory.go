@@ -96,7 +96,7 @@ func NewMemory(config Config) *Memory {
 // Open gives another way to the same batch system, with notices of its own:
 // what a launcher opens when it starts.
 func (m *Memory) Open() *Endpoint {
-	e := &Endpoint{memory: m, ended: make(chan pilot.Key), seen: map[string]bool{}}
+	e := &Endpoint{memory: m, host: here, ended: make(chan pilot.Key), seen: map[string]bool{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.endpoints = append(m.endpoints, e)

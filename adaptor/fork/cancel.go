@@ -29,8 +29,8 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	if j == nil || err != nil {
 		return err
 	}
-	if j.host != "" && j.host != s.machine {
-		return elsewhereError(j.host, s.machine)
+	if known := s.place.sees(&j.place); known == hidden || known == likely && !living(j.Identity) {
+		return s.hiddenError(&j.place)
 	}
 	if !j.marks.Stop() {
 		return nil

@@ -208,6 +208,9 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 		"agent_lost": func(id *proc.Identity) { id.Start-- },
 		"lost":       func(id *proc.Identity) { id.Boot = "an earlier boot" },
 	} {
+		if name == "lost" && !strings.Contains(living.Job.Host, "/") {
+			continue // a machine without an id is not known again after a boot
+		}
 		forged := b.submit(s, b.spec(name, 1, "exit 0"))
 		b.ended(s, forged)
 		if err := os.Remove(agent.MarksOf(forged.Sandbox, 1).Path("exit")); err != nil {

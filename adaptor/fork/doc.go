@@ -9,8 +9,11 @@
 //   - A signal meant for one job never hits the next one of the same process: who
 //     signals says so in the sandbox first, and an agent that finds that when it has
 //     left its exit mark takes no other job.
-//   - A pid alone is never believed: boot id, pid and start time name a process,
-//     and signals go to a pidfd.
+//   - A pid alone is never believed: boot id, process namespace, pid and start time
+//     name a process, and signals go to a pidfd.
+//   - A machine is not its name: after a change of that its jobs are its jobs. Of jobs
+//     of which that is in doubt (another namespace, a copy of the machine) only what is
+//     in the sandbox is believed.
 //   - The exit of a payload is known whoever has died: the agent leaves it in
 //     the sandbox. Agent and payload killed together is failed, agent_lost.
 //   - A job costs no thread and no child that somebody must wait for by hand; the

@@ -40,15 +40,35 @@ func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, atte
 	if ok, err := marks.Read(recordMark, &r); !ok || err != nil {
 		return adaptor.Placed{}, false, err
 	}
-	if r.Host != s.machine {
-		return adaptor.Placed{}, false, elsewhereError(r.Host, s.machine)
+	at := r.place()
+	known := s.place.sees(&at)
+	if known == hidden {
+		return s.findHidden(marks, &r, sandbox)
 	}
 	begun, err := s.begun(ctx, marks, &r)
+	if err == nil && !begun && known == likely {
+		err = s.hiddenError(&at)
+	}
 	if err != nil || !begun {
 		return adaptor.Placed{}, false, err
 	}
 	_, err = s.alive(r.Identity, r.Serial, key) // so that its end will be told
 	return r.placed(sandbox), true, err
+}
+
+// findHidden gives a job whose processes cannot be seen from here, if it has left a mark
+// that can; without one it may yet begin.
+func (s *System) findHidden(marks agent.Marks, r *record, sandbox string) (adaptor.Placed, bool, error) {
+	started, err := marks.Started()
+	if err == nil && started == nil {
+		at := r.place()
+		err = s.hiddenError(&at)
+	}
+	if err != nil {
+		return adaptor.Placed{}, false, err
+	}
+	r.Identity, r.Serial = started.Identity, started.Serial
+	return r.placed(sandbox), true, nil
 }
 
 // begun says whether an agent has the attempt, once that is certain. The

@@ -8,25 +8,110 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/flightlog/flightlog/agent/proc"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// machineID names an installation of Linux (man machine-id): hosts of one name
-// are common, and their processes must not be taken for each other's.
-const machineID = "/etc/machine-id"
+// machineIDs are the files that name this machine, the first that does counts: what
+// systemd made at installation (machine-id(5)), what D-Bus did before it
+// (dbus-uuidgen(1)), and the firmware's (SMBIOS, system UUID), for root only. An image
+// may give all its machines the same one, and most containers have none.
+var machineIDs = []string{"/etc/machine-id", "/var/lib/dbus/machine-id", "/sys/class/dmi/id/product_uuid"}
 
-// machine is this host among all that a bus may join.
-func machine(host string) string {
-	id, err := os.ReadFile(machineID)
-	if err != nil || len(strings.TrimSpace(string(id))) == 0 {
-		return host
+// machineOf gives the short form of a machine's id; empty: no file has one. systemd
+// writes "uninitialized" before the first boot is over (machine-id(5)).
+func machineOf(files []string) string {
+	for _, name := range files {
+		id, err := os.ReadFile(name)
+		if text := strings.TrimSpace(string(id)); err == nil && text != "" && text != "uninitialized" {
+			sum := sha256.Sum256(id)
+			return hex.EncodeToString(sum[:4])
+		}
 	}
-	sum := sha256.Sum256(id)
-	return host + "/" + hex.EncodeToString(sum[:4])
+	return ""
 }
 
-// Host is this host: nobody else can see its jobs.
-func (s *System) Host() string { return s.machine }
+// place is where processes see each other: a process namespace of one boot of one
+// machine. The name is none of it, for people change that while all goes on; it is
+// asked only where the rest is in doubt.
+type place struct {
+	name    string // of the host
+	machine string // see machineOf
+	boot    string // see proc.Boot
+	space   string // see proc.Space; empty: of a job of an old log, or not known
+}
+
+func thisPlace(name string) (place, error) {
+	boot, err := proc.Boot()
+	return place{name: name, machine: machineOf(machineIDs), boot: boot, space: proc.Space()}, err
+}
+
+// placeOf reads what a job says of where it is. Old logs have only the host's name,
+// or that and the machine, and of jobs without an id no boot.
+func placeOf(host, boot, space string) place {
+	name, machine, _ := strings.Cut(host, "/")
+	return place{name: name, machine: machine, boot: boot, space: space}
+}
+
+// host is the place's text in the log, as it ever was.
+func (p *place) host() string {
+	if p.machine == "" {
+		return p.name
+	}
+	return p.name + "/" + p.machine
+}
+
+// sight is what can be known here of the processes of a place.
+type sight uint8
+
+const (
+	hidden sight = iota // nothing: it is elsewhere, or may be
+	likely              // a process that is found is the one; one that is not may be elsewhere
+	clear               // all: they are those that we see
+	past                // that there are none: it is an earlier boot of this machine
+)
+
+// sees says what can be known at p of the processes of q. The name decides only
+// between machines of one id: two copies of an image, or one machine that has a new
+// name. One of the same name is this one; of one of another name nothing is known.
+func (p *place) sees(q *place) sight {
+	named := p.name == q.name
+	same := p.machine != "" && p.machine == q.machine
+	switch {
+	case q.name == "": // of a job that nobody has noted yet, found here
+		return clear
+	case q.boot == "" && named && p.machine == q.machine: // noted by an old build before it had an id
+		return clear
+	case q.boot == "":
+		return hidden
+	case p.boot != q.boot && same && named:
+		return past
+	case p.boot != q.boot:
+		return hidden
+	case p.space != "" && q.space != "" && p.space == q.space:
+		return clear
+	case p.space != "" && q.space != "":
+		return hidden
+	case named: // noted by an old build
+		return clear
+	case same: // the same, and the machine has a new name; or a container that borrows its id
+		return likely
+	default:
+		return hidden
+	}
+}
+
+// Place is this place, for the jobs that are bound to it.
+func (s *System) Place() pilot.Job {
+	return pilot.Job{Host: s.place.host(), Boot: s.place.boot, Space: s.place.space}
+}
+
+// Sees says whether a job is, or was before this machine's last boot, at this place.
+func (s *System) Sees(j *pilot.Job) bool {
+	q := placeOf(j.Host, j.Boot, j.Space)
+	known := s.place.sees(&q)
+	return known == clear || known == past
+}
 
 // grant is what of a request this machine really has. Cores are shared with
 // all that runs here, so more pilots than cores may run; what is told is true.

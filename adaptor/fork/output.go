@@ -10,8 +10,8 @@ import (
 
 // Output reads the sandbox.
 func (s *System) Output(ctx context.Context, job adaptor.Handle) (api.OutputAnswer, error) {
-	if job.Job.Host != "" && job.Job.Host != s.machine {
-		return api.OutputAnswer{}, elsewhereError(job.Job.Host, s.machine)
+	if at := placeOf(job.Job.Host, job.Job.Boot, job.Job.Space); s.place.sees(&at) == hidden {
+		return api.OutputAnswer{}, s.hiddenError(&at)
 	}
 	return api.OutputAnswer{
 		Stdout: agent.Tail(job.Sandbox, agent.StdoutFile), Stderr: agent.Tail(job.Sandbox, agent.StderrFile),

@@ -43,20 +43,22 @@ func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
 	if status, err := j.left(); status != nil || err != nil {
 		return *status, err
 	}
-	boot, err := proc.Boot()
-	switch {
-	case err != nil:
-		return adaptor.Status{}, err
-	case j.host != "" && j.host != s.machine:
-		return adaptor.Status{}, elsewhereError(j.host, s.machine)
-	case j.Boot != boot:
+	known := s.place.sees(&j.place)
+	switch known {
+	case hidden:
+		return adaptor.Status{}, s.hiddenError(&j.place)
+	case past:
 		return j.lost(pilot.Lost, "the machine was started anew since")
+	case likely, clear:
 	}
 	if alive, err := s.alive(j.Identity, j.serial, h.Key); alive || err != nil {
 		return adaptor.Status{Phase: adaptor.Running, Native: "alive"}, err
 	}
 	if status, err := j.left(); status != nil || err != nil { // it ended while we looked
 		return *status, err
+	}
+	if known != clear {
+		return adaptor.Status{}, s.hiddenError(&j.place)
 	}
 	s.sweep(j)
 	return j.lost(pilot.AgentLost, "the agent is gone and left no word")
@@ -68,7 +70,7 @@ type job struct {
 	serial  int
 	marks   agent.Marks
 	sandbox string
-	host    string
+	place   place
 	token   string
 	garbled error // why the exit mark cannot be read; nil: it can, or there is none
 }
@@ -85,26 +87,30 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 	}
 	j := &job{
 		marks: agent.MarksOf(sandbox, h.Attempt), sandbox: sandbox,
-		host: h.Job.Host, token: h.Token(),
+		place: placeOf(h.Job.Host, h.Job.Boot, h.Job.Space), token: h.Token(),
 	}
 	started, err := j.marks.Started()
 	if err != nil {
 		return nil, err
 	}
+	var r record
+	recorded := false
+	if started == nil || j.place.name == "" {
+		if recorded, err = j.marks.Read(recordMark, &r); err != nil {
+			return nil, err
+		}
+	}
+	if recorded {
+		j.Identity, j.serial, j.place = r.Identity, r.Serial, r.place()
+	}
 	if started != nil {
 		j.Identity, j.serial = started.Identity, started.Serial
-		return j, nil
 	}
-	var r record
-	ok, err := j.marks.Read(recordMark, &r)
-	if err != nil {
-		return nil, err
+	if started == nil && !recorded {
+		return s.recall(h, j)
 	}
-	if ok {
-		j.Identity, j.serial, j.host = r.Identity, r.Serial, r.Host
-		return j, nil
-	}
-	return s.recall(h, j)
+	j.place.boot = j.Boot
+	return j, nil
 }
 
 // recall takes the identity from the native id where the marks are gone. An
@@ -113,16 +119,16 @@ func (s *System) job(h *adaptor.Handle) (*job, error) {
 // another job: unless it is known to be at this one, or something of this job
 // lives, it is not touched.
 func (s *System) recall(h *adaptor.Handle, j *job) (*job, error) {
-	if j.host != "" && j.host != s.machine {
-		return nil, elsewhereError(j.host, s.machine)
-	}
-	boot, err := proc.Boot()
-	if err != nil {
-		return nil, err
+	sees := s.place.sees(&j.place)
+	if sees == hidden {
+		return nil, s.hiddenError(&j.place)
 	}
 	id, serial, ok := identity(&h.Job)
-	known := id.Boot != boot || s.at(id, serial) && (s.ours(id) || s.traces(j.token))
+	known := sees == past || s.at(id, serial) && (s.ours(id) || s.traces(j.token))
 	if !ok || !known {
+		if sees == likely {
+			return nil, s.hiddenError(&j.place)
+		}
 		return nil, nil //nolint:nilnil // no job is an answer
 	}
 	j.Identity, j.serial = id, serial
@@ -156,8 +162,12 @@ func identity(j *pilot.Job) (id proc.Identity, serial int, ok bool) {
 	return id, serial, errors.Join(errs[:]...) == nil && j.Boot != ""
 }
 
-func elsewhereError(theirs, ours string) error {
-	return pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", theirs, ours)
+// hiddenError says why a job cannot be seen from here.
+func (s *System) hiddenError(q *place) error {
+	if p := &s.place; q.boot == p.boot && q.host() == p.host() {
+		return pilot.Errorf(pilot.Unavailable, "the job is in process namespace %s of host %s, this is %s", q.space, q.host(), p.space)
+	}
+	return pilot.Errorf(pilot.Unavailable, "the job is on host %s, this is %s", q.host(), s.place.host())
 }
 
 // left is the status by the exit mark; nil when there is none. One that nobody will ever

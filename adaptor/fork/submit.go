@@ -23,12 +23,15 @@ type record struct {
 	proc.Identity
 	Serial int       `json:"serial,omitempty"` // of the assignment among those of the process
 	Host   string    `json:"host"`
+	Space  string    `json:"space,omitempty"` // see proc.Space; empty: of a version that did not say
 	Token  string    `json:"token"`
 	URL    string    `json:"url"`
 	At     time.Time `json:"at"`
 }
 
 const recordMark = "job"
+
+func (r *record) place() place { return placeOf(r.Host, r.Boot, r.Space) }
 
 // jobID is the native id: unique on one boot of one host.
 func jobID(id proc.Identity, serial int) string {
@@ -41,7 +44,7 @@ func jobID(id proc.Identity, serial int) string {
 
 func (r *record) placed(sandbox string) adaptor.Placed {
 	return adaptor.Placed{
-		Job:     pilot.Job{ID: jobID(r.Identity, r.Serial), URL: r.URL, Host: r.Host, Boot: r.Boot},
+		Job:     pilot.Job{ID: jobID(r.Identity, r.Serial), URL: r.URL, Host: r.Host, Boot: r.Boot, Space: r.Space},
 		Sandbox: sandbox,
 	}
 }
@@ -82,7 +85,7 @@ func (s *System) launch(ctx context.Context, spec *adaptor.Spec, sandbox string)
 		return adaptor.Placed{}, err
 	}
 	r := record{
-		Identity: c.Identity, Serial: c.serial + 1, Host: s.machine, Token: spec.Token(),
+		Identity: c.Identity, Serial: c.serial + 1, Host: s.place.host(), Space: s.place.space, Token: spec.Token(),
 		URL: spec.Config.JobManagerEndpoint, At: time.Now().UTC(),
 	}
 	message, err := json.Marshal(s.assignment(spec, &r, sandbox))

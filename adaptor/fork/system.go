@@ -31,13 +31,13 @@ type Config struct {
 // System starts jobs as processes. It is an adaptor.Adaptor, a Notifier, a
 // Settler and a Cleaner.
 type System struct {
-	config  Config
-	host    string
-	machine string   // the host, told from others of its name
-	nodes   string   // a file that lists this host, for the payloads
-	errors  *os.File // stderr of the agents: what a crashing one says
-	ended   chan pilot.Key
-	scans   scans
+	config Config
+	host   string
+	place  place    // of it and its processes, among all that a bus may join
+	nodes  string   // a file that lists this host, for the payloads
+	errors *os.File // stderr of the agents: what a crashing one says
+	ended  chan pilot.Key
+	scans  scans
 
 	stopped context.Context //nolint:containedctx // its end is Close, which every watch heeds
 	stop    context.CancelFunc
@@ -94,7 +94,9 @@ func (s *System) open() error {
 	if s.host, err = os.Hostname(); err != nil {
 		return err
 	}
-	s.machine = machine(s.host)
+	if s.place, err = thisPlace(s.host); err != nil {
+		return err
+	}
 	if s.config.Root, err = filepath.Abs(s.config.Root); err != nil {
 		return err
 	}
@@ -159,4 +161,5 @@ var (
 	_ adaptor.Notifier = (*System)(nil)
 	_ adaptor.Settler  = (*System)(nil)
 	_ adaptor.Cleaner  = (*System)(nil)
+	_ adaptor.Bound    = (*System)(nil)
 )

@@ -309,29 +309,3 @@ func TestJobsHoldNoThreads(t *testing.T) {
 	}
 	t.Logf("%d threads for %d jobs", len(threads), jobs)
 }
-
-func TestJobsOfOtherHostsAndBoots(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	s := b.open()
-	boot, err := proc.Boot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := s.Host()
-	key := b.spec("p", 1, "").Key
-	for name, c := range map[string]struct {
-		job  pilot.Job
-		want adaptor.Phase
-	}{
-		"another host, without marks here": {pilot.Job{ID: "4000000.1", Host: "far-away", Boot: boot}, adaptor.Unknown},
-		"an earlier boot, marks gone":      {pilot.Job{ID: "4000000.1", Host: host, Boot: "earlier"}, adaptor.Ended},
-		"this boot, marks gone":            {pilot.Job{ID: "4000000.1", Host: host, Boot: boot}, adaptor.Vanished},
-		"not of this system":               {pilot.Job{ID: "slurm-7", Host: host, Boot: boot}, adaptor.Vanished},
-	} {
-		got := b.poll(s, adaptor.Handle{Key: key, Attempt: 1, Job: c.job})
-		if got.Phase != c.want || c.want == adaptor.Ended && got.Outcome.Code != pilot.Lost {
-			t.Errorf("%s: %+v", name, got)
-		}
-	}
-}

@@ -83,3 +83,24 @@ func parseStat(b []byte) (Stat, error) {
 	s.Start, errs[3] = strconv.ParseUint(string(fields[19]), 10, 64)
 	return s, errors.Join(errs[:]...)
 }
+
+// initSpace is the process namespace of the kernel itself (PROC_PID_INIT_INO in
+// include/linux/proc_ns.h): it is there from boot to shutdown.
+const initSpace = "4026531836"
+
+// Space names the process namespace that this process is in (pid_namespaces(7)): the
+// same pid means another process in another one. The kernel numbers namespaces and
+// gives the numbers of dead ones again, so that the start of a namespace's first
+// process is added; where that is not to be seen (hidepid, proc(5)) the number is all.
+// Empty: this kernel does not say.
+var Space = sync.OnceValue(func() string {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	number := strings.TrimSuffix(strings.TrimPrefix(link, "pid:["), "]")
+	if err != nil || number == initSpace {
+		return number
+	}
+	if first, err := ReadStat(1); err == nil {
+		number += "." + strconv.FormatUint(first.Start, 10)
+	}
+	return number
+})

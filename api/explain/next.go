@@ -33,7 +33,7 @@ func next(f *Facts) string {
 	case p.State == pilot.PendingLaunch:
 		return "a launcher of " + p.Resource + " takes it as soon as one is there"
 	case gone && p.Job.Host != "":
-		return fmt.Sprintf("a launcher on %s adopts it within %s; if none comes, it ends FAILED (lost) after %s", p.Job.Host, span(lease), span(lost))
+		return fmt.Sprintf("a launcher on %s adopts it within %s; if none comes, it goes on while its agent is heard, and ends FAILED (lost) %s after that", p.Job.Host, span(lease), span(lost))
 	case gone && p.State == pilot.Launching:
 		return fmt.Sprintf("another launcher of %s looks for its job within %s, and goes on from there", p.Resource, span(lease))
 	case gone:

@@ -25,9 +25,9 @@ var (
 	bhistTime  = regexp.MustCompile(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} +[0-9]+ [0-9:]{8}(?: [0-9]{4})?: `)
 	bhistName  = regexp.MustCompile(`, Job Name <([^>]*)>`)
 	bhistToken = regexp.MustCompile(`, Job Description <([^>]*)>`)
-	bhistCode  = regexp.MustCompile(`Exited with exit code ([0-9]+)`)
+	bhistCode  = regexp.MustCompile(`exit code ([0-9]+)`) // "Exited with …", "Exited; job has been forced to exit with …"
 	bhistLSF   = regexp.MustCompile(`Exited by (?:LSF )?signal ([0-9]+)`)
-	bhistHost  = regexp.MustCompile(`(?:Host\(s\)|[Dd]ispatched to|[Ss]tarted on) <([^>]*)>`)
+	bhistHost  = regexp.MustCompile(`(?:Host\(s\)|[Hh]osts/[Pp]rocessors|[Dd]ispatched to|[Ss]tarted on)((?: <[^>]*>)+)`)
 )
 
 // readBhist reads the events of each job, one a line with -UF, else wrapped in the
@@ -38,11 +38,11 @@ func readBhist(r runner.Result, since time.Time) ([]Record, error) {
 	}
 	out := text(r.Stdout)
 	at := bhistJob.FindAllStringSubmatchIndex(out, -1)
-	none := only(text(r.Stderr), noneLSF)
+	none := every(without(text(r.Stderr), harmlessLSF), noneLSF)
 	switch {
 	case r.Code != 0 && !none:
 		return nil, commandError("bhist", r)
-	case len(at) == 0 && !none && !only(out, noneLSF):
+	case len(at) == 0 && !none && !every(without(out, harmlessLSF), noneLSF):
 		return nil, fmt.Errorf("bhist: not understood: %w", commandError("bhist", r))
 	}
 	var jobs []Record
@@ -110,7 +110,7 @@ func (r *Record) event(what string, at time.Time) {
 		move("RUN")
 		r.Started = at
 		if m := bhistHost.FindStringSubmatch(what); m != nil {
-			r.Nodes = m[1]
+			r.Nodes = strings.NewReplacer("> <", ",", " <", "", ">", "").Replace(m[1])
 		}
 	case has("Pending: Job has been requeued", "Requeue", "Pending: Migrating"):
 		move("PEND")

@@ -18,12 +18,8 @@ var Cobalt = Dialect{
 	Env:       []string{"LC_ALL=C"},
 	Unset:     []string{"COBALT_*", "QSUB_*"},
 	Submitted: submittedCobalt,
-	Refusals: []Refusal{
-		refusal(adaptor.NotSent, `(?i)failed to connect|cannot connect|connection refused|error connecting|unable to find .*queue.?manager|qsub: (command )?not found|not found: qsub`),
-		refusal(adaptor.Uncertain, `(?i)timed out|communication failure|FATAL EXCEPTION|Traceback`),
-		refusal(adaptor.Throttled, `(?i)limit of \d+ .*jobs|maximum number of .*jobs|has reached .*limit|queue .* is (stopped|draining|dead|killed)`),
-		refusal(adaptor.Rejected, `(?i)invalid|not (a valid|found|within|executable|permitted|authorized)|is greater than|is less than|cannot|required|no such|does not|usage:|error`),
-	},
+	Nothing:   nothingCobalt,
+	Refusals:  refusalsCobalt,
 	List: func() Query {
 		return Query{
 			Argv: script("qstat", `export TZ=UTC; exec qstat -l --header=`+headerCobalt+` -u "$(id -un)"`),
@@ -32,6 +28,8 @@ var Cobalt = Dialect{
 	},
 	Cancel:   cancelCobalt,
 	Canceled: canceledCobalt,
+	Gone:     goneCobalt,
+	States:   wordsCobalt,
 	Probe:    []string{"qstat", "-Q"},
 }
 
@@ -144,9 +142,7 @@ func cancelCobalt(jobs []Record, _ bool) []runner.Command {
 	return out
 }
 
-var goneCobalt = regexp.MustCompile(`(?i)^-*$|^=*$|Deleted Jobs|^JobID\b|^[0-9]+\s+\S+$|Job .* not found|jobs? not found`)
-
 func canceledCobalt(r runner.Result) bool {
-	said := both(r)
-	return r.Signal == "" && (only(said, goneCobalt) || r.Code == 0 && strings.TrimSpace(said) == "")
+	said := without(both(r), nil)
+	return r.Signal == "" && (every(said, goneCobalt) || r.Code == 0 && said == "")
 }

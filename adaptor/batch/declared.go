@@ -74,7 +74,7 @@ type declaration struct {
 	cancel, gentle, waits order
 	taken                 expression
 	words                 map[string]Word
-	causes                []causeBy
+	causes                []Reason
 	times                 []string
 	env, unset, probe     []string
 	manual                string

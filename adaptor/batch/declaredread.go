@@ -11,7 +11,6 @@ import (
 
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/runner"
-	"github.com/flightlog/flightlog/pilot"
 )
 
 // expression is a regular one with named groups; the zero one matches nothing.
@@ -47,12 +46,6 @@ type asking struct {
 	broken  expression // in one that is none
 	begin   expression // where a job begins; none: each line is one
 	job     []expression
-}
-
-// causeBy is a word in a reason, and what it means.
-type causeBy struct {
-	pattern *regexp.Regexp
-	cause   pilot.CauseCode
 }
 
 // read reads an answer. A job of which the state is missing shows that it was cut.
@@ -135,11 +128,8 @@ func (d *declaration) record(f map[string]string) Record {
 	if rec.Exited {
 		rec.ExitCode, rec.Signal = code, signal
 	}
-	for _, c := range d.causes {
-		if c.pattern.MatchString(rec.Reason) {
-			rec.Cause = c.cause
-			break
-		}
+	if said := causeOf(d.causes, rec.Reason); said != "" {
+		rec.Cause = said
 	}
 	return rec
 }

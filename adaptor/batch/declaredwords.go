@@ -57,14 +57,14 @@ func (p *parser) words(v any) map[string]Word {
 	return out
 }
 
-func (p *parser) causes(v any) []causeBy {
-	var out []causeBy
+func (p *parser) causes(v any) []Reason {
+	var out []Reason
 	for i, item := range p.list("causes", v) {
 		at := fmt.Sprintf("causes[%d]", i)
 		o := p.object(at, item)
 		p.known(at, o, "reason", "cause")
 		if c, e := p.cause(at+".cause", o["cause"]), p.expression(at+".reason", o["reason"], true, nil); e.Regexp != nil {
-			out = append(out, causeBy{e.Regexp, c})
+			out = append(out, Reason{Saying{Pattern: e.Regexp, Words: e.String()}, c})
 		}
 		if o["cause"] == nil {
 			p.fault(at+".cause", "is required")
@@ -85,7 +85,7 @@ func (p *parser) refusals(v any) []Refusal {
 			p.fault(at+".class", "must be one of %v, not %.64q", classes, string(class))
 		}
 		if e := p.expression(at+".pattern", o["pattern"], true, nil); e.Regexp != nil {
-			out = append(out, Refusal{e.Regexp, class})
+			out = append(out, Refusal{Saying{Pattern: e.Regexp, Words: e.String()}, class})
 		}
 	}
 	return out

@@ -20,8 +20,13 @@ type Dialect struct {
 	// Submitted reads the id out of the answer of a submit that exited with 0.
 	// False: no id can be read, so it is not known whether there is a job.
 	Submitted func(r runner.Result) (Ref, bool)
-	// Refusals say what a submit that exited otherwise means, first match first;
-	// what matches none is adaptor.Uncertain. They see stderr and then stdout.
+	// Sentence names the job that was made, by id and cluster, wherever it stands and
+	// however the submit exited; nil: there is none.
+	Sentence *regexp.Regexp
+	// Nothing are words by which a submit that exits with 0 says that it made no job.
+	Nothing []Saying
+	// Refusals say what a submit that made no job means, first match first; what
+	// matches none is adaptor.Uncertain. They see stderr and then stdout.
 	Refusals []Refusal
 
 	// List asks for all jobs of this user that the system shows.
@@ -43,6 +48,15 @@ type Dialect struct {
 	// Canceled says whether a cancel's answer means that it was taken, or that the
 	// job is gone.
 	Canceled func(r runner.Result) bool
+	// Gone are the lines that Canceled takes for that.
+	Gone []Saying
+	// Harmless are lines of commands that go on: they are no part of an answer, and
+	// no error beside one.
+	Harmless []Saying
+	// States are the system's words for where a job stands; Reasons those on how it
+	// ended, of which the first that matches counts.
+	States  map[string]Word
+	Reasons []Reason
 
 	// Probe is a cheap command that exits with 0 while the system answers; nil: none.
 	Probe []string
@@ -105,16 +119,6 @@ func (r *Record) unended() {
 type Word struct {
 	Phase adaptor.Phase
 	Cause pilot.CauseCode // of an Ended one; empty: by its exit
-}
-
-// Refusal is what a submit that failed means.
-type Refusal struct {
-	Pattern *regexp.Regexp
-	Class   adaptor.Class
-}
-
-func refusal(class adaptor.Class, pattern string) Refusal {
-	return Refusal{regexp.MustCompile(pattern), class}
 }
 
 // waiting says that a job has not begun.

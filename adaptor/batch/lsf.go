@@ -2,12 +2,10 @@ package batch
 
 import (
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/runner"
-	"github.com/flightlog/flightlog/pilot"
 )
 
 // LSF speaks to IBM Spectrum LSF 10.1.
@@ -21,14 +19,10 @@ var LSF = Dialect{
 		"LSB_QUEUE", "LSB_BATCH_JID", "LSB_DISPLAY_YEAR", "LSB_SHORT_HOSTLIST",
 	},
 	Submitted: submittedLSF,
-	Refusals: []Refusal{
-		refusal(adaptor.NotSent, `(?i)Connection refused|Unable to (open|read) .*lsf\.conf|LSF_ENVDIR|Bad host name`),
-		refusal(adaptor.NotSent, `(?i)bsub: (command )?not found|not found: bsub|No such file or directory: bsub`),
-		refusal(adaptor.Uncertain, `(?i)timed? ?out|LSF is down|not responding|Failed in LSF library call|Failed in sending/receiving|Cannot connect|still trying`),
-		refusal(adaptor.Throttled, `(?i)pending job (slot )?threshold|maximum number of pending|job limit (has been )?reached|queue (has been )?closed|Cannot accept job`),
-		refusal(adaptor.Rejected, `(?i)Job not submitted|Request aborted by esub|^bsub: |rejected`),
-	},
-	List: func() Query { return bjobs(time.Now()) },
+	Sentence:  sentenceLSF,
+	Nothing:   nothingLSF,
+	Refusals:  refusalsLSF,
+	List:      func() Query { return bjobs(time.Now()) },
 	History: func(jobs []Ref, since time.Time) Query {
 		old := bhist(since, jobs, "-l")
 		q := bhist(since, jobs, "-l", "-UF") // unknown before 9.1
@@ -37,6 +31,10 @@ var LSF = Dialect{
 	},
 	Cancel:   cancelLSF,
 	Canceled: canceledLSF,
+	Gone:     goneLSF,
+	Harmless: harmlessLSF,
+	States:   wordsLSF,
+	Reasons:  reasonsLSF,
 	Probe:    []string{"bparams"},
 	Floor:    5 * time.Second, // MBD_REFRESH_TIME: until then the same is shown again
 }
@@ -67,53 +65,19 @@ func phaseLSF(stat string) adaptor.Phase {
 	return adaptor.Unknown
 }
 
-// termsLSF: "Termination reasons",
-// https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=exits-termination-reasons-displayed-by-bacct
-var termsLSF = map[string]pilot.CauseCode{
-	"TERM_RUNLIMIT":        pilot.RuntimeReached,
-	"TERM_DEADLINE":        pilot.RuntimeReached,
-	"TERM_CPULIMIT":        pilot.RuntimeReached,
-	"TERM_MEMLIMIT":        pilot.OutOfMemory,
-	"TERM_SWAP":            pilot.OutOfMemory,
-	"TERM_PREEMPT":         pilot.Preempted,
-	"TERM_LOAD":            pilot.Preempted, // the host became too busy
-	"TERM_WINDOW":          pilot.Preempted, // the queue's hours are over
-	"TERM_REQUEUE_ADMIN":   pilot.Preempted,
-	"TERM_REQUEUE_OWNER":   pilot.Preempted,
-	"TERM_REQUEUE_RC":      pilot.Preempted,
-	"TERM_CHKPNT":          pilot.Preempted,
-	"TERM_ADMIN":           pilot.JobCanceledByThem,
-	"TERM_FORCE_ADMIN":     pilot.JobCanceledByThem,
-	"TERM_OWNER":           pilot.JobCanceledByThem,
-	"TERM_FORCE_OWNER":     pilot.JobCanceledByThem,
-	"TERM_BUCKET_KILL":     pilot.JobCanceledByThem, // bkill -b
-	"TERM_EXTERNAL_SIGNAL": pilot.JobCanceledByThem,
-	"TERM_ORPHAN_SYSTEM":   pilot.JobCanceledByThem,
-	"TERM_PROCESSLIMIT":    pilot.JobCanceledByThem,
-	"TERM_THREADLIMIT":     pilot.JobCanceledByThem,
-	"TERM_ZOMBIE":          pilot.NodeFailed, // it ended while its host did not answer
-	"TERM_RMS":             pilot.NodeFailed,
-	"TERM_CWD_NOTEXIST":    pilot.BootstrapFailed,
-	"TERM_PRE_EXEC_FAIL":   pilot.BootstrapFailed,
-	"TERM_UNKNOWN":         "",
-	"TERM_OTHER":           "",
-}
-
 var termLSF = regexp.MustCompile(`TERM_[A-Z_]+`)
 
-// ended fills in how a job ended by the first word of a reason that is known.
+// endedLSF fills in how a job ended by the first word of a reason that is known.
 func (r *Record) endedLSF(reason string) {
 	if r.Phase != adaptor.Ended {
 		return
 	}
 	r.Reason = reason
-	r.Cause = termsLSF[termLSF.FindString(reason)]
+	r.Cause = causeOf(reasonsLSF, reason)
 }
 
-var jobLSF = regexp.MustCompile(`Job <([1-9][0-9]*)(?:\[[0-9]+\])?> is submitted to`)
-
 func submittedLSF(r runner.Result) (Ref, bool) {
-	all := jobLSF.FindAllStringSubmatch(text(r.Stdout), -1)
+	all := sentenceLSF.FindAllStringSubmatch(text(r.Stdout), -1)
 	if len(all) == 0 {
 		return Ref{}, false
 	}
@@ -138,10 +102,7 @@ func cancelLSF(jobs []Record, gentle bool) []runner.Command {
 	return out
 }
 
-// goneLSF are bkill's words for a job that it took, or that is not there.
-var goneLSF = regexp.MustCompile(`(?i)is being (terminated|signaled)|already finished|no matching job|is not found|^No .*job.* found`)
-
 func canceledLSF(r runner.Result) bool {
-	said := both(r)
-	return r.Signal == "" && (only(said, goneLSF) || r.Code == 0 && strings.TrimSpace(said) == "")
+	said := without(both(r), harmlessLSF)
+	return r.Signal == "" && (every(said, goneLSF) || r.Code == 0 && said == "")
 }

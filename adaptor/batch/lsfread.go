@@ -31,11 +31,7 @@ func bjobs(now time.Time) Query {
 }
 
 var (
-	// noneLSF is what bjobs says in place of a table: "No unfinished job found".
-	noneLSF = regexp.MustCompile(`(?i)^No .*jobs? found|^Job <.*> is not found|no matching job`)
-	// tryingLSF may come before an answer; it is none.
-	tryingLSF = regexp.MustCompile(`(?i)still trying|please wait`)
-	jobID     = regexp.MustCompile(`^[1-9][0-9]*(\[[0-9]+\])?$`)
+	jobID = regexp.MustCompile(`^[1-9][0-9]*(\[[0-9]+\])?$`)
 )
 
 // readBjobs: where a job asked for is not there, the exit code is 0 or 255, as
@@ -44,14 +40,14 @@ func readBjobs(r runner.Result, near time.Time) ([]Record, error) {
 	if err := whole("bjobs", r); err != nil {
 		return nil, err
 	}
-	out, said := text(r.Stdout), strings.TrimSpace(text(r.Stderr))
-	none := only(said, noneLSF)
+	out, said := text(r.Stdout), without(text(r.Stderr), harmlessLSF)
+	none := every(said, noneLSF)
 	switch {
 	case r.Code != 0 && !none:
 		return nil, commandError("bjobs", r)
 	case strings.TrimSpace(out) == "" && !none:
 		return nil, fmt.Errorf("bjobs: no answer: %w", commandError("bjobs", r))
-	case said != "" && !none && !only(said, tryingLSF):
+	case said != "" && !none:
 		return nil, commandError("bjobs", r)
 	case out != "" && !strings.HasSuffix(out, "\n"):
 		return nil, fmt.Errorf("bjobs: its answer ends in %.200q", out[max(0, len(out)-200):])

@@ -82,25 +82,14 @@ func submittedPBS(r runner.Result) (Ref, bool) {
 	return lastOf(r.Stdout, func(line string) (Ref, bool) { return Ref{ID: line}, pbsID.MatchString(line) })
 }
 
-// refusalsPBS: the words of the errors in pbs_error.h; the exit code is the error's
-// number modulo 256, which different errors share.
-var refusalsPBS = []Refusal{
-	refusal(adaptor.NotSent, `(?i)cannot connect to server|Connection refused|cannot connect to default server|could not connect to trqauthd|invalid credential|unknown host`),
-	refusal(adaptor.NotSent, `(?i)qsub: (command )?not found|not found: qsub|No such file or directory: qsub`),
-	refusal(adaptor.Uncertain, `(?i)timed out|timeout|premature end|end of file|protocol|communication failure|Failed to save job|system error|internal error|Interrupted`),
-	refusal(adaptor.Throttled, `(?i)would exceed|maximum number of jobs|exceeds the (queue|server) limit|jobs already in queue|server (is )?shutting down|connection table full|No free connections|Resource busy|queue is not enabled|Resource temporarily unavailable`),
-	refusal(adaptor.Rejected, `(?m)^qsub: |^usage: qsub|qsub: `),
-}
-
-// gonePBS: the job is not there (153), has ended (35), or is being deleted
-// (openpbs, pbs_messages.c). The next listing tells.
-var gonePBS = regexp.MustCompile(`(?i)Unknown Job Id|Job has finished|invalid state for job - (COMPLETE|EXITING)|Delete already in progress|^$`)
-
 func canceledPBS(r runner.Result) bool {
 	if r.Signal != "" {
 		return false
 	}
-	return r.Code == 0 && strings.TrimSpace(text(r.Stderr)) == "" || only(text(r.Stderr), gonePBS)
+	if said := without(text(r.Stderr), harmlessPBS); said != "" {
+		return every(said, gonePBS)
+	}
+	return r.Code == 0
 }
 
 // cancelPBS: qsig reaches the job's session, of which the script is the leader;
@@ -117,17 +106,14 @@ func cancelPBS(jobs []Record, gentle bool) []runner.Command {
 	return out
 }
 
-// unknownPBS are lines about some of the jobs asked for; the others are shown.
-var unknownPBS = regexp.MustCompile(`(?i)Unknown Job Id|Job has finished`)
-
 // readQstatF reads qstat -f for a reader of one job.
 func readQstatF(read func(map[string]string) Record) func(runner.Result) ([]Record, error) {
 	return func(r runner.Result) ([]Record, error) {
 		if err := whole("qstat", r); err != nil {
 			return nil, err
 		}
-		said := strings.TrimSpace(text(r.Stderr))
-		if (r.Code != 0 || said != "") && !only(said, unknownPBS) {
+		said := without(text(r.Stderr), harmlessPBS)
+		if (r.Code != 0 || said != "") && !every(said, unknownPBS) {
 			return nil, commandError("qstat", r)
 		}
 		out := text(r.Stdout)
@@ -217,16 +203,20 @@ func (r *Record) exitPBS(status string, negative map[int]Word, f map[string]stri
 	case n < 0:
 		r.Cause = negative[n].Cause
 		r.Native += " " + status
+		return
 	case n > 256:
-		r.Signal, r.Exited = n-256, true
-		switch {
-		case overtime(f):
-			r.Cause = pilot.RuntimeReached
-		case r.Signal == 15: // what qdel sends first
-			r.Cause = pilot.JobCanceledByThem
-		}
+		r.Signal = n - 256
 	default:
-		r.ExitCode, r.Exited = n, true
+		r.ExitCode = n
+	}
+	r.Exited = true
+	switch said := causeOf(reasonsPBS, r.Reason); {
+	case r.Signal != 0 && overtime(f):
+		r.Cause = pilot.RuntimeReached
+	case n != 0 && said != "":
+		r.Cause = said
+	case r.Signal == 15: // what qdel sends first
+		r.Cause = pilot.JobCanceledByThem
 	}
 }
 

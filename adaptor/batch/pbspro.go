@@ -15,6 +15,7 @@ var PBSPro = Dialect{
 	Env:       []string{"LC_ALL=C"},
 	Unset:     unsetPBS,
 	Submitted: submittedPBS,
+	Sentence:  sentencePBS,
 	Refusals:  refusalsPBS,
 	List: func() Query {
 		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordPBSPro)}
@@ -33,6 +34,10 @@ var PBSPro = Dialect{
 	},
 	Cancel:   cancelPBS,
 	Canceled: canceledPBS,
+	Gone:     gonePBS,
+	Harmless: harmlessPBS,
+	States:   wordsPBS,
+	Reasons:  reasonsPBS,
 	Probe:    []string{"qstat", "-B"},
 }
 
@@ -120,8 +125,8 @@ func recordPBSPro(f map[string]string) Record {
 	if rec.Cause == "" && f["substate"] == substateTerminated {
 		rec.Cause = pilot.JobCanceledByThem
 	}
-	if preempted.MatchString(rec.Reason) && rec.Cause != pilot.RuntimeReached {
-		rec.Cause = pilot.Preempted
+	if said := causeOf(reasonsPBS, rec.Reason); said == pilot.Preempted && rec.Cause != pilot.RuntimeReached {
+		rec.Cause = said
 	}
 	return rec
 }

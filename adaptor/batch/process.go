@@ -3,6 +3,7 @@ package batch
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/flightlog/flightlog/adaptor"
@@ -20,10 +21,10 @@ var Process = Dialect{
 		id := strings.TrimSpace(string(r.Stdout))
 		return Ref{ID: id}, processID.MatchString(id)
 	},
-	Refusals: []Refusal{
-		refusal(adaptor.Throttled, `(?i)cannot fork|Resource temporarily unavailable|Cannot allocate memory|No space left`),
-		refusal(adaptor.NotSent, `(?i)not found|Permission denied|No such file`),
-	},
+	Refusals: slices.Concat(
+		refused(adaptor.Throttled, "sh, errno(3)", "Cannot fork", "Resource temporarily unavailable", "Cannot allocate memory", "No space left on device"),
+		refused(adaptor.NotSent, "sh, errno(3)", "not found", "Permission denied", "No such file or directory"),
+	),
 	List:    func() Query { return Query{Argv: shell(listProcesses), Read: readProcesses} },
 	Certain: true,
 	Cancel: func(jobs []Record, gentle bool) []runner.Command {

@@ -167,13 +167,8 @@ func submitted(t *testing.T, d *Dialect, a asked) {
 
 // refusedAs is what the protocol makes of a submit that failed.
 func refusedAs(d *Dialect, r runner.Result) adaptor.Class {
-	said := append(append([]byte(nil), r.Stderr...), append([]byte{'\n'}, r.Stdout...)...)
-	for _, refusal := range d.Refusals {
-		if refusal.Pattern.Match(said) {
-			return refusal.Class
-		}
-	}
-	return adaptor.Uncertain
+	_, class := d.Answered(r)
+	return class
 }
 
 func same(t *testing.T, what string, got, want map[string]adaptor.Phase) {

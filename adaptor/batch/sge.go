@@ -21,33 +21,24 @@ var SGE = Dialect{
 		"SGE_STDERR_PATH", "JOB_ID", "JOB_NAME", "JOB_SCRIPT", "PE_HOSTFILE", "QUEUE", "REQUEST", "RESTARTED",
 	},
 	Submitted: submittedSGE,
-	Refusals: []Refusal{
-		refusal(adaptor.Uncertain, `(?i)timed out|timeout|got read error|endpoint is not unique|failed receiving`),
-		refusal(adaptor.NotSent, `(?i)Connection refused|can't resolve|cannot resolve|set the environment variable SGE_ROOT|Unable to initialize environment|cell directory .* doesn't exist`),
-		refusal(adaptor.NotSent, `(?i)qsub: (command )?not found|not found: qsub|No such file or directory: qsub`),
-		refusal(adaptor.Uncertain, `(?i)unable to (contact|send message to) qmaster|commlib error`),
-		// max_u_jobs and max_jobs of sge_conf(5).
-		refusal(adaptor.Throttled, `(?i)only \d+ jobs (are|may be)`),
-		refusal(adaptor.Rejected, `(?im)^Unable to run job: |^denied: |^qsub: |^Unable to read script|^Unknown option|job was rejected|job rejected`),
-	},
-	List:     listSGE,
-	History:  func(_ []Ref, since time.Time) Query { return qacct(since) },
-	Recent:   qacct,
-	Cancel:   cancelSGE,
-	Canceled: canceledSGE,
-	Probe:    []string{"qconf", "-sh"}, // -ss exits with 1 where the list is empty
+	Sentence:  sentenceSGE,
+	Refusals:  refusalsSGE,
+	List:      listSGE,
+	History:   func(_ []Ref, since time.Time) Query { return qacct(since) },
+	Recent:    qacct,
+	Cancel:    cancelSGE,
+	Canceled:  canceledSGE,
+	Gone:      goneSGE,
+	Probe:     []string{"qconf", "-sh"}, // -ss exits with 1 where the list is empty
 }
 
-var (
-	submittedTerse = regexp.MustCompile(`^([1-9][0-9]*)(?:\.[0-9]+-[0-9]+:[0-9]+)?$`)
-	submittedYour  = regexp.MustCompile(`^Your job(?:-array)? ([1-9][0-9]*)(?:\.[0-9]+-[0-9]+:[0-9]+)? \(.*\) has been submitted$`)
-)
+var submittedTerse = regexp.MustCompile(`^([1-9][0-9]*)(?:\.[0-9]+-[0-9]+:[0-9]+)?$`)
 
 // submittedSGE reads what qsub -terse prints, and what it prints where -terse is
 // not heeded. Warnings of the submit verifier may come before it.
 func submittedSGE(r runner.Result) (Ref, bool) {
 	return lastOf(r.Stdout, func(line string) (Ref, bool) {
-		for _, form := range []*regexp.Regexp{submittedTerse, submittedYour} {
+		for _, form := range []*regexp.Regexp{submittedTerse, sentenceSGE} {
 			if m := form.FindStringSubmatch(line); m != nil {
 				return Ref{ID: m[1]}, true
 			}
@@ -111,7 +102,4 @@ func cancelSGE(jobs []Record, _ bool) []runner.Command {
 	return out
 }
 
-// goneSGE: that a job is not there is said on stdout, with an exit code of 1.
-var goneSGE = regexp.MustCompile(`has deleted job|has registered the job .* for deletion|is already in deletion|^denied: job ".*" does not exist|^warning: `)
-
-func canceledSGE(r runner.Result) bool { return r.Signal == "" && only(both(r), goneSGE) }
+func canceledSGE(r runner.Result) bool { return r.Signal == "" && every(both(r), goneSGE) }

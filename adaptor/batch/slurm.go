@@ -25,19 +25,8 @@ var Slurm = Dialect{
 		"SLURM_HINT", "SLURM_BITSTR_LEN",
 	},
 	Submitted: submittedSlurm,
-	Refusals: []Refusal{
-		// Of several words said while sbatch tried again, the one that leaves most
-		// open counts: the first try may have arrived.
-		refusal(adaptor.Uncertain, `(?i)timed out|Zero Bytes|Transport endpoint|Unexpected message|Communication connection|Kill requested|Interrupted system call`),
-		// The connection was refused: nothing was sent.
-		refusal(adaptor.NotSent, `(?i)connect failure|Connection refused|Unable to process configuration file|Unable to establish configuration source|Could not establish a configuration source|Controller is in standby`),
-		refusal(adaptor.NotSent, `(?i)sbatch: (command )?not found|not found: sbatch|No such file or directory: sbatch`),
-		refusal(adaptor.Uncertain, `(?i)Unable to contact|Protocol authentication error`),
-		// One job alone asks for too much: waiting does not help.
-		refusal(adaptor.Rejected, `(QOS|Assoc)(Max\w*PerJob\w*|Min\w*)|(QOS|Assoc)MaxWall\w*`),
-		refusal(adaptor.Throttled, `(?i)(QOS|Assoc)(Max|Grp)\w*Limit|MaxSubmitJobs|violates accounting/QOS policy|temporarily unable to accept job|job queue full|creation temporarily disabled|I/O error writing script`),
-		refusal(adaptor.Rejected, `sbatch: (fatal|error): |sbatch: (unrecognized|invalid|option)|Batch job submission failed|This does not look like a batch script`),
-	},
+	Sentence:  sentenceSlurm,
+	Refusals:  refusalsSlurm,
 	List: func() Query {
 		return Query{
 			Argv: []string{"squeue", "--me", "--array", "--states=all", "--format=" + squeueFormat},
@@ -54,6 +43,10 @@ var Slurm = Dialect{
 	Recent:   func(since time.Time) Query { return sacct(since) },
 	Cancel:   cancelSlurm,
 	Canceled: canceledSlurm,
+	Gone:     goneSlurm,
+	Harmless: harmlessSlurm,
+	States:   wordsSlurm,
+	Reasons:  reasonsSlurm,
 	Probe:    []string{"scontrol", "ping"},
 }
 
@@ -94,15 +87,11 @@ var wordsSlurm = map[string]Word{
 // slurmID: of a job, of a task of an array, of a part of a heterogeneous job.
 var slurmID = regexp.MustCompile(`^[1-9][0-9]*(_[0-9]+|\+[0-9]+)?$`)
 
-// submittedLoud is what sbatch says without --parsable, as a site's wrapper may
-// have it.
-var submittedLoud = regexp.MustCompile(`^Submitted batch job ([1-9][0-9]*)(?: on cluster (\S+))?$`)
-
 // submittedSlurm reads what sbatch --parsable prints: the id, or id;cluster. A
 // site's wrapper may print more before it; the last line that is one counts.
 func submittedSlurm(r runner.Result) (Ref, bool) {
 	return lastOf(r.Stdout, func(line string) (Ref, bool) {
-		if m := submittedLoud.FindStringSubmatch(line); m != nil {
+		if m := sentenceSlurm.FindStringSubmatch(line); m != nil {
 			return Ref{m[1], m[2]}, true
 		}
 		id, cluster, _ := strings.Cut(line, ";")
@@ -167,16 +156,12 @@ func cancelSlurm(jobs []Record, gentle bool) []runner.Command {
 	return out
 }
 
-// goneSlurm are scancel's words for a job that is not there any more; with --name
-// they come with an exit code of 1, without with 0 or none at all.
-var goneSlurm = regexp.MustCompile(`Invalid job id specified|already completing or completed|Job has already finished`)
-
 func canceledSlurm(r runner.Result) bool {
 	if r.Signal != "" {
 		return false
 	}
-	if said := text(r.Stderr); strings.TrimSpace(said) != "" {
-		return only(said, goneSlurm)
+	if said := without(text(r.Stderr), harmlessSlurm); said != "" {
+		return every(said, goneSlurm)
 	}
 	return r.Code == 0
 }

@@ -59,6 +59,7 @@ func squeueRecord(f []string, cluster string) Record {
 		Nodes: known(f[5]), Reason: reason(f[6]), Name: f[7],
 	}
 	rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
+	rec.because(reasonsSlurm)
 	if rec.Phase == adaptor.Queued || rec.Phase == adaptor.Held {
 		rec.Started = time.Time{} // only expected
 	}
@@ -142,6 +143,7 @@ func sacctRecord(f []string) Record {
 	}
 	rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
 	rec.exitSlurm(f[2])
+	rec.because(reasonsSlurm)
 	rec.unended()
 	return rec
 }
@@ -190,6 +192,7 @@ func readScontrol(r runner.Result) ([]Record, error) {
 		rec.Restarts, _ = strconv.Atoi(f["Restarts"])
 		rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
 		rec.exitSlurm(f["ExitCode"])
+		rec.because(reasonsSlurm)
 		rec.unended()
 		out = append(out, rec)
 	}
@@ -201,7 +204,7 @@ func answeredSlurm(command string, r runner.Result) error {
 	if err := whole(command, r); err != nil {
 		return err
 	}
-	stderr := text(r.Stderr)
+	stderr := without(text(r.Stderr), harmlessSlurm)
 	if r.Code != 0 || strings.Contains(stderr, " error: ") || strings.Contains(stderr, "fatal: ") {
 		return commandError(command, r)
 	}

@@ -159,23 +159,17 @@ func (s *System) placed(m *jobMark, sandbox string) adaptor.Placed {
 
 // answer reads the answer to a submit.
 func (s *System) answer(command string, r runner.Result) (Ref, error) {
-	if r.Code == 0 && r.Signal == "" {
-		if ref, ok := s.Dialect.Submitted(r); ok {
-			return ref, nil
-		}
+	ref, class := s.Dialect.Answered(r)
+	switch {
+	case class == "":
+		return ref, nil
+	case r.Code == 0 && r.Signal == "" && class == adaptor.Uncertain:
 		return Ref{}, &adaptor.Error{
-			Class: adaptor.Uncertain, Err: fmt.Errorf("no job id can be read from the answer of %s: %q", command, clip(string(r.Stdout), rawLimit)),
+			Class: class, Err: fmt.Errorf("no job id can be read from the answer of %s: %q", command, clip(string(r.Stdout), rawLimit)),
 		}
+	default:
+		return Ref{}, &adaptor.Error{Class: class, Err: commandError(command, r)}
 	}
-	c := adaptor.Uncertain
-	text := append(append(r.Stderr, '\n'), r.Stdout...)
-	for _, refusal := range s.Dialect.Refusals {
-		if r.Signal == "" && refusal.Pattern.Match(text) {
-			c = refusal.Class
-			break
-		}
-	}
-	return Ref{}, &adaptor.Error{Class: c, Err: commandError(command, r)}
 }
 
 // class says what a submit without an answer means.

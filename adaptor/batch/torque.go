@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"regexp"
 	"strconv"
 	"time"
 
@@ -17,12 +16,17 @@ var Torque = Dialect{
 	Env:       []string{"LC_ALL=C"},
 	Unset:     unsetPBS,
 	Submitted: submittedPBS,
+	Sentence:  sentencePBS,
 	Refusals:  refusalsPBS,
 	List: func() Query {
 		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordTorque)}
 	},
 	Cancel:   cancelPBS,
 	Canceled: canceledPBS,
+	Gone:     gonePBS,
+	Harmless: harmlessPBS,
+	States:   wordsPBS,
+	Reasons:  reasonsPBS,
 	Probe:    []string{"qstat", "-B"},
 }
 
@@ -43,9 +47,6 @@ var statusTorque = map[int]Word{
 	-13: {Cause: pilot.BootstrapFailed}, // cgroup
 	-14: {Cause: pilot.BootstrapFailed}, // prologue
 }
-
-// preempted: a scheduler's comment on a job that had to go.
-var preempted = regexp.MustCompile(`(?i)\bpreempt`)
 
 func recordTorque(f map[string]string) Record {
 	rec := recordPBS(f)

@@ -13,13 +13,8 @@ import (
 
 // refused is what the protocol makes of a submit that did not exit with 0.
 func (b *bench) refused(r runner.Result) adaptor.Class {
-	said := append(append(append([]byte(nil), r.Stderr...), '\n'), r.Stdout...)
-	for _, refusal := range b.d.Refusals {
-		if r.Signal == "" && refusal.Pattern.Match(said) {
-			return refusal.Class
-		}
-	}
-	return adaptor.Uncertain
+	_, class := b.d.Answered(r)
+	return class
 }
 
 // TestSubmitFaults: whatever queued a job is never taken for a refusal, and what

@@ -16,7 +16,7 @@ var Cobalt = Dialect{
 	Name:      "cobalt",
 	Manual:    "https://github.com/ido/cobalt/tree/master/man",
 	Env:       []string{"LC_ALL=C"},
-	Unset:     []string{"COBALT_*", "QSUB_*"},
+	Unset:     []string{"COBALT_*", "QSUB_*", "!COBALT_CONFIG_FILES"},
 	Submitted: submittedCobalt,
 	Nothing:   nothingCobalt,
 	Refusals:  refusalsCobalt,

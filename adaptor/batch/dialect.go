@@ -15,7 +15,11 @@ type Dialect struct {
 	Name   string
 	Manual string   // URL of what Words and Refusals come from
 	Env    []string // NAME=value, for every command; a job may see it
-	Unset  []string // variables, or beginnings with a *, that change what commands do or print
+	Asking []string // NAME=value, for commands that list or ask, and never for one that submits
+	// Unset are variables, or beginnings with a *, that no command sees: wishes of the
+	// user, and what a job or a step has in which the launcher runs, for some systems
+	// hand it on to what is submitted. One after a ! stays: it tells where the system is.
+	Unset []string
 
 	// Submitted reads the id out of the answer of a submit that exited with 0.
 	// False: no id can be read, so it is not known whether there is a job.

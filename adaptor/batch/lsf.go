@@ -15,8 +15,7 @@ var LSF = Dialect{
 	// Two tries: by default bsub waits for ever where too many jobs are pending.
 	Env: []string{"LSB_NTRIES=2"},
 	Unset: []string{
-		"BSUB_*", "LSB_BJOBS_*", "LSB_DEFAULT*", "LSB_SUB_*", "LSB_JOB*", "LSB_HOSTS", "LSB_MCPU_HOSTS", "LSB_DJOB_*",
-		"LSB_QUEUE", "LSB_BATCH_JID", "LSB_DISPLAY_YEAR", "LSB_SHORT_HOSTLIST",
+		"BSUB_*", "LSB_*", "LS_*", "LSFUSER", "LSF_JOB_*", "LSF_LIM_API_NTRIES", "LSF_INVOKE_CMD", "!LSB_CONFDIR", "!LSB_SHAREDIR",
 	},
 	Submitted: submittedLSF,
 	Sentence:  sentenceLSF,

@@ -70,8 +70,9 @@ func number(id string) string {
 
 // unsetPBS: a directive prefix, ways to print, and what a job of its own has.
 var unsetPBS = []string{
-	"PBS_DPREFIX", "PBS_QSTAT_*", "PBS_O_*", "PBS_JOB*", "PBS_ARRAY*", "PBS_ENVIRONMENT", "PBS_NODE*", "PBS_TASKNUM",
-	"PBS_QUEUE", "PBS_VNODENUM", "PBS_MOMPORT",
+	"PBS_*", "PBSDEBUG",
+	"!PBS_CONF_*", "!PBS_SERVER", "!PBS_DEFAULT", "!PBS_EXEC", "!PBS_HOME", "!PBS_PRIMARY", "!PBS_SECONDARY", "!PBS_LEAF_*", "!PBS_AUTH_*",
+	"!PBS_ENCRYPT_*", "!PBS_SUPPORTED_AUTH_METHODS",
 }
 
 var pbsID = regexp.MustCompile(`^[0-9]+(?:\[[0-9]*\])?(?:\.[A-Za-z0-9._-]+)?$`)

@@ -36,7 +36,7 @@ func alive(t *testing.T, d *Dialect, variable string) *live {
 
 func (l *live) command(c runner.Command) runner.Result {
 	l.Helper()
-	c.Env, c.Unset = append(c.Env, l.d.Env...), append(c.Unset, l.d.Unset...)
+	c.Env, c.Unset = append(append(c.Env, l.d.Env...), l.d.Asking...), append(c.Unset, l.d.Unset...)
 	r, err := l.run.Run(l.Context(), c)
 	if err != nil {
 		l.Fatal(err)

@@ -17,8 +17,9 @@ var SGE = Dialect{
 	Manual: "https://manpages.debian.org/bookworm/gridengine-client/qstat.1.en.html",
 	Env:    []string{"LC_ALL=C", "TZ=UTC"}, // jobs get neither: scripts do not say -V
 	Unset: []string{
-		"SGE_LONG_*", "SGE_SINGLE_LINE", "SGE_LIST_DELIMITER", "SGE_TASK_*", "SGE_JOB_SPOOL_DIR", "SGE_O_*", "SGE_STDOUT_PATH",
-		"SGE_STDERR_PATH", "JOB_ID", "JOB_NAME", "JOB_SCRIPT", "PE_HOSTFILE", "QUEUE", "REQUEST", "RESTARTED",
+		"SGE_*", "JOB_ID", "JOB_NAME", "JOB_SCRIPT", "PE", "PE_HOSTFILE", "NHOSTS", "NQUEUES", "NSLOTS", "QUEUE", "REQUEST", "RESTARTED",
+		"ENVIRONMENT", "ARC",
+		"!SGE_ROOT", "!SGE_CELL", "!SGE_CLUSTER_NAME", "!SGE_QMASTER_PORT", "!SGE_EXECD_PORT",
 	},
 	Submitted: submittedSGE,
 	Sentence:  sentenceSGE,

@@ -14,15 +14,14 @@ import (
 var Slurm = Dialect{
 	Name:   "slurm",
 	Manual: "https://slurm.schedmd.com/job_state_codes.html",
-	// Times are in seconds since 1970, or else of no zone. No job sees these: it is
-	// submitted with --export=NONE.
-	Env: []string{"LC_ALL=C", "TZ=UTC", "SLURM_TIME_FORMAT=%s"},
-	// A user's own wishes for sbatch, or for how tables look, are not ours. What
-	// tells where the system is (SLURM_CONF, SLURM_CLUSTERS) stays.
+	Env:    []string{"LC_ALL=C", "TZ=UTC"}, // jobs are submitted with --export=NONE
+	// Times are in seconds since 1970, or else of no zone. --export=NONE lets all of
+	// SLURM_* pass (sbatch(1)): what a submit sees, its job and each srun in it see.
+	Asking: []string{"SLURM_TIME_FORMAT=%s"},
 	Unset: []string{
-		"SBATCH_*", "SQUEUE_*", "SACCT_*", "SCANCEL_*", "SCONTROL_*", "SLURM_JOB_*", "SLURM_JOBID", "SLURM_EXPORT_ENV",
-		"SLURM_STEP_*", "SLURM_N*", "SLURM_TASKS_PER_NODE", "SLURM_CPUS_*", "SLURM_MEM_*", "SLURM_GPUS*",
-		"SLURM_HINT", "SLURM_BITSTR_LEN",
+		"SLURM_*", "SLURMD_*", "SLURMSTEPD_*", "SPANK_*", "SBATCH_*", "SALLOC_*", "SRUN_*", "SQUEUE_*", "SACCT_*", "SCANCEL_*", "SCONTROL_*",
+		"PMI_*", "PMIX_*", "PMI2_*",
+		"!SLURM_CONF", "!SLURM_CONF_SERVER", "!SLURM_CLUSTERS", "!SLURM_JWT", "!SLURM_SACK_*",
 	},
 	Submitted: submittedSlurm,
 	Sentence:  sentenceSlurm,

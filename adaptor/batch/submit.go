@@ -44,11 +44,11 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 	if err := s.stage(ctx, spec, full, script); err != nil {
 		return adaptor.Placed{}, prepared(err)
 	}
-	c := runner.Command{Argv: script.Submit, Dir: script.Dir}
+	c := runner.Command{Argv: script.Submit, Dir: script.Dir, Fresh: true} // some systems hand the umask on
 	if script.Stdin {
 		c.Stdin = []byte(script.Text)
 	}
-	r, err := s.run(ctx, c)
+	r, err := s.call(ctx, c)
 	if err != nil {
 		return adaptor.Placed{}, &adaptor.Error{Class: class(err), Err: err}
 	}

@@ -110,8 +110,14 @@ var (
 	_ adaptor.Cleaner = (*System)(nil)
 )
 
-// run runs one of the system's commands.
+// run runs one of the system's commands, which is not one that submits.
 func (s *System) run(ctx context.Context, c runner.Command) (runner.Result, error) {
+	c.Env = append(c.Env, s.Dialect.Asking...)
+	return s.call(ctx, c)
+}
+
+// call runs one of the system's commands.
+func (s *System) call(ctx context.Context, c runner.Command) (runner.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Deadline)
 	defer cancel()
 	c.Env = append(c.Env, s.Dialect.Env...)

@@ -51,8 +51,13 @@ func (a *answering) Run(_ context.Context, c runner.Command) (runner.Result, err
 
 func systemOf(t *testing.T, a *answering) *System {
 	t.Helper()
+	return systemOn(t, a)
+}
+
+func systemOn(t *testing.T, at runner.Runner) *System {
+	t.Helper()
 	s, err := New(Config{
-		Dialect: &Slurm, Runner: a, URL: "slurm://localhost/", Floor: time.Nanosecond,
+		Dialect: &Slurm, Runner: at, URL: "slurm://localhost/", Floor: time.Nanosecond,
 		Agent: func(context.Context) ([]string, map[string]string, error) { return nil, nil, nil },
 	})
 	if err != nil {

@@ -63,13 +63,19 @@ func (c *Command) environ(base []string) []string {
 }
 
 func (c *Command) unset(name string) bool {
+	unset := false
 	for _, pattern := range c.Unset {
-		start, wild := strings.CutSuffix(pattern, "*")
-		if name == pattern || wild && strings.HasPrefix(name, start) {
-			return true
+		kept, keeps := strings.CutPrefix(pattern, "!")
+		start, wild := strings.CutSuffix(kept, "*")
+		if name != kept && (!wild || !strings.HasPrefix(name, start)) {
+			continue
 		}
+		if keeps {
+			return false
+		}
+		unset = true
 	}
-	return false
+	return unset
 }
 
 // variable gives the last value of a name.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -122,3 +124,26 @@ bash|zsh|ksh|ksh93|mksh|dash|ash|sh|fish) exec "$SHELL" -l -c 'exec sh -c '\''ev
 csh|tcsh) printf '%s\n' 'exec sh -c '\''eval "$` + scriptVariable + `"'\' | exec "$SHELL" -l;;
 esac
 exec sh -l -c 'eval "$` + scriptVariable + `"' </dev/null`
+
+// loginDefs is where the umask of logins is set: login.defs(5), pam_umask(8).
+const loginDefs = "/etc/login.defs"
+
+// loginUmask reads the umask of logins. 022, the default of pam_umask(8), where there is
+// none. What a profile says of it the profile says again in each job, whose shell is a
+// login's.
+func loginUmask(file string) string {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "022"
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 2 || f[0] != "UMASK" {
+			continue
+		}
+		if n, err := strconv.ParseUint(f[1], 8, 16); err == nil && n <= 0o777 {
+			return fmt.Sprintf("%03o", n)
+		}
+	}
+	return "022"
+}

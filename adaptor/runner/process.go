@@ -52,9 +52,14 @@ func (l *Local) start(c *Command, environ []string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	args := c.Argv
+	if c.Fresh {
+		args = append([]string{"/bin/sh", "-c", `umask "$0" && exec "$@"`, loginUmask(loginDefs), path}, c.Argv[1:]...)
+		path = args[0]
+	}
 	p := &process{killed: make(chan struct{})}
 	p.cmd = &exec.Cmd{
-		Path: path, Args: c.Argv, Dir: dir, Env: environ,
+		Path: path, Args: args, Dir: dir, Env: environ,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	theirs, err := p.pipes(len(c.Stdin) > 0)

@@ -40,7 +40,10 @@ type Command struct {
 	Argv  []string
 	Dir   string   // absolute; empty: the home directory
 	Env   []string // NAME=value, beside what a login has there
-	Unset []string // names, or beginnings of names that end in *, that it must not see
+	Unset []string // names, or beginnings of names that end in *, that it must not see; one after a ! it may see all the same
+	// Fresh has it run with the umask that a login has, and not with this process's.
+	// By ssh every command has that.
+	Fresh bool
 	Stdin []byte
 }
 

@@ -38,6 +38,9 @@ func writeSlurm(j *job) {
 	j.say("--output=", j.path("job.out"))
 	j.say("--error=", j.path("job.err"))
 	j.say("--export=NONE")
+	// Not the limits of the process that submits: a job of a fresh login has those of
+	// its node, or what the site sets for it.
+	j.say("--propagate=NONE")
 	j.say("--no-requeue")
 	if j.Description.Runtime.Duration() >= 5*time.Minute {
 		// The resolution of this time is a minute; the agent needs seconds.

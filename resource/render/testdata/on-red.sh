@@ -12,6 +12,7 @@
 #SBATCH --output=.flightlog/1.job.out
 #SBATCH --error=.flightlog/1.job.err
 #SBATCH --export=NONE
+#SBATCH --propagate=NONE
 #SBATCH --no-requeue
 #SBATCH --signal=B:TERM@60
 #

@@ -16,6 +16,7 @@
 #SBATCH --output=/scratch/ann/mgr-01/pilot-01/.flightlog/3.job.out
 #SBATCH --error=/scratch/ann/mgr-01/pilot-01/.flightlog/3.job.err
 #SBATCH --export=NONE
+#SBATCH --propagate=NONE
 #SBATCH --no-requeue
 #SBATCH --signal=B:TERM@60
 #

@@ -7,6 +7,7 @@
 #SBATCH --output=/scratch/ann/mgr-01/pilot-01/.flightlog/1.job.out
 #SBATCH --error=/scratch/ann/mgr-01/pilot-01/.flightlog/1.job.err
 #SBATCH --export=NONE
+#SBATCH --propagate=NONE
 #SBATCH --no-requeue
 #SBATCH --signal=B:TERM@60
 #

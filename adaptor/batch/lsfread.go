@@ -30,9 +30,7 @@ func bjobs(now time.Time) Query {
 	}
 }
 
-var (
-	jobID = regexp.MustCompile(`^[1-9][0-9]*(\[[0-9]+\])?$`)
-)
+var jobID = regexp.MustCompile(`^[1-9][0-9]*(\[[0-9]+\])?$`)
 
 // readBjobs: where a job asked for is not there, the exit code is 0 or 255, as
 // LSB_BJOBS_CONSISTENT_EXIT_CODE says.

@@ -294,16 +294,19 @@ func TestStops(t *testing.T) {
 
 func TestTheDeadline(t *testing.T) {
 	t.Parallel()
-	for name, script := range map[string]string{"obedient": "exec sleep 1000", "deaf": deaf, "held": ""} {
+	for name, script := range map[string]string{
+		"obedient": "exec sleep 1000", "deaf": deaf, "held": "",
+		"ends well when told": "trap 'exit 0' TERM; while :; do sleep 0.01; done",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := assignment(t, script)
+			a, want := assignment(t, script), api.OutcomeFailed
 			if script == "" {
-				a.Executable, a.Arguments = "", nil
+				a.Executable, a.Arguments, want = "", nil, api.OutcomeDone
 			}
 			a.Runtime, a.Grace = api.Duration(300*time.Millisecond), api.Duration(100*time.Millisecond)
 			out, err := run(t.Context(), t, &desk{}, a)
-			if err != nil || out.Kind != api.OutcomeDone || out.Code != pilot.RuntimeReached {
+			if err != nil || out.Kind != want || out.Code != pilot.RuntimeReached {
 				t.Fatalf("%v %+v", err, out)
 			}
 		})

@@ -45,7 +45,7 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 			}
 			return exited(e)
 		case <-limit.C:
-			return r.stop(p, order{kind: api.OutcomeDone, code: pilot.RuntimeReached, message: "the runtime is over", grace: time.Duration(r.Grace)})
+			return r.stop(p, r.timeOver("the runtime is over"))
 		case <-ctx.Done():
 			return r.stop(p, r.termed(ctx))
 		case <-r.orphans:
@@ -132,15 +132,23 @@ func (r *run) termed(ctx context.Context) order {
 		}
 	}
 	if r.timeIsUp() {
-		return order{
-			kind: api.OutcomeDone, code: pilot.RuntimeReached,
-			message: "the batch system's time limit is reached", grace: time.Duration(r.Grace),
-		}
+		return r.timeOver("the batch system's time limit is reached")
 	}
 	return order{
 		kind: api.OutcomeFailed, code: pilot.JobCanceledByThem,
 		message: "asked to end by a signal, and not by its launcher", grace: time.Duration(r.Grace),
 	}
+}
+
+// timeOver is the order to stop because the runtime is over. A payload that has to be
+// told has not done what was asked, whatever it exits with then; an allocation that was
+// only to be held was.
+func (r *run) timeOver(message string) order {
+	o := order{kind: api.OutcomeFailed, code: pilot.RuntimeReached, message: message, grace: time.Duration(r.Grace)}
+	if r.Executable == "" {
+		o.kind = api.OutcomeDone
+	}
+	return o
 }
 
 // How long before its time limit a batch system may send the warning that

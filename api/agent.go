@@ -57,7 +57,7 @@ type OutcomeKind string
 
 // The ends.
 const (
-	OutcomeDone     OutcomeKind = "done"     // the payload exited 0, or the runtime is over
+	OutcomeDone     OutcomeKind = "done"     // the payload exited 0, or the allocation was held, without one, until the runtime was over
 	OutcomeCanceled OutcomeKind = "canceled" // it was told to stop, and has
 	OutcomeFailed   OutcomeKind = "failed"
 )

@@ -216,7 +216,7 @@ func TestE2EBatchSlurmTakes(t *testing.T) {
 	h.ends(preempted, pilot.Failed, pilot.Preempted)
 	h.root("scancel", all)
 
-	h.ends(over, pilot.Done, pilot.RuntimeReached)
+	h.ends(over, pilot.Failed, pilot.RuntimeReached)
 	h.once(over, preempted, requeued)
 	h.noJobsLeft()
 }

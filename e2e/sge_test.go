@@ -101,7 +101,7 @@ func (h *batchHouse) coreCases(c core) {
 	reach(t, running, pilot.Active)
 	cancel(t, running)
 	h.ends(running, pilot.Canceled, pilot.CanceledByAgent)
-	h.ends(inTime, pilot.Done, pilot.RuntimeReached)
+	h.ends(inTime, pilot.Failed, pilot.RuntimeReached)
 	h.once(all...)
 	if c.system != "" && os.Geteuid() == 0 {
 		h.outage(c)

@@ -91,7 +91,7 @@ func TestE2EBatchSlurmEnds(t *testing.T) {
 	h.command("scancel", h.native(outside))
 	h.ends(outside, pilot.Failed, pilot.JobCanceledByThem)
 	h.ends(shot, pilot.Failed, pilot.AgentLost)
-	h.ends(inTime, pilot.Done, pilot.RuntimeReached)
+	h.ends(inTime, pilot.Failed, pilot.RuntimeReached)
 	h.ends(silent, pilot.Done, pilot.PayloadFinished)
 	h.once(silent, good, bad, running, deaf, outside, inTime)
 	h.noJobsLeft()

@@ -170,7 +170,7 @@ func judge(s *sight, a *ask) verdict {
 		if s.Shared && a.req.Outcome.Vague() && !st.State.Leaving() {
 			return verdict{ending: true}
 		}
-		c := outcomeChange(st, a.req.Outcome)
+		c := s.outcomeChange(a.req.Outcome)
 		c.Agent = &a.req
 		return verdict{change: &c}
 	case api.Beat:

@@ -75,7 +75,8 @@ func end(before, st *pilot.Status, c change, now time.Time) {
 		if before.State == pilot.Stopping && said.Code == pilot.JobCanceledByThem {
 			st.Cause.Code = pilot.CanceledByAgent // our own TERM, of which the agent had not heard
 		}
-	case st.State == pilot.Failed && before.State == pilot.PendingActive && (c.Kind == pilot.JobDone || said.Code == pilot.AgentLost):
+	case st.State == pilot.Failed && before.State == pilot.PendingActive &&
+		(c.Kind == pilot.JobDone || said.Code == pilot.AgentLost || said.Code == pilot.RuntimeReached):
 		said.Code = pilot.BootstrapFailed
 		said.Message = "the job ended without ever being ACTIVE: " + said.Message
 		st.Cause = &said

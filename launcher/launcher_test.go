@@ -55,20 +55,22 @@ func TestPolicyHoldsAtLaunch(t *testing.T) {
 
 func TestEndsTellTheirCause(t *testing.T) {
 	for name, c := range map[string]struct {
-		script adaptortest.Script
-		state  pilot.State
-		cause  pilot.CauseCode
+		script  adaptortest.Script
+		payload string
+		state   pilot.State
+		cause   pilot.CauseCode
 	}{
-		"payload fails":       {adaptortest.Script{Exit: 3}, pilot.Failed, pilot.PayloadFailed},
-		"runtime reached":     {adaptortest.Script{Hold: true}, pilot.Done, pilot.RuntimeReached},
-		"agent dies":          {adaptortest.Script{Length: time.Minute, Crash: true}, pilot.Failed, pilot.AgentLost},
-		"bootstrap ends well": {adaptortest.Script{Queue: time.Minute, Never: true}, pilot.Failed, pilot.BootstrapFailed},
+		"payload fails":       {adaptortest.Script{Exit: 3}, "solve", pilot.Failed, pilot.PayloadFailed},
+		"held to the end":     {adaptortest.Script{Hold: true}, "", pilot.Done, pilot.RuntimeReached},
+		"payload cut off":     {adaptortest.Script{Hold: true}, "solve", pilot.Failed, pilot.RuntimeReached},
+		"agent dies":          {adaptortest.Script{Length: time.Minute, Crash: true}, "solve", pilot.Failed, pilot.AgentLost},
+		"bootstrap ends well": {adaptortest.Script{Queue: time.Minute, Never: true}, "", pilot.Failed, pilot.BootstrapFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, adaptortest.Config{Script: func(*adaptor.Spec) adaptortest.Script { return c.script }})
 				f.launch("a")
-				p := f.awaitState(f.submit("p", pilot.Description{}), c.state)
+				p := f.awaitState(f.submit("p", pilot.Description{Executable: c.payload}), c.state)
 				if p.Cause == nil || p.Cause.Code != c.cause {
 					t.Errorf("cause is %+v, want %s", p.Cause, c.cause)
 				}

@@ -14,7 +14,7 @@ func (s *sight) leaving(now time.Time, lim *Limits) effect {
 	case !s.Job.Known():
 		return s.leavingWithoutJob(now)
 	case s.Poll != nil && s.Poll.Phase == adaptor.Ended && s.Poll.Outcome != nil:
-		return effect{Act: record, Change: outcomeChange(&s.Status, s.Poll.Outcome)}
+		return effect{Act: record, Change: s.outcomeChange(s.Poll.Outcome)}
 	case s.Poll != nil && s.Poll.Phase == adaptor.Ended:
 		return s.gone("")
 	case s.Poll != nil && s.Poll.Phase == adaptor.Vanished && !now.Before(s.GoneAt.Add(s.patience(lim))):
@@ -27,7 +27,7 @@ func (s *sight) leaving(now time.Time, lim *Limits) effect {
 	if next.Act == wait && s.StopSent == asked {
 		next.At = earlier(next.At, s.graceOver(lim))
 	}
-	return next
+	return s.tellHealth(next)
 }
 
 func (s *sight) leavingWithoutJob(now time.Time) effect {

@@ -330,15 +330,25 @@ var silentSystem = remark{Kind: events.Health, Text: "its batch system cannot be
 // tell adds, when there is nothing else to do, what people should know of a
 // pilot's care: a note that cannot be written must not keep it from its care.
 func (s *sight) tell(next effect) effect {
+	next = s.tellHealth(next)
 	switch {
 	case next.Act != wait:
+		return next
+	case s.Shared && !s.Blind && s.Poll.Phase != adaptor.Unknown && (string(s.Poll.Phase) != s.Note.Phase || s.native() != s.Note.Native):
+		return effect{Act: note, Note: remark{Kind: events.Observed, Text: "job " + s.Job.ID + " is " + string(s.Poll.Phase), Seen: true}}
+	}
+	return next
+}
+
+// tellHealth is tell of whether the pilot is cared for.
+func (s *sight) tellHealth(next effect) effect {
+	switch {
+	case next.Act != wait || s.Poll == nil:
 		return next
 	case s.Blind && s.Note.Health == "":
 		return effect{Act: note, Note: silentSystem}
 	case !s.Blind && s.Note.Health != "":
 		return effect{Act: note, Note: remark{Kind: events.Health, Text: "launcher " + s.Me + " looks after it"}}
-	case s.Shared && !s.Blind && s.Poll.Phase != adaptor.Unknown && (string(s.Poll.Phase) != s.Note.Phase || s.native() != s.Note.Native):
-		return effect{Act: note, Note: remark{Kind: events.Observed, Text: "job " + s.Job.ID + " is " + string(s.Poll.Phase), Seen: true}}
 	}
 	return next
 }
@@ -364,20 +374,27 @@ func (s *sight) ended() effect {
 	if out == nil {
 		return s.fail(pilot.AgentLost, "job %s ended and left no word", s.Job.ID)
 	}
-	return effect{Act: record, Change: outcomeChange(&s.Status, out)}
+	return effect{Act: record, Change: s.outcomeChange(out)}
 }
 
-// outcomeChange says what an agent's outcome means for a pilot of that status.
-func outcomeChange(st *pilot.Status, out *api.Outcome) change {
+// outcomeChange says what an outcome means for the pilot, whoever tells of it: its agent,
+// which may be of an earlier version, or its batch system. A payload that the end of the
+// runtime cut off has not done what was asked; a pilot without one has, by holding its
+// allocation to the end.
+func (s *sight) outcomeChange(out *api.Outcome) change {
 	cause := &pilot.Cause{Code: out.Code, Message: out.Message, ExitCode: out.ExitCode, Signal: out.Signal}
 	c := change{Kind: pilot.JobFailed, Cause: cause, Outcome: out}
 	switch {
+	case out.Code == pilot.RuntimeReached && s.Birth != nil:
+		if s.Birth.Description.Executable == "" {
+			c.Kind = pilot.JobDone
+		}
 	case out.Kind == api.OutcomeDone:
 		c.Kind = pilot.JobDone
-	case out.Kind == api.OutcomeCanceled && st.State.Leaving():
+	case out.Kind == api.OutcomeCanceled && s.State.Leaving():
 		c.Kind = pilot.JobCanceled
 		if out.Code == pilot.JobCanceledByThem { // by us: its batch system does not know why
-			c.Cause = canceledCause(st, out.Message)
+			c.Cause = canceledCause(&s.Status, out.Message)
 		}
 	case out.Kind == api.OutcomeCanceled:
 		cause.Code = pilot.JobCanceledByThem

@@ -137,6 +137,38 @@ func TestABatchSystemThatIsAway(t *testing.T) {
 	})
 }
 
+// TestHealthGoesAway: a pilot that is canceled while its batch system is silent says so
+// until that answers again, and one that ended meanwhile says nothing.
+func TestHealthGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{Script: func(s *adaptor.Spec) adaptortest.Script {
+			if s.Key.Pilot == "ends" {
+				return adaptortest.Script{Length: 30 * time.Minute}
+			}
+			return adaptortest.Script{Hold: true, Deaf: true}
+		}})
+		f.launch("a")
+		ill := func(p *projection.Pilot) bool { return p.Note.Health != "" }
+		leaves := f.submit("leaves", pilot.Description{Runtime: pilot.Runtime(10 * time.Hour), Executable: "deaf"})
+		ends := f.submit("ends", pilot.Description{Runtime: pilot.Runtime(10 * time.Hour), Executable: "sleep"})
+		f.awaitState(leaves, pilot.Active)
+		f.awaitState(ends, pilot.Active)
+		f.append(leaves, pilot.CancelAsked, func(st *pilot.Status) {
+			st.Cancel = &pilot.Cancel{By: "test", Grace: 5 * time.Hour, At: time.Now()}
+		})
+		f.batch.Break(errors.New("connection refused"))
+		f.await(leaves, "ill while it is CANCELING", ill)
+		f.await(ends, "ill while it is ACTIVE", ill)
+		if p := f.awaitState(ends, pilot.Done); p.Note.Health != "" {
+			t.Errorf("it is DONE, health %q", p.Note.Health)
+		}
+		f.batch.Break(nil)
+		f.await(leaves, "cared for", func(p *projection.Pilot) bool { return p.State.Leaving() && !ill(p) })
+		f.cancel(leaves, true)
+		f.awaitState(leaves, pilot.Canceled)
+	})
+}
+
 func TestACancelThatCannotBeSentStillEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, adaptortest.Config{

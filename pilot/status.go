@@ -80,7 +80,9 @@ type CauseCode string
 
 // The causes, grouped by the state they belong to.
 const (
-	RuntimeReached  CauseCode = "runtime_reached"   // DONE
+	// FAILED: the payload was stopped because the runtime was over. DONE: there was none, and the
+	// allocation was held until then; earlier versions said so of payloads too.
+	RuntimeReached  CauseCode = "runtime_reached"
 	PayloadFinished CauseCode = "payload_completed" // DONE
 
 	CanceledBeforeLaunch CauseCode = "canceled_before_launch" // CANCELED: no job ever existed

@@ -163,6 +163,7 @@ func (v *View) changed(e *events.Event) bool {
 		return false
 	}
 	p.Status, p.ChangedAt = *e.Status, when(e)
+	p.rest()
 	if p.Born != 0 {
 		v.recount(p, was)
 	} else {
@@ -189,7 +190,16 @@ func (v *View) noted(e *events.Event) bool {
 		return false
 	}
 	p.Note, p.NoteSeq = *e.Remark, e.Seq
+	p.rest()
 	return true
+}
+
+// rest: nobody need care for a pilot that has ended, whatever the last note before its
+// end, or one that came after it, has said of that.
+func (p *Pilot) rest() {
+	if p.State.Final() {
+		p.Note.Health = ""
+	}
 }
 
 func (v *View) managerOf(uid pilot.UID) *manager {

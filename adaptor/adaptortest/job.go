@@ -153,7 +153,7 @@ func (j *job) payload() *api.Outcome {
 			return nil
 		case <-limit.C:
 			j.leave(pilot.DefaultGrace)
-			return &api.Outcome{Kind: api.OutcomeDone, Code: pilot.RuntimeReached}
+			return j.timeOver()
 		case <-j.termed.Done():
 			return j.asked()
 		case <-beat.C:
@@ -162,6 +162,13 @@ func (j *job) payload() *api.Outcome {
 			}
 		}
 	}
+}
+
+func (j *job) timeOver() *api.Outcome {
+	if j.spec.Description.Executable == "" {
+		return &api.Outcome{Kind: api.OutcomeDone, Code: pilot.RuntimeReached}
+	}
+	return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.RuntimeReached}
 }
 
 func (j *job) exited() *api.Outcome {

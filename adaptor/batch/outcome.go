@@ -43,8 +43,6 @@ func (r *Record) outcome() api.Outcome {
 		out.ExitCode = &r.ExitCode
 	}
 	switch {
-	case r.Cause == pilot.RuntimeReached:
-		out.Kind = api.OutcomeDone
 	case r.Cause == pilot.JobCanceledByThem:
 		out.Kind = api.OutcomeCanceled
 	case r.Cause != "":

@@ -115,6 +115,8 @@ func afterFailure(code pilot.CauseCode, sandbox string) string {
 		return "is the executable there, and may it be run, on the nodes of the resource?"
 	case pilot.OutOfMemory:
 		return "ask for more: --memory"
+	case pilot.RuntimeReached:
+		return "ask for more: --runtime"
 	case pilot.NodeFailed, pilot.Preempted:
 		return "nothing is wrong with the pilot itself: submit it again"
 	case pilot.AgentLost, pilot.JobVanished, pilot.Lost:

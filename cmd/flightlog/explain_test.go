@@ -187,6 +187,7 @@ func situations(t *testing.T) []struct {
 		{pilot.JobCanceledByThem, "CANCELLED by 1001", "", nil},
 		{pilot.JobVanished, "the batch system has not known job 4711 since 10:00", "", nil},
 		{pilot.OutOfMemory, "OUT_OF_MEMORY", "", exit(137)},
+		{pilot.RuntimeReached, "the runtime is over; payload: killed by signal 15 (terminated)", "", nil},
 		{pilot.NodeFailed, "NODE_FAIL", "", nil},
 		{pilot.Preempted, "PREEMPTED", "", nil},
 		{pilot.AgentLost, "job 4711 ended and left no word", "", nil},

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"time"
+
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -20,11 +22,45 @@ func (c *LogConfig) Flags(set *pflag.FlagSet) {
 	set.StringVar(&c.Format, "log-format", "auto", "json, console, or auto: lines for people on a terminal, json elsewhere")
 }
 
-// Logger writes to stderr, which is a terminal or not.
-func Logger(c LogConfig, terminal bool) (*zap.Logger, error) {
+// Logger writes a line for each change of the world, and omits none, to a writer, which
+// leads to a terminal or not.
+func Logger(c LogConfig, to zapcore.WriteSyncer, terminal bool) (*zap.Logger, error) {
+	at, encoder, err := c.open(terminal)
+	if err != nil {
+		return nil, err
+	}
+	return zap.New(zapcore.NewCore(encoder, to, at), zap.ErrorOutput(to)), nil
+}
+
+// ServiceLogger is Logger for a program that goes on whoever reads its stderr, and
+// whether anybody does: it never waits for who reads, and says how many lines were
+// dropped for his sake. Sync it when the program ends.
+func ServiceLogger(c LogConfig, terminal bool) (*zap.Logger, error) {
+	at, encoder, err := c.open(terminal)
+	if err != nil {
+		return nil, err
+	}
+	to := Stderr()
+	to.Excuse(func(lines uint64) []byte { return excuse(encoder, lines) })
+	return zap.New(zapcore.NewCore(encoder, to, at), zap.ErrorOutput(to)), nil
+}
+
+// excuse is the line of the log that stands for those that were dropped.
+func excuse(encoder zapcore.Encoder, lines uint64) []byte {
+	line, err := encoder.EncodeEntry(
+		zapcore.Entry{Level: zap.WarnLevel, Time: time.Now(), Message: "lines of this log were dropped: nobody took them, or they could not be written"},
+		[]zapcore.Field{zap.Uint64("lines", lines)},
+	)
+	if err != nil {
+		return nil
+	}
+	return line.Bytes()
+}
+
+func (c *LogConfig) open(terminal bool) (zap.AtomicLevel, zapcore.Encoder, error) {
 	at, err := zap.ParseAtomicLevel(c.Level)
 	if err != nil {
-		return nil, pilot.Errorf(pilot.Invalid, "%q is not a log level; one of debug, info, warn, error", c.Level)
+		return at, nil, pilot.Errorf(pilot.Invalid, "%q is not a log level; one of debug, info, warn, error", c.Level)
 	}
 	switch c.Format {
 	case "auto":
@@ -33,18 +69,14 @@ func Logger(c LogConfig, terminal bool) (*zap.Logger, error) {
 	case "console":
 		terminal = true
 	default:
-		return nil, pilot.Errorf(pilot.Invalid, "%q is not a log format; one of auto, json, console", c.Format)
+		return at, nil, pilot.Errorf(pilot.Invalid, "%q is not a log format; one of auto, json, console", c.Format)
 	}
-	cfg := zap.NewProductionConfig()
-	cfg.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	cfg.Sampling = nil // one line per change of the world, and none missing
-	cfg.DisableStacktrace = true
-	if terminal {
-		cfg.Encoding = "console"
-		cfg.EncoderConfig.EncodeLevel = zapcore.CapitalLevelEncoder
-		cfg.EncoderConfig.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+	cfg := zap.NewProductionEncoderConfig()
+	cfg.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	if !terminal {
+		return at, zapcore.NewJSONEncoder(cfg), nil
 	}
-	cfg.DisableCaller = true
-	cfg.Level = at
-	return cfg.Build()
+	cfg.EncodeLevel = zapcore.CapitalLevelEncoder
+	cfg.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+	return at, zapcore.NewConsoleEncoder(cfg), nil
 }

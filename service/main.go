@@ -27,8 +27,9 @@ func Main(c *cobra.Command) int {
 		return 0
 	}
 	for _, line := range complaints(err) {
-		fmt.Fprintln(os.Stderr, c.Name()+":", line)
+		fmt.Fprintln(Stderr(), c.Name()+":", line)
 	}
+	_ = Stderr().Sync() // it gives nil
 	return 1
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
@@ -141,7 +142,7 @@ func (a *app) with(f action, checks ...check) func(*cobra.Command, []string) err
 			}
 		}
 		_, isTerminal := terminal(a.stderr)
-		log, err := service.Logger(service.LogConfig{Level: "warn", Format: "auto"}, isTerminal)
+		log, err := service.Logger(service.LogConfig{Level: "warn", Format: "auto"}, zapcore.Lock(zapcore.AddSync(a.stderr)), isTerminal)
 		if err != nil {
 			return err
 		}

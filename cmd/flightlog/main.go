@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/flightlog/flightlog/service"
 )
 
 func main() {
@@ -47,6 +49,7 @@ func (e exit) Error() string { return "exit" }
 // run runs one command line and gives its exit code.
 func run(ctx context.Context, w world) int {
 	a := &app{world: w}
+	defer a.flush()
 	root := a.root()
 	root.SetArgs(w.args)
 	err := root.ExecuteContext(ctx)
@@ -67,5 +70,12 @@ func run(ctx context.Context, w world) int {
 	default:
 		a.complain(err)
 		return exitError
+	}
+}
+
+// flush passes on what a service has said last.
+func (a *app) flush() {
+	if o, ok := a.stderr.(*service.Outlet); ok {
+		_ = o.Sync() // it gives nil
 	}
 }

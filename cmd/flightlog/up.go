@@ -81,11 +81,14 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	_, isTerminal := terminal(a.stderr)
-	log, err := service.Logger(u.log, isTerminal)
+	log, err := service.ServiceLogger(u.log, isTerminal)
 	if err != nil {
 		return misused("%v", err)
 	}
-	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which has nothing to sync
+	defer log.Sync() //nolint:errcheck // it gives nil
+	if a.stderr == os.Stderr {
+		a.stderr = service.Stderr() // whoever reads what is said at the end
+	}
 	known, err := service.Known(a.getenv, u.radical, log)
 	if err != nil {
 		return err
@@ -195,6 +198,8 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	for _, label := range p.resources {
 		all.Go(func() error { return p.launcher(ctx, conn, label, agents, func() { ready <- struct{}{} }) })
 	}
+	out := service.NewOutlet(a.stdout) // it serves, whoever hears that
+	defer out.Sync()                   //nolint:errcheck // it gives nil
 	said := fmt.Sprintf("ready: %s\n", p.url)
 	if page != nil {
 		said += fmt.Sprintf("page: %s\n", p.page.URL())
@@ -208,7 +213,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 				return nil
 			}
 		}
-		_, err := fmt.Fprint(a.stdout, said)
+		_, err := fmt.Fprint(out, said)
 		return err
 	})
 	return all.Wait()

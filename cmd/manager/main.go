@@ -69,10 +69,11 @@ func (f *flags) run(c *cobra.Command) error {
 	if err := settings.Apply(config.Manager, c.Flags()); err != nil {
 		return err
 	}
-	logger, err := service.Logger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
+	logger, err := service.ServiceLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
+	defer logger.Sync() //nolint:errcheck // it gives nil
 	known, err := service.Known(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err

@@ -9,9 +9,10 @@ import (
 
 // Headers of requests and answers, beside those of NATS micro services.
 const (
-	HeaderSeq    = "Pilots-Seq"     // answer: the log position it reflects
-	HeaderMinSeq = "Pilots-Min-Seq" // request: answer only once folded that far
-	HeaderEpoch  = "Pilots-Epoch"   // both: creation time of the log, ms; positions of another epoch mean nothing
+	HeaderSeq     = "Pilots-Seq"     // answer: the log position it reflects
+	HeaderMinSeq  = "Pilots-Min-Seq" // request: answer only once folded that far
+	HeaderTimeout = "Pilots-Timeout" // request: how long the caller waits for the answer, such as 5s
+	HeaderEpoch   = "Pilots-Epoch"   // both: creation time of the log, ms; positions of another epoch mean nothing
 )
 
 // MaxItems is how many pilots one submit or cancel may name: the most messages

@@ -37,9 +37,9 @@ func answering(enc encoding, answer any, seq uint64) (*nats.Msg, error) {
 	return &nats.Msg{Header: h, Data: data}, nil
 }
 
-// refusing makes a message of an error. Of a defect of ours it tells no more
-// than that: what it was is for the log.
-func refusing(enc encoding, err error) *nats.Msg {
+// refusal is what is told of an error. Of a defect of ours it is no more than
+// that it is one: what it was is for the log.
+func refusal(err error) api.ErrorBody {
 	body := api.ErrorBody{Code: pilot.CodeOf(err), Message: "internal error", Faults: pilot.FaultsOf(err)}
 	var e *pilot.Error
 	if body.Code != pilot.Internal && errors.As(err, &e) {
@@ -51,6 +51,18 @@ func refusing(enc encoding, err error) *nats.Msg {
 			body.Message = err.Error()
 		}
 	}
+	return body
+}
+
+// summary is an error in a line of a bounded length.
+func summary(body api.ErrorBody) string {
+	e := pilot.Error{Code: body.Code, Message: body.Message, Faults: body.Faults}
+	return oneLine(string(body.Code) + ": " + e.Error())
+}
+
+// refusing makes a message of an error.
+func refusing(enc encoding, err error) *nats.Msg {
+	body := refusal(err)
 	m, failed := answering(enc, api.ErrorAnswer{Error: body}, 0)
 	if failed != nil {
 		m = &nats.Msg{Header: nats.Header{}}
@@ -60,9 +72,7 @@ func refusing(enc encoding, err error) *nats.Msg {
 		number = "500"
 	}
 	m.Header[micro.ErrorCodeHeader] = []string{number}
-	m.Header[micro.ErrorHeader] = []string{oneLine(string(body.Code) + ": " + (&pilot.Error{
-		Code: body.Code, Message: body.Message, Faults: body.Faults,
-	}).Error())}
+	m.Header[micro.ErrorHeader] = []string{summary(body)}
 	return m
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,33 +16,30 @@ import (
 type attendance struct {
 	subject string
 	queue   string // of those that share the work; empty: everybody gets everything
-	limit   int    // answered at once; more are refused as unavailable
+	limit   int    // answered at once; more wait for their turn
 	answer  attendant
 }
 
 // attendant answers a message; nil: others do. Its errors are answers too, and logged.
 type attendant func(ctx context.Context, m *nats.Msg) (*nats.Msg, error)
 
-// attend answers what comes, each message in a goroutine of its own, until ctx
-// ends; then it waits for the answers under way. They get ctx.
+// attend answers what comes until ctx ends; then it waits for the answers under
+// way. They get ctx. What waits is bounded as by Serve.
 func (c *Conn) attend(ctx context.Context, a attendance) error {
-	var running sync.WaitGroup
-	slots := make(chan struct{}, a.limit)
+	q := newTurns(a.limit)
 	sub, err := c.nc.QueueSubscribe(a.subject, a.queue, func(m *nats.Msg) {
 		if !answerable(m.Reply) {
 			c.refusals.reply(m.Reply)
 			return
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			c.respond(m, nil, pilot.Errorf(pilot.Unavailable, "this launcher answers %d at once", a.limit))
-			return
-		}
-		running.Go(func() {
-			defer func() { <-slots }()
-			answer, err := guarded(ctx, m, a.answer)
-			c.respond(m, answer, err)
+		patience, _ := patienceOf(m.Header) // of what is wrong with it there is nobody who would tell
+		q.take(turn{
+			size: sizeOf(m.Header, m.Data), patience: patience,
+			answer: func() {
+				answer, err := guarded(ctx, m, a.answer)
+				c.respond(m, answer, err)
+			},
+			refuse: func(err error) { c.respond(m, nil, err) },
 		})
 	})
 	if err != nil {
@@ -60,7 +56,7 @@ func (c *Conn) attend(ctx context.Context, a attendance) error {
 		case <-t.C:
 		}
 	}
-	running.Wait()
+	q.close()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -49,8 +50,17 @@ func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out
 func (c *Conn) Epoch() int64 { return c.epoch.Load() }
 
 // ask waits for an answer, but no longer than the connection lives that it
-// would come by.
+// would come by. It says how long it waits, so that whoever answers does not do
+// it later.
 func (c *Conn) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	if m.Header == nil {
+		m.Header = nats.Header{}
+	}
+	m.Header[api.HeaderTimeout] = []string{maxPatience.String()}
+	if end, has := ctx.Deadline(); has {
+		left := max(time.Until(end), time.Millisecond)
+		m.Header[api.HeaderTimeout] = []string{left.Round(time.Millisecond).String()}
+	}
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer c.onReconnect(func() { cancel(errLost) })()

@@ -69,11 +69,14 @@ func receive(m headed, data []byte) (Request, encoding, error) {
 			return r, enc, pilot.Errorf(pilot.Invalid, "header %s: %.40q is not an epoch", api.HeaderEpoch, text)
 		}
 	}
+	if _, err := patienceOf(m); err != nil {
+		return r, enc, err
+	}
 	r.Data, err = enc.toJSON(data)
 	return r, enc, err
 }
 
-// headed is nats.Header, or what micro makes of it.
+// headed is nats.Header, or what a test makes of it.
 type headed interface{ Get(name string) string }
 
 var _ headed = nats.Header(nil)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 // Endpoint is one thing that can be asked.
 type Endpoint struct {
 	Name   string // e.g. "pilot.submit"; its subject is pilots.api.<Name>
-	Limit  int    // handlers at once; 0: 64. More than that are refused as unavailable.
+	Limit  int    // handlers at once; 0: 64. More than that wait for their turn, in order.
 	Handle func(ctx context.Context, r Request) (answer any, seq uint64, err error)
 }
 
@@ -41,8 +40,11 @@ const (
 	defaultLimit = 64
 )
 
-// Serve answers the endpoints, each request in its own goroutine, until stop
-// is called; stop waits for those that are being answered. Handlers get ctx. A
+// Serve answers the endpoints, as many requests of each at once as its limit says,
+// until stop is called; stop refuses those that wait and waits for those that are
+// being answered. A request waits in memory, up to 64 MiB of each endpoint, and
+// no longer than its caller does, as the header api.HeaderTimeout says (5 s
+// without one); what cannot wait is refused as unavailable. Handlers get ctx. A
 // handler that panics costs its own request only.
 func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if s.Logger == nil {
@@ -51,108 +53,105 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if s.Refused == nil {
 		s.Refused = func(string, pilot.Code) {}
 	}
-	svc, err := micro.AddService(c.nc, micro.Config{
-		Name: s.Name, Version: s.Version, Description: "pilot jobs",
-		Metadata: map[string]string{"epoch": strconv.FormatInt(s.Epoch, 10)},
-	})
-	if err != nil {
-		return nil, invalid("serve", err)
-	}
-	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger)}
-	at := svc.AddGroup(group)
-	for _, e := range s.Endpoints {
-		handler := micro.HandlerFunc(serving.bind(ctx, e))
-		if err := at.AddEndpoint(strings.ReplaceAll(e.Name, ".", "-"), handler, micro.WithEndpointSubject(e.Name)); err != nil {
-			_ = svc.Stop()
-			return nil, invalid("serve "+e.Name, err)
+	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger), desk: newDesk(&s)}
+	for i := range s.Endpoints {
+		if err := serving.open(ctx, &s.Endpoints[i]); err != nil {
+			serving.drain()
+			return nil, invalid("serve "+s.Endpoints[i].Name, err)
 		}
 	}
+	if err := serving.introduce(); err != nil {
+		serving.drain()
+		return nil, invalid("serve", err)
+	}
 	if err := c.nc.FlushTimeout(askTime); err != nil {
-		_ = svc.Stop()
+		serving.drain()
 		return nil, fault("serve", err)
 	}
-	return sync.OnceFunc(func() { serving.stop(svc) }), nil
+	return sync.OnceFunc(serving.stop), nil
 }
 
-// serving is one Serve.
+// serving is one Serve. What Serve has made does not change afterwards.
 type serving struct {
 	conn     *Conn
 	service  Service
 	refusals refusals
-
-	mu      sync.Mutex
-	stopped bool
-	running sync.WaitGroup // Add only under mu while not stopped
+	desk     *desk
+	subs     []*nats.Subscription
+	turns    []*turns
 }
 
 // stopGrace is how long requests may still arrive that were sent before stop.
 const stopGrace = 100 * time.Millisecond
 
-func (s *serving) stop(svc micro.Service) {
-	if err := svc.Stop(); err != nil {
-		s.service.Logger.Warn("service did not stop cleanly", zap.Error(err))
-	}
+func (s *serving) stop() {
+	s.drain()
 	_ = s.conn.nc.FlushTimeout(time.Second) // the server has ended our subscriptions
 	sleep(context.Background(), stopGrace)
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-	s.running.Wait()
+	var closing sync.WaitGroup
+	for _, q := range s.turns {
+		closing.Go(q.close)
+	}
+	closing.Wait()
 	_ = s.conn.nc.FlushTimeout(time.Second)
 }
 
-// enter counts one more handler; false: too late.
-func (s *serving) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return false
+// drain ends the subscriptions; what has come is still answered.
+func (s *serving) drain() {
+	for _, sub := range s.subs {
+		if err := sub.Drain(); err != nil {
+			s.service.Logger.Warn("service did not stop cleanly", zap.Error(err))
+			return // the connection is gone, and they with it
+		}
 	}
-	s.running.Add(1)
-	return true
 }
 
-// bind makes the callback of an endpoint. Callbacks of one endpoint come one
-// by one, so it must not block.
-func (s *serving) bind(ctx context.Context, e Endpoint) func(micro.Request) {
+// subscribe has do called for what comes on a subject, one by one.
+func (s *serving) subscribe(subject, queue string, do func(*nats.Msg)) error {
+	sub, err := s.conn.nc.QueueSubscribe(subject, queue, do)
+	if err != nil {
+		return err
+	}
+	s.subs = append(s.subs, sub)
+	return nil
+}
+
+// open takes requests to an endpoint.
+func (s *serving) open(ctx context.Context, e *Endpoint) error {
 	if e.Limit <= 0 {
 		e.Limit = defaultLimit
 	}
-	slots := make(chan struct{}, e.Limit)
-	return func(m micro.Request) {
-		if !answerable(m.Reply()) {
-			s.refusals.reply(m.Reply())
+	q := newTurns(e.Limit)
+	s.turns = append(s.turns, q)
+	count := s.desk.add(e.Name, q)
+	return s.subscribe(group+"."+e.Name, micro.DefaultQueueGroup, func(m *nats.Msg) {
+		if !answerable(m.Reply) {
+			s.refusals.reply(m.Reply)
 			return
 		}
-		refuse := func(format string, args ...any) {
-			s.service.Refused(e.Name, pilot.Unavailable)
-			enc, _ := encodingOf(m.Headers().Get(headerContent), m.Data())
-			err := pilot.Errorf(pilot.Unavailable, format, args...)
-			s.refusals.request(err, zap.String("endpoint", e.Name), actor(m.Headers().Get(HeaderActor)))
-			s.reply(m.Reply(), refusing(enc, err))
-		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			refuse("%s answers %d requests at once and is busy", e.Name, e.Limit)
-			return
-		}
-		if !s.enter() {
-			<-slots
-			refuse("this replica is leaving")
-			return
-		}
-		go func() {
-			defer s.running.Done()
-			defer func() { <-slots }()
-			s.reply(m.Reply(), s.answer(ctx, &e, m))
-		}()
-	}
+		patience, _ := patienceOf(m.Header) // receive refuses what is wrong with it
+		q.take(turn{
+			size: sizeOf(m.Header, m.Data), patience: patience,
+			answer: func() {
+				began := time.Now()
+				answer, err := s.answer(ctx, e, m)
+				count(time.Since(began), err)
+				s.reply(m.Reply, answer)
+			},
+			refuse: func(err error) {
+				count(0, err)
+				s.service.Refused(e.Name, pilot.CodeOf(err))
+				enc, _ := encodingOf(m.Header.Get(headerContent), m.Data)
+				s.refusals.request(err, zap.String("endpoint", e.Name), actor(m.Header.Get(HeaderActor)))
+				s.reply(m.Reply, refusing(enc, err))
+			},
+		})
+	})
 }
 
-// answer runs the handler.
-func (s *serving) answer(ctx context.Context, e *Endpoint, m micro.Request) *nats.Msg {
-	r, enc, err := receive(m.Headers(), m.Data())
+// answer runs the handler; err is the error that the answer tells of.
+func (s *serving) answer(ctx context.Context, e *Endpoint, m *nats.Msg) (out *nats.Msg, err error) {
+	r, enc, err := receive(m.Header, m.Data)
 	var answer any
 	var seq uint64
 	if err == nil {
@@ -160,7 +159,6 @@ func (s *serving) answer(ctx context.Context, e *Endpoint, m micro.Request) *nat
 	} else {
 		s.service.Refused(e.Name, pilot.CodeOf(err))
 	}
-	var out *nats.Msg
 	if err == nil {
 		out, err = answering(enc, answer, seq)
 	}
@@ -170,9 +168,9 @@ func (s *serving) answer(ctx context.Context, e *Endpoint, m micro.Request) *nat
 	}
 	if err != nil {
 		s.refusals.request(err, zap.String("endpoint", e.Name), actor(r.Actor))
-		return refusing(enc, err)
+		return refusing(enc, err), err
 	}
-	return out
+	return out, nil
 }
 
 // guard turns a panic of the handler into an error.
@@ -184,7 +182,7 @@ func (s *serving) guard(ctx context.Context, e *Endpoint, r Request) (answer any
 	}()
 	answer, seq, err = e.Handle(ctx, r)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		err = pilot.Errorf(pilot.Unavailable, "this replica is leaving")
+		err = errLeaving
 	}
 	return answer, seq, err
 }

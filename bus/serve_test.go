@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/flightlog/flightlog/api"
@@ -131,29 +132,203 @@ func TestAnswersComeInTheRequestsEncoding(t *testing.T) {
 	}
 }
 
-func TestMoreThanTheLimitAreRefused(t *testing.T) {
+// TestMoreThanTheLimitWaitTheirTurn: many more than are answered at once are all
+// answered.
+func TestMoreThanTheLimitWaitTheirTurn(t *testing.T) {
 	t.Parallel()
+	const most, all = 2, 500
+	var now, highest atomic.Int32
+	entered, leave := make(chan struct{}, all), make(chan struct{})
+	c, _ := serve(t, most, func(context.Context, bus.Request) (any, uint64, error) {
+		highest.Store(max(highest.Load(), now.Add(1)))
+		defer now.Add(-1)
+		entered <- struct{}{}
+		<-leave
+		return "done", 0, nil
+	})
+	inbox := c.NATS().NewRespInbox()
+	answers, err := c.NATS().SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range all {
+		m := &nats.Msg{Subject: "pilots.api.thing.do", Reply: inbox, Header: nats.Header{api.HeaderTimeout: {"9m"}}}
+		if err := c.NATS().PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range most {
+		<-entered
+	}
+	close(leave)
+	for i := range all {
+		m, err := answers.NextMsg(time.Minute)
+		if err != nil || m.Header.Get("Nats-Service-Error") != "" {
+			t.Fatalf("answer %d is %v, %v", i, m, err)
+		}
+	}
+	if highest.Load() > most {
+		t.Errorf("%d at once", highest.Load())
+	}
+}
+
+// TestWhoGivesUpIsRefusedBefore: what does not get its turn while its caller waits
+// is refused, in time to be told, and never begun.
+func TestWhoGivesUpIsRefusedBefore(t *testing.T) {
+	t.Parallel()
+	var begun atomic.Int32
 	entered, leave := make(chan struct{}, 2), make(chan struct{})
-	c, _ := serve(t, 2, func(context.Context, bus.Request) (any, uint64, error) {
+	c, _ := serve(t, 1, func(context.Context, bus.Request) (any, uint64, error) {
+		begun.Add(1)
 		entered <- struct{}{}
 		<-leave
 		return "done", 0, nil
 	})
 	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			if _, err := c.Call(t.Context(), "thing.do", 0, nil, nil); err != nil {
-				t.Error(err)
-			}
-		})
-		<-entered // both run at once
+	wg.Go(func() {
+		if _, err := c.Call(t.Context(), "thing.do", 0, nil, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	<-entered
+	m, err := c.NATS().RequestMsg(&nats.Msg{
+		Subject: "pilots.api.thing.do", Header: nats.Header{api.HeaderTimeout: {"50ms"}},
+	}, time.Minute)
+	if err != nil || m.Header.Get("Nats-Service-Error-Code") != "503" {
+		t.Errorf("who waits 50 ms got %v, %v", m, err)
 	}
-	_, err := c.Call(t.Context(), "thing.do", 0, nil, nil)
-	if pilot.CodeOf(err) != pilot.Unavailable {
-		t.Errorf("the third got %v", err)
+	m, err = c.NATS().RequestMsg(&nats.Msg{
+		Subject: "pilots.api.thing.do", Header: nats.Header{api.HeaderTimeout: {"soon"}},
+	}, time.Minute)
+	if err != nil || m.Header.Get("Nats-Service-Error-Code") != "503" { // once it is its turn it is invalid
+		t.Errorf("who says nonsense got %v, %v", m, err)
 	}
 	close(leave)
 	wg.Wait()
+	m, err = c.NATS().RequestMsg(&nats.Msg{
+		Subject: "pilots.api.thing.do", Header: nats.Header{api.HeaderTimeout: {"soon"}},
+	}, time.Minute)
+	if err != nil || m.Header.Get("Nats-Service-Error-Code") != "400" {
+		t.Errorf("who says nonsense got %v, %v", m, err)
+	}
+	if n := begun.Load(); n != 1 {
+		t.Errorf("%d were begun", n)
+	}
+}
+
+// TestSlowEndpointsHoldUpNoOthers: each kind has turns of its own.
+func TestSlowEndpointsHoldUpNoOthers(t *testing.T) {
+	t.Parallel()
+	s := bustest.JetStream(t)
+	entered, leave := make(chan struct{}, 300), make(chan struct{})
+	stop, err := bustest.Connect(t, s).Serve(t.Context(), bus.Service{
+		Name: "pilots", Version: "1.2.3", Endpoints: []bus.Endpoint{
+			{Name: "slow", Limit: 1, Handle: func(context.Context, bus.Request) (any, uint64, error) {
+				entered <- struct{}{}
+				<-leave
+				return "done", 0, nil
+			}},
+			{Name: "quick", Limit: 1, Handle: func(context.Context, bus.Request) (any, uint64, error) { return "done", 0, nil }},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	c := bustest.Connect(t, s)
+	var wg sync.WaitGroup
+	for range 300 {
+		wg.Go(func() {
+			if _, err := c.Call(t.Context(), "slow", 0, nil, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-entered
+	for range 300 {
+		if _, err := c.Call(t.Context(), "quick", 0, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(leave)
+	wg.Wait()
+}
+
+// TestStopRefusesWhatWaits so that it is asked of another replica at once.
+func TestStopRefusesWhatWaits(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}, 1), make(chan struct{})
+	c, stop := serve(t, 1, func(context.Context, bus.Request) (any, uint64, error) {
+		entered <- struct{}{}
+		<-leave
+		return "done", 0, nil
+	})
+	var answered, refused atomic.Int32
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			switch _, err := c.Call(t.Context(), "thing.do", 0, nil, nil); pilot.CodeOf(err) {
+			case "":
+				answered.Add(1)
+			case pilot.Unavailable:
+				if refused.Add(1) == 19 {
+					close(leave)
+				}
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	<-entered
+	stop()
+	wg.Wait()
+	if answered.Load() != 1 || refused.Load() != 19 {
+		t.Errorf("%d were answered, %d refused", answered.Load(), refused.Load())
+	}
+}
+
+// TestStatisticsCountErrors as 'nats micro stats' shows them: of handlers, of
+// requests that cannot be read, of panics.
+func TestStatisticsCountErrors(t *testing.T) {
+	t.Parallel()
+	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+		switch string(r.Data) {
+		case `"bad"`:
+			return nil, 0, pilot.Errorf(pilot.NotFound, "no such thing")
+		case `"worse"`:
+			panic("the password is 1234")
+		}
+		return "done", 0, nil
+	})
+	for _, ask := range []string{"good", "bad", "good", "worse"} {
+		_, err := c.Call(t.Context(), "thing.do", 0, ask, nil)
+		if (err == nil) != (ask == "good") {
+			t.Errorf("%s: got %v", ask, err)
+		}
+	}
+	for _, subject := range []string{"$SRV.STATS", "$SRV.STATS.pilots"} {
+		m, err := c.NATS().Request(subject, nil, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stats micro.Stats
+		if err := json.Unmarshal(m.Data, &stats); err != nil || len(stats.Endpoints) != 1 {
+			t.Fatalf("%s gives %s, %v", subject, m.Data, err)
+		}
+		e := stats.Endpoints[0]
+		if e.Name != "thing-do" || e.QueueGroup != "q" || e.NumRequests != 4 || e.NumErrors != 2 || e.LastError != "internal: internal error" ||
+			e.ProcessingTime <= 0 || string(e.Data) != `{"answering":0,"waiting":0}` || strings.Contains(string(m.Data), "1234") {
+			t.Errorf("%s gives %s", subject, m.Data)
+		}
+	}
+	m, err := c.NATS().Request("$SRV.PING", nil, time.Minute)
+	var ping micro.Ping
+	if err != nil || json.Unmarshal(m.Data, &ping) != nil || ping.Name != "pilots" || ping.Type != micro.PingResponseType {
+		t.Fatalf("ping gives %v, %v", m, err)
+	}
+	if _, err := c.NATS().Request("$SRV.INFO.pilots."+ping.ID, nil, time.Minute); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestStopAnswersWhatIsUnderWay(t *testing.T) {

@@ -3,6 +3,8 @@ package service_test
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,4 +93,68 @@ func leastOf(b *testing.B, user, far *nats.Conn) func(n int) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkCrowd is many clients at once, each of which asks for a pilot again and
+// again, with a connection of its own: nobody is refused.
+func BenchmarkCrowd(b *testing.B) {
+	const clients = 512
+	server := bustest.JetStream(b)
+	user, far := bustest.Connect(b, server), bustest.Connect(b, server)
+	if err := user.Ensure(b.Context(), bus.StreamConfig{}); err != nil {
+		b.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(b.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- service.Manager(ctx, far, service.ManagerOptions{Ready: func() { close(ready) }})
+	}()
+	<-ready
+	of, seq := submitted(b, user)
+	conns := make([]*bus.Conn, clients)
+	for i := range conns {
+		conns[i] = bustest.Connect(b, server)
+	}
+	var asked, refused atomic.Int64
+	var slowest atomic.Int64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for _, c := range conns {
+		wg.Go(func() {
+			for asked.Add(1) <= int64(b.N) {
+				began := time.Now()
+				ask, stop := context.WithTimeout(b.Context(), 5*time.Second)
+				var a api.PilotsAnswer
+				if _, err := c.Call(ask, "pilot.get", seq, api.GetRequest{Manager: of}, &a); err != nil || len(a.Pilots) != 1 {
+					refused.Add(1)
+				}
+				stop()
+				slowest.Store(max(slowest.Load(), int64(time.Since(began))))
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "answers/s")
+	b.ReportMetric(float64(refused.Load()), "refused")
+	b.ReportMetric(time.Duration(slowest.Load()).Seconds()*1e3, "ms/slowest")
+	leave()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
+}
+
+// submitted makes a manager with a pilot.
+func submitted(b *testing.B, user *bus.Conn) (manager pilot.UID, seq uint64) {
+	b.Helper()
+	var of api.ManagerAnswer
+	if _, err := user.Call(b.Context(), "manager.create", 0, api.CreateRequest{}, &of); err != nil {
+		b.Fatal(err)
+	}
+	d := pilot.Description{Resource: "localhost", Cores: 1, Runtime: pilot.Runtime(time.Minute), Executable: "/bin/true"}
+	seq, err := user.Call(b.Context(), "pilot.submit", 0, api.SubmitRequest{Manager: of.Manager.UID, Pilots: []pilot.Description{d}}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return of.Manager.UID, seq
 }

@@ -53,7 +53,7 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if s.Refused == nil {
 		s.Refused = func(string, pilot.Code) {}
 	}
-	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger), desk: newDesk(&s)}
+	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger), discovery: newDiscovery(&s)}
 	for i := range s.Endpoints {
 		if err := serving.open(ctx, &s.Endpoints[i]); err != nil {
 			serving.drain()
@@ -73,12 +73,12 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 
 // serving is one Serve. What Serve has made does not change afterwards.
 type serving struct {
-	conn     *Conn
-	service  Service
-	refusals refusals
-	desk     *desk
-	subs     []*nats.Subscription
-	turns    []*turns
+	conn      *Conn
+	service   Service
+	refusals  refusals
+	discovery *discovery
+	subs      []*nats.Subscription
+	turns     []*turns
 }
 
 // stopGrace is how long requests may still arrive that were sent before stop.
@@ -123,7 +123,7 @@ func (s *serving) open(ctx context.Context, e *Endpoint) error {
 	}
 	q := newTurns(e.Limit)
 	s.turns = append(s.turns, q)
-	count := s.desk.add(e.Name, q)
+	count := s.discovery.add(e.Name, q)
 	return s.subscribe(group+"."+e.Name, micro.DefaultQueueGroup, func(m *nats.Msg) {
 		if !answerable(m.Reply) {
 			s.refusals.reply(m.Reply)

@@ -75,11 +75,11 @@ func (q *turns) admit(t *turn) error {
 		go q.run(t)
 		return nil
 	case q.held+t.size > q.room:
-		return q.busy("and more than these there is no room for")
+		return q.busy("and there is no room for more")
 	}
 	q.held += t.size
 	at := q.waiting.PushBack(t)
-	// A tenth earlier than whoever asks gives up, so that he gets to know that
+	// A tenth earlier than whoever asks gives up, so that it is told that
 	// nothing has happened.
 	t.expiry = time.AfterFunc(t.patience-t.patience/10, func() { q.expire(at) })
 	return nil

@@ -12,11 +12,11 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// desk tells about a service what NATS micro services tell about themselves
+// discovery answers the PING, INFO and STATS of NATS micro services for one service
 // (ADR-32 of nats-io/nats-architecture-and-design, nats.go v1.55 micro). Package
 // micro counts only what its handlers have answered when they return: neither the
 // errors nor the time of those that answer from a goroutine of their own.
-type desk struct {
+type discovery struct {
 	identity micro.ServiceIdentity
 	started  time.Time
 
@@ -25,8 +25,8 @@ type desk struct {
 	loads []*turns               // the same
 }
 
-func newDesk(s *Service) *desk {
-	return &desk{
+func newDiscovery(s *Service) *discovery {
+	return &discovery{
 		identity: micro.ServiceIdentity{
 			Name: s.Name, ID: nuid.Next(), Version: s.Version,
 			Metadata: map[string]string{"epoch": strconv.FormatInt(s.Epoch, 10)},
@@ -37,7 +37,7 @@ func newDesk(s *Service) *desk {
 
 // add makes an endpoint known and gives what counts its answers; err is what was
 // answered instead of an answer.
-func (d *desk) add(name string, load *turns) (count func(took time.Duration, err error)) {
+func (d *discovery) add(name string, load *turns) (count func(took time.Duration, err error)) {
 	stats := &micro.EndpointStats{
 		Name: strings.ReplaceAll(name, ".", "-"), Subject: group + "." + name, QueueGroup: micro.DefaultQueueGroup,
 	}
@@ -57,11 +57,11 @@ func (d *desk) add(name string, load *turns) (count func(took time.Duration, err
 	}
 }
 
-func (d *desk) ping() any {
+func (d *discovery) ping() any {
 	return micro.Ping{ServiceIdentity: d.identity, Type: micro.PingResponseType}
 }
 
-func (d *desk) info() any {
+func (d *discovery) info() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	info := micro.Info{ServiceIdentity: d.identity, Type: micro.InfoResponseType, Description: "pilot jobs"}
@@ -77,7 +77,7 @@ type load struct {
 	Waiting   int `json:"waiting"`   // for their turn
 }
 
-func (d *desk) statistics() any {
+func (d *discovery) statistics() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := micro.Stats{ServiceIdentity: d.identity, Type: micro.StatsResponseType, Started: d.started}
@@ -95,9 +95,9 @@ func (d *desk) statistics() any {
 // for this replica by its id.
 func (s *serving) introduce() error {
 	for verb, tell := range map[micro.Verb]func() any{
-		micro.PingVerb: s.desk.ping, micro.InfoVerb: s.desk.info, micro.StatsVerb: s.desk.statistics,
+		micro.PingVerb: s.discovery.ping, micro.InfoVerb: s.discovery.info, micro.StatsVerb: s.discovery.statistics,
 	} {
-		for _, of := range [][2]string{{"", ""}, {s.service.Name, ""}, {s.service.Name, s.desk.identity.ID}} {
+		for _, of := range [][2]string{{"", ""}, {s.service.Name, ""}, {s.service.Name, s.discovery.identity.ID}} {
 			subject, err := micro.ControlSubject(verb, of[0], of[1])
 			if err != nil {
 				return err

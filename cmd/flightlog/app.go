@@ -166,14 +166,17 @@ type action func(ctx context.Context, c *client.Client, args []string) error
 // check is what a command knows to be wrong without the service.
 type check func(args []string) error
 
-// terminal says whether w is one, and how wide.
+// terminal says whether w is one, and how wide; 0: it does not say.
 func terminal(w any) (width int, ok bool) {
 	f, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
-	return width, err == nil
+	if err != nil {
+		return 0, true
+	}
+	return width, true
 }
 
 // or gives the first of the texts that is not empty.

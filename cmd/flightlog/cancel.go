@@ -110,7 +110,7 @@ func (a *app) canceled(gone []canceledPilot) result {
 	r.text = func(p *page) {
 		rows := make([][]string, len(gone))
 		for i, x := range gone {
-			rows[i] = []string{a.name(x.Manager, x.UID), p.state(x.State)}
+			rows[i] = []string{a.name(x.Manager, x.UID), x.State.String()}
 		}
 		p.table([]string{"PILOT", "STATE"}, rows)
 	}

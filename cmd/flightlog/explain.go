@@ -40,7 +40,7 @@ func (a *app) explain() *cobra.Command {
 // explanation writes why a pilot is as it is, as seen from now.
 func (p *page) explanation(name string, x *api.ExplainAnswer, now time.Time) {
 	p.field("pilot", name)
-	p.field("state", p.state(x.Pilot.State)+" for "+short(now.Sub(x.Since)))
+	p.stateField(x.Pilot.State, " for "+short(now.Sub(x.Since)))
 	p.field("why", x.Why)
 	p.field("asked for", wish(&x.Pilot))
 	if c := x.Pilot.Cancel; c != nil {
@@ -65,10 +65,10 @@ func (p *page) explanation(name string, x *api.ExplainAnswer, now time.Time) {
 	}
 }
 
-// lines writes each line of a text as a field.
+// lines writes each line of a payload's output as a field.
 func (p *page) lines(name, text string) {
-	for line := range strings.Lines(text) {
-		p.field(name, line)
+	for line := range strings.SplitSeq(text, "\n") {
+		p.field(name, screen(line))
 	}
 }
 

@@ -87,8 +87,7 @@ func (a *app) lastWords(ctx context.Context, groups []group, all []api.Pilot) []
 			continue
 		}
 		if l, err := groups[at].Pilot(all[i].UID).Logs(ctx); err == nil {
-			text := strings.TrimSpace(l.Stderr)
-			words[i] = clip(text[strings.LastIndexByte(text, '\n')+1:], 200)
+			words[i] = clip(lastLine(l.Stderr), 200)
 		}
 	}
 	return words
@@ -116,7 +115,7 @@ func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	d := &x.Description
 	p.field("pilot", x.UID)
 	p.field("manager", x.Manager)
-	p.field("state", p.state(x.State))
+	p.stateField(x.State, "")
 	if x.State.Live() {
 		p.field("why", explain.Why(x)) // the others have a cause
 	}
@@ -160,15 +159,17 @@ func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	p.field("position", fmt.Sprint(x.Seq))
 }
 
-// field writes a name and a value, unless there is none.
+// stateField writes a state in its colour, and what is to be said behind it.
+func (p *page) stateField(s pilot.State, more string) {
+	p.raw(fmt.Sprintf("%-12s %s", "state", p.state(s)) + oneLine(more))
+}
+
+// field writes a name and a value, which may be foreign, unless there is none.
 func (p *page) field(name, value string) {
 	if value == "" || value == "-" {
 		return
 	}
-	if !strings.Contains(value, "\x1b[") { // our own colours pass
-		value = oneLine(value)
-	}
-	p.line("%-12s %s", name, value)
+	p.raw(fmt.Sprintf("%-12s %s", name, oneLine(value)))
 }
 
 func granted(x *api.Pilot) string {

@@ -51,7 +51,7 @@ func historyOf(all []api.Event) result {
 		for i, e := range seen {
 			state := ""
 			if e.State != nil {
-				state = p.state(*e.State)
+				state = e.State.String()
 			}
 			rows[i] = []string{
 				fmt.Sprint(e.Seq), clock(e.Time, now), since(seen, i), string(e.Kind), state, e.Actor, eventText(&e),
@@ -153,7 +153,7 @@ func once(line string) string {
 	return line
 }
 
-// tail writes output of a payload. On a terminal it is kept from driving it.
+// tail writes output of a payload.
 func (p *page) tail(name, text string) {
 	if text == "" {
 		return
@@ -161,11 +161,5 @@ func (p *page) tail(name, text string) {
 	if p.header {
 		p.line("--- %s", name)
 	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		if p.width > 0 {
-			line = oneLine(line)
-		}
-		p.line("%s", line)
-	}
+	p.foreign(strings.TrimSuffix(text, "\n"))
 }

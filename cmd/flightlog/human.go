@@ -111,11 +111,6 @@ func clip(s string, n int) string {
 	return string(letters[:n-1]) + "…"
 }
 
-// oneLine keeps foreign words from breaking a table or driving a terminal.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u009b' }), " ")
-}
-
 // stamp shows a time in full where there is room for it.
 func stamp(t *time.Time, now time.Time) string {
 	if t == nil || t.IsZero() {

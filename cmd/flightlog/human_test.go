@@ -42,13 +42,6 @@ func TestPastReadsTimes(t *testing.T) {
 	}
 }
 
-func TestForeignWordsDoNotDriveATerminal(t *testing.T) {
-	t.Parallel()
-	if got := oneLine("a\x1b[31mb\nc\u009bd"); got != "a [31mb c d" {
-		t.Errorf("got %q", got)
-	}
-}
-
 func TestTheProgressLineCountsWhatIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	b := board{width: 80, at: map[string]pilot.State{"m/p": 0, "m/q": 0}, counts: map[pilot.State]int{0: 2}}

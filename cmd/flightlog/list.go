@@ -62,7 +62,7 @@ func (a *app) pilots(all []api.Pilot) result {
 		for i := range all {
 			x := &all[i]
 			rows[i] = []string{
-				x.UID, x.Manager, x.Resource, p.state(x.State), size(&x.Description),
+				x.UID, x.Manager, x.Resource, x.State.String(), size(&x.Description),
 				ago(x.SubmittedAt, now), ran(x, now), remark(x),
 			}
 		}

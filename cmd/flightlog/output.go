@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -33,24 +36,15 @@ func (a *app) print(r result) error {
 	a.printed = true
 	switch a.output {
 	case outJSON:
-		enc := json.NewEncoder(a.stdout)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r.value)
+		return a.printJSON(r.value, "  ")
 	case outYAML:
-		b, err := yaml.Marshal(r.value)
-		if err != nil {
-			return err
-		}
-		_, err = a.stdout.Write(b)
-		return err
+		return a.printYAML("", r.value)
 	case outQuiet:
+		p := a.page()
 		for _, name := range r.names {
-			if _, err := fmt.Fprintln(a.stdout, name); err != nil {
-				return err
-			}
+			p.foreign(name)
 		}
-		return nil
+		return p.err
 	default:
 		p := a.page()
 		r.text(p)
@@ -58,29 +52,76 @@ func (a *app) print(r result) error {
 	}
 }
 
+// printJSON writes a value as JSON that any terminal can be given.
+func (a *app) printJSON(value any, indent string) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", indent)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(escaped(b.Bytes(), unicode.MaxRune))
+	return err
+}
+
+// printYAML writes a value behind a first line.
+func (a *app) printYAML(first string, value any) error {
+	b, err := json.Marshal(value)
+	if err == nil {
+		b, err = yaml.JSONToYAML(escaped(b, 0xffff)) // which reads JSON as YAML: no raw controls, no pairs of \u
+	}
+	if err != nil {
+		return err
+	}
+	text := first + string(b)
+	if _, isTerminal := terminal(a.stdout); isTerminal {
+		text = safe(text)
+	}
+	_, err = io.WriteString(a.stdout, text)
+	return err
+}
+
 // page is where text for people goes.
 type page struct {
-	w       io.Writer
-	width   int // 0: not a terminal
-	colored bool
-	header  bool
-	err     error
+	w        io.Writer
+	terminal bool
+	width    int // 0: not known, or not a terminal
+	colored  bool
+	header   bool
+	err      error
 }
 
 func (a *app) page() *page {
 	width, isTerminal := terminal(a.stdout)
 	colored := a.color == "always" || a.color == "auto" && isTerminal && a.getenv("NO_COLOR") == ""
-	return &page{w: a.stdout, width: width, colored: colored, header: !a.noHeader}
+	return &page{w: a.stdout, terminal: isTerminal, width: width, colored: colored, header: !a.noHeader}
 }
 
-// line writes one line.
-func (p *page) line(format string, args ...any) {
+// line writes one line, or several, without what could drive a terminal.
+func (p *page) line(format string, args ...any) { p.raw(safe(fmt.Sprintf(format, args...))) }
+
+// raw writes what is ours, or made safe already, with an end of line.
+func (p *page) raw(text string) {
 	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+		_, p.err = io.WriteString(p.w, text+"\n")
 	}
 }
 
-// table writes rows under a header, without lines between them.
+// foreign writes text that is not ours byte by byte, for programs that read it;
+// on a terminal each line as the terminal would show it in the end.
+func (p *page) foreign(text string) {
+	if !p.terminal {
+		p.raw(text)
+		return
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		p.raw(screen(line))
+	}
+}
+
+// table writes rows under a header, without lines between them. Cells may be
+// foreign text; those under STATE get the colours of states.
 func (p *page) table(header []string, rows [][]string) {
 	t := table.NewWriter()
 	style := table.StyleDefault
@@ -92,6 +133,9 @@ func (p *page) table(header []string, rows [][]string) {
 		t.Style().Box.UnfinishedRow = "+"
 	}
 	t.SuppressTrailingSpaces()
+	if at := slices.Index(header, stateColumn); at >= 0 {
+		t.SetColumnConfigs([]table.ColumnConfig{{Number: at + 1, Transformer: p.stateCell}})
+	}
 	if p.header {
 		t.AppendHeader(row(header))
 	}
@@ -99,7 +143,7 @@ func (p *page) table(header []string, rows [][]string) {
 		t.AppendRow(row(r))
 	}
 	if len(rows) > 0 || p.header {
-		p.line("%s", t.Render())
+		p.raw(t.Render())
 	}
 }
 
@@ -140,9 +184,21 @@ func widthOf(header []string, rows [][]string) int {
 func row(cells []string) table.Row {
 	r := make(table.Row, len(cells))
 	for i, c := range cells {
-		r[i] = c
+		r[i] = oneLine(c)
 	}
 	return r
+}
+
+// stateColumn is the heading of the column that shows states.
+const stateColumn = "STATE"
+
+// stateCell shows a cell of that column.
+func (p *page) stateCell(cell any) string {
+	said := fmt.Sprint(cell)
+	if s, err := pilot.ParseState(said); err == nil && s.String() == said {
+		return p.state(s)
+	}
+	return said
 }
 
 // stateColors are for people who look for what went wrong.
@@ -160,7 +216,8 @@ func (p *page) state(s pilot.State) string {
 	return text.Colors{c}.EscapeSeq() + s.String() + text.Reset.EscapeSeq()
 }
 
-// tell writes a line to stderr; where that fails there is nobody to tell it.
+// tell writes a line to stderr, without what could drive a terminal; where that
+// fails there is nobody to tell it.
 func (a *app) tell(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...)
+	_, _ = io.WriteString(a.stderr, safe(fmt.Sprintf(format, args...))+"\n")
 }

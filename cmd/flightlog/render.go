@@ -70,5 +70,5 @@ func (p *page) rendered(r *api.RenderAnswer) {
 		p.line("note    %s", oneLine(n))
 	}
 	p.line("")
-	p.line("%s", strings.TrimSuffix(r.Script, "\n"))
+	p.foreign(strings.TrimSuffix(r.Script, "\n"))
 }

@@ -169,7 +169,7 @@ func (a *app) stood(w *waited) result {
 	return result{value: w, text: func(p *page) {
 		rows := make([][]string, len(w.Pilots))
 		for i, x := range w.Pilots {
-			rows[i] = []string{a.name(x.Manager, x.UID), p.state(x.State), yesNo(x.Reached), clip(x.remark, 60)}
+			rows[i] = []string{a.name(x.Manager, x.UID), x.State.String(), yesNo(x.Reached), clip(x.remark, 60)}
 		}
 		p.table([]string{"PILOT", "STATE", "REACHED", "REMARK"}, rows)
 	}}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
@@ -156,17 +154,12 @@ func (a *app) change(p *page, ch *client.Change) error {
 	a.printed = true
 	switch a.output {
 	case outJSON:
-		return json.NewEncoder(a.stdout).Encode(valueOf(ch))
+		return a.printJSON(valueOf(ch), "")
 	case outYAML:
-		b, err := yaml.Marshal(valueOf(ch))
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(a.stdout, "---\n%s", b)
-		return err
+		return a.printYAML("---\n", valueOf(ch))
 	case outQuiet:
-		_, err := fmt.Fprintln(a.stdout, a.name(ch.Pilot.Manager, ch.Pilot.UID))
-		return err
+		p.foreign(a.name(ch.Pilot.Manager, ch.Pilot.UID))
+		return p.err
 	default:
 		p.change(a.changeFormat(), a.name(ch.Pilot.Manager, ch.Pilot.UID), ch)
 		return p.err
@@ -182,7 +175,7 @@ func (p *page) change(format, name string, ch *client.Change) {
 	if colored := p.state(ch.Pilot.State); colored != ch.Pilot.State.String() {
 		state = colored + fmt.Sprintf("%*s", 14-len(ch.Pilot.State.String()), "")
 	}
-	p.line("%s", strings.TrimRight(fmt.Sprintf(format, at, name, state, oneLine(what(ch))), " "))
+	p.raw(strings.TrimRight(fmt.Sprintf(format, at, oneLine(name), state, oneLine(what(ch))), " "))
 }
 
 // what says in words what a change brought.

@@ -82,12 +82,13 @@ func take(known *resource.Catalogue, label, schema string) *snapshot {
 	if label == "" {
 		return &snapshot{} // a fault already
 	}
-	if _, err := known.Resolve(label, ""); err != nil {
-		return &snapshot{label: label, schema: schema, field: "resource", reason: err.Error()}
-	}
 	cfg, err := known.Resolve(label, schema)
 	if err != nil {
-		return &snapshot{label: label, schema: schema, field: "access_schema", reason: err.Error()}
+		field := "access_schema"
+		if _, without := known.Resolve(label, ""); without != nil {
+			field, err = "resource", without
+		}
+		return &snapshot{label: label, schema: schema, field: field, reason: err.Error()}
 	}
 	s := &snapshot{label: cfg.Label, schema: cfg.Schema, cfg: cfg, notices: known.Notices(label, schema)}
 	s.config, s.digest = cfg.Canonical()

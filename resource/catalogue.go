@@ -20,11 +20,18 @@ type Catalogue struct {
 	layers  []Layer
 	entries map[string]object
 	aliases map[string]string
+	broken  map[brokenPart][]Fault
+}
+
+// brokenPart is what of a site cannot be used.
+type brokenPart struct {
+	site string
+	part
 }
 
 // NewCatalogue merges layers, each over those before it.
 func NewCatalogue(layers ...Layer) *Catalogue {
-	c := &Catalogue{entries: map[string]object{}, aliases: map[string]string{}}
+	c := &Catalogue{entries: map[string]object{}, aliases: map[string]string{}, broken: map[brokenPart][]Fault{}}
 	for _, l := range layers {
 		c.lay(l)
 	}
@@ -35,6 +42,7 @@ func NewCatalogue(layers ...Layer) *Catalogue {
 func (c *Catalogue) With(l Layer) *Catalogue {
 	more := &Catalogue{
 		layers: slices.Clone(c.layers), entries: maps.Clone(c.entries), aliases: maps.Clone(c.aliases),
+		broken: maps.Clone(c.broken),
 	}
 	more.lay(l)
 	return more
@@ -49,6 +57,9 @@ func (c *Catalogue) lay(l Layer) {
 		}
 		maps.Copy(c.aliases, s.renamed)
 		maps.Copy(c.aliases, s.aliases)
+		for what, faults := range s.broken {
+			c.broken[brokenPart{s.Name, what}] = faults
+		}
 	}
 }
 
@@ -121,15 +132,25 @@ func (c *Catalogue) Notices(label, schema string) []string {
 // Resolve gives the configuration of a label or alias under an access schema;
 // an empty schema is the resource's default. Code not_found: there is no such
 // resource, or the schema's name leads nowhere; it names what is known. Code
-// invalid: the resource cannot be used as it is configured.
+// invalid: the resource cannot be used as it is configured; the cause is a
+// *FileError where a file that speaks of it is wrong.
 func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
 	label = c.label(label)
+	site, host, _ := strings.Cut(label, ".")
+	for _, what := range []part{{}, {host: host}} {
+		if err := c.refuses(site, what, label, ""); err != nil {
+			return nil, err
+		}
+	}
 	o, ok := c.entries[label]
 	if !ok {
 		return nil, c.unknown(label)
 	}
 	schema, section, err := follow(label, o, schema)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.refuses(site, part{host, schema}, label, schema); err != nil {
 		return nil, err
 	}
 	o = merge(o, section)
@@ -144,6 +165,22 @@ func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
 		return nil, pilot.Errorf(pilot.Invalid, "resource %s has no job_manager_endpoint%s", label, under(schema))
 	}
 	return cfg, nil
+}
+
+// refuses is an error if a file made that part of a site unusable.
+func (c *Catalogue) refuses(site string, what part, label, schema string) error {
+	faults := c.broken[brokenPart{site, what}]
+	if len(faults) == 0 {
+		return nil
+	}
+	said := faults[0].String()
+	if more := len(faults) - 1; more > 0 {
+		said += fmt.Sprintf(" (and %d more)", more)
+	}
+	return &pilot.Error{
+		Code: pilot.Invalid, Err: &FileError{Faults: faults},
+		Message: fmt.Sprintf("resource %s cannot be used%s until its file is mended and read again: %s", label, under(schema), said),
+	}
 }
 
 func under(schema string) string {

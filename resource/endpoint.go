@@ -14,6 +14,8 @@ import (
 // Endpoint is where and how jobs are submitted, or files are put:
 //
 //	<system>[+<transport>]://[<user>@]<host>[:<port>]/[<path>][?<options>]
+//
+// An empty port, as in slurm://host:/home/, is none: RADICAL-Pilot took such URLs.
 type Endpoint struct {
 	System    string     // fork, slurm, … for jobs; file for files
 	Transport string     // ssh, gsissh or go; empty: this machine
@@ -146,8 +148,8 @@ func (e *Endpoint) authority(s string) string {
 			return "has no host between brackets"
 		}
 		port = strings.TrimPrefix(port, ":")
-	} else if host, port, ok = strings.Cut(s, ":"); ok && port == "" {
-		return "has an empty port"
+	} else {
+		host, port, _ = strings.Cut(s, ":")
 	}
 	extra := "_.-:"
 	if e.Transport == "go" {

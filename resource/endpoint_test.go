@@ -84,10 +84,23 @@ func TestEndpointsWithoutAWay(t *testing.T) {
 	}
 }
 
+func TestAnEmptyPortIsNone(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"slurm://cluster1.example.org:/home/":        "slurm://cluster1.example.org/home/",
+		"slurm+ssh://me@cluster1.example.org:/home/": "slurm+ssh://me@cluster1.example.org/home/",
+		"slurm://h:": "slurm://h", "sftp://h:/": "sftp://h/", "slurm://h:?a=b": "slurm://h?a=b", "slurm+ssh://[fe80::1]:/": "slurm+ssh://[fe80::1]/",
+	} {
+		if got, err := resource.ParseEndpoint(raw); err != nil || got.Port != 0 || got.String() != want {
+			t.Errorf("%s: %s, %v; want %s", raw, got, err, want)
+		}
+	}
+}
+
 func TestHostileEndpoints(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{
-		"", "://", "localhost", "slurm", "slurm:/h", "SLURM://h", "slurm+ssh://", "slurm+ssh:///x", "slurm://h:", "slurm://h:0", "slurm://h:65536",
+		"", "://", "localhost", "slurm", "slurm:/h", "SLURM://h", "slurm+ssh://", "slurm+ssh:///x", "slurm://h:0", "slurm://h:65536",
 		"slurm://h:-1", "slurm://h:22:22", "slurm+ssh://-oProxyCommand=x/", "slurm+ssh://-h/", "slurm+ssh://h;id/", "slurm+ssh://$(id)/", "slurm+ssh://`id`/",
 		"slurm+ssh://a b/", "slurm+ssh://h\n/", "slurm+ssh://h/\x00", "slurm+ssh://h/\xff", "slurm+ssh://u:secret@h/", "slurm+ssh://@h/", "slurm+ssh://-l@h/",
 		"slurm://h/?a=%zz", "slurm://h/?a=%0a", "slurm://h/?a b=c", "slurm://h/?a;b", "slurm://h/?%22=1", "slurm://[::1/", "slurm://[]/", "slurm://[h]/", "slurm://[::1]x/",

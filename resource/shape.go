@@ -19,6 +19,7 @@ import (
 type shaper struct {
 	*document
 	faults []Fault
+	wrong  map[string][]Fault // those of access schemas of the host at hand, by schema
 }
 
 func (s *shaper) add(path, format string, args ...any) {

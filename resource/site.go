@@ -18,7 +18,12 @@ type Site struct {
 	hosts   map[string]object // by key; in the form of 2025
 	aliases map[string]string // old name → label
 	renamed map[string]string // key that cannot be in a label → label
+	broken  map[part][]Fault  // what of it cannot be used, and why
 }
+
+// part is what of a site a fault makes unusable: an access schema of a host, a
+// host, or all of the site where both are empty.
+type part struct{ host, schema string }
 
 // Labels are the resources the file speaks of, sorted.
 func (s *Site) Labels() []string {
@@ -39,27 +44,66 @@ func (s *Site) Aliases() map[string]string { return maps.Clone(s.aliases) }
 // are both of ornl. A refusal has code invalid and a *FileError with all
 // faults as its cause.
 func Parse(file string, b []byte) (*Site, error) {
+	s, faults := ParseSound(file, b)
+	if len(faults) > 0 {
+		return nil, refuse(faults)
+	}
+	return s, nil
+}
+
+// ParseSound reads a file as Parse does and gives, with all faults, what is sound
+// of it: resources and access schemas that a fault is about are known and cannot be
+// used (Resolve tells the fault), and neither can any of the site where nothing of
+// the file could be read. For services, which one file is not to keep from starting.
+func ParseSound(file string, b []byte) (*Site, []Fault) {
 	d, err := read(file, b)
 	if err != nil {
-		return nil, err
+		return Broken(file, FaultsOf(file, err)...)
 	}
-	s := &Site{Name: siteOf(file), File: file, hosts: map[string]object{}, aliases: map[string]string{}, renamed: map[string]string{}}
+	s := &Site{Name: siteOf(file), File: file, hosts: map[string]object{}, aliases: map[string]string{}, renamed: map[string]string{}, broken: map[part][]Fault{}}
 	sh := shaper{document: d}
+	resources := 0
 	for _, name := range slices.Sorted(maps.Keys(d.root)) {
 		if name == "aliases" {
 			s.aliases = sh.aliases(d.root[name])
 			continue
 		}
-		host := s.hostOf(name)
+		resources++
+		host, before := s.hostOf(name), len(sh.faults)
 		if _, taken := s.hosts[host]; taken {
 			sh.add(name, "is called %s, and so is another", s.Name+"."+host)
 		}
 		s.hosts[host] = sh.host(name, host, d.root[name])
+		s.breaks(host, sh.faults[before:], sh.wrong)
+		if !pilot.ValidToken(host) { // nobody can ask for it
+			delete(s.hosts, host)
+		}
 	}
-	if len(s.hosts) > 0 && !pilot.ValidToken(s.Name) {
+	nameless := resources > 0 && !pilot.ValidToken(s.Name)
+	if nameless {
 		sh.add("", "the site, which is the file's name without resource_ and ending, %s", pilot.TokenRule)
 	}
-	return s.done(&sh)
+	s.done(&sh)
+	if nameless {
+		return Broken(file, sh.faults...)
+	}
+	return s, sh.faults
+}
+
+// Broken is the site of a file of which nothing could be read, and why not.
+func Broken(file string, faults ...Fault) (*Site, []Fault) {
+	return &Site{Name: siteOf(file), File: file, broken: map[part][]Fault{{}: faults}}, faults
+}
+
+// breaks notes what faults make unusable: access schemas, where all are about those.
+func (s *Site) breaks(host string, faults []Fault, schemas map[string][]Fault) {
+	for name, of := range schemas {
+		s.broken[part{host, name}] = of
+		faults = faults[min(len(of), len(faults)):]
+	}
+	if len(faults) > 0 {
+		s.broken[part{host: host}] = faults
+	}
 }
 
 // ParseResource reads the configuration of one resource without a key around
@@ -77,18 +121,19 @@ func ParseResource(file, label string, b []byte) (*Site, error) {
 	site, host, _ := strings.Cut(label, ".")
 	s := &Site{Name: site, File: file}
 	s.hosts = map[string]object{host: sh.host("", host, d.root)}
-	return s.done(&sh)
-}
-
-func (s *Site) done(sh *shaper) (*Site, error) {
+	s.done(&sh)
 	if len(sh.faults) > 0 {
-		slices.SortStableFunc(sh.faults, func(a, b Fault) int { return a.Line - b.Line })
 		return nil, refuse(sh.faults)
 	}
+	return s, nil
+}
+
+// done puts the faults in the order of the file, and tells what stands there twice.
+func (s *Site) done(sh *shaper) {
+	sh.faults = slices.SortedStableFunc(slices.Values(sh.faults), func(a, b Fault) int { return a.Line - b.Line })
 	for _, path := range sh.twice {
 		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s stands there twice; the last one counts", sh.file, shown(path)))
 	}
-	return s, nil
 }
 
 // siteOf strips a file's name to that of its site.
@@ -126,18 +171,23 @@ func (s *shaper) aliases(v any) map[string]string {
 	for name, label := range o {
 		at := join("aliases", name)
 		to, ok := label.(string)
-		if !ok || !pilot.ValidLabel(to) {
+		ok = ok && pilot.ValidLabel(to)
+		if !ok {
 			s.add(at, "must be a label, <site>.<host>, not %s", kindOf(label))
 		}
 		if name == "" || shown(name) != name {
 			s.add(at, "an old name has 1 to 150 printable characters")
+			ok = false
 		}
-		out[name] = to
+		if ok {
+			out[name] = to
+		}
 	}
 	return out
 }
 
 func (s *shaper) host(path, host string, v any) object {
+	s.wrong = map[string][]Fault{}
 	if !pilot.ValidToken(host) {
 		s.add(path, "the key of a resource %s", pilot.TokenRule)
 	}
@@ -174,9 +224,10 @@ func (s *shaper) schemas(path string, v any) any {
 	}
 	out := make(object, len(o))
 	for _, name := range slices.Sorted(maps.Keys(o)) {
-		at := join(path, name)
+		at, before := join(path, name), len(s.faults)
 		if name == "" || shown(name) != name {
 			s.add(at, "the name of a schema has 1 to 150 printable characters")
+			continue // and the resource cannot be used
 		}
 		switch schema := o[name].(type) {
 		case nil:
@@ -187,6 +238,10 @@ func (s *shaper) schemas(path string, v any) any {
 			out[name] = s.object(at, schema, keys)
 		default:
 			s.add(at, "must be an object of endpoints or the name of another schema, not %s", kindOf(schema))
+			out[name] = object{}
+		}
+		if len(s.faults) > before {
+			s.wrong[name] = slices.Clone(s.faults[before:])
 		}
 	}
 	return out

@@ -52,45 +52,52 @@ func ResourceDirs(getenv func(string) string, radical bool) []ResourceDir {
 
 // Resources reads the directories and gives the catalogue of all layers, with
 // what is odd about it without being wrong. A directory that does not exist
-// is an empty one. Code invalid: the cause, a *resource.FileError, names every
-// fault of every file, for a service that left one out would take pilots for
-// what their user does not mean.
-func Resources(dirs []ResourceDir) (*resource.Catalogue, []string, error) {
+// is an empty one. What is wrong in a file makes nothing unusable but what it is
+// about, for one file is no reason not to start: pilots for that are refused with
+// the fault, for a service that left it out would take them for what their user
+// does not mean. Code invalid: a directory cannot be read.
+func Resources(dirs []ResourceDir) (*resource.Catalogue, Findings, error) {
 	embedded, err := resource.Embedded()
 	if err != nil {
-		return nil, nil, err
+		return nil, Findings{}, err
 	}
 	all := resource.NewCatalogue(embedded)
-	var notices []string
-	var faults []resource.Fault
+	var found Findings
 	for _, d := range dirs {
-		l, wrong := d.read()
+		l, wrong, err := d.read()
+		if err != nil {
+			return nil, Findings{}, &pilot.Error{Code: pilot.Invalid, Op: "resources", Err: err}
+		}
 		for _, s := range l.Sites {
-			notices = append(notices, s.Notices...)
+			found.Notices = append(found.Notices, s.Notices...)
 		}
 		all = all.With(l)
-		faults = append(faults, wrong...)
-	}
-	if len(faults) > 0 {
-		return nil, nil, &pilot.Error{Code: pilot.Invalid, Op: "resources", Err: &resource.FileError{Faults: faults}}
+		found.Faults = append(found.Faults, wrong...)
 	}
 	for _, label := range all.Labels() {
-		if _, err := all.Resolve(label, ""); err != nil {
-			notices = append(notices, err.Error()) // whoever asks for it is told the same
+		_, err := all.Resolve(label, "")
+		if _, told := errors.AsType[*resource.FileError](err); err != nil && !told {
+			found.Notices = append(found.Notices, err.Error()) // whoever asks for it is told the same
 		}
 	}
-	return all, notices, nil
+	return all, found, nil
+}
+
+// Findings are what is to be said about files of resources.
+type Findings struct {
+	Notices []string         // what is odd without being wrong
+	Faults  []resource.Fault // what is wrong: pilots for that are refused
 }
 
 // read reads the files of a directory in the order of their names.
-func (d ResourceDir) read() (resource.Layer, []resource.Fault) {
+func (d ResourceDir) read() (resource.Layer, []resource.Fault, error) {
 	l := resource.Layer{Name: d.Path}
 	entries, err := os.ReadDir(d.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return l, nil
+		return l, nil, nil
 	case err != nil:
-		return l, []resource.Fault{{File: d.Path, Reason: err.Error()}}
+		return l, nil, err
 	}
 	var faults []resource.Fault
 	for _, e := range entries {
@@ -105,43 +112,52 @@ func (d ResourceDir) read() (resource.Layer, []resource.Fault) {
 			continue
 		}
 		path := filepath.Join(d.Path, name)
-		b, err := os.ReadFile(path)
-		if err != nil {
-			faults = append(faults, resource.Fault{File: path, Reason: err.Error()})
-			continue
+		var s *resource.Site
+		var wrong []resource.Fault
+		if b, err := os.ReadFile(path); err != nil {
+			s, wrong = resource.Broken(path, resource.Fault{File: path, Reason: err.Error()})
+		} else {
+			s, wrong = resource.ParseSound(path, b)
 		}
-		s, err := resource.Parse(path, b)
-		if err != nil {
-			faults = append(faults, resource.FaultsOf(path, err)...)
-			continue
-		}
-		l.Sites = append(l.Sites, s)
+		l.Sites, faults = append(l.Sites, s), append(faults, wrong...)
 	}
-	return l, faults
+	return l, faults, nil
 }
 
 // Known declares the systems of this machine's files and gives the catalogue of
-// its resources; what is odd about those is logged.
+// its resources; what is odd about those, and what is wrong, is logged.
 func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource.Catalogue, error) {
 	if err := DeclareSystems(SystemDirs(getenv)); err != nil {
 		return nil, err
 	}
-	known, notices, err := Resources(ResourceDirs(getenv, radical))
+	known, found, err := Resources(ResourceDirs(getenv, radical))
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range notices {
+	for _, n := range found.Notices {
 		log.Warn("odd resource", zap.String("notice", n))
+	}
+	for _, f := range found.Faults {
+		log.Error("file of resources is wrong: pilots for what that is about are refused",
+			zap.String("file", f.File), zap.Int("line", f.Line), zap.String("key", f.Key), zap.String("fault", f.Reason))
 	}
 	return known, nil
 }
 
 // PolicyOf gives what the files of this machine let pilots of a resource do. Of
 // a resource that they do not know, which was put at run time, they say nothing.
-func PolicyOf(known *resource.Catalogue, label string) resource.Policy {
-	cfg, err := known.Resolve(label, "")
-	if err != nil {
-		return resource.Policy{}
+// Code invalid: what they say cannot be read, and nothing may be launched there.
+func PolicyOf(known *resource.Catalogue, label string) (resource.Policy, error) {
+	var wrong error
+	for _, schema := range slices.Concat([]string{""}, known.Schemas(label)) { // others, where the default is broken
+		cfg, err := known.Resolve(label, schema)
+		if err == nil {
+			return cfg.Policy, nil
+		}
+		if _, broken := errors.AsType[*resource.FileError](err); !broken {
+			return resource.Policy{}, nil
+		}
+		wrong = errors.Join(wrong, err)
 	}
-	return cfg.Policy
+	return resource.Policy{}, wrong
 }

@@ -48,8 +48,8 @@ func TestLayersLieOverOneAnother(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(notices) != 0 {
-			t.Errorf("notices %q", notices)
+		if len(notices.Notices)+len(notices.Faults) != 0 {
+			t.Errorf("findings %q", notices)
 		}
 		cfg, err := all.Resolve("local.localhost", "")
 		if err != nil || cfg.CoresPerNode != want[0] || cfg.GPUsPerNode != want[1] || cfg.JobManagerEndpoint == "" {
@@ -74,20 +74,65 @@ func TestEveryFaultOfEveryFileIsNamed(t *testing.T) {
 		".config/flightlog/resources.d/b.json": "{",
 		".config/flightlog/resources.d/c.yml":  "x: {valid_roots: 7}",
 	})
-	_, _, err := service.Resources(dirs(false))
-	wrong, ok := errors.AsType[*resource.FileError](err)
-	if pilot.CodeOf(err) != pilot.Invalid || !ok || len(wrong.Faults) != 3 {
-		t.Fatalf("got %v", err)
+	_, found, err := service.Resources(dirs(false))
+	wrong := (&resource.FileError{Faults: found.Faults}).Error()
+	if err != nil || len(found.Faults) != 3 {
+		t.Fatalf("got %q, %v", wrong, err)
 	}
 	for _, want := range []string{"a.json:2: x.cores_per_node: must be", "b.json:1: ends too early", "c.yml: x.valid_roots: must be"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("no %q in %v", want, err)
+		if !strings.Contains(wrong, want) {
+			t.Errorf("no %q in %v", want, wrong)
 		}
 	}
 	dirs = home(t, map[string]string{".config/flightlog/resources.d/a.json": `{"x": {"cores_per_node": 4}}`})
-	_, notices, err := service.Resources(dirs(false))
-	if err != nil || len(notices) != 1 || !strings.Contains(notices[0], "a.x has no job_manager_endpoint") {
-		t.Errorf("without an endpoint: %q, %v", notices, err)
+	_, found, err = service.Resources(dirs(false))
+	if err != nil || len(found.Notices) != 1 || !strings.Contains(found.Notices[0], "a.x has no job_manager_endpoint") {
+		t.Errorf("without an endpoint: %q, %v", found.Notices, err)
+	}
+}
+
+func TestWhatIsWrongMakesNothingElseUnusable(t *testing.T) {
+	t.Parallel()
+	const good = `{"job_manager_endpoint": "slurm://h/"}`
+	for name, c := range map[string]struct {
+		file, text      string
+		usable, refused [][2]string // label and schema
+		says            string
+	}{
+		"a schema": {"s.json", `{"h": {"default_schema": "good", "schemas": {"good": ` + good + `, "bad": {"job_manager_endpoint": "nowhere"}}}}`,
+			[][2]string{{"s.h", ""}, {"s.h", "good"}}, [][2]string{{"s.h", "bad"}}, "h.schemas.bad.job_manager_endpoint: endpoint 'nowhere'"},
+		"the default schema of 2015": {"s.json", `{"h": {"schemas": ["bad", "good"], "good": ` + good + `, "bad": {"job_manager_endpoint": "slurm://h:x/"}}}`,
+			[][2]string{{"s.h", "good"}}, [][2]string{{"s.h", ""}, {"s.h", "bad"}}, "has a port that is not one of"},
+		"a schema that is none": {"s.json", `{"h": {"default_schema": "good", "schemas": {"good": ` + good + `, "bad": 7}}}`,
+			[][2]string{{"s.h", ""}}, [][2]string{{"s.h", "bad"}}, "must be an object of endpoints"},
+		"a resource": {"s.yaml", "h: {cores_per_node: many, job_manager_endpoint: 'slurm://h/'}\ni: {job_manager_endpoint: 'slurm://i/'}\n",
+			[][2]string{{"s.i", ""}}, [][2]string{{"s.h", ""}}, "h.cores_per_node: must be"},
+		"a resource that is none": {"s.json", `{"h": [], "i": ` + good + `}`, [][2]string{{"s.i", ""}}, [][2]string{{"s.h", ""}}, "must be an object that describes"},
+		"a label that is none":    {"s.json", `{"h h": ` + good + `, "i": ` + good + `}`, [][2]string{{"s.i", ""}}, nil, "the key of a resource"},
+		"an alias":                {"s.json", `{"aliases": {"a": "nowhere", "b": "s.i"}, "i": ` + good + `}`, [][2]string{{"s.i", ""}, {"b", ""}}, nil, "must be a label"},
+		"a file":                  {"local.json", `{"localhost": {`, [][2]string{{"generic.slurm", ""}}, [][2]string{{"local.localhost", ""}, {"local.new", ""}}, "local.json:1: ends too early"},
+		"a name of a file":        {"s s.json", `{"h": ` + good + `}`, [][2]string{{"local.localhost", ""}}, nil, "the site, which is the file's name"},
+	} {
+		dirs := home(t, map[string]string{".config/flightlog/resources.d/" + c.file: c.text})
+		all, found, err := service.Resources(dirs(false))
+		if err != nil || len(found.Faults) != 1 || !strings.Contains(found.Faults[0].String(), c.says) {
+			t.Errorf("%s: %+v, %v; want %q", name, found, err, c.says)
+			continue
+		}
+		for _, of := range append(c.usable, [2]string{"generic.slurm", ""}) {
+			if _, err := all.Resolve(of[0], of[1]); err != nil {
+				t.Errorf("%s: %s: %v", name, of, err)
+			}
+		}
+		for _, of := range c.refused {
+			_, err := all.Resolve(of[0], of[1])
+			if _, told := errors.AsType[*resource.FileError](err); pilot.CodeOf(err) != pilot.Invalid || !told || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s: %s: %v; want %q", name, of, err, c.says)
+			}
+			if _, err := service.PolicyOf(all, of[0]); (err == nil) != (len(all.Schemas(of[0])) > 1) {
+				t.Errorf("%s: the policy of %s: %v", name, of[0], err)
+			}
+		}
 	}
 }
 

@@ -221,6 +221,12 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 
 // launcher runs that of a resource, over a connection of its own if it is a user.
 func (p *parts) launcher(ctx context.Context, conn *bus.Conn, label string, agents []string, ready func()) error {
+	policy, err := service.PolicyOf(p.catalogue, label)
+	if err != nil {
+		p.log.Error("no launcher for this resource until its file is mended", zap.String("resource", label), zap.Error(err))
+		ready()
+		return nil
+	}
 	as := p.users[label]
 	if as.launcher != nil {
 		as.launcher.Name, as.launcher.Logger = "flightlog up", p.log.Named("bus")
@@ -236,7 +242,7 @@ func (p *parts) launcher(ctx context.Context, conn *bus.Conn, label string, agen
 		spare = -1 // its jobs start their agents
 	}
 	return service.Launcher(ctx, conn, service.LauncherOptions{
-		Resource: label, State: p.dir, Agent: agents, Bus: as.agent, Spare: spare, Policy: service.PolicyOf(p.catalogue, label),
+		Resource: label, State: p.dir, Agent: agents, Bus: as.agent, Spare: spare, Policy: policy,
 		Logger: p.log.Named("launcher"), Ready: ready, Panel: p.panel,
 	})
 }

@@ -81,7 +81,9 @@ func (f *flags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	f.opts.Policy = service.PolicyOf(known, f.opts.Resource)
+	if f.opts.Policy, err = service.PolicyOf(known, f.opts.Resource); err != nil {
+		return err
+	}
 	if f.agent == "" {
 		self, err := os.Executable()
 		if err != nil {

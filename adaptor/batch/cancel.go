@@ -12,7 +12,8 @@ import (
 
 // Cancel ends every job with the handle's token that a fresh listing shows, the
 // one that was recorded or not: by TERM for its script first, unless it is to be
-// by force or does not run yet. One that is not shown is gone, or was never there.
+// by force or does not run yet. One that was renamed is asked whose it is, before it is
+// ended. One that is not shown is gone, or was never there.
 // For a TERM a listing of the last Floor will do that shows the job at work: many
 // cancels, one after the other, cost one.
 func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop) error {
@@ -29,6 +30,9 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	}
 	if err == nil && len(jobs) == 0 {
 		jobs, err = s.elsewhere(ctx, &h)
+	}
+	if err == nil && len(jobs) == 0 {
+		jobs, err = s.renamed(ctx, &h)
 	}
 	if err != nil {
 		return err

@@ -42,6 +42,12 @@ type Dialect struct {
 	// then, for one whose id was lost; nil: List shows as much.
 	Recent func(since time.Time) Query
 
+	// Tokens asks jobs that are listed under other names for the tokens they were
+	// submitted with, which renaming leaves as they are: of each Record that Read gives,
+	// only ID and Token count. One that has no token is given without. nil: a listing
+	// shows all that could be asked.
+	Tokens func(jobs []Ref) Query
+
 	// Certain says that a listing shows every job there is: what it does not show
 	// has ended.
 	Certain bool

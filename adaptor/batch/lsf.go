@@ -28,6 +28,8 @@ var LSF = Dialect{
 		q.Else = &old
 		return q
 	},
+	// bhist begins with the job as it was submitted, and tells of bmod as of an event.
+	Tokens:   func(jobs []Ref) Query { return bhist(time.Now(), jobs, "-l") },
 	Cancel:   cancelLSF,
 	Canceled: canceledLSF,
 	Gone:     goneLSF,

@@ -193,6 +193,23 @@ func recordPBS(f map[string]string) Record {
 	return rec
 }
 
+// askedPBS reads a job that was asked for by its id, which those that a payload has
+// submitted do not have: it has its token whatever it is called.
+func askedPBS(read func(map[string]string) Record) func(map[string]string) Record {
+	return func(f map[string]string) Record {
+		rec := read(f)
+		if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil {
+			rec.Token = m[1]
+		}
+		return rec
+	}
+}
+
+// tokensPBS asks for the variables of jobs, which qalter -N leaves alone.
+func tokensPBS(jobs []Ref) Query {
+	return Query{Argv: append(utc("qstat", "-f"), idsOf(jobs)...), Read: readQstatF(askedPBS(recordPBS))}
+}
+
 // exitPBS reads an exit status: of a shell that a signal ended, it is 256 and the
 // signal; below 0, it is PBS's own. negative gives these.
 func (r *Record) exitPBS(status string, negative map[int]Word, f map[string]string) {

@@ -23,7 +23,7 @@ var PBSPro = Dialect{
 	History: func(jobs []Ref, _ time.Time) Query {
 		return Query{
 			Argv: append(utc("qstat", "-x", "-f"), idsOf(jobs)...),
-			Read: readQstatF(recordPBSPro),
+			Read: readQstatF(askedPBS(recordPBSPro)),
 		}
 	},
 	Recent: func(since time.Time) Query {
@@ -32,6 +32,7 @@ var PBSPro = Dialect{
 			Read: readListPBS(recordPBSPro), Unkept: unkeptPBS,
 		}
 	},
+	Tokens:   tokensPBS,
 	Cancel:   cancelPBS,
 	Canceled: canceledPBS,
 	Gone:     gonePBS,

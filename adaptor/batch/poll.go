@@ -15,7 +15,8 @@ import (
 )
 
 // Poll looks jobs up in a listing that began after a time, those that it does not
-// show in the system's accounting, and reads the marks of those that are over.
+// show in the system's accounting, and reads the marks of those that are over. A job
+// whose id is listed under another name is asked for its token before it is vanished.
 func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Time) ([]adaptor.Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -24,12 +25,15 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Tim
 	if err != nil {
 		return nil, err
 	}
-	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), at: listing.At}
+	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), doubt: make([]bool, len(jobs)), at: listing.At}
 	shown := indexed(listing.Jobs)
 	for i := range jobs {
-		p.records[i] = shown.find(&jobs[i])
+		if p.records[i] = shown.find(&jobs[i]); p.records[i] == nil {
+			p.records[i] = s.known(listing.Jobs, &jobs[i])
+		}
 	}
 	p.account(ctx)
+	p.doubts(ctx, listing.Jobs)
 	marks, err := p.read(ctx)
 	if err != nil {
 		return nil, err
@@ -47,6 +51,7 @@ type poll struct {
 	*System
 	jobs    []adaptor.Handle
 	records []*Record // by job; nil: not shown
+	doubt   []bool    // by job: its id is shown, under a name that says nothing
 	at      time.Time
 }
 
@@ -115,7 +120,11 @@ func (p *poll) account(ctx context.Context) {
 	for _, i := range asked {
 		// Of what lives, only the queue knows: the accounting shows for ever what a
 		// slurmctld that was killed has forgotten (sacctmgr(1), "runaway jobs").
-		if r := known.find(&p.jobs[i]); r != nil && (r.Phase == adaptor.Ended || p.jobs[i].Job.Cluster != "" && p.records[i] == nil) {
+		r := known.find(&p.jobs[i])
+		if r == nil {
+			r = p.known(ended, &p.jobs[i])
+		}
+		if r != nil && (r.Phase == adaptor.Ended || p.jobs[i].Job.Cluster != "" && p.records[i] == nil) {
 			p.records[i] = r
 		}
 	}
@@ -128,13 +137,16 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 	if r != nil {
 		st = adaptor.Status{Phase: r.Phase, Native: r.Native, Reason: r.Reason}
 	}
+	if p.doubt[i] {
+		st = adaptor.Status{Phase: adaptor.Unknown, Native: "listed under another name"}
+	}
 	if h.Mute && m.started != nil {
 		st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At}
 		if r != nil && r.Nodes != "" {
 			st.Begun.Nodes = []string{r.Nodes}
 		}
 	}
-	if r == nil && (p.Dialect.Certain && (m.begun || m.known) || p.forced(h)) {
+	if r == nil && !p.doubt[i] && (p.Dialect.Certain && (m.begun || m.known) || p.forced(h)) {
 		r = &Record{Native: "gone", Cause: p.gone(h)}
 		st.Phase, st.Native = adaptor.Ended, r.Native
 	}
@@ -201,6 +213,7 @@ func (p *poll) settle(h *adaptor.Handle, phase adaptor.Phase) {
 	if phase != adaptor.Ended {
 		delete(p.over, h.Token())
 	}
+	maps.DeleteFunc(p.aliases, func(_ string, a alias) bool { return p.at.Sub(a.at) > forget })
 	for _, known := range []map[string]time.Time{p.over, p.killed} {
 		maps.DeleteFunc(known, func(_ string, since time.Time) bool { return p.at.Sub(since) > forget })
 	}

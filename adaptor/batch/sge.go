@@ -27,6 +27,7 @@ var SGE = Dialect{
 	List:      listSGE,
 	History:   func(_ []Ref, since time.Time) Query { return qacct(since) },
 	Recent:    qacct,
+	Tokens:    tokensSGE,
 	Cancel:    cancelSGE,
 	Canceled:  canceledSGE,
 	Gone:      goneSGE,
@@ -60,6 +61,11 @@ bad=$(printf '%s\n' "$jobs" | awk -F'[<>]' '$2 == "JB_job_number" { id = $3 } $2
 `),
 		Read: readQstatXML,
 	}
+}
+
+// tokensSGE asks for the contexts of jobs (qsub(1), -ac), which qalter -N leaves alone.
+func tokensSGE(jobs []Ref) Query {
+	return Query{Argv: utc("qstat", "-j", strings.Join(idsOf(jobs), ",")), Read: readContexts}
 }
 
 // lettersSGE: qstat(1), "state"; a state is a set of letters, the first of these

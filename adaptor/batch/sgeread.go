@@ -130,6 +130,33 @@ func errorsSGE(s string) map[string]string {
 	return out
 }
 
+// readContexts reads the tokens in the contexts that qstat -j shows. Of jobs that do not
+// exist it says so, and exits with 1 where there is none besides.
+func readContexts(r runner.Result) ([]Record, error) {
+	if err := whole("qstat", r); err != nil {
+		return nil, err
+	}
+	_, gone := strings.CutPrefix(strings.TrimSpace(text(r.Stderr)), "Following jobs do not exist")
+	if r.Code != 0 && !gone {
+		return nil, commandError("qstat", r)
+	}
+	var out []Record
+	for line := range strings.Lines(text(r.Stdout)) {
+		key, value, _ := strings.Cut(line, ":")
+		switch value = strings.TrimSpace(value); {
+		case key == "job_number" && submittedTerse.MatchString(value):
+			out = append(out, Record{Ref: Ref{ID: value}})
+		case key == "context" && len(out) > 0:
+			for pair := range strings.SplitSeq(value, ",") {
+				if token, ok := strings.CutPrefix(pair, "PILOT_TOKEN="); ok {
+					out[len(out)-1].Token = token
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
 // afterTime is what stands before the reason: when, and whose process.
 var afterTime = regexp.MustCompile(`^\d+/\d+/\d+ \d+:\d+:\d+ \[\d+:\d+\]: (?:error: )?`)
 

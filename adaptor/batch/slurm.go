@@ -40,6 +40,7 @@ var Slurm = Dialect{
 		return q
 	},
 	Recent:   func(since time.Time) Query { return sacct(since) },
+	Tokens:   tokensSlurm,
 	Cancel:   cancelSlurm,
 	Canceled: canceledSlurm,
 	Gone:     goneSlurm,

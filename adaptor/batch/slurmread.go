@@ -199,6 +199,48 @@ func readScontrol(r runner.Result) ([]Record, error) {
 	return out, nil
 }
 
+// tokensSlurm reads the directive with the token in the scripts as they were submitted
+// (scontrol(1), write batch_script): scontrol update changes name and comment, and no
+// script. Whose script may not be read is another user's job.
+func tokensSlurm(jobs []Ref) Query {
+	args := make([]string, len(jobs))
+	for i, j := range jobs {
+		args[i] = j.ID + ";" + j.Cluster
+	}
+	return Query{Argv: script("scontrol", askScripts, args...), Read: readScripts}
+}
+
+const askScripts = `
+for job; do
+	id=${job%%;*} cluster=${job#*;}
+	if text=$(scontrol ${cluster:+"--clusters=$cluster"} write batch_script "$id" - 2>&1); then
+		printf '%s %s\n' "$id" "$(printf '%s\n' "$text" | sed -n '/^#SBATCH --comment=/{s///p;q;}')"
+	else
+		case $text in
+		*'Invalid job id'* | *'ermission denied'*) ;;
+		*) printf '%s\n' "$text" >&2; exit 1 ;;
+		esac
+	fi
+done
+echo end`
+
+func readScripts(r runner.Result) ([]Record, error) {
+	if err := answeredSlurm("scontrol", r); err != nil {
+		return nil, err
+	}
+	body, ended := strings.CutSuffix(text(r.Stdout), "end\n")
+	if !ended {
+		return nil, fmt.Errorf("scontrol: no whole answer: %w", commandError("scontrol", r))
+	}
+	var out []Record
+	for line := range strings.Lines(body) {
+		if id, token, ok := strings.Cut(strings.TrimSpace(line)+" ", " "); ok && slurmID.MatchString(id) {
+			out = append(out, Record{Ref: Ref{ID: id}, Token: strings.TrimSpace(token)})
+		}
+	}
+	return out, nil
+}
+
 // answeredSlurm: SLURM's commands print errors and may exit with 0 all the same.
 func answeredSlurm(command string, r runner.Result) error {
 	if err := whole(command, r); err != nil {

@@ -58,6 +58,8 @@ type System struct {
 	mu     sync.Mutex
 	over   map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
 	killed map[string]time.Time // by token: when a job's end by force was last asked for and granted
+	// aliases are the jobs that were renamed, by token.
+	aliases map[string]alias
 }
 
 // New checks the configuration; it asks nothing.
@@ -85,7 +87,7 @@ func New(c Config) (*System, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}}
+	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}, aliases: map[string]alias{}}
 	if s.lister == nil {
 		s.lister = NewListings(s.Query, s.Floor())
 	}

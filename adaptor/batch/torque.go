@@ -21,6 +21,7 @@ var Torque = Dialect{
 	List: func() Query {
 		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordTorque)}
 	},
+	Tokens:   tokensPBS,
 	Cancel:   cancelPBS,
 	Canceled: canceledPBS,
 	Gone:     gonePBS,

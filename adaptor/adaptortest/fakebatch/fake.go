@@ -243,6 +243,18 @@ func (f *Fake) Relabel(id, words string) {
 	f.job(id, func(_ *state, j *Job) { j.Token = words })
 }
 
+// Rename gives a job another name as `qalter -N` does, and, where a listing shows the
+// token in a field that is as easily changed, another comment (`scontrol update`) or
+// description (`bmod -Jd`).
+func (f *Fake) Rename(id, name string) {
+	f.t.Helper()
+	f.job(id, func(s *state, j *Job) {
+		if j.Name = name; s.System == "slurm" || s.System == "lsf" {
+			j.Token = "of " + name
+		}
+	})
+}
+
 // Move gives a waiting job to another server (PBS).
 func (f *Fake) Move(id string) {
 	f.t.Helper()

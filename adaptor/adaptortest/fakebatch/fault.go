@@ -29,6 +29,7 @@ const (
 	HistoryFails   Kind = "history_fails"    // exit code 1 and an error
 	HistoryOff     Kind = "history_off"      // the system keeps none, and says so
 	HistoryLags    Kind = "history_lags"     // without the jobs that have ended
+	AskFails       Kind = "ask_fails"        // a question to one job: exit code 1 and an error
 	CancelRefused  Kind = "cancel_refused"   // not this user's to cancel
 	CancelLost     Kind = "cancel_lost"      // no answer, and nothing done
 	CancelLate     Kind = "cancel_late"      // taken, and done by the second listing after it

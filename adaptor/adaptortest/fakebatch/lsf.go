@@ -95,6 +95,10 @@ func bhist(c *call) {
 		c.refuse(says["lsf"].noHistory)
 		return
 	}
+	if c.take(AskFails) {
+		c.refuse(says["lsf"].broken)
+		return
+	}
 	lags := c.take(HistoryLags)
 	n := 0
 	for _, id := range c.operands("-n") {
@@ -108,7 +112,7 @@ func bhist(c *call) {
 				c.say("%s", fold(t.Local().Format("Mon Jan _2 15:04:05")+": "+text, c.has("-UF"))) //nolint:gosmopolitan // of the process's zone
 			}
 		}
-		c.say("%s", fold("Job <"+j.ID+">, Job Name <"+j.Name+">, Job Description <"+j.Token+">, User <"+j.user()+
+		c.say("%s", fold("Job <"+j.ID+">, Job Name <"+j.Name+">, Job Description <"+j.Context+">, User <"+j.user()+
 			">, Project <default>, Command <#!/bin/bash -l>", c.has("-UF")))
 		event(j.Submitted, "Submitted from host <fake>, to Queue <normal>, CWD <"+j.Dir+">;")
 		event(j.Started, "Dispatched 1 Task(s) on Host(s) <n1>, Allocated 1 Slot(s) on Host(s) <n1>;")

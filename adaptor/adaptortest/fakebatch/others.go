@@ -20,7 +20,7 @@ func (f *Fake) Twin(id string) (twin string) {
 		now := time.Now().UTC()
 		twin = jobID(s.System, s.Next)
 		s.Next++
-		s.Jobs = append(s.Jobs, &Job{ID: twin, User: "other", Name: j.Name, Token: j.Token, State: Running, Submitted: now, Started: now})
+		s.Jobs = append(s.Jobs, &Job{ID: twin, User: "other", Name: j.Name, Token: j.Token, Context: j.Context, State: Running, Submitted: now, Started: now})
 	})
 	return twin
 }

@@ -48,6 +48,10 @@ func stateSGE(j *Job) string {
 
 func qstatSGE(c *call) {
 	if ids := c.flag("-j"); ids != "" {
+		if c.take(AskFails) {
+			c.refuse(says["sge"].broken)
+			return
+		}
 		for id := range strings.SplitSeq(ids, ",") {
 			c.detail(id)
 		}
@@ -107,6 +111,7 @@ func (c *call) detail(id string) {
 	c.say("==============================================================")
 	c.say("job_number:                 %s", j.ID)
 	c.say("job_name:                   %s", j.Name)
+	c.say("context:                    PILOT_TOKEN=%s,A=b", j.Context)
 	if j.Reason != "" {
 		c.say("error reason          1:      11/22/2026 23:59:11 [1001:11733]: error: %s", j.Reason)
 	}

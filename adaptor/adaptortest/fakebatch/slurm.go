@@ -171,6 +171,10 @@ func scontrol(c *call) {
 		c.say("Slurmctld(primary) at fake is UP")
 		return
 	}
+	if c.has("write") {
+		c.batchScript(c.operands()[2])
+		return
+	}
 	for _, id := range c.operands()[2:] {
 		j := c.find(id)
 		if j == nil || j.Hidden {
@@ -182,6 +186,20 @@ func scontrol(c *call) {
 			"Reboot=0 ExitCode=%d:%d SubmitTime=%s StartTime=%s EndTime=%s NodeList=%s Comment=%s ", j.ID, j.Name, j.user(), stateSlurm(j), reasonSlurm(j),
 			max(0, j.Runs-1), j.Exit, j.Signal, stamp(j.Submitted, "Unknown"), stamp(j.Started, "Unknown"), stamp(j.Ended, "Unknown"), orNull(node(j)), j.Token)
 	}
+}
+
+// batchScript writes a job's script to stdout, also of one that has ended and is shown.
+func (c *call) batchScript(id string) {
+	if c.take(AskFails) {
+		c.refuse(says["slurm"].broken)
+		return
+	}
+	if j := c.find(id); j != nil && !j.Hidden {
+		c.say("%s", j.Script)
+		return
+	}
+	c.code = 1
+	c.warn("job script retrieval failed: Invalid job id specified")
 }
 
 func scancel(c *call) {

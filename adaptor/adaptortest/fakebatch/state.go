@@ -43,7 +43,8 @@ type Job struct {
 	ID        string
 	User      string // empty: of whoever runs the test
 	Name      string
-	Token     string
+	Token     string // as a listing shows it
+	Context   string // the token that it was submitted with
 	State     State
 	Reason    string // why it waits
 	Why       Why

@@ -177,6 +177,7 @@ func (c *call) enter(text string) (*Job, error) {
 	c.Next++
 	c.Submits++
 	syntaxes[c.System].read(j)
+	j.Context = j.Token
 	if j.Name == "" {
 		j.Name = "STDIN"
 	}

@@ -1,0 +1,157 @@
+package batch
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/adaptor"
+)
+
+// verdict is what is known of a handle's job that no listing shows by its token or its
+// name.
+type verdict struct {
+	record *Record // the job under its new name, which said itself that it is the handle's
+	// doubt says that a job of the handle's id is listed, and that nobody could say
+	// whether it is the handle's: it may have been renamed (`qalter -N`, `scontrol update`).
+	doubt bool
+}
+
+// identify asks the jobs themselves for their tokens, those of the handles that a
+// listing shows under other names, or leaves out because it comes from another launcher,
+// which hands on what carries a token or a tag. An error is that of the question; the
+// verdicts are then what is known without it.
+func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.Handle) ([]verdict, error) {
+	out := make([]verdict, len(jobs))
+	var asked []int
+	var refs []Ref
+	for i, h := range jobs {
+		r := under(listed, h)
+		switch {
+		case !h.Job.Known():
+		case s.Dialect.Tokens == nil:
+			out[i].doubt = r != nil && r.Phase != adaptor.Ended && !r.Ours() && !r.Submitted.IsZero()
+		case r != nil || s.Listings != nil:
+			out[i].doubt = r != nil
+			asked, refs = append(asked, i), append(refs, Ref{h.Job.ID, h.Job.Cluster})
+		}
+	}
+	if len(refs) == 0 {
+		return out, nil
+	}
+	said, err := s.ask(ctx, s.Dialect.Tokens(refs))
+	if err != nil {
+		return out, err
+	}
+	tokens := make(map[string]string, len(said))
+	for i := range said {
+		tokens[said[i].ID] = said[i].Token
+	}
+	for _, i := range asked {
+		h := jobs[i]
+		token, answered := tokens[h.Job.ID]
+		if out[i].doubt = out[i].doubt && !answered; token != h.Token() {
+			continue
+		}
+		r := under(listed, h)
+		if r == nil { // the listing is another launcher's
+			if listed, err = s.Query(ctx); err != nil {
+				return out, err
+			}
+			r = under(listed, h)
+		}
+		if r != nil {
+			own := *r
+			own.Token = token
+			out[i].record = &own
+			s.remember(h, &own)
+		}
+	}
+	return out, nil
+}
+
+// under gives the job that a listing shows under a handle's id, if it can be the
+// handle's: it shows no token, and was not submitted before the pilot.
+func under(listed []Record, h *adaptor.Handle) *Record {
+	for i := range listed {
+		r := &listed[i]
+		if r.ID == h.Job.ID && r.Token == "" && (r.Submitted.IsZero() || !r.Submitted.Before(h.Born.Add(-skew))) {
+			return r
+		}
+	}
+	return nil
+}
+
+// alias is what a job is called since it was renamed.
+type alias struct {
+	id, name  string
+	submitted time.Time // zero: not shown
+	at        time.Time // when it was last looked for
+}
+
+func (s *System) remember(h *adaptor.Handle, r *Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aliases[h.Token()] = alias{id: r.ID, name: r.Name, submitted: r.Submitted, at: time.Now()}
+}
+
+// known gives a job by the name under which it has said before that it is the handle's:
+// what has ended can not be asked any more.
+func (s *System) known(listed []Record, h *adaptor.Handle) *Record {
+	s.mu.Lock()
+	a, ok := s.aliases[h.Token()]
+	if ok {
+		a.at = time.Now()
+		s.aliases[h.Token()] = a
+	}
+	s.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	r := under(listed, h)
+	if r == nil || r.ID != a.id || r.Name != a.name || !r.Submitted.IsZero() && !a.submitted.IsZero() && !r.Submitted.Equal(a.submitted) {
+		return nil
+	}
+	own := *r
+	own.Token = h.Token()
+	return &own
+}
+
+// doubts looks into what neither the listing nor accounting shows as ours.
+func (p *poll) doubts(ctx context.Context, listed []Record) {
+	var asked []int
+	var handles []*adaptor.Handle
+	for i, r := range p.records {
+		if r == nil {
+			asked, handles = append(asked, i), append(handles, &p.jobs[i])
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	verdicts, err := p.identify(ctx, listed, handles)
+	if err != nil {
+		p.Logger.Debug("jobs do not say whose they are", zap.Error(err))
+	}
+	for n, i := range asked {
+		p.records[i], p.doubt[i] = verdicts[n].record, verdicts[n].doubt
+	}
+}
+
+// renamed gives a handle's job that lives under another name; an error says that this
+// is not known.
+func (s *System) renamed(ctx context.Context, h *adaptor.Handle) ([]Record, error) {
+	listing, err := s.lister.Listing(ctx, time.Now().Add(-s.Floor()))
+	if err != nil {
+		return nil, err
+	}
+	verdicts, err := s.identify(ctx, listing.Jobs, []*adaptor.Handle{h})
+	if r := verdicts[0].record; r != nil && r.Phase != adaptor.Ended {
+		if r.Cluster == "" {
+			r.Cluster = h.Job.Cluster
+		}
+		return []Record{*r}, nil
+	}
+	return nil, err
+}

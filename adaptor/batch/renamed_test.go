@@ -1,0 +1,179 @@
+package batch_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
+	"github.com/flightlog/flightlog/adaptor/batch"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// listed are the ways by which a launcher gets its listings.
+var listed = map[string]func(*bench) batch.Lister{
+	"own": func(*bench) batch.Lister { return nil },
+	"of another launcher": func(b *bench) batch.Lister {
+		asks := b.open()
+		return batch.NewListings(func(ctx context.Context) ([]batch.Record, error) {
+			jobs, err := asks.Query(ctx)
+			if err != nil {
+				return nil, err
+			}
+			packed, err := batch.Pack(jobs)
+			if err != nil {
+				return nil, err
+			}
+			return batch.Unpack(packed)
+		}, 10*time.Millisecond)
+	},
+}
+
+func eachRenamed(t *testing.T, test func(*testing.T, *bench)) {
+	t.Helper()
+	for _, system := range fakebatch.Systems() {
+		for how, lister := range listed {
+			t.Run(system+" "+how, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				b.listings = lister(b)
+				test(t, b)
+			})
+		}
+	}
+}
+
+func phase(p adaptor.Phase) func(adaptor.Status) bool {
+	return func(st adaptor.Status) bool { return st.Phase == p }
+}
+
+// TestRenamedJobs: a job that is called something else is the same one, whether it waits,
+// runs or has ended, and for a launcher that has not seen it before.
+func TestRenamedJobs(t *testing.T) {
+	t.Parallel()
+	eachRenamed(t, func(t *testing.T, b *bench) {
+		s := b.open()
+		b.fake.Stop()
+		h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
+		b.fake.Rename(h.Job.ID, "my-analysis")
+		for _, each := range []*batch.System{s, b.open(), s} {
+			if st := b.poll(each, h); st.Phase != adaptor.Queued {
+				t.Errorf("renamed in the queue, it is %+v", st)
+			}
+		}
+		b.fake.Start()
+		b.until(s, h, "running", phase(adaptor.Running))
+		b.fake.Rename(h.Job.ID, "again")
+		if st := b.poll(s, h); st.Phase != adaptor.Running {
+			t.Errorf("renamed as it runs, it is %+v", st)
+		}
+		b.fake.Kill(h.Job.ID, fakebatch.NodeFail)
+		if b.system == "cobalt" {
+			return // it forgets
+		}
+		if st := b.ended(s, h); st.Outcome == nil || st.Outcome.Code != pilot.NodeFailed {
+			t.Errorf("its end is %+v, %+v", st, st.Outcome)
+		}
+	})
+}
+
+// TestRenamedJobsAreCanceled: a cancel reaches a job under its new name.
+func TestRenamedJobsAreCanceled(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]adaptor.Stop{"first": {}, "by force": {Force: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachRenamed(t, func(t *testing.T, b *bench) {
+				s := b.open()
+				runs := b.submit(s, b.spec("runs", 1, "exec sleep 1000"))
+				b.until(s, runs, "running", phase(adaptor.Running))
+				b.fake.Stop()
+				waits := b.submit(s, b.spec("waits", 1, "exec sleep 1000"))
+				for _, h := range []adaptor.Handle{runs, waits} {
+					b.fake.Rename(h.Job.ID, "my analysis")
+					if err := s.Cancel(t.Context(), h, stop); err != nil {
+						t.Fatal(err)
+					}
+					b.fake.Wait(h.Job.ID, fakebatch.Ended)
+				}
+				if n := b.ran("waits"); n != 0 {
+					t.Errorf("canceled in the queue, it ran %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// TestRenamedIsNotAnother: a job of another attempt that has our id and another name is
+// asked, and is neither ours nor ended as ours.
+func TestRenamedIsNotAnother(t *testing.T) {
+	t.Parallel()
+	eachRenamed(t, func(t *testing.T, b *bench) {
+		s := b.open()
+		b.fake.Stop()
+		h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
+		b.fake.Rename(h.Job.ID, "my-analysis")
+		other := h
+		other.Attempt = 2
+		if st := b.poll(s, other); st.Phase != adaptor.Vanished {
+			t.Errorf("the id with another token is %+v", st)
+		}
+		for _, force := range []bool{false, true} {
+			if err := s.Cancel(t.Context(), other, adaptor.Stop{Force: force}); err != nil {
+				t.Error(err)
+			}
+		}
+		if st := b.poll(s, h); st.Phase != adaptor.Queued {
+			t.Errorf("after the cancel of another attempt: %+v", st)
+		}
+	})
+}
+
+// TestDoubtIsNoAbsence: a listed id whose job cannot be asked is unknown, and a cancel
+// says that it did not reach it.
+func TestDoubtIsNoAbsence(t *testing.T) {
+	t.Parallel()
+	for _, system := range []string{"slurm", "sge", "lsf"} {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s := b.open()
+			b.fake.Stop()
+			h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
+			b.fake.Rename(h.Job.ID, "my-analysis")
+			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.AskFails, Times: -1})
+			if st := b.poll(s, h); st.Phase != adaptor.Unknown {
+				t.Errorf("it is %+v", st)
+			}
+			if err := s.Cancel(t.Context(), h, adaptor.Stop{Force: true}); err == nil {
+				t.Error("its cancel is said to have been sent")
+			}
+			b.fake.Heal()
+			if st := b.poll(s, h); st.Phase != adaptor.Queued {
+				t.Errorf("asked again, it is %+v", st)
+			}
+		})
+	}
+}
+
+// TestRenamedJobsAreAskedOnce: a job that has said whose it is is known by its new name.
+func TestRenamedJobsAreAskedOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "slurm")
+	s := b.open()
+	b.fake.Stop()
+	h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
+	b.fake.Rename(h.Job.ID, "my-analysis")
+	var asked []int
+	for range 3 {
+		if st := b.poll(s, h); st.Phase != adaptor.Queued {
+			t.Fatalf("it is %+v", st)
+		}
+		asked = append(asked, b.fake.Calls()["scontrol"])
+	}
+	if !slices.Equal(asked, []int{1, 1, 1}) {
+		t.Errorf("asked %v times", asked)
+	}
+}

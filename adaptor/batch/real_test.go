@@ -178,3 +178,40 @@ func TestRealSGE(t *testing.T) {
 		t.Errorf("in error: %s", line(&r))
 	}
 }
+
+// TestRealRenamed: a job keeps its token, and says it, whatever it is called.
+func TestRealRenamed(t *testing.T) {
+	for _, tt := range []struct {
+		d              *Dialect
+		variable, hold string
+		rename         func(id string) []string
+	}{
+		{&Slurm, "SLURM_CONF", "#SBATCH --hold\n", func(id string) []string {
+			return []string{"scontrol", "update", "jobid=" + id, "name=my-analysis", "comment=mine"}
+		}},
+		{&SGE, "SGE_ROOT", "#$ -h\n", func(id string) []string { return []string{"qalter", "-N", "my-analysis", id} }},
+	} {
+		t.Run(tt.d.Name, func(t *testing.T) {
+			l := alive(t, tt.d, tt.variable)
+			ref := l.submit(1, func(head string) string { return head + tt.hold }, "true")
+			t.Cleanup(func() {
+				for _, c := range l.d.Cancel([]Record{{Ref: ref, Name: "my-analysis", Phase: adaptor.Held}}, false) {
+					c.Env = append(c.Env, l.d.Env...)
+					_, _ = l.run.Run(context.WithoutCancel(t.Context()), c)
+				}
+			})
+			if r := l.command(runner.Command{Argv: tt.rename(ref.ID)}); r.Code != 0 {
+				t.Fatalf("rename: %s", words(r))
+			}
+			for _, r := range l.ask(l.d.List()) {
+				if r.ID == ref.ID && r.carries(l.key.Token(1, l.born)) {
+					t.Errorf("it is listed as before: %s", line(&r))
+				}
+			}
+			said := l.ask(l.d.Tokens([]Ref{ref, {ID: "99999999"}}))
+			if len(said) != 1 || said[0].ID != ref.ID || said[0].Token != l.key.Token(1, l.born) {
+				t.Errorf("it says %+v", said)
+			}
+		})
+	}
+}

@@ -76,7 +76,7 @@ func (c *command) fork(p *payload, files []*os.File) (err error) {
 		Dir: c.dir, Env: c.environ, Files: fds,
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
-	return os.NewSyscallError("exec "+c.path, err)
+	return execFailed(c.path, err)
 }
 
 // files are stdin, stdout and stderr. Output of an earlier attempt goes.

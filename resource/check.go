@@ -137,10 +137,20 @@ func (k *checker) workdir(full *Config) {
 	}
 }
 
-// sandbox says it in RADICAL-Pilot's words (v0.35, pilot_manager.py).
+// sandbox refuses a relative path, which would be one of a launcher's directory, and
+// says what is not rooted well in RADICAL-Pilot's words (v0.35, pilot_manager.py).
 func (k *checker) sandbox(full *Config) {
 	dir := k.d.Sandbox
 	if dir == "" {
+		return
+	}
+	here := full.System() == "fork" // nothing is expanded there
+	if !strings.HasPrefix(dir, "/") && (here || !strings.HasPrefix(dir, "$") && !strings.HasPrefix(dir, "~")) {
+		or := " or begins with ~ or $NAME"
+		if here {
+			or = ""
+		}
+		k.add("sandbox", "'%s' is a relative path: name a directory of %s that begins with /%s", shown(dir), k.Label, or)
 		return
 	}
 	if !k.processes() && commands(dir) {

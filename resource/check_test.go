@@ -255,6 +255,24 @@ func TestPlaceholdersNobodyFills(t *testing.T) {
 	}
 }
 
+func TestARelativeSandboxIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []string{"fork://localhost/", "slurm://localhost/", "slurm+ssh://h/", "ssh://h/"} {
+		c := machine(func(c *resource.Config) { c.JobManagerEndpoint = endpoint })
+		expands := endpoint != "fork://localhost/"
+		for dir, taken := range map[string]bool{
+			"": true, "/work": true, "work": false, "./work": false, "../work": false, ".": false, "work/$USER": false,
+			"$HOME/work": expands, "${WORK}": expands, "~": expands, "~/work": expands, "~ada/work": expands,
+		} {
+			_, _, faults := c.Check(0, small(func(d *pilot.Description) { d.Sandbox = dir }))
+			said := reasons(faults)
+			if taken != (said == "") || !taken && !strings.HasPrefix(said, "sandbox: '"+dir+"' is a relative path: name a directory of isle.gull that begins with /") {
+				t.Errorf("%q on %s: %q", dir, endpoint, said)
+			}
+		}
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	f.Add("/scratch/%(pd.project)s", "abc", "/scratch/x", "/scratch", int64(30))
 	f.Add("%(pd.SANDBOX)s", "a_b", "${WORK}/../x", "$WORK", int64(-1))

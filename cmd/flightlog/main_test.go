@@ -89,6 +89,10 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		"manager list --state HALF":         "--state takes OPEN, CLOSING or CLOSED",
 		"history":                           "accepts 1 arg",
 		"explain":                           "accepts 1 arg",
+		"resource put -":                    "- has no name that says the site",
+		"resource put - site.blue":          "- has no name that says the site",
+		"resource put /dev/stdin":           "/dev/stdin has no name that says the site",
+		"resource put /dev/fd/63":           "with --as <site>.<host>",
 		"explain p":                         "whose pilot is p?",
 	} {
 		t.Run(line, func(t *testing.T) {

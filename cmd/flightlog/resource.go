@@ -154,7 +154,7 @@ func (a *app) resourcePut() *cobra.Command {
 		Short: "Lay the resources of a file over what the service knows",
 		Long: "Lay the resources of a file, or those that are named, over what the service knows, all or\n" +
 			"none. Keys that the file does not name keep their values. Pilots that are there already keep\n" +
-			"what they have. The file is checked here first, see 'flightlog resource check'.",
+			"what they have. The file's name says the site; the standard input, -, needs --as. The file is checked here first, see 'flightlog resource check'.",
 		Example: "  flightlog resource put resource_ornl.json ornl.summit\n  flightlog resource put summit.yaml --as ornl.summit",
 		Args:    cobra.MinimumNArgs(1),
 	}
@@ -182,13 +182,21 @@ func (a *app) resourcePut() *cobra.Command {
 		}
 		return a.printPut(&r, err)
 	}, func(args []string) error {
-		if as != "" && len(args) > 1 {
+		switch {
+		case as != "" && len(args) > 1:
 			return misused("--as names the only resource of the file: name no others")
+		case as == "" && unnamed(args[0]):
+			return misused("%s has no name that says the site: give a file such as <site>.json, or one resource and its label with --as <site>.<host>", args[0])
 		}
 		return nil
 	})
 	c.Flags().StringVar(&as, "as", "", "the file holds this one resource, `LABEL`, without a key around it")
 	return c
+}
+
+// unnamed says whether a file is a stream, whose name says nothing of its content.
+func unnamed(file string) bool {
+	return file == "-" || strings.HasPrefix(file, "/dev/") || strings.HasPrefix(file, "/proc/")
 }
 
 func (a *app) resourceDelete() *cobra.Command {

@@ -158,7 +158,7 @@ func TestDoubtIsNoAbsence(t *testing.T) {
 	}
 }
 
-// TestRenamedJobsAreAskedOnce: a job that has said whose it is is known by its new name.
+// TestRenamedJobsAreAskedOnce: once it has said whose it is, a job goes by its new name.
 func TestRenamedJobsAreAskedOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "slurm")

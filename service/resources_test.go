@@ -99,14 +99,30 @@ func TestWhatIsWrongMakesNothingElseUnusable(t *testing.T) {
 		usable, refused [][2]string // label and schema
 		says            string
 	}{
-		"a schema": {"s.json", `{"h": {"default_schema": "good", "schemas": {"good": ` + good + `, "bad": {"job_manager_endpoint": "nowhere"}}}}`,
-			[][2]string{{"s.h", ""}, {"s.h", "good"}}, [][2]string{{"s.h", "bad"}}, "h.schemas.bad.job_manager_endpoint: endpoint 'nowhere'"},
-		"the default schema of 2015": {"s.json", `{"h": {"schemas": ["bad", "good"], "good": ` + good + `, "bad": {"job_manager_endpoint": "slurm://h:x/"}}}`,
-			[][2]string{{"s.h", "good"}}, [][2]string{{"s.h", ""}, {"s.h", "bad"}}, "has a port that is not one of"},
-		"a schema that is none": {"s.json", `{"h": {"default_schema": "good", "schemas": {"good": ` + good + `, "bad": 7}}}`,
-			[][2]string{{"s.h", ""}}, [][2]string{{"s.h", "bad"}}, "must be an object of endpoints"},
-		"a resource": {"s.yaml", "h: {cores_per_node: many, job_manager_endpoint: 'slurm://h/'}\ni: {job_manager_endpoint: 'slurm://i/'}\n",
-			[][2]string{{"s.i", ""}}, [][2]string{{"s.h", ""}}, "h.cores_per_node: must be"},
+		"a schema": {
+			"s.json", `{"h": {"default_schema": "good", "schemas": {"good": ` + good + `, "bad": {"job_manager_endpoint": "nowhere"}}}}`,
+			[][2]string{{"s.h", ""}, {"s.h", "good"}},
+			[][2]string{{"s.h", "bad"}},
+			"h.schemas.bad.job_manager_endpoint: endpoint 'nowhere'",
+		},
+		"the default schema of 2015": {
+			"s.json", `{"h": {"schemas": ["bad", "good"], "good": ` + good + `, "bad": {"job_manager_endpoint": "slurm://h:x/"}}}`,
+			[][2]string{{"s.h", "good"}},
+			[][2]string{{"s.h", ""}, {"s.h", "bad"}},
+			"has a port that is not one of",
+		},
+		"a schema that is none": {
+			"s.json", `{"h": {"default_schema": "good", "schemas": {"good": ` + good + `, "bad": 7}}}`,
+			[][2]string{{"s.h", ""}},
+			[][2]string{{"s.h", "bad"}},
+			"must be an object of endpoints",
+		},
+		"a resource": {
+			"s.yaml", "h: {cores_per_node: many, job_manager_endpoint: 'slurm://h/'}\ni: {job_manager_endpoint: 'slurm://i/'}\n",
+			[][2]string{{"s.i", ""}},
+			[][2]string{{"s.h", ""}},
+			"h.cores_per_node: must be",
+		},
 		"a resource that is none": {"s.json", `{"h": [], "i": ` + good + `}`, [][2]string{{"s.i", ""}}, [][2]string{{"s.h", ""}}, "must be an object that describes"},
 		"a label that is none":    {"s.json", `{"h h": ` + good + `, "i": ` + good + `}`, [][2]string{{"s.i", ""}}, nil, "the key of a resource"},
 		"an alias":                {"s.json", `{"aliases": {"a": "nowhere", "b": "s.i"}, "i": ` + good + `}`, [][2]string{{"s.i", ""}, {"b", ""}}, nil, "must be a label"},

@@ -66,16 +66,14 @@ func tenantExports() []Export {
 		{Subject: api + "STREAM.INFO.*"},
 		{Subject: api + "STREAM.MSG.GET.*"},
 		{Subject: api + "CONSUMER.CREATE." + log + ".>"},
+		{Subject: api + "CONSUMER.DURABLE.CREATE." + log + ".*"},
 		{Subject: api + "CONSUMER.INFO." + log + ".*"},
 		{Subject: api + "CONSUMER.DELETE." + log + ".*"},
 		{Subject: api + "CONSUMER.MSG.NEXT." + log + ".*", Many: true},
 		{Subject: api + "DIRECT.GET." + log, Many: true},
 		{Subject: api + "DIRECT.GET." + log + ".>", Many: true},
 	}
-	for _, tree := range trees() {
-		exports = append(exports, Export{Subject: tree, Live: true})
-	}
-	return exports
+	return append(exports, Export{Subject: live + ">", Live: true})
 }
 
 // fleetOf is where a site's launchers are asked; verb may be *.
@@ -158,12 +156,27 @@ func (a *Account) Imports(all []*Account) []Import {
 			}
 		}
 		for _, subject := range p.Subscribe {
-			if slices.Contains(trees(), subject) {
-				found[Import{From: a.Tenant, Subject: subject, Local: subject, Live: true}] = true
+			if from, ok := heard(subject); ok {
+				found[Import{From: a.Tenant, Subject: from, Local: subject, Live: true}] = true
 			}
 		}
 	}
 	return slices.SortedFunc(maps.Keys(found), compare)
+}
+
+// heard is where the account of the log sends what the others hear on a subject; false:
+// nothing of the log is heard there. It is what was stored and nothing else: servers hand
+// on to no other account what came from another one, as all does that launchers write
+// (nats-server 2.15.2, client.go: processMsgResults lets no message of a service import
+// into a stream import).
+func heard(subject string) (from string, ok bool) {
+	if subject == live+">" {
+		return subject, true
+	}
+	if slices.Contains(trees(), subject) {
+		return live + strings.TrimPrefix(subject, "pilots."), true
+	}
+	return "", false
 }
 
 func compare(a, b Import) int { return strings.Compare(a.Local, b.Local) }

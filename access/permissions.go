@@ -38,14 +38,29 @@ const (
 // agents is what subjects begin with at which agents ask.
 const agents = "pilots.agent."
 
+// live is what the subjects begin with under which the log sends what it has stored:
+// live, and behind it the subject without pilots.
+const live = "pilots.live."
+
 // output is where launchers are asked what a payload prints.
 const output = "pilots.fleet.*.*.output"
 
 // TailSlots is how many consumers a user may have to read the log with.
 const TailSlots = 8
 
-// Tail is the name of one of a user's consumers of the log.
-func Tail(user string, slot int) string { return "tail-" + user + "-" + strconv.Itoa(slot) }
+// Tail is the name of one of a user's consumers of the log, durable or not.
+func Tail(user string, slot int) string { return tails(user) + "-" + strconv.Itoa(slot) }
+
+// tails is what the names of a user's consumers begin with.
+func tails(user string) string { return "tail-" + user }
+
+// OrderedSlots is how many ordered consumers of the client libraries a user may make
+// one after the other. They count on with each interruption (nats.go 1.55.0,
+// ordered.go: getConsumerConfig makes <prefix>_<n>), and begin anew with the program.
+const OrderedSlots = 32
+
+// ordered is the name of one of them; the prefix that the reader gives is tails.
+func ordered(user string, n int) string { return tails(user) + "_" + strconv.Itoa(n) }
 
 // Queue is the name of the consumer that launchers of a resource share. No token has
 // a =, so that names differ as resources do.
@@ -74,7 +89,6 @@ func (a *Account) Permissions(u *User) Permissions {
 		}
 	case Subscriber:
 		p.read(u)
-		p.Subscribe = append(p.Subscribe, trees()...)
 	case Agent:
 		for _, verb := range []string{"activate", "beat", "finish"} {
 			p.publish(agents + u.Resource + ".*.*." + verb)
@@ -121,9 +135,8 @@ func (p *Permissions) launcher(u *User) {
 		api+"CONSUMER.CREATE."+log+"."+queue+".pilots.cmd."+u.Resource+".*.*.submit",
 		api+"CONSUMER.INFO."+log+"."+queue,
 		api+"CONSUMER.MSG.NEXT."+log+"."+queue,
-		"$JS.ACK."+log+"."+queue+".>",
-		"$JS.ACK.*.*."+log+"."+queue+".>", // as servers with a domain may write it
 	)
+	p.publish(acknowledging(queue)...)
 	p.Subscribe = append(p.Subscribe,
 		agents+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
 	p.Respond = respond
@@ -143,7 +156,8 @@ func (p Permissions) ThroughLeaf() Permissions {
 }
 
 // link is what the launchers of a site need, through its server. What agents ask
-// them does not leave the site. For where there is no launcher yet it has inboxes:
+// them does not leave the site, and what the log sends live does not come there: a
+// link of little bandwidth carries what is asked for. For where there is no launcher yet it has inboxes:
 // servers take an empty list for leave to do anything.
 func (p *Permissions) link(a *Account, leaf *User) {
 	p.publish(leaf.InboxPrefix() + ".>")
@@ -155,23 +169,51 @@ func (p *Permissions) link(a *Account, leaf *User) {
 			p.Respond = l.Respond
 		}
 	}
-	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(subject string) bool { return strings.HasPrefix(subject, agents) })
+	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(subject string) bool {
+		return strings.HasPrefix(subject, agents) || strings.HasPrefix(subject, live)
+	})
 }
 
-// read lets the user read the log: by position or subject, and by tails.
+// read lets the user read the log: by position or subject, by tails, and live.
 func (p *Permissions) read(u *User) {
 	p.publish(
 		api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET."+log, api+"DIRECT.GET."+log+".>",
 	)
 	for slot := range TailSlots {
 		name := Tail(u.Name, slot)
-		p.publish(
-			api+"CONSUMER.CREATE."+log+"."+name, api+"CONSUMER.CREATE."+log+"."+name+".>",
-			api+"CONSUMER.INFO."+log+"."+name, api+"CONSUMER.DELETE."+log+"."+name,
-			api+"CONSUMER.MSG.NEXT."+log+"."+name,
-		)
+		p.consume(name)
+		p.publish(api + "CONSUMER.DURABLE.CREATE." + log + "." + name) // as nats.py makes durable ones
+		p.publish(acknowledging(name)...)
+	}
+	if u.Role != Launcher { // all of that goes over the link of a site, whose server takes no such list
+		for n := range OrderedSlots {
+			p.consume(ordered(u.Name, n+1))
+		}
+	}
+	p.Subscribe = append(p.Subscribe, live+">")
+	if u.hearsTrees() {
+		p.Subscribe = append(p.Subscribe, trees()...)
 	}
 }
+
+// consume lets the user make, use and remove one consumer.
+func (p *Permissions) consume(name string) {
+	p.publish(
+		api+"CONSUMER.CREATE."+log+"."+name, api+"CONSUMER.CREATE."+log+"."+name+".>",
+		api+"CONSUMER.INFO."+log+"."+name, api+"CONSUMER.DELETE."+log+"."+name,
+		api+"CONSUMER.MSG.NEXT."+log+"."+name,
+	)
+}
+
+// acknowledging is where the messages of a consumer are acknowledged: servers with a
+// domain write it the second way (ADR-15).
+func acknowledging(name string) []string {
+	return []string{"$JS.ACK." + log + "." + name + ".>", "$JS.ACK.*.*." + log + "." + name + ".>"}
+}
+
+// hearsTrees says whether what is stored is heard in the user's account under the
+// subjects of the log, too. Where launchers are, who write there, it would come twice.
+func (u *User) hearsTrees() bool { return u.Role == Subscriber || u.Role == Client && u.Watch }
 
 func (p *Permissions) lookUpLeases() {
 	p.publish(api+"STREAM.INFO.KV_"+leases, api+"STREAM.MSG.GET.KV_"+leases)

@@ -16,7 +16,7 @@ import (
 // seq is the position that the answer reflects. minSeq, if not 0, is the
 // position that it must at least reflect. An error of the service comes as the
 // service's *pilot.Error. Code unavailable: no replica serves, and nothing
-// happened; timeout: ctx or the connection ended before the answer came.
+// happened; denied: the user may not ask; timeout: ctx or the connection ended before the answer came.
 func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out any) (seq uint64, err error) {
 	data, err := json.Marshal(in)
 	if err != nil {
@@ -64,9 +64,13 @@ func (c *Conn) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer c.onReconnect(func() { cancel(errLost) })()
+	defer c.onDenied(func(subject string) bool { return subject == m.Subject }, cancel)()
 	answer, err := c.nc.RequestMsgWithContext(asking, m)
 	if err != nil && context.Cause(asking) == errLost { //nolint:errorlint // our own value, never wrapped
 		return nil, errLost
+	}
+	if denied, ok := wasDenied(asking); ok && err != nil {
+		return nil, denied
 	}
 	return answer, err
 }

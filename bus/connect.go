@@ -98,6 +98,8 @@ type Conn struct {
 	log   *zap.Logger
 	actor string
 
+	name     string   // of the user, as the credentials tell; may be empty
+	denials  denials  // what the server does not let this connection do
 	refusals refusals // of what this connection serves to its agents and others
 
 	since  atomic.Int64  // when it was last connected, Unix ns
@@ -140,13 +142,11 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 
 // dial makes one attempt.
 func (c *Conn) dial(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
-	opts, err := cfg.options()
-	if err != nil {
-		return nil, nil, err
-	}
-	opts = append(opts, c.handlers()...)
-	nc, settings, err := cfg.connect(opts)
+	nc, settings, err := c.dialAs(cfg)
+	var already *pilot.Error
 	switch {
+	case errors.As(err, &already):
+		return nil, nil, err
 	case err == nil:
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
 		return nil, nil, &pilot.Error{Code: pilot.Denied, Op: "connect", Err: err}
@@ -168,11 +168,13 @@ func (c *Conn) handlers() []nats.Option {
 	return []nats.Option{
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.since.Store(time.Now().UnixNano())
+			c.hearsAgain()
 			c.tellWaiting()
 			c.log.Info("bus reconnected", zap.String("url", nc.ConnectedUrlRedacted()))
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Info("bus disconnected", zap.Error(err)) }),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+		nats.ErrorHandler(func(nc *nats.Conn, sub *nats.Subscription, err error) {
+			c.tellDenied(nc, err)
 			if errors.Is(err, nats.ErrBadHeaderMsg) {
 				return // it comes all the same, without its headers
 			}

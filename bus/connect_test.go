@@ -63,7 +63,7 @@ func TestEnsureAddsSubjects(t *testing.T) {
 	}
 	older := config()
 	all := slices.Clone(older.Subjects)
-	older.Subjects, older.MaxBytes, older.MaxAge = older.Subjects[:5], 1<<30, time.Hour
+	older.Subjects, older.MaxBytes, older.MaxAge, older.RePublish = older.Subjects[:5], 1<<30, time.Hour, nil
 	if _, err := js.UpdateStream(t.Context(), older); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestEnsureAddsSubjects(t *testing.T) {
 	if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	if now := config(); !slices.Equal(slices.Sorted(slices.Values(now.Subjects)), slices.Sorted(slices.Values(all))) || now.MaxBytes != 1<<30 {
+	if now := config(); !slices.Equal(slices.Sorted(slices.Values(now.Subjects)), slices.Sorted(slices.Values(all))) || now.MaxBytes != 1<<30 || now.RePublish == nil {
 		t.Fatalf("is %+v", now)
 	}
 }

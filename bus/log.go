@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -92,7 +93,7 @@ func (l *Log) End(ctx context.Context, span events.Span) (end uint64, err error)
 
 // Append stores one event and gives its position, trying until ctx ends. Code
 // conflict: Prev is not the last of the subject, or the birth's uid is taken;
-// unavailable: nothing is stored (the log is full or away); timeout: whether
+// denied: the user may not write there; unavailable: nothing is stored (the log is full or away); timeout: whether
 // it is stored is not known; append the same event again to learn it.
 func (l *Log) Append(ctx context.Context, e *events.Event) (uint64, error) {
 	return l.AppendBatch(ctx, []*events.Event{e})
@@ -120,7 +121,7 @@ func (l *Log) AppendBatch(ctx context.Context, es []*events.Event) (uint64, erro
 // publish sends the events once.
 func (a *appending) publish(ctx context.Context) (ack *jetstream.PubAck, err error) {
 	conn := a.log.conn
-	err = conn.within(ctx, storeTime, func(ctx context.Context) (err error) {
+	err = conn.withinOn(ctx, storeTime, a.writes, func(ctx context.Context) (err error) {
 		if len(a.es) == 1 {
 			ack, err = conn.js.PublishMsg(ctx, message(&a.es[0]), jetstream.WithRetryAttempts(0))
 			return err
@@ -138,6 +139,11 @@ func (a *appending) publish(ctx context.Context) (ack *jetstream.PubAck, err err
 		return err
 	})
 	return ack, err
+}
+
+// writes says whether one of the events goes to a subject.
+func (a *appending) writes(subject string) bool {
+	return slices.ContainsFunc(a.es, func(e Sealed) bool { return e.Subject == subject })
 }
 
 func message(e *Sealed) *nats.Msg {

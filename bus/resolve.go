@@ -52,6 +52,8 @@ func (a *appending) unanswered(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return invalid("append", err)
+	case codeOf(err) == pilot.Denied:
+		return fault("append", err)
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining):
 		return a.gaveUp(ctx, err)
 	case codeOf(err) == pilot.Unavailable && ctx.Err() == nil && !errors.Is(err, context.Canceled):

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -42,7 +43,7 @@ func shape(cfg StreamConfig) jetstream.StreamConfig {
 		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: fuse,
 		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: MaxPayload,
 		Duplicates: Dedup, AllowDirect: true, AllowAtomicPublish: true, DenyPurge: true,
-		Replicas: max(cfg.Replicas, 1),
+		Replicas: max(cfg.Replicas, 1), RePublish: republish(),
 	}
 	if cfg.MaxBytes > 0 {
 		s.MaxBytes = cfg.MaxBytes
@@ -50,11 +51,20 @@ func shape(cfg StreamConfig) jetstream.StreamConfig {
 	return s
 }
 
+// republish has the log send what it has stored, once it is, as pilots.live.<the rest>:
+// whoever subscribes there hears nothing that was refused, and gets the position with it
+// (header Nats-Sequence). Users in accounts of their own hear nothing else of the log live
+// (package access). The subject is another one, or the log would store it again.
+func republish() *jetstream.RePublish {
+	return &jetstream.RePublish{Source: "pilots.>", Destination: "pilots.live.>"}
+}
+
 // Ensure creates the log, or checks that the one that is there is as it must
 // be: code unsupported lists the differences. A log that an earlier version made
-// may lack subjects of this one and nothing else; they are added, which no
-// reader or writer of the others notices. Nothing else is ever mended. It waits
-// for a cluster to find its leader until ctx ends.
+// may lack subjects of this one, and that it sends what it has stored, and nothing else;
+// both are added, which no reader or writer of the others notices. Nothing else is ever
+// mended. Where only the sending is lacking and the user may not change the log, that is
+// logged and no error. It waits for a cluster to find its leader until ctx ends.
 func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
 	want := shape(cfg)
 	var have jetstream.StreamConfig
@@ -71,18 +81,38 @@ func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
 	if err != nil {
 		return err
 	}
+	grown := have
 	if more := missing(want.Subjects, have.Subjects); len(more) > 0 {
-		grown := have
 		grown.Subjects = slices.Concat(have.Subjects, more)
-		if err := differences(&want, &grown, cfg); err != nil {
-			return err
-		}
-		return c.persist(ctx, "add subjects to the log", func(ctx context.Context) error {
-			_, err := c.js.UpdateStream(ctx, grown)
-			return err
-		})
 	}
-	return differences(&want, &have, cfg)
+	if have.RePublish == nil {
+		grown.RePublish = want.RePublish
+	}
+	if err := differences(&want, &grown, cfg); err != nil {
+		return err
+	}
+	return c.grow(ctx, &have, &grown)
+}
+
+// grow adds to the log what it lacks.
+func (c *Conn) grow(ctx context.Context, have, grown *jetstream.StreamConfig) error {
+	if *grown.RePublish != *republish() {
+		c.log.Warn("live subscriptions hear nothing: the log sends what it has stored elsewhere",
+			zap.String("republish", grown.RePublish.Destination))
+	}
+	lacks := len(have.Subjects) < len(grown.Subjects)
+	if !lacks && have.RePublish != nil {
+		return nil
+	}
+	err := c.persist(ctx, "add to the log what this version needs", func(ctx context.Context) error {
+		_, err := c.js.UpdateStream(ctx, *grown)
+		return err
+	})
+	if !lacks && pilot.CodeOf(err) == pilot.Denied {
+		c.log.Warn("live subscriptions hear nothing until an admin has run 'manager --ensure'", zap.Error(err))
+		return nil
+	}
+	return err
 }
 
 // missing are those of want that have lacks.

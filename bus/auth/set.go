@@ -61,7 +61,7 @@ type kept struct {
 
 const (
 	version  = 1
-	layout   = 2 // 0: all users of a tenant were in its account; 1: sites linked as a launcher
+	layout   = 3 // 0: all users of a tenant were in its account; 1: sites linked as a launcher; 2: nothing was heard live of what launchers wrote
 	manifest = "auth.json"
 	conf     = "auth.conf"
 )

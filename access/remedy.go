@@ -1,0 +1,43 @@
+package access
+
+import "strings"
+
+// Remedy says what would give the right to publish to a subject, or to subscribe to
+// it, that the server denies to a user.
+func Remedy(subject string) string {
+	under := func(prefixes ...string) bool {
+		for _, p := range prefixes {
+			if strings.HasPrefix(subject, p) {
+				return true
+			}
+		}
+		return false
+	}
+	subject = atHub(subject)
+	switch {
+	case under("_INBOX"):
+		return "answers come to the user's own inboxes: give NATS_INBOX_PREFIX=" + inboxes + "<name of the user>, as creds/<name>.env does"
+	case under("pilots.api."):
+		return "asking the service takes a client: 'flightlog auth add client'"
+	case under("pilots.fleet."):
+		if strings.HasSuffix(subject, ".output") {
+			return "asking what a pilot prints takes a client: 'flightlog auth add client'"
+		}
+		return "asking launchers for orphans takes an admin: 'flightlog auth add admin'"
+	case under("pilots.agent."):
+		return "what agents say takes an agent of the resource, and hearing it a launcher: 'flightlog auth add agent --resource …'"
+	case under(api+"CONSUMER.") && !under(api+"CONSUMER.CREATE."+log+".launcher-", api+"CONSUMER.MSG.NEXT."+log+".launcher-"):
+		return "reading the log takes a subscriber, or a client that may watch, and consumers named " + tails("<name>") + "-0 to -7, or " +
+			tails("<name>") + " as the prefix of ordered ones: 'flightlog auth add client --watch'"
+	case under(api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET.", live):
+		return "reading the log takes a subscriber, or a client that may watch: 'flightlog auth add client --watch'"
+	case under(api + "STREAM.CREATE."):
+		return "making the log takes a manager: 'flightlog auth add manager'"
+	case under(api+"STREAM.", api+"INFO"):
+		return "changing the log takes an admin: 'flightlog auth add admin'"
+	case under(api, "$JS.ACK.", "$KV.", "pilots.poll.", "pilots.cmd.", "pilots.evt.", "pilots.note.", "pilots.mgr.", "pilots.ses.", "pilots.res."):
+		return "hearing what is stored takes a subscriber or a client that may watch, and writing it a manager, or a launcher of the resource: 'flightlog auth add …'"
+	default:
+		return "'flightlog auth show' tells what each user may"
+	}
+}

@@ -1,0 +1,248 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/bus/auth"
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// readers says who gets the log which way: + all that was stored of one manager's
+// pilots, - denied, at once and saying so. Nobody waits for what never comes.
+const readers = `
+A M L C W S G
++ - - - + + -  sub pilots.evt.*.*.m.*
++ + + - + + -  sub pilots.live.evt.*.*.m.*
++ + - - + + -  ordered own
++ - - - - - -  ordered default
++ + + - + + -  durable own
++ - - - - - -  durable audit
++ + + - + + -  tail
+`
+
+// stored has a launcher write n changes, one of them twice, which is refused, and
+// one that does not count, of another manager.
+func (h *house) stored(t *testing.T, js jetstream.JetStream, pilot string, n int) {
+	t.Helper()
+	put := func(manager, expect string) error {
+		_, err := js.PublishMsg(t.Context(), &nats.Msg{
+			Subject: "pilots.evt." + here + "." + manager + "." + pilot, Data: []byte("{}"),
+			Header: nats.Header{"Pilots-Kind": {"active"}, jetstream.ExpectedLastSubjSeqHeader: {expect}},
+		})
+		return err
+	}
+	if err := put("other", "0"); err != nil {
+		t.Fatal(err)
+	}
+	js.CleanupPublisher()
+	last := "0"
+	for range n {
+		m := &nats.Msg{
+			Subject: "pilots.evt." + here + ".m." + pilot, Data: []byte("{}"),
+			Header: nats.Header{"Pilots-Kind": {"active"}, jetstream.ExpectedLastSubjSeqHeader: {last}},
+		}
+		ack, err := js.PublishMsg(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := put("m", "0"); err == nil {
+			t.Fatal("a change that expects something else is stored")
+		}
+		last = fmt.Sprint(ack.Sequence)
+	}
+}
+
+// reading is one user that reads, by a plain client of the bus.
+type reading struct {
+	*house
+	name string
+	nc   *nats.Conn
+	js   jetstream.JetStream // the launcher's, who writes
+}
+
+// TestWhoReadsHow tries every role against every way to read, by plain clients.
+func TestWhoReadsHow(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, mode auth.Mode) {
+		h := build(t, mode, usual()...)
+		h.manager(t)
+		launcher, err := jetstream.New(h.raw(t, "launcher-site-a-host"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(readers), "\n")
+		for _, line := range lines[1:] {
+			said := strings.Fields(line)
+			for i, name := range columns[:len(columns)-1] {
+				r := reading{h, name, h.raw(t, name), launcher}
+				way := strings.Join(said[len(columns)-1:], " ")
+				err := r.read(t, way, strings.ReplaceAll(way, " ", "-")+"-"+name)
+				switch denied := errors.Is(err, nats.ErrPermissionViolation) || pilot.CodeOf(err) == pilot.Denied; {
+				case said[i] == "+" && err != nil:
+					t.Errorf("%s: %s: %v", name, way, err)
+				case said[i] == "-" && !denied:
+					t.Errorf("%s: %s is not denied: %v", name, way, err)
+				}
+			}
+		}
+	})
+}
+
+// read reads what is stored meanwhile, one way.
+func (r *reading) read(t *testing.T, way, about string) error {
+	about = strings.NewReplacer("*", "x", ".", "-").Replace(about)
+	verb, what, _ := strings.Cut(way, " ")
+	switch verb {
+	case "sub":
+		return r.subscribe(t, what, about)
+	case "ordered":
+		return r.ordered(t, what, about)
+	case "durable":
+		return r.durable(t, what, about)
+	default:
+		return r.tail(t, about)
+	}
+}
+
+// n is how many changes are read each way.
+const n = 3
+
+// subscribe hears each change that was stored, once and with its position. Who is in
+// the account of the log hears under its subjects what was refused too.
+func (r *reading) subscribe(t *testing.T, subject, about string) error {
+	sub, err := r.nc.SubscribeSync(subject)
+	if err == nil {
+		err = r.nc.Flush()
+	}
+	if err == nil {
+		err = r.nc.LastError()
+	}
+	if err != nil {
+		return err
+	}
+	r.stored(t, r.js, about, n)
+	var before uint64
+	for range n {
+		m, err := sub.NextMsgWithContext(t.Context())
+		if err != nil {
+			return err
+		}
+		if r.name == "admin" && !strings.HasPrefix(subject, "pilots.live.") {
+			return nil
+		}
+		var seq uint64
+		if _, err := fmt.Sscan(m.Header.Get("Nats-Sequence"), &seq); err != nil || seq <= before {
+			return fmt.Errorf("%s has position %q after %d", m.Subject, m.Header.Get("Nats-Sequence"), before)
+		}
+		if m.Header.Get("Nats-Subject") != "pilots.evt."+here+".m."+about || m.Header.Get("Pilots-Kind") != "active" || m.Header.Get("Nats-Request-Info") != "" {
+			return fmt.Errorf("%s has %v", m.Subject, m.Header)
+		}
+		before = seq
+	}
+	// What was sent before the flush is there: no more came than was stored.
+	if err := r.nc.Flush(); err != nil {
+		return err
+	}
+	if more, _, _ := sub.Pending(); more != 0 {
+		return fmt.Errorf("%d more than was stored", more)
+	}
+	return sub.Unsubscribe()
+}
+
+// asking is a JetStream client that ends what the server denies.
+func (r *reading) asking(t *testing.T) (jetstream.JetStream, context.Context) {
+	js, err := jetstream.New(r.nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, denied := context.WithCancelCause(t.Context())
+	t.Cleanup(func() { denied(nil) })
+	r.nc.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied(err) })
+	return js, ctx
+}
+
+func (r *reading) ordered(t *testing.T, how, about string) error {
+	js, ctx := r.asking(t)
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{"pilots.evt.*.*.m." + about}}
+	if how == "own" {
+		cfg.NamePrefix = "tail-" + r.name
+	}
+	cons, err := js.OrderedConsumer(ctx, "PILOTS", cfg)
+	if err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	it, err := cons.Messages()
+	if err != nil {
+		return err
+	}
+	defer it.Stop()
+	r.stored(t, r.js, about, n)
+	for range n {
+		if _, err := it.Next(jetstream.NextContext(ctx)); err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func (r *reading) durable(t *testing.T, how, about string) error {
+	js, ctx := r.asking(t)
+	name := how
+	if how == "own" {
+		name = access.Tail(r.name, 3)
+	}
+	cons, err := js.CreateConsumer(ctx, "PILOTS", jetstream.ConsumerConfig{
+		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, FilterSubject: "pilots.evt.*.*.m." + about,
+	})
+	if err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	r.stored(t, r.js, about, n)
+	for range n {
+		m, err := cons.Next(jetstream.FetchContext(ctx))
+		if err == nil {
+			err = m.DoubleAck(ctx)
+		}
+		if err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+	info, err := cons.Info(ctx)
+	if err == nil && (info.NumAckPending != 0 || info.AckFloor.Consumer != n) {
+		err = fmt.Errorf("%d are not acknowledged, %d are", info.NumAckPending, info.AckFloor.Consumer)
+	}
+	return errors.Join(err, js.DeleteConsumer(ctx, "PILOTS", name))
+}
+
+// tail reads as 'flightlog watch' and the SDK do.
+func (r *reading) tail(t *testing.T, about string) error {
+	log, err := r.as(t, r.name).Log(t.Context())
+	if err != nil {
+		return err
+	}
+	got := -1
+	for e, err := range log.Tail(t.Context(), events.Span{Manager: "m"}) {
+		switch {
+		case err != nil:
+			return err
+		case e.Mark:
+			got = 0
+			r.stored(t, r.js, about, n)
+		case got >= 0 && e.Key.Pilot == about:
+			if got++; got == n {
+				return nil
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package bus
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"github.com/synadia-io/orbit.go/natscontext"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// dialAs connects with the inboxes that go with the credentials, where nobody says
+// which: those that the file beside them tells (creds/<name>.env); else the usual ones,
+// or where the server denies these, those of the user's name.
+func (c *Conn) dialAs(cfg *Config) (*nats.Conn, natscontext.Settings, error) {
+	as := *cfg
+	var beside bool
+	c.name = as.userName()
+	if as.InboxPrefix == "" && as.Context == "" {
+		as.InboxPrefix, beside = as.inboxBeside()
+	}
+	nc, settings, err := c.dialOnce(&as)
+	if err != nil || cfg.InboxPrefix != "" || beside || c.name == "" || c.mayHear(nc, nc.NewInbox()) {
+		return nc, settings, err
+	}
+	nc.SetClosedHandler(nil) // it is not this one that ends the connection
+	nc.Close()
+	as.InboxPrefix = (&access.User{Name: c.name}).InboxPrefix()
+	return c.dialOnce(&as)
+}
+
+func (c *Conn) dialOnce(cfg *Config) (*nats.Conn, natscontext.Settings, error) {
+	opts, err := cfg.options()
+	if err != nil {
+		return nil, natscontext.Settings{}, err
+	}
+	return cfg.connect(append(opts, c.handlers()...))
+}
+
+// mayHear says whether the server lets a connection that is new subscribe to a subject.
+func (c *Conn) mayHear(nc *nats.Conn, subject string) bool {
+	c.denials.tries(subject)
+	sub, err := nc.SubscribeSync(subject)
+	if err != nil {
+		return true // whatever is wrong shows when it is used
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the same
+	if nc.FlushTimeout(askTime) != nil {
+		return true
+	}
+	return !errors.Is(nc.LastError(), nats.ErrPermissionViolation) // denials come before the flush's answer
+}
+
+// credentials is the file that says who we are, if it is one.
+func (cfg *Config) credentials() string {
+	if cfg.Creds != "" {
+		return cfg.Creds
+	}
+	return cfg.NKey
+}
+
+// userName is that of the user whose credentials these are: what the token says, or
+// what the file is called; empty: nothing tells.
+func (cfg *Config) userName() string {
+	path := cfg.credentials()
+	if cfg.Creds != "" {
+		if content, err := os.ReadFile(cfg.Creds); err == nil {
+			if token, err := nkeys.ParseDecoratedJWT(content); err == nil {
+				if claims, err := jwt.DecodeUserClaims(token); err == nil && pilot.ValidToken(claims.Name) {
+					return claims.Name
+				}
+			}
+		}
+	}
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	if path == "" || !pilot.ValidToken(name) {
+		return ""
+	}
+	return name
+}
+
+// inboxBeside is the prefix of inboxes in the file of variables that package auth puts
+// beside credentials; false: there is none.
+func (cfg *Config) inboxBeside() (string, bool) {
+	path := cfg.credentials()
+	if path == "" {
+		return "", false
+	}
+	content, err := os.ReadFile(strings.TrimSuffix(path, filepath.Ext(path)) + ".env")
+	if err != nil {
+		return "", false
+	}
+	for line := range strings.Lines(string(content)) {
+		if prefix, ok := strings.CutPrefix(strings.TrimSpace(line), "NATS_INBOX_PREFIX="); ok {
+			_, known := access.UserOf(prefix)
+			return prefix, known
+		}
+	}
+	return "", false
+}

@@ -69,7 +69,7 @@ func (c *Conn) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	if err != nil && context.Cause(asking) == errLost { //nolint:errorlint // our own value, never wrapped
 		return nil, errLost
 	}
-	if denied, ok := wasDenied(asking); ok && err != nil {
+	if denied := wasDenied(asking); denied != nil && err != nil {
 		return nil, denied
 	}
 	return answer, err

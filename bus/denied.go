@@ -33,22 +33,23 @@ type denial struct {
 var violation = regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to "([^"]+)"`)
 
 // denied makes an error of what the server says; nil: it denies nothing.
-func (c *Conn) denied(nc *nats.Conn, err error) (denied error, subscribing bool, subject string) {
+func (c *Conn) denied(nc *nats.Conn, err error) (subject string, subscribing bool, denied error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
-		return nil, false, ""
+		return "", false, nil
 	}
 	said := violation.FindStringSubmatch(err.Error())
 	if said == nil {
-		return &pilot.Error{Code: pilot.Denied, Err: err}, false, ""
+		return "", false, &pilot.Error{Code: pilot.Denied, Err: err}
 	}
 	subscribing, subject = said[1] == "Subscription", said[2]
 	verb := "publish"
 	if subscribing {
 		verb = "subscribe"
 	}
-	denied = &pilot.Error{Code: pilot.Denied, Err: nats.ErrPermissionViolation,
-		Message: "denied: " + c.whoever(nc) + " may not " + verb + " to " + subject + ": " + access.Remedy(subject)}
-	return denied, subscribing, subject
+	return subject, subscribing, &pilot.Error{
+		Code: pilot.Denied, Err: nats.ErrPermissionViolation,
+		Message: c.whoever(nc) + " may not " + verb + " to " + subject + ": " + access.Remedy(subject),
+	}
 }
 
 // whoever is who the server takes us for, as far as the configuration tells.
@@ -67,7 +68,7 @@ func (c *Conn) whoever(nc *nats.Conn) string {
 
 // tellDenied ends what waits for an answer to what the server denies.
 func (c *Conn) tellDenied(nc *nats.Conn, err error) {
-	denied, subscribing, subject := c.denied(nc, err)
+	subject, subscribing, denied := c.denied(nc, err)
 	if denied == nil {
 		return
 	}
@@ -125,8 +126,10 @@ func (c *Conn) hearsAgain() {
 	c.denials.deaf = nil
 }
 
-// wasDenied gives the denial that ended ctx, if one did.
-func wasDenied(ctx context.Context) (error, bool) {
-	err := context.Cause(ctx)
-	return err, pilot.CodeOf(err) == pilot.Denied
+// wasDenied gives the denial that ended ctx; nil: none did.
+func wasDenied(ctx context.Context) error {
+	if err := context.Cause(ctx); pilot.CodeOf(err) == pilot.Denied {
+		return err
+	}
+	return nil
 }

@@ -55,7 +55,7 @@ func (c *Conn) withinOn(ctx context.Context, d time.Duration, asks func(subject 
 	defer c.onReconnect(func() { cancel(nil) })()
 	defer c.onDenied(asks, cancel)()
 	err := do(ctx)
-	if denied, ok := wasDenied(ctx); ok && err != nil {
+	if denied := wasDenied(ctx); denied != nil && err != nil {
 		return denied
 	}
 	return err

@@ -30,9 +30,9 @@ A M L C W S G
 + + + - + + -  tail
 `
 
-// stored has a launcher write n changes, one of them twice, which is refused, and
+// stored has a launcher write n changes, each with another one that is refused, and
 // one that does not count, of another manager.
-func (h *house) stored(t *testing.T, js jetstream.JetStream, pilot string, n int) {
+func (h *house) stored(t *testing.T, js jetstream.JetStream, pilot string) {
 	t.Helper()
 	put := func(manager, expect string) error {
 		_, err := js.PublishMsg(t.Context(), &nats.Msg{
@@ -44,7 +44,6 @@ func (h *house) stored(t *testing.T, js jetstream.JetStream, pilot string, n int
 	if err := put("other", "0"); err != nil {
 		t.Fatal(err)
 	}
-	js.CleanupPublisher()
 	last := "0"
 	for range n {
 		m := &nats.Msg{
@@ -130,7 +129,7 @@ func (r *reading) subscribe(t *testing.T, subject, about string) error {
 	if err != nil {
 		return err
 	}
-	r.stored(t, r.js, about, n)
+	r.stored(t, r.js, about)
 	var before uint64
 	for range n {
 		m, err := sub.NextMsgWithContext(t.Context())
@@ -186,7 +185,7 @@ func (r *reading) ordered(t *testing.T, how, about string) error {
 		return err
 	}
 	defer it.Stop()
-	r.stored(t, r.js, about, n)
+	r.stored(t, r.js, about)
 	for range n {
 		if _, err := it.Next(jetstream.NextContext(ctx)); err != nil {
 			return errors.Join(err, context.Cause(ctx))
@@ -207,7 +206,7 @@ func (r *reading) durable(t *testing.T, how, about string) error {
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	r.stored(t, r.js, about, n)
+	r.stored(t, r.js, about)
 	for range n {
 		m, err := cons.Next(jetstream.FetchContext(ctx))
 		if err == nil {
@@ -237,8 +236,8 @@ func (r *reading) tail(t *testing.T, about string) error {
 			return err
 		case e.Mark:
 			got = 0
-			r.stored(t, r.js, about, n)
-		case got >= 0 && e.Key.Pilot == about:
+			r.stored(t, r.js, about)
+		case got >= 0 && e.Pilot == about:
 			if got++; got == n {
 				return nil
 			}

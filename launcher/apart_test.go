@@ -39,7 +39,7 @@ func TestAnAgentThatIsHeardIsNotLost(t *testing.T) {
 					})
 					f.awaitState(k, pilot.Active)
 					f.kill(first)
-					f.launch(heir, at(f, "elsewhere"))
+					f.launch(heir, elsewhere(f))
 					f.await(k, "said to be without its launcher", func(p *projection.Pilot) bool { return p.Note.Health != "" })
 					time.Sleep(2 * time.Hour)
 					if p := f.get(k); p.State != pilot.Active || p.Launcher != "a" {
@@ -76,7 +76,7 @@ func TestOverheardAgentsAreNotLost(t *testing.T) {
 		})
 		req := <-secrets
 		f.kill(first)
-		b := f.launch("b", at(f, "elsewhere"))
+		b := f.launch("b", elsewhere(f))
 		for range 60 {
 			time.Sleep(time.Minute)
 			b.Overhear(k, api.Beat, req)
@@ -106,7 +106,7 @@ func TestNobodyIsHeardWhileTheBusIsAway(t *testing.T) {
 				f.batch.Serve(nil)
 				f.kill(first)
 				away := &faultyLeases{}
-				f.launch(heir, at(f, "elsewhere"), func(c *launcher.Config) { away.Leases = c.Leases; c.Leases = away })
+				f.launch(heir, elsewhere(f), func(c *launcher.Config) { away.Leases = c.Leases; c.Leases = away })
 				time.Sleep(5 * time.Minute)
 				away.fail(true)
 				time.Sleep(time.Hour)

@@ -136,9 +136,9 @@ func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
 	return m
 }
 
-// at makes a launcher one of another host.
-func at(f *fleet, host string) func(*launcher.Config) {
-	return func(c *launcher.Config) { c.Systems = byName{"fork": f.batch.OpenAt(host)} }
+// elsewhere makes a launcher one of another host.
+func elsewhere(f *fleet) func(*launcher.Config) {
+	return func(c *launcher.Config) { c.Systems = byName{"fork": f.batch.OpenAt("elsewhere")} }
 }
 
 // kill does what kill -9 does: nothing of what the launcher holds is handed back.

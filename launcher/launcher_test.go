@@ -234,7 +234,7 @@ func TestHostThatStaysAway(t *testing.T) {
 		f.awaitState(k, pilot.Active)
 		f.batch.Serve(nil)
 		f.kill(first)
-		f.launch("b", at(f, "elsewhere"))
+		f.launch("b", elsewhere(f))
 		f.await(k, "unwell", func(p *projection.Pilot) bool { return p.Note.Health != "" })
 		p := f.awaitState(k, pilot.Failed)
 		if p.Cause.Code != pilot.Lost {

@@ -2,6 +2,7 @@ package projection_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -24,11 +25,7 @@ type lists struct {
 
 func (l *lists) append(e events.Event) {
 	l.history.append(e)
-	at := map[pilot.Key]uint64{}
-	for k, seq := range l.born {
-		at[k] = seq
-	}
-	l.due = append(l.due, at)
+	l.due = append(l.due, maps.Clone(l.born))
 }
 
 // submit appends the first kept of a list of births; the pilots of a torn one are free.

@@ -32,10 +32,10 @@ func Logger(c LogConfig, to zapcore.WriteSyncer, terminal bool) (*zap.Logger, er
 	return zap.New(zapcore.NewCore(encoder, to, at), zap.ErrorOutput(to)), nil
 }
 
-// ServiceLogger is Logger for a program that goes on whoever reads its stderr, and
+// ServingLogger is Logger for a program that goes on whoever reads its stderr, and
 // whether anybody does: it never waits for who reads, and says how many lines were
 // dropped for his sake. Sync it when the program ends.
-func ServiceLogger(c LogConfig, terminal bool) (*zap.Logger, error) {
+func ServingLogger(c LogConfig, terminal bool) (*zap.Logger, error) {
 	at, encoder, err := c.open(terminal)
 	if err != nil {
 		return nil, err

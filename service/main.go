@@ -27,7 +27,7 @@ func Main(c *cobra.Command) int {
 		return 0
 	}
 	for _, line := range complaints(err) {
-		fmt.Fprintln(Stderr(), c.Name()+":", line)
+		_, _ = fmt.Fprintln(Stderr(), c.Name()+":", line)
 	}
 	_ = Stderr().Sync() // it gives nil
 	return 1

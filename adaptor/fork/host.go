@@ -65,10 +65,10 @@ func (p *place) host() string {
 type sight uint8
 
 const (
-	hidden sight = iota // nothing: it is elsewhere, or may be
-	likely              // a process that is found is the one; one that is not may be elsewhere
-	clear               // all: they are those that we see
-	past                // that there are none: it is an earlier boot of this machine
+	hidden  sight = iota // nothing: it is elsewhere, or may be
+	likely               // a process that is found is the one; one that is not may be elsewhere
+	certain              // all: they are those that we see
+	past                 // that there are none: it is an earlier boot of this machine
 )
 
 // sees says what can be known at p of the processes of q. The name decides only
@@ -79,9 +79,9 @@ func (p *place) sees(q *place) sight {
 	same := p.machine != "" && p.machine == q.machine
 	switch {
 	case q.name == "": // of a job that nobody has noted yet, found here
-		return clear
+		return certain
 	case q.boot == "" && named && p.machine == q.machine: // noted by an old build before it had an id
-		return clear
+		return certain
 	case q.boot == "":
 		return hidden
 	case p.boot != q.boot && same && named:
@@ -89,11 +89,11 @@ func (p *place) sees(q *place) sight {
 	case p.boot != q.boot:
 		return hidden
 	case p.space != "" && q.space != "" && p.space == q.space:
-		return clear
+		return certain
 	case p.space != "" && q.space != "":
 		return hidden
 	case named: // noted by an old build
-		return clear
+		return certain
 	case same: // the same, and the machine has a new name; or a container that borrows its id
 		return likely
 	default:
@@ -110,7 +110,7 @@ func (s *System) Place() pilot.Job {
 func (s *System) Sees(j *pilot.Job) bool {
 	q := placeOf(j.Host, j.Boot, j.Space)
 	known := s.place.sees(&q)
-	return known == clear || known == past
+	return known == certain || known == past
 }
 
 // grant is what of a request this machine really has. Cores are shared with

@@ -49,7 +49,7 @@ func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
 		return adaptor.Status{}, s.hiddenError(&j.place)
 	case past:
 		return j.lost(pilot.Lost, "the machine was started anew since")
-	case likely, clear:
+	case likely, certain:
 	}
 	if alive, err := s.alive(j.Identity, j.serial, h.Key); alive || err != nil {
 		return adaptor.Status{Phase: adaptor.Running, Native: "alive"}, err
@@ -57,7 +57,7 @@ func (s *System) poll(h *adaptor.Handle) (adaptor.Status, error) {
 	if status, err := j.left(); status != nil || err != nil { // it ended while we looked
 		return *status, err
 	}
-	if known != clear {
+	if known != certain {
 		return adaptor.Status{}, s.hiddenError(&j.place)
 	}
 	s.sweep(j)

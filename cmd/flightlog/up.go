@@ -80,15 +80,11 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err := u.check(); err != nil {
 		return err
 	}
-	_, isTerminal := terminal(a.stderr)
-	log, err := service.ServiceLogger(u.log, isTerminal)
+	log, err := a.openLog(u.log)
 	if err != nil {
-		return misused("%v", err)
+		return err
 	}
 	defer log.Sync() //nolint:errcheck // it gives nil
-	if a.stderr == os.Stderr {
-		a.stderr = service.Stderr() // whoever reads what is said at the end
-	}
 	known, err := service.Known(a.getenv, u.radical, log)
 	if err != nil {
 		return err
@@ -133,6 +129,19 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		log.Info("stopped; pilots keep running")
 	}
 	return err
+}
+
+// openLog makes the log of a service, which goes on whoever reads its stderr.
+func (a *app) openLog(c service.LogConfig) (*zap.Logger, error) {
+	_, isTerminal := terminal(a.stderr)
+	log, err := service.ServingLogger(c, isTerminal)
+	if err != nil {
+		return nil, misused("%v", err)
+	}
+	if a.stderr == os.Stderr {
+		a.stderr = service.Stderr()
+	}
+	return log, nil
 }
 
 // serve starts the bus, which reads its users again when it is told to, until

@@ -69,7 +69,7 @@ func (f *flags) run(c *cobra.Command) error {
 	if err := settings.Apply(config.Manager, c.Flags()); err != nil {
 		return err
 	}
-	logger, err := service.ServiceLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
+	logger, err := service.ServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}

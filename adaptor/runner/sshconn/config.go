@@ -3,7 +3,6 @@ package sshconn
 import (
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,7 +81,10 @@ func (o *options) has(keyword string, args []string) bool {
 
 func (o *options) include(from string, patterns []string, depth int) error {
 	for _, pattern := range patterns {
-		pattern = o.tilde(pattern)
+		pattern, err := o.path("Include", pattern, o.tokensOf(&host{name: o.subject("host"), user: o.subject("user")}, "").only("CLdhikLlnru"))
+		if err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
 		if !filepath.IsAbs(pattern) {
 			base := filepath.Join(o.home, ".ssh")
 			if strings.HasPrefix(from, systemDir) {
@@ -136,20 +138,20 @@ func (o *options) match(args []string) bool {
 }
 
 func (o *options) subject(criterion string) string {
-	local := ""
-	if u, err := user.Current(); err == nil {
-		local = u.Username
-	}
 	switch criterion {
 	case "host":
-		return strings.ReplaceAll(o.first("hostname", o.alias), "%h", o.alias)
+		name, err := o.hostName()
+		if err != nil { // it is said where the host is made of this
+			return o.alias
+		}
+		return name
 	case "user":
 		if o.user != "" {
 			return o.user
 		}
-		return o.first("user", local)
+		return o.first("user", localUser())
 	case "localuser":
-		return local
+		return localUser()
 	default:
 		return o.alias
 	}
@@ -161,13 +163,6 @@ func (o *options) first(keyword, otherwise string) string {
 		return all[0][0]
 	}
 	return otherwise
-}
-
-func (o *options) tilde(path string) string {
-	if path == "~" || strings.HasPrefix(path, "~/") {
-		return o.home + path[1:]
-	}
-	return path
 }
 
 // matches says whether one of the patterns fits and none that is negated.

@@ -70,9 +70,9 @@ Host *
 `
 	for name, want := range map[string]string{
 		"a":    "some one@a.example.org:2222",
-		"AC":   "some one@AC.example.org:2222",
+		"AC":   "some one@ac.example.org:2222",
 		"ab":   "ab@ab:3",
-		"r":    "late@REAL.example.org:8",
+		"r":    "late@real.example.org:8",
 		"m.x":  "matched@m.x:3",
 		"q":    "late@q:3",
 		"::1":  "late@[::1]:3",

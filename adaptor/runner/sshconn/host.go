@@ -94,6 +94,9 @@ func (r *resolver) hops(name, login string, port, depth int) ([]*host, error) {
 	if strings.EqualFold(jumps, "none") {
 		return []*host{h}, nil
 	}
+	if jumps, err = expand("ProxyJump", jumps, o.tokensOf(h, "").only(jumpTokens), false); err != nil {
+		return nil, pilot.Errorf(pilot.Invalid, "host %s in the ssh configuration: %w", name, err)
+	}
 	var all []*host
 	for i, jump := range strings.Split(jumps, ",") {
 		login, name, port, err := splitJump(jump)
@@ -141,14 +144,16 @@ func number(s string) (int, error) {
 }
 
 func (r *resolver) host(o *options, login string, port int) (*host, error) {
-	local := ""
-	if u, err := user.Current(); err == nil {
-		local = u.Username
+	name, err := o.hostName()
+	if err != nil {
+		return nil, err
+	}
+	account, err := o.account(login)
+	if err != nil {
+		return nil, err
 	}
 	h := &host{
-		user: cmp.Or(login, o.first("user", local)),
-		name: o.expand(o.first("hostname", o.alias), map[byte]string{'h': o.alias}),
-		port: port, alias: o.first("hostkeyalias", ""),
+		user: account, name: name, port: port, alias: o.first("hostkeyalias", ""),
 		keysOnly: strings.EqualFold(o.first("identitiesonly", "no"), "yes"),
 	}
 	if err := h.numbers(o); err != nil {
@@ -157,19 +162,55 @@ func (r *resolver) host(o *options, login string, port int) (*host, error) {
 	if strict := strings.ToLower(o.first("stricthostkeychecking", "yes")); strict != "yes" && strict != "ask" {
 		r.warn("StrictHostKeyChecking " + strict + " of host " + o.alias + " is ignored: keys of hosts must be known")
 	}
-	tokens := map[byte]string{
-		'h': h.name, 'n': o.alias, 'r': h.user, 'u': local, 'p': strconv.Itoa(h.port), 'd': r.home, 'i': strconv.Itoa(os.Getuid()),
+	return h, h.files(o)
+}
+
+// hostName is the name that is connected to, in small letters as OpenSSH has it.
+func (o *options) hostName() (string, error) {
+	name, err := expand("HostName", o.first("hostname", o.alias), tokens{'h': o.alias}, false)
+	return strings.ToLower(name), err
+}
+
+// account is whom to log in as. OpenSSH takes variables there since 10.0.
+func (o *options) account(login string) (string, error) {
+	if login != "" {
+		return login, nil
 	}
-	h.agent = o.agent(tokens)
+	name := o.first("user", localUser())
+	if !strings.Contains(name, "${") {
+		return name, nil
+	}
+	return expand("User", name, o.tokensOf(&host{name: o.alias}, "").only("Ldiklnu"), true)
+}
+
+// files fills in the files that belong to a host, and its agent.
+func (h *host) files(o *options) (err error) {
+	t := o.tokensOf(h, o.first("proxyjump", "")).only(pathTokens)
+	if h.agent, err = o.agent(t); err != nil {
+		return err
+	}
 	for _, args := range o.or("identityfile", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa") {
-		h.keys = append(h.keys, o.paths(args[:1], tokens)...)
+		keys, err := o.paths("IdentityFile", args[:1], t)
+		if err != nil {
+			return err
+		}
+		h.keys = append(h.keys, keys...)
 	}
-	user := o.or("userknownhostsfile", "~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+	users := slices.Concat(o.or("userknownhostsfile", "~/.ssh/known_hosts", "~/.ssh/known_hosts2")...)
+	if h.known, err = o.paths("UserKnownHostsFile", users, t); err != nil {
+		return err
+	}
 	global := o.or("globalknownhostsfile", systemDir+"/ssh_known_hosts", systemDir+"/ssh_known_hosts2")
-	for _, args := range [][][]string{user, global} {
-		h.known = append(h.known, o.paths(slices.Concat(args...), tokens)...)
+	for _, file := range slices.Concat(global...) { // of these only a ~ is expanded
+		if file == "none" {
+			continue
+		}
+		if file, err = o.tilde(file); err != nil {
+			return pilot.Errorf(pilot.Invalid, "GlobalKnownHostsFile: %w", err)
+		}
+		h.known = append(h.known, file)
 	}
-	return h, nil
+	return nil
 }
 
 // numbers reads what of a host is a number.
@@ -206,49 +247,36 @@ func (o *options) or(keyword string, defaults ...string) [][]string {
 	return all
 }
 
-func (o *options) paths(args []string, tokens map[byte]string) []string {
+// paths expands the paths of a keyword; none is none.
+func (o *options) paths(keyword string, args []string, t tokens) ([]string, error) {
 	var out []string
 	for _, arg := range args {
-		if arg != "none" {
-			out = append(out, o.expand(arg, tokens))
-		}
-	}
-	return out
-}
-
-func (o *options) agent(tokens map[byte]string) string {
-	socket := o.first("identityagent", "SSH_AUTH_SOCK")
-	switch {
-	case socket == "none":
-		return ""
-	case socket == "SSH_AUTH_SOCK":
-		return os.Getenv(socket)
-	case strings.HasPrefix(socket, "$"):
-		return os.Getenv(strings.Trim(socket[1:], "{}"))
-	default:
-		return o.expand(socket, tokens)
-	}
-}
-
-// expand replaces a leading ~ and %-tokens (man ssh_config, TOKENS).
-func (o *options) expand(s string, tokens map[byte]string) string {
-	s = o.tilde(s)
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' || i+1 == len(s) {
-			b.WriteByte(s[i])
+		if arg == "none" {
 			continue
 		}
-		i++
-		if value, ok := tokens[s[i]]; ok {
-			b.WriteString(value)
-		} else if s[i] == '%' {
-			b.WriteByte('%')
-		} else {
-			b.WriteString(s[i-1 : i+1])
+		path, err := o.path(keyword, arg, t)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, path)
 	}
-	return b.String()
+	return out, nil
+}
+
+// agent gives the socket of the agent to ask. Beside paths there are two older ways to
+// name a variable that holds one: SSH_AUTH_SOCK, and $NAME.
+func (o *options) agent(t tokens) (string, error) {
+	const variable = "SSH_AUTH_SOCK"
+	switch socket := o.first("identityagent", variable); {
+	case socket == "none":
+		return "", nil
+	case socket == variable:
+		return os.Getenv(variable), nil
+	case strings.HasPrefix(socket, "$") && !strings.HasPrefix(socket, "${"):
+		return os.Getenv(socket[1:]), nil
+	default:
+		return o.path("IdentityAgent", socket, t)
+	}
 }
 
 // duration reads a time of sshd_config(5), as in 90, 90s and 1h30m; none and

@@ -66,6 +66,13 @@ type Bound interface {
 	Sees(job *pilot.Job) bool
 }
 
+// Reacher is an Adaptor with a way to its batch system that may be closed for a while.
+type Reacher interface {
+	// Reach says why nothing can be submitted now; nil: as far as is known, it can.
+	// It may wait for a login. The error may pass: pilots are kept.
+	Reach(ctx context.Context) error
+}
+
 // Cleaner is an Adaptor that can remove the sandbox of a job that has ended.
 type Cleaner interface {
 	Cleanup(ctx context.Context, job Handle) error
@@ -150,10 +157,11 @@ type Class string
 
 // The classes.
 const (
-	Rejected  Class = "rejected"  // refused for good: the pilot fails with the system's words
-	Throttled Class = "throttled" // a limit: try again later
-	NotSent   Class = "not_sent"  // it cannot have arrived: try again
-	Uncertain Class = "unknown"   // it may have arrived: find by token before anything else
+	Rejected   Class = "rejected"   // the batch system refuses it for good: the pilot fails with its words
+	Impossible Class = "impossible" // it can never be submitted from here, and was not: the pilot fails
+	Throttled  Class = "throttled"  // a limit: try again later
+	NotSent    Class = "not_sent"   // it cannot have arrived, whatever was in the way: try again
+	Uncertain  Class = "unknown"    // it may have arrived: find by token before anything else
 )
 
 // Error is a submit that failed.

@@ -17,7 +17,7 @@ func (s *sight) afterEnd(now time.Time, lim *Limits) effect {
 		return effect{}
 	case s.Closed != "":
 		if s.untidy() {
-			return effect{At: s.reopen(s.EndedAt, now, lim)}
+			return effect{At: s.reopen(s.EndedAt, now, lim, maxBackoff)}
 		}
 		return effect{}
 	case s.takenBack():

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -55,7 +56,7 @@ func (s *sight) tellApart(next effect) effect {
 	if next.Act != wait || s.Told || s.Note.Health != "" {
 		return next
 	}
-	n := remark{Kind: events.Health, Text: "launcher " + s.Launcher + " is gone", Health: "lost contact", Since: s.Owner.Since}
+	n := remark{Kind: events.Health, Text: "launcher " + s.Launcher + " is gone", Health: api.HealthLostContact, Since: s.Owner.Since}
 	switch {
 	case s.Launcher == s.Me:
 		n.Text = "its job, on host " + s.Job.Host + ", cannot be seen from " + s.Place.Host

@@ -67,10 +67,10 @@ type Config struct {
 // mean the default.
 type Limits struct {
 	Effects     int           // effects under way at once; DefaultEffects
-	Attempts    int           // that fail before a pilot that cannot be launched is FAILED, if also GiveUp is over; 5
+	Attempts    int           // whose submits came to nobody knows what, before a pilot is FAILED, if also GiveUp is over; 5
 	Crashes     int           // of launchers in the middle of launching a pilot, before it is FAILED: it may be their cause; 20
 	Backoff     time.Duration // before the second attempt, doubled each time; 1s, at most 5m
-	GiveUp      time.Duration // a batch system that cannot be reached is tried for so long after the submit; 1h
+	GiveUp      time.Duration // a batch system whose answers are not understood is tried for so long after the submit; 1h
 	Poll        time.Duration // between polls of a running job, a tenth more or less; 30s
 	PollLeaving time.Duration // between polls of a job that is to end; 500ms
 	Vanish      time.Duration // a job that the system does not know any more is given up after; 2m

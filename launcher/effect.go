@@ -31,6 +31,7 @@ type result struct {
 	placed  *adaptor.Placed
 	none    bool // Find is sure that there is no job
 	refusal *adaptor.Error
+	away    error // why there is no way to the batch system; nil: there is
 	err     error
 }
 
@@ -112,6 +113,10 @@ func (l *Launcher) do(
 		return result{fresh: fresh, err: err}
 	case count:
 		return l.countList(ctx, held)
+	case reach:
+		if r, ok := system.(adaptor.Reacher); ok {
+			return result{away: r.Reach(ctx)}
+		}
 	case wait, poll: // never started
 	}
 	return result{}
@@ -122,7 +127,7 @@ func (l *Launcher) launch(ctx context.Context, s *sight, system adaptor.Adaptor,
 	if faults := l.policy.Check(0, s.Actor, &spec.Description); len(faults) > 0 {
 		err := &pilot.Error{Code: pilot.Denied, Message: "not launched", Faults: faults}
 		l.logger.Warn("pilot against the policy", zap.String("pilot", s.Key.Pilot), zap.String("actor", s.Actor), zap.Error(err))
-		return result{refusal: &adaptor.Error{Class: adaptor.Rejected, Err: err}}
+		return result{refusal: &adaptor.Error{Class: adaptor.Impossible, Err: err}}
 	}
 	placed, err := system.Submit(ctx, spec)
 	if err != nil {
@@ -281,7 +286,11 @@ func (t *track) take(r *result, now time.Time) {
 		if r.effect.Note.Kind == events.Health && r.err == nil {
 			t.told = r.effect.Note.Since
 		}
-	case ack, again, wait, record, find, launch, poll, refresh, count:
+	case reach:
+		t.reachedOut(r.away, now)
+	case again:
+		t.unreached()
+	case ack, wait, record, find, launch, poll, refresh, count:
 	}
 }
 

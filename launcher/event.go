@@ -20,7 +20,7 @@ func (l *Launcher) event(s *sight, c change, r *result) (events.Event, bool) {
 			st.Launcher, st.Job, st.Sandbox = l.id, c.Placed.Job, c.Placed.Sandbox
 		case c.Kind == pilot.Retried:
 			st.NotBefore, st.Cause, st.SecretHash = c.NotBefore, c.Cause, nil
-			if c.Cause.Code != pilot.Throttled {
+			if c.Lost {
 				st.Failures++
 			}
 		case c.Kind == pilot.Adopted:

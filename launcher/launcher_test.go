@@ -44,7 +44,7 @@ func TestPolicyHoldsAtLaunch(t *testing.T) {
 		f.launch("a", func(c *launcher.Config) { c.Policy = resource.Policy{Executables: []string{"/bin/sleep"}} })
 		k := f.submit("p", pilot.Description{Executable: "sh"})
 		p := f.awaitState(k, pilot.Failed)
-		if p.Cause.Code != pilot.JobRejected || !strings.Contains(p.Cause.Message, "policy") {
+		if p.Cause.Code != pilot.LaunchError || !strings.Contains(p.Cause.Message, "policy") {
 			t.Errorf("cause is %+v", p.Cause)
 		}
 		if n := f.batch.Runs(k); n != 0 {
@@ -144,7 +144,9 @@ func TestSubmitErrors(t *testing.T) {
 		"rejected":               {adaptortest.Reject, 1, pilot.Failed, pilot.JobRejected, 0},
 		"throttled for long":     {adaptortest.Throttle, 20, pilot.Done, pilot.PayloadFinished, 1},
 		"not sent twice":         {adaptortest.NotSent, 2, pilot.Done, pilot.PayloadFinished, 1},
-		"never sent":             {adaptortest.NotSent, 1000, pilot.Failed, pilot.RetriesExhausted, 0},
+		"not sent for long":      {adaptortest.NotSent, 20, pilot.Done, pilot.PayloadFinished, 1},
+		"never answered":         {adaptortest.LoseRequest, 1000, pilot.Failed, pilot.RetriesExhausted, 0},
+		"never possible":         {adaptortest.Impossible, 1, pilot.Failed, pilot.LaunchError, 0},
 		"answer lost, job there": {adaptortest.LoseAnswer, 1, pilot.Done, pilot.PayloadFinished, 1},
 		"request lost":           {adaptortest.LoseRequest, 1, pilot.Done, pilot.PayloadFinished, 1},
 	} {

@@ -46,25 +46,37 @@ const seekEvery = 250 * time.Millisecond
 
 // refused decides after a submit that did not say it had worked.
 func (s *sight) refused(now time.Time, lim *Limits) effect {
-	words := s.Refusal.Err.Error()
+	words, lost := s.Refusal.Err.Error(), false
+	code, pause := pilot.LaunchError, lim.Backoff
 	switch s.Refusal.Class {
 	case adaptor.Rejected:
 		return s.fail(pilot.JobRejected, "%s", words)
+	case adaptor.Impossible:
+		return s.fail(pilot.LaunchError, "%s", words)
 	case adaptor.Uncertain:
 		if e, sure := s.seek(now, s.RefusedAt.Add(s.Settle)); !sure {
 			return e
 		}
-	case adaptor.Throttled, adaptor.NotSent:
-	}
-	code, pause := pilot.LaunchError, lim.Backoff
-	if s.Refusal.Class == adaptor.Throttled {
+		lost = true
+	case adaptor.Throttled:
 		code, pause = pilot.Throttled, 10*lim.Backoff
+	case adaptor.NotSent:
 	}
-	pause = min(pause<<min(s.Attempt-1, 16), maxBackoff)
 	return effect{Act: record, Change: change{
-		Kind: pilot.Retried, Cause: &pilot.Cause{Code: code, Message: words}, NotBefore: now.Add(pause),
+		Kind: pilot.Retried, Cause: &pilot.Cause{Code: code, Message: words}, NotBefore: now.Add(s.pause(pause, now)), Lost: lost,
 	}}
 }
 
-// maxBackoff is the longest pause between two attempts.
-const maxBackoff = 5 * time.Minute
+// pause is how long an attempt waits for the one before: twice as long each time.
+func (s *sight) pause(first time.Duration, now time.Time) time.Duration {
+	most := min(max(now.Sub(s.SubmittedAt)/24, maxBackoff), longestBackoff)
+	return min(first<<min(s.Attempt-1, 16), most)
+}
+
+// maxBackoff is the longest pause between two attempts in the first two hours, and
+// longestBackoff after half a day: each attempt is two messages of the 10,000 that the
+// log takes of a pilot.
+const (
+	maxBackoff     = 5 * time.Minute
+	longestBackoff = 30 * time.Minute
+)

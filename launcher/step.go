@@ -27,11 +27,12 @@ const (
 	note               // append a remark
 	refresh            // read the pilot's subject again
 	count              // see how much of the list that its birth belongs to is in the log
+	reach              // ask whether there is a way to the batch system
 )
 
 var actNames = [...]string{
 	wait: "wait", ack: "ack", again: "again", record: "record", find: "find", launch: "launch", poll: "poll",
-	stop: "stop", cleanup: "cleanup", note: "note", refresh: "refresh", count: "count",
+	stop: "stop", cleanup: "cleanup", note: "note", refresh: "refresh", count: "count", reach: "reach",
 }
 
 // String is for logs.
@@ -61,6 +62,7 @@ type change struct {
 	Kind      pilot.Kind
 	Cause     *pilot.Cause
 	NotBefore time.Time
+	Lost      bool              // retried: nobody knows what became of the submit
 	Outcome   *api.Outcome      // finals: tails and time of the end
 	Placed    *adaptor.Placed   // pending_active
 	Agent     *api.AgentRequest // active, and finals that the agent reported
@@ -74,7 +76,13 @@ type sight struct {
 	Me        string
 	Held      bool   // this launcher holds the submit command
 	Supported bool   // there is an adaptor for its batch system
-	Closed    string // why there is none, if that may pass
+	Closed    string // why there is none; empty: there is one
+	Never     bool   // and there will be none
+
+	Reaches   bool      // the way to its batch system may be closed
+	Reached   bool      // it is open
+	Away      string    // why it is closed; empty: not known to be
+	AwaySince time.Time // zero: it was open when last asked
 
 	Secret    bool            // this process claimed the attempt and can submit it
 	Placed    *adaptor.Placed // the job of this attempt, not yet in the log
@@ -157,26 +165,11 @@ func (s *sight) handBack(now time.Time, lim *Limits) effect {
 	switch {
 	case s.Held:
 		return effect{Act: again, At: now.Add(lim.Lease)}
-	case s.Closed != "" && s.Launcher == s.Me:
-		return s.closed(effect{At: s.reopen(s.ChangedAt, now, lim)})
+	case s.Closed != "" && !s.Never && s.Launcher == s.Me:
+		return s.noWay(s.Closed, effect{At: s.reopen(s.ChangedAt, now, lim, maxBackoff)})
 	default:
 		return effect{}
 	}
-}
-
-// closed tells people, once, that there is no way to a pilot's batch system now.
-func (s *sight) closed(next effect) effect {
-	if s.Note.Health != "" {
-		return next
-	}
-	return effect{Act: note, Note: remark{
-		Kind: events.Health, Text: "launcher " + s.Me + " has no way to its batch system: " + s.Closed, Health: "no way to its batch system",
-	}}
-}
-
-// reopen is when to try again: ever more seldom.
-func (s *sight) reopen(since, now time.Time, lim *Limits) time.Time {
-	return now.Add(min(max(now.Sub(since)/8, lim.Lease), maxBackoff))
 }
 
 func (s *sight) pending(now time.Time, lim *Limits) effect {
@@ -185,14 +178,18 @@ func (s *sight) pending(now time.Time, lim *Limits) effect {
 		return s.fail(pilot.LaunchError, "the log holds no description of this pilot that can be read")
 	case !s.Held:
 		return effect{} // the queue gives it to somebody
-	case s.Closed != "":
-		return s.closed(effect{Act: again, At: s.reopen(s.SubmittedAt, now, lim)})
+	case !s.Supported && s.Never:
+		return s.fail(pilot.LaunchError, "no launcher of %s can drive its batch system: %s", s.Resource, s.Closed)
 	case !s.Supported:
-		return s.fail(pilot.LaunchError, "no launcher of %s can drive its batch system", s.Resource)
+		return s.noWay(s.Closed, effect{Act: again, At: s.reopen(s.SubmittedAt, now, lim, maxBackoff)})
 	case s.Failures >= lim.Attempts && !now.Before(s.SubmittedAt.Add(lim.GiveUp)):
-		return s.fail(pilot.RetriesExhausted, "%d attempts failed; the last: %s", s.Failures, s.said())
+		return s.fail(pilot.RetriesExhausted, "the answers of %d submits were lost or not understood; the last: %s", s.Failures, s.said())
 	case now.Before(s.NotBefore):
-		return effect{Act: again, At: s.NotBefore}
+		return s.hindered(effect{Act: again, At: s.NotBefore})
+	case s.Away != "":
+		return s.noWay(s.Away, effect{Act: again, At: s.reopen(s.AwaySince, now, lim, longestAway)})
+	case s.Reaches && !s.Reached:
+		return effect{Act: reach}
 	default:
 		return effect{Act: record, Change: change{Kind: pilot.Claimed}}
 	}
@@ -325,7 +322,7 @@ func (s *sight) pace(lim *Limits) time.Duration {
 }
 
 // silentSystem is for people to know.
-var silentSystem = remark{Kind: events.Health, Text: "its batch system cannot be asked", Health: "batch system silent"}
+var silentSystem = remark{Kind: events.Health, Text: "its batch system cannot be asked", Health: api.HealthSilent}
 
 // tell adds, when there is nothing else to do, what people should know of a
 // pilot's care: a note that cannot be written must not keep it from its care.

@@ -15,7 +15,7 @@ import (
 type track struct {
 	key     pilot.Key
 	system  adaptor.Adaptor // nil: none here can drive it
-	closed  error           // why not, if that may pass
+	closed  error           // why not
 	config  *resource.Config
 	settle  time.Duration
 	busy    bool // an effect is under way
@@ -26,6 +26,10 @@ type track struct {
 	list    listing            // of held
 	asks    []*ask
 	attempt int // what follows is about this attempt
+
+	reached   bool      // there is a way to the batch system
+	away      string    // there is none now, and why
+	awaySince time.Time // zero: there was one when last asked
 
 	secret    string
 	placed    *adaptor.Placed
@@ -58,6 +62,7 @@ func (t *track) about(attempt int) {
 		return
 	}
 	t.attempt = attempt
+	t.unreached()
 	t.secret, t.placed, t.refusal = "", nil, nil
 	t.refusedAt, t.soughtAt = time.Time{}, time.Time{}
 	t.poll, t.polledAt, t.goneAt, t.closingAt, t.heardAt = nil, time.Time{}, time.Time{}, time.Time{}, time.Time{}
@@ -100,9 +105,7 @@ func (l *Launcher) bind(t *track, birth *events.Birth) {
 		l.configs[string(birth.Config)] = cfg
 	}
 	t.config, t.settle = cfg, adaptor.DefaultSettle
-	if t.system, t.closed = l.systems.For(cfg); pilot.CodeOf(t.closed) == pilot.Unsupported {
-		t.closed = nil
-	}
+	t.system, t.closed = l.systems.For(cfg)
 	if s, ok := t.system.(adaptor.Settler); ok {
 		t.settle = s.Settle()
 	}
@@ -118,6 +121,7 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		SoughtAt: t.soughtAt, Settle: t.settle, Owner: l.owners[p.Launcher],
 		Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt, ClosingAt: t.closingAt,
 		StopSent: t.stopSent, StoppedAt: t.stoppedAt, StopFailed: t.stopFails,
+		Reached: t.reached, Away: t.away, AwaySince: t.awaySince,
 		Held: t.held != nil, Blind: t.silent >= blindAfter, Cleaned: t.cleaned,
 	}
 	s.Told = !t.told.IsZero() && t.told.Equal(s.Owner.Since)
@@ -125,8 +129,9 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		s.Place = b.Place()
 	}
 	if t.closed != nil {
-		s.Closed = t.closed.Error()
+		s.Closed, s.Never = t.closed.Error(), pilot.CodeOf(t.closed) == pilot.Unsupported
 	}
+	_, s.Reaches = t.system.(adaptor.Reacher)
 	_, s.Shared = t.system.(adaptor.Shared)
 	if s.Alone = l.began; p.Launcher != l.id {
 		s.Alone = s.Owner.Since

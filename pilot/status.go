@@ -14,7 +14,7 @@ type Status struct {
 	Left    bool  // was CANCELING at some time
 	Attempt int   // 1 for the first claim; 0 before it
 
-	Failures int // attempts that ended because the job could not be submitted; limits do not count
+	Failures int // attempts whose submit came to nobody knows what; what passes does not count
 	Crashes  int // attempts whose launcher died before it knew what became of them
 
 	Launcher   string    // id of the launcher that looks after it

@@ -35,6 +35,7 @@ type Fault string
 const (
 	None        Fault = ""
 	Reject      Fault = "reject"       // refused for good: class rejected
+	Impossible  Fault = "impossible"   // it can never be submitted from here: class impossible
 	Throttle    Fault = "throttle"     // a limit: class throttled
 	NotSent     Fault = "not_sent"     // it never left: class not_sent
 	LoseAnswer  Fault = "lose_answer"  // the job is made, the caller learns nothing: class unknown
@@ -44,7 +45,7 @@ const (
 )
 
 var classes = map[Fault]adaptor.Class{
-	Reject: adaptor.Rejected, Throttle: adaptor.Throttled, NotSent: adaptor.NotSent,
+	Reject: adaptor.Rejected, Impossible: adaptor.Impossible, Throttle: adaptor.Throttled, NotSent: adaptor.NotSent,
 	LoseAnswer: adaptor.Uncertain, LoseRequest: adaptor.Uncertain, Fail: adaptor.NotSent, Forget: adaptor.NotSent,
 }
 

@@ -36,13 +36,13 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 	}
 	script, full, err := s.script(ctx, spec)
 	if err != nil {
-		return adaptor.Placed{}, prepared(err)
+		return adaptor.Placed{}, unsent(err)
 	}
 	if placed, found, err := s.marked(ctx, spec, script.Dir); err != nil || found {
-		return placed, prepared(err)
+		return placed, unsent(err)
 	}
 	if err := s.stage(ctx, spec, full, script); err != nil {
-		return adaptor.Placed{}, prepared(err)
+		return adaptor.Placed{}, unsent(err)
 	}
 	c := runner.Command{Argv: script.Submit, Dir: script.Dir, Fresh: true} // some systems hand the umask on
 	if script.Stdin {
@@ -81,7 +81,10 @@ func (s *System) script(ctx context.Context, spec *adaptor.Spec) (*render.Script
 	}
 	full.Agent, full.Environment = argv, maps.Clone(env)
 	script, err := render.Render(full)
-	return script, full, err
+	if err != nil {
+		return nil, nil, impossible(err)
+	}
+	return script, full, nil
 }
 
 // place fills in what the resource says, and finds the sandbox.
@@ -90,7 +93,7 @@ func (s *System) place(ctx context.Context, spec *adaptor.Spec) (*render.Spec, e
 		Key: spec.Key, Attempt: spec.Attempt, Token: spec.Token(), Description: spec.Description,
 	}.On(&spec.Config)
 	if err != nil {
-		return nil, err
+		return nil, impossible(err)
 	}
 	base, err := s.Runner.Expand(ctx, path.Dir(path.Dir(full.Sandbox)))
 	if err != nil {
@@ -181,14 +184,21 @@ func class(err error) adaptor.Class {
 	return adaptor.Uncertain
 }
 
-// prepared says what it means that nothing was submitted yet.
-func prepared(err error) error {
+// unsent says what it means that nothing was submitted yet. What is in the way of a
+// login, of files and of the agent may pass, whatever code it has.
+func unsent(err error) error {
 	if err == nil {
 		return nil
 	}
+	if _, classified := errors.AsType[*adaptor.Error](err); classified {
+		return err
+	}
 	c := adaptor.NotSent
-	if code := pilot.CodeOf(err); code == pilot.Invalid || code == pilot.Unsupported || code == pilot.Denied {
-		c = adaptor.Rejected
+	if pilot.CodeOf(err) == pilot.Unsupported {
+		c = adaptor.Impossible
 	}
 	return &adaptor.Error{Class: c, Err: err}
 }
+
+// impossible is an error of what will be as wrong at the next attempt.
+func impossible(err error) error { return &adaptor.Error{Class: adaptor.Impossible, Err: err} }

@@ -50,7 +50,7 @@ type Listing struct {
 }
 
 // System is one endpoint of a batch system: an adaptor.Adaptor, a Settler, a
-// Cleaner and Shared.
+// Cleaner, a Reacher and Shared.
 type System struct {
 	Config
 	lister Lister
@@ -94,6 +94,14 @@ func New(c Config) (*System, error) {
 	return s, nil
 }
 
+// Reach says why there is no way to the machine with the batch system's commands.
+func (s *System) Reach(ctx context.Context) error {
+	if r, ok := s.Runner.(runner.Reacher); ok {
+		return r.Reach(ctx)
+	}
+	return nil
+}
+
 // Floor is the least time between two listings.
 func (s *System) Floor() time.Duration { return s.Config.Floor }
 
@@ -108,6 +116,7 @@ func (s *System) Settle() time.Duration {
 var (
 	_ adaptor.Adaptor = (*System)(nil)
 	_ adaptor.Settler = (*System)(nil)
+	_ adaptor.Reacher = (*System)(nil)
 	_ adaptor.Shared  = (*System)(nil)
 	_ adaptor.Cleaner = (*System)(nil)
 )

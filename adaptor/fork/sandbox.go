@@ -68,10 +68,10 @@ func makeOwn(root *os.Root, dir string) error {
 	}
 	path := filepath.Join(root.Name(), dir)
 	if !info.IsDir() {
-		return pilot.Errorf(pilot.Invalid, "%s is there already, and no directory", path)
+		return fmt.Errorf("%s is there already, and no directory", path)
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return pilot.Errorf(pilot.Invalid, "%s is another user's", path)
+		return fmt.Errorf("%s is another user's", path)
 	}
 	return nil
 }
@@ -115,14 +115,14 @@ func expand(dir string) string {
 func directory(what, dir string) (string, error) {
 	resolved, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", pilot.Errorf(pilot.Invalid, "%s %q does not exist", what, dir)
+		return "", fmt.Errorf("%s %q does not exist", what, dir)
 	}
 	if err != nil {
 		return "", err
 	}
 	info, err := os.Stat(resolved)
 	if err == nil && !info.IsDir() {
-		err = pilot.Errorf(pilot.Invalid, "%s %q is not a directory", what, dir)
+		err = fmt.Errorf("%s %q is not a directory", what, dir)
 	}
 	return resolved, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"strconv"
 	"syscall"
@@ -134,18 +133,19 @@ func send(ctx context.Context, pipe *os.File, message []byte) error {
 	return err
 }
 
-// classify says what may be done about a submit that did not happen.
+// classify says what may be done about a submit that did not happen. What the machine
+// lacks, and what is missing or closed on it, may be mended: an agent that is being
+// replaced, a directory that is not mounted yet, a full disk.
 func classify(err error) error {
 	if err == nil {
 		return nil
 	}
 	class := adaptor.NotSent
 	switch {
-	case is(err, syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC, syscall.EDQUOT):
+	case is(err, syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE):
 		class = adaptor.Throttled
-	case pilot.CodeOf(err) == pilot.Invalid,
-		is(err, fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.ELOOP, syscall.EROFS, syscall.ENAMETOOLONG, syscall.E2BIG):
-		class = adaptor.Rejected
+	case pilot.CodeOf(err) == pilot.Invalid, is(err, syscall.ENAMETOOLONG):
+		class = adaptor.Impossible
 	}
 	return &adaptor.Error{Class: class, Err: err}
 }

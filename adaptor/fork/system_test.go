@@ -25,7 +25,8 @@ func class(err error) adaptor.Class {
 	return ""
 }
 
-func TestBadSandboxesAreRejected(t *testing.T) {
+// TestSandboxesThatCannotBe: what can never be says so, and what may be mended is tried again.
+func TestSandboxesThatCannotBe(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	s := b.open()
@@ -33,22 +34,25 @@ func TestBadSandboxesAreRejected(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for dir, word := range map[string]string{
-		"relative":               "not an absolute path",
-		b.root + "/not/there":    "does not exist",
-		file:                     "not a directory",
-		"$HOME":                  "not an absolute path",
-		b.root + "/$NATS_SECRET": "$NATS_SECRET\" does not exist",
+	for dir, want := range map[string]struct {
+		class adaptor.Class
+		word  string
+	}{
+		"relative":               {adaptor.Impossible, "not an absolute path"},
+		b.root + "/not/there":    {adaptor.NotSent, "does not exist"},
+		file:                     {adaptor.NotSent, "not a directory"},
+		"$HOME":                  {adaptor.Impossible, "not an absolute path"},
+		b.root + "/$NATS_SECRET": {adaptor.NotSent, "$NATS_SECRET\" does not exist"},
 	} {
 		spec := b.spec("p", 1, "exit 0")
 		spec.Description.Sandbox = dir
 		_, err := s.Submit(t.Context(), spec)
-		if class(err) != adaptor.Rejected || !strings.Contains(err.Error(), word) {
-			t.Errorf("%s: %v", dir, err)
+		if class(err) != want.class || !strings.Contains(err.Error(), want.word) {
+			t.Errorf("%s: %v, want class %s", dir, err, want.class)
 		}
 	}
 	for _, uid := range []string{"", "..", "a/b", ".flightlog", strings.Repeat("x", 65)} {
-		if _, err := s.Submit(t.Context(), b.spec(uid, 1, "exit 0")); class(err) != adaptor.Rejected {
+		if _, err := s.Submit(t.Context(), b.spec(uid, 1, "exit 0")); class(err) != adaptor.Impossible {
 			t.Errorf("uid %q: %v", uid, err)
 		}
 	}
@@ -68,7 +72,7 @@ func TestSandboxesLeadThroughNoLink(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(b.root, b.manager, "p")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); class(err) != adaptor.Rejected {
+	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); class(err) != adaptor.NotSent {
 		t.Errorf("through a link: %v", err)
 	}
 	if left, _ := os.ReadDir(outside); len(left) != 0 {
@@ -195,7 +199,8 @@ func TestAgentsThatCannotStart(t *testing.T) {
 	}
 }
 
-func TestAVanishedAgentBinaryRejects(t *testing.T) {
+// TestAnAgentThatIsAwayForAMoment: as it is while another version is being installed.
+func TestAnAgentThatIsAwayForAMoment(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	config := b.config()
@@ -208,10 +213,11 @@ func TestAVanishedAgentBinaryRejects(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := os.Remove(config.Agent[0]); err != nil {
+	away := config.Agent[0] + ".away"
+	if err := os.Rename(config.Agent[0], away); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); class(err) != adaptor.Rejected {
+	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); class(err) != adaptor.NotSent || !strings.Contains(err.Error(), config.Agent[0]) {
 		t.Fatal(err)
 	}
 }

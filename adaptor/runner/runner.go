@@ -35,6 +35,12 @@ type Runner interface {
 	Close() error
 }
 
+// Reacher is a Runner with a way to its machine that may be closed for a while.
+type Reacher interface {
+	// Reach says why nothing can be run there now; nil: as far as is known, it can.
+	Reach(ctx context.Context) error
+}
+
 // Command is what to run. It is found in the PATH of the place it runs at.
 type Command struct {
 	Argv  []string

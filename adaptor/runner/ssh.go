@@ -53,6 +53,9 @@ func NewSSH(c SSHConfig) (*SSH, error) {
 // Identity is user@host:port, as the configuration of ssh has it.
 func (s *SSH) Identity() string { return s.conn.Identity() }
 
+// Reach says why nothing can be run there now; see sshconn.Conn.
+func (s *SSH) Reach(ctx context.Context) error { return s.conn.Reach(ctx) }
+
 // Close ends the connection.
 func (s *SSH) Close() error { return s.conn.Close() }
 

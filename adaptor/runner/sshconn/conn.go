@@ -30,14 +30,17 @@ const defaultSessions = 8
 
 // Conn is a connection that is made when it is needed, and again when it broke.
 type Conn struct {
-	hops     []*host
+	config   Config
 	sessions int
 	dial     dialer
 	log      *zap.Logger
 	done     context.Context //nolint:containedctx // of Close: all that outlives calls ends with it
 	end      context.CancelFunc
 
+	warned map[string]bool // of the configuration; whoever reads that, one at a time
+
 	mu      sync.Mutex
+	hops    []*host
 	link    *link         // nil: none, or it broke
 	dialing chan struct{} // closed when the login under way has ended; nil: none is
 	failed  error         // of the last login; nil: it was none
@@ -61,15 +64,10 @@ func New(c Config) (*Conn, error) {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	r, err := newResolver(c.File, func(text string) { log.Warn("ssh configuration", zap.String("warning", text)) })
-	if err != nil {
-		return nil, pilot.Errorf(pilot.Invalid, "ssh configuration: %w", err)
-	}
-	hops, err := r.hops(c.Host, c.User, c.Port, 0)
-	if err != nil {
+	conn := &Conn{config: c, sessions: c.Sessions, dial: c.Dial, log: log, warned: map[string]bool{}}
+	if err := conn.read(); err != nil {
 		return nil, err
 	}
-	conn := &Conn{hops: hops, sessions: c.Sessions, dial: c.Dial, log: log}
 	if conn.sessions <= 0 {
 		conn.sessions = defaultSessions
 	}
@@ -80,8 +78,68 @@ func New(c Config) (*Conn, error) {
 	return conn, nil
 }
 
+// read reads the configuration, and keeps what it says of the host. It is read again
+// before each login: what keeps us out is often mended there.
+func (c *Conn) read() error {
+	r, err := newResolver(c.config.File, func(text string) {
+		if !c.warned[text] {
+			c.warned[text] = true
+			c.log.Warn("ssh configuration", zap.String("warning", text))
+		}
+	})
+	if err != nil {
+		return pilot.Errorf(pilot.Invalid, "ssh configuration: %w", err)
+	}
+	hops, err := r.hops(c.config.Host, c.config.User, c.config.Port, 0)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hops = hops
+	return nil
+}
+
+// route gives the hosts to log in to, one through the other.
+func (c *Conn) route() []*host {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hops
+}
+
+// target is the last of them.
+func (c *Conn) target() *host {
+	hops := c.route()
+	return hops[len(hops)-1]
+}
+
 // Identity is user@host:port, as the configuration has it.
-func (c *Conn) Identity() string { return c.hops[len(c.hops)-1].label() }
+func (c *Conn) Identity() string { return c.target().label() }
+
+// Reach says why nothing can be run now; nil: as far as is known, it can. The first
+// login is waited for. While logins fail the next one is begun when its time has
+// come, and is not waited for. The error is that of the last login, the same until
+// another one was tried.
+func (c *Conn) Reach(ctx context.Context) error {
+	c.mu.Lock()
+	failed := c.failed
+	c.mu.Unlock()
+	if failed == nil {
+		_, err := c.get(ctx)
+		if later, ok := errors.AsType[*later](err); ok {
+			return later.error
+		}
+		return err
+	}
+	switch l, dialing, err := c.look(false); {
+	case l != nil:
+		return nil
+	case dialing == nil && errors.Is(err, ErrClosed):
+		return err
+	default:
+		return failed
+	}
+}
 
 // Close ends the connection, and all that uses it.
 func (c *Conn) Close() error {
@@ -124,12 +182,22 @@ func (c *Conn) look(waited bool) (*link, chan struct{}, error) {
 	case c.dialing != nil:
 		return nil, c.dialing, nil
 	case c.failed != nil && (waited || now.Before(c.next)):
-		return nil, nil, fmt.Errorf("%w (the next login may be in %v)", c.failed, max(c.next.Sub(now), 0).Round(time.Second))
+		return nil, nil, &later{c.failed, max(c.next.Sub(now), 0).Round(time.Second)}
 	}
 	c.dialing = make(chan struct{})
 	go c.login(c.next)
 	return nil, c.dialing, nil
 }
+
+// later is the error of a login that failed, before the next one.
+type later struct {
+	error
+	in time.Duration
+}
+
+func (l *later) Error() string { return fmt.Sprintf("%v (the next login may be in %v)", l.error, l.in) }
+
+func (l *later) Unwrap() error { return l.error }
 
 // login waits for its time and logs in. It belongs to no caller: their contexts
 // end as they like, and the login counts either way.
@@ -141,10 +209,15 @@ func (c *Conn) login(at time.Time) {
 	case <-c.done.Done():
 	}
 	start := time.Now()
-	l, err := login(c.done, c.dial, c.hops)
+	var l *link
+	err := c.read()
 	if err == nil {
-		l.open(c.sessions, c.hops[len(c.hops)-1])
+		l, err = login(c.done, c.dial, c.route())
 	}
+	if err == nil {
+		l.open(c.sessions, c.target())
+	}
+	host := zap.String("host", c.Identity())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.link != nil && c.link.over.Sub(c.started) >= lasting {
@@ -160,9 +233,9 @@ func (c *Conn) login(at time.Time) {
 	case c.done.Err() != nil && l != nil:
 		l.close()
 	case err != nil:
-		c.log.Warn("ssh login failed", zap.String("host", c.Identity()), zap.Duration("next", wait), zap.Error(err))
+		c.log.Warn("ssh login failed", host, zap.Duration("next", wait), zap.Error(err))
 	default:
-		c.log.Info("ssh connected", zap.String("host", c.Identity()))
+		c.log.Info("ssh connected", host)
 	}
 }
 

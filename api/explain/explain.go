@@ -28,6 +28,9 @@ func Explain(f *Facts) api.ExplainAnswer {
 		Attempts: attempts(f), Evidence: evidence(f), Next: next(f), Hints: hints(f, &shown),
 		Stdout: ending(p.Stdout), Stderr: ending(p.Stderr),
 	}
+	if why := hindrance(p); why != "" && p.State == pilot.PendingLaunch {
+		out.Why = why
+	}
 	if out.Since.IsZero() {
 		out.Since = p.SubmittedAt
 	}

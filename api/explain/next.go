@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ func next(f *Facts) string {
 	switch {
 	case p.State.Final():
 		return ""
+	case p.State == pilot.PendingLaunch && p.Note.Health == api.HealthNoWay:
+		return "its launcher asks again and again, ever more seldom; it goes on by itself"
 	case p.State == pilot.PendingLaunch && p.NotBefore.After(f.Now):
 		return fmt.Sprintf("attempt %d begins %s", p.Attempt+1, in(p.NotBefore, f.Now))
 	case p.State == pilot.PendingLaunch:
@@ -76,35 +79,38 @@ func hints(f *Facts, shown *api.Pilot) []string {
 		}
 	}
 	switch {
-	case p.Note.Health == "no way to its batch system":
+	case hindrance(p) != "":
+		add(remedyFor(hindrance(p)))
+		add("once that is mended, it goes on by itself; 'flightlog cancel' ends the wait")
+	case p.Note.Health == api.HealthNoWay:
 		add("'flightlog history' has the reason; once that is mended, it goes on by itself")
 	case p.State == pilot.PendingLaunch && p.Attempt == 0 && f.Now.Sub(p.SubmittedAt) > unused:
 		add("does a launcher of " + p.Resource + " run? 'flightlog up --resource " + p.Resource + "' starts one")
-	case p.State == pilot.PendingLaunch && p.Failures > 1:
+	case p.State == pilot.PendingLaunch && p.Attempt > 1:
 		add("cancel it if what its batch system says will not change")
 	case p.State == pilot.PendingActive && shown.Job != nil:
 		g, _ := Of(shown.Job.Phase, shown.Job.Native)
 		add(strings.ReplaceAll(g.Hint, "JOB", shown.Job.ID))
 	case p.State == pilot.Failed && p.Cause != nil:
-		add(afterFailure(p.Cause.Code, p.Sandbox))
+		add(afterFailure(p.Cause, p.Sandbox))
 	}
 	if f.Alive != nil && !*f.Alive && p.State.Live() && p.Launcher != "" && f.Now.Sub(p.ChangedAt) > lost {
 		add("its launcher is gone: start one for " + p.Resource)
 	}
-	if p.Note.Health == "batch system silent" {
+	if p.Note.Health == api.HealthSilent {
 		add("the launcher's log says what its batch system answers; states stay as they are until it speaks again")
 	}
 	return all
 }
 
-func afterFailure(code pilot.CauseCode, sandbox string) string {
+func afterFailure(cause *pilot.Cause, sandbox string) string {
 	at := func(what string) string {
 		if sandbox == "" {
 			return ""
 		}
 		return what + " in " + sandbox
 	}
-	switch code {
+	switch cause.Code {
 	case pilot.JobRejected:
 		return "'flightlog submit --dry-run' shows the script that was refused"
 	case pilot.BootstrapFailed:
@@ -123,7 +129,9 @@ func afterFailure(code pilot.CauseCode, sandbox string) string {
 		return at("what it left is")
 	case pilot.JobCanceledByThem:
 		return "somebody ended the job past Flightlog: its owner, an administrator, or a rule of the site"
-	case pilot.RetriesExhausted, pilot.LaunchError:
+	case pilot.LaunchError:
+		return cmp.Or(remedyFor(cause.Message), "the message says what can never be; submit it again without that")
+	case pilot.RetriesExhausted:
 		return "'flightlog history' shows every attempt"
 	default:
 		return ""

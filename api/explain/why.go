@@ -22,6 +22,8 @@ func Why(p *api.Pilot) string {
 
 func inState(p *api.Pilot) string {
 	switch s := p.State; {
+	case s == pilot.PendingLaunch && p.Attempt == 0 && p.Health != "":
+		return "its launcher keeps it until that is over"
 	case s == pilot.PendingLaunch && p.Attempt == 0:
 		return "no launcher of " + p.Resource + " has taken it yet"
 	case s == pilot.PendingLaunch:

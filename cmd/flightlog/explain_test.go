@@ -75,6 +75,11 @@ func (s *tale) retried(code pilot.CauseCode, words string) *tale {
 	})
 }
 
+func (s *tale) unlaunched(health, words string) *tale {
+	s.add(events.Event{Class: events.Remark, Key: key, Kind: events.Health, Actor: "cluster-1", Remark: &events.Note{Text: words, Health: health}})
+	return s
+}
+
 func (s *tale) queued(host string) *tale {
 	return s.moved(pilot.Queued, func(st *pilot.Status) {
 		st.Job, st.Sandbox = pilot.Job{ID: "4711", URL: "slurm://localhost/", Host: host}, "/scratch/m/p"
@@ -156,7 +161,11 @@ func situations(t *testing.T) []struct {
 		{"LAUNCHING", told(t, payload).claimed()},
 		{"LAUNCHING: its launcher is gone", told(t, payload).claimed().gone()},
 		{"LAUNCHING: taken over", told(t, payload).claimed().then(30 * time.Second).claimed()},
-		{"PENDING_LAUNCH: no way", told(t, payload).ill("no way to its batch system").then(time.Hour)},
+		{"PENDING_LAUNCH: no way", told(t, payload).unlaunched(api.HealthNoWay, "there is no way to its batch system: ssh to me@login:22: "+
+			"the key of host login (ssh-ed25519 SHA256:x) is not known; if it is the one that its administrators publish, add to known_hosts: login ssh-ed25519 AAAA").then(time.Hour)},
+		{"PENDING_LAUNCH: hindered", told(t, payload).claimed().retried(pilot.LaunchError, "open /opt/fl/agent: no such file or directory").
+			unlaunched(api.HealthNotLaunched, "it could not be launched, which is tried again: open /opt/fl/agent: no such file or directory").then(10 * time.Second)},
+		{"PENDING_LAUNCH: no way, and nothing said", told(t, payload).ill("no way to its batch system").then(time.Hour)},
 		{"PENDING_ACTIVE: not shown yet", waits()},
 		{"PENDING_ACTIVE: running", waits().seen("running", "RUNNING")},
 		{"PENDING_ACTIVE: its launcher is gone", waits().seen("queued", "PENDING (Priority)").gone()},

@@ -86,6 +86,7 @@ type Spec struct {
 	Description pilot.Description
 	Config      resource.Config
 	Born        time.Time // when the pilot was submitted: no job of it is older
+	Ending      bool      // the pilot is to end: to Find only a job that lives matters
 }
 
 // Token names the attempt inside the batch system: it is what Find looks for.

@@ -50,7 +50,7 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 	if len(t.stale) > 0 && e.Act == ack {
 		held = t.stale[0]
 	}
-	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Born: s.SubmittedAt}
+	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Born: s.SubmittedAt, Ending: s.State.Leaving()}
 	if s.Birth != nil && t.config != nil {
 		spec.Description, spec.Config = traced(s.Birth.Description, s.Trace), *t.config
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/resource/render"
 )
 
@@ -31,7 +32,7 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, 
 	}
 	full, err := s.place(ctx, spec)
 	if err != nil {
-		return adaptor.Placed{}, false, err
+		return adaptor.Placed{}, false, s.alive(ctx, spec, err)
 	}
 	if placed, found, err := s.marked(ctx, spec, full.Sandbox); found || err != nil {
 		return placed, found, err
@@ -53,6 +54,22 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, 
 	}
 	rec, ok := pick(ended, full.Token, spec.Born)
 	return s.placed(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), ok, nil
+}
+
+// alive gives nil if the sandbox cannot be read, for that reason, and the pilot is to end
+// and no job with its token lives: then it does not matter what is in the sandbox.
+func (s *System) alive(ctx context.Context, spec *adaptor.Spec, why error) error {
+	if _, away := errors.AsType[*runner.Error](why); away || !spec.Ending {
+		return why
+	}
+	listing, err := s.lister.Listing(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	if rec, ok := pick(listing.Jobs, spec.Token(), spec.Born); ok && rec.Phase != adaptor.Ended {
+		return why
+	}
+	return nil
 }
 
 // skew is how far apart the clocks of the batch system, of this machine and of

@@ -1,0 +1,100 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/batch"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// TestSubmitsThatAreHindered: what is missing or in the way where a job is submitted from
+// is no refusal of the batch system. It is tried again, but for what can never be, and
+// once it is mended there is one job.
+func TestSubmitsThatAreHindered(t *testing.T) {
+	t.Parallel()
+	for name, law := range map[string]struct {
+		class  adaptor.Class
+		says   string
+		hinder func(b *bench, s *batch.System, spec *adaptor.Spec) (mend func())
+	}{
+		"agent missing": {adaptor.NotSent, "no such file", func(_ *bench, s *batch.System, _ *adaptor.Spec) func() {
+			good := s.Agent
+			s.Agent = func(context.Context) ([]string, map[string]string, error) {
+				_, err := os.Open("/opt/none/agent")
+				return nil, nil, err
+			}
+			return func() { s.Agent = good }
+		}},
+		"login refused": {adaptor.NotSent, "no key", func(_ *bench, s *batch.System, _ *adaptor.Spec) func() {
+			good := s.Agent
+			s.Agent = func(context.Context) ([]string, map[string]string, error) {
+				return nil, nil, pilot.Errorf(pilot.Denied, "no key was taken")
+			}
+			return func() { s.Agent = good }
+		}},
+		"sandbox base": {adaptor.NotSent, "file", func(b *bench, _ *batch.System, spec *adaptor.Spec) func() {
+			file := filepath.Join(b.root, "file")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				b.Fatal(err)
+			}
+			spec.Config.DefaultRemoteWorkdir = file + "/base"
+			return func() { _ = os.Remove(file) }
+		}},
+		"sandbox in the way": {adaptor.NotSent, "no directory", func(b *bench, _ *batch.System, spec *adaptor.Spec) func() {
+			file := filepath.Join(b.root, spec.Key.Manager, spec.Key.Pilot)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
+				b.Fatal(err)
+			}
+			return func() { _ = os.Remove(file) }
+		}},
+		"agents' password": {adaptor.Impossible, "files", func(_ *bench, s *batch.System, _ *adaptor.Spec) func() {
+			s.Agent = func(context.Context) ([]string, map[string]string, error) {
+				return nil, nil, pilot.Errorf(pilot.Unsupported, "credentials come from files")
+			}
+			return nil
+		}},
+		"a queue that no script can name": {adaptor.Impossible, "queue", func(_ *bench, _ *batch.System, spec *adaptor.Spec) func() {
+			spec.Description.Queue = "a b"
+			return nil
+		}},
+	} {
+		for _, system := range []string{"slurm", "ssh"} {
+			if system == "ssh" && law.says == "queue" {
+				continue // it has none
+			}
+			t.Run(name+" at "+system, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				s, spec := b.open(), b.spec("p", 1, "exit 0")
+				mend := law.hinder(b, s, spec)
+				_, err := s.Submit(t.Context(), spec)
+				if e, ok := errors.AsType[*adaptor.Error](err); !ok || e.Class != law.class || !strings.Contains(err.Error(), law.says) {
+					t.Fatalf("got %v, want class %s with %q", err, law.class, law.says)
+				}
+				if name == "sandbox base" { // of a pilot that is to end only a job that lives matters
+					if _, _, err := s.Find(t.Context(), spec); err == nil {
+						t.Error("it is sure though it cannot read the sandbox")
+					}
+					spec.Ending = true
+					if _, found, err := s.Find(t.Context(), spec); found || err != nil {
+						t.Errorf("no job lives, and it says %v, %v", found, err)
+					}
+				}
+				if mend == nil {
+					return
+				}
+				mend()
+				b.ended(s, b.submit(s, spec))
+				if n := b.ran("p"); n != 1 {
+					t.Errorf("it ran %d times", n)
+				}
+			})
+		}
+	}
+}

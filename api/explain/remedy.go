@@ -27,7 +27,6 @@ var remedies = []remedy{
 	against(`is not set in the launcher's environment`, "set the variable where the launcher is started, and start it again; or change the launcher's ssh_config"),
 	against(`connection refused|no route|timeout|no login within|connection reset|network is unreachable|broke`, "is the host up, and does its network let the launcher in?"),
 	against(`ssh configuration`, "mend the launcher's ssh_config; it is read again by itself"),
-	against(`noexec`, "have agents put elsewhere: --agent-dir of the launcher"),
 	against(`policy`, "the owner of the resource forbids it; 'flightlog resource show' has the policy"),
 	against(`no space left|quota`, "make room where the message says"),
 	against(`permission denied|another user|read-only|others can write|operation not permitted`, "see to the owner and mode of what the message names, where the launcher's commands run"),

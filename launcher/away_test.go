@@ -178,7 +178,7 @@ func TestWhileThereIsNoWayNothingIsTried(t *testing.T) {
 		if p.Attempt != 0 || len(j.remarks(k)) != 1 || j.asked.Load() > 1500 {
 			t.Errorf("%d attempts, told %d times, asked %d times", p.Attempt, len(j.remarks(k)), j.asked.Load())
 		}
-		other := error(errors.New("no such host"))
+		other := errors.New("no such host")
 		j.why.Store(&other)
 		j.await(k, "told of the other trouble", func(p *projection.Pilot) bool { return strings.Contains(p.Note.Text, "no such host") })
 		troubles["keys refused"].end(j)

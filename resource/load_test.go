@@ -318,3 +318,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestRefusalsNameTheirFault: a resource and an access schema of it that are both wrong
+// are refused each with the fault that is about it.
+func TestRefusalsNameTheirFault(t *testing.T) {
+	t.Parallel()
+	const text = `{"h": {"cores_per_node": "many", "default_schema": "bad", "schemas": {
+		"bad": {"job_manager_endpoint": "nowhere"}, "worse": {"job_manager_endpoint": 7}}}}`
+	site, faults := resource.ParseSound("s.json", []byte(text))
+	if len(faults) != 3 {
+		t.Fatalf("faults are %v, want 3", faults)
+	}
+	_, err := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{site}}).Resolve("s.h", "")
+	if err == nil || !strings.Contains(err.Error(), "h.cores_per_node") || strings.Contains(err.Error(), "more") {
+		t.Errorf("the resource is refused with %v; want the fault of cores_per_node alone", err)
+	}
+}

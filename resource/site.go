@@ -97,12 +97,13 @@ func Broken(file string, faults ...Fault) (*Site, []Fault) {
 
 // breaks notes what faults make unusable: access schemas, where all are about those.
 func (s *Site) breaks(host string, faults []Fault, schemas map[string][]Fault) {
+	whole := slices.Clone(faults)
 	for name, of := range schemas {
 		s.broken[part{host, name}] = of
-		faults = faults[min(len(of), len(faults)):]
+		whole = slices.DeleteFunc(whole, func(f Fault) bool { return slices.Contains(of, f) })
 	}
-	if len(faults) > 0 {
-		s.broken[part{host: host}] = faults
+	if len(whole) > 0 {
+		s.broken[part{host: host}] = whole
 	}
 }
 

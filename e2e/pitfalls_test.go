@@ -37,8 +37,8 @@ func TestEveryPitfallHasItsTest(t *testing.T) {
 			}
 		}
 	}
-	if rows < pitfallRows {
-		t.Errorf("%d pitfalls, not at least %d", rows, pitfallRows)
+	if rows != pitfallRows {
+		t.Errorf("%d pitfalls, not %d", rows, pitfallRows)
 	}
 }
 

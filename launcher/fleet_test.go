@@ -165,6 +165,12 @@ func key(name string) pilot.Key {
 // submit writes a birth, as a manager does.
 func (f *fleet) submit(name string, d pilot.Description) pilot.Key {
 	f.t.Helper()
+	return f.born(name, d, f.localhost())
+}
+
+// localhost is the configuration of the resource that pilots are on unless told.
+func (f *fleet) localhost() *resource.Config {
+	f.t.Helper()
 	catalogue, err := resource.Builtin()
 	if err != nil {
 		f.t.Fatal(err)
@@ -173,7 +179,7 @@ func (f *fleet) submit(name string, d pilot.Description) pilot.Key {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return f.born(name, d, cfg)
+	return cfg
 }
 
 // born writes the birth of a pilot on a resource of that configuration.

@@ -14,7 +14,6 @@ import (
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
-	"github.com/flightlog/flightlog/resource"
 )
 
 // list submits pilots as one list, of which the log keeps the first; over are positions
@@ -22,15 +21,7 @@ import (
 // another resource. It gives the position of the first.
 func (f *fleet) list(id string, names []string, kept int, over map[string]uint64) uint64 {
 	f.t.Helper()
-	catalogue, err := resource.Builtin()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	cfg, err := catalogue.Resolve("local.localhost", "")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	canonical, digest := cfg.Canonical()
+	canonical, digest := f.localhost().Canonical()
 	es := make([]*events.Event, len(names))
 	for i, name := range names {
 		k := key(name)

@@ -15,6 +15,7 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
 )
@@ -23,17 +24,7 @@ import (
 // with the least that could do the same: a bare request to a micro service that
 // echoes, and a bare publish of as many bytes under compare-and-set.
 func BenchmarkSubmit(b *testing.B) {
-	server := bustest.JetStream(b)
-	user, far := bustest.Connect(b, server), bustest.Connect(b, server)
-	if err := user.Ensure(b.Context(), bus.StreamConfig{}); err != nil {
-		b.Fatal(err)
-	}
-	ctx, leave := context.WithCancel(b.Context())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- service.Manager(ctx, far, service.ManagerOptions{Ready: func() { close(ready) }})
-	}()
-	<-ready
+	_, user, far, leave := managed(b)
 	bare := leastOf(b, user.NATS(), far.NATS())
 	var of api.ManagerAnswer
 	if _, err := user.Call(b.Context(), "manager.create", 0, api.CreateRequest{}, &of); err != nil {
@@ -59,9 +50,6 @@ func BenchmarkSubmit(b *testing.B) {
 	b.ReportMetric(float64(least.Microseconds())/float64(n), "µs/least")
 	b.ReportMetric(float64(whole)/float64(least), "times")
 	leave()
-	if err := <-ended; err != nil {
-		b.Fatal(err)
-	}
 }
 
 // leastOf gives what one submit is compared with.
@@ -99,17 +87,7 @@ func leastOf(b *testing.B, user, far *nats.Conn) func(n int) {
 // again, with a connection of its own: nobody is refused.
 func BenchmarkCrowd(b *testing.B) {
 	const clients = 512
-	server := bustest.JetStream(b)
-	user, far := bustest.Connect(b, server), bustest.Connect(b, server)
-	if err := user.Ensure(b.Context(), bus.StreamConfig{}); err != nil {
-		b.Fatal(err)
-	}
-	ctx, leave := context.WithCancel(b.Context())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- service.Manager(ctx, far, service.ManagerOptions{Ready: func() { close(ready) }})
-	}()
-	<-ready
+	server, user, _, leave := managed(b)
 	of, seq := submitted(b, user)
 	conns := make([]*bus.Conn, clients)
 	for i := range conns {
@@ -139,9 +117,6 @@ func BenchmarkCrowd(b *testing.B) {
 	b.ReportMetric(float64(refused.Load()), "refused")
 	b.ReportMetric(time.Duration(slowest.Load()).Seconds()*1e3, "ms/slowest")
 	leave()
-	if err := <-ended; err != nil {
-		b.Fatal(err)
-	}
 }
 
 // submitted makes a manager with a pilot.
@@ -157,4 +132,26 @@ func submitted(b *testing.B, user *bus.Conn) (manager pilot.UID, seq uint64) {
 		b.Fatal(err)
 	}
 	return of.Manager.UID, seq
+}
+
+// managed starts a server with a log and a manager on it, until stop is called.
+func managed(b *testing.B) (server *embedded.Server, user, far *bus.Conn, stop func()) {
+	b.Helper()
+	server = bustest.JetStream(b)
+	user, far = bustest.Connect(b, server), bustest.Connect(b, server)
+	if err := user.Ensure(b.Context(), bus.StreamConfig{}); err != nil {
+		b.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(b.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- service.Manager(ctx, far, service.ManagerOptions{Ready: func() { close(ready) }})
+	}()
+	<-ready
+	return server, user, far, func() {
+		leave()
+		if err := <-ended; err != nil {
+			b.Fatal(err)
+		}
+	}
 }

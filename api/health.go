@@ -7,4 +7,6 @@ const (
 	HealthNotLaunched = "cannot be launched now"     // something is missing or in the way where it is launched from
 	HealthSilent      = "batch system silent"        // its batch system does not say how its job is
 	HealthLostContact = "lost contact"               // its launcher is gone, and no other one can look after its job
+	HealthAgentHeard  = "launcher gone, agent heard" // the same, but its agent is heard
+	HealthUnseen      = "job cannot be seen"         // its launcher runs at another place than its job
 )

@@ -109,9 +109,7 @@ func (f *fold) show(ctx context.Context, e *events.Entry, yield func(Change, err
 	if !born {
 		return true, nil
 	}
-	ch := Change{
-		Pilot: api.PilotOf(&p), Kind: e.Kind, Actor: e.Actor, Time: e.Time, Seq: e.Seq, Epoch: f.log.Epoch(),
-	}
+	ch := f.change(&p, &e.Event)
 	switch {
 	case e.Class == events.Change && e.Broken == "":
 		ch.From = e.From
@@ -146,13 +144,16 @@ func (f *fold) showBorn(yield func(Change, error) bool) bool {
 		if !born || e.Seq <= f.o.After {
 			continue
 		}
-		if !yield(Change{
-			Pilot: api.PilotOf(&p), Kind: e.Kind, Actor: e.Actor, Time: e.Time, Seq: e.Seq, Epoch: f.log.Epoch(),
-		}, nil) {
+		if !yield(f.change(&p, e), nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// change is what an event made of a pilot, without the state before.
+func (f *fold) change(p *projection.Pilot, e *events.Event) Change {
+	return Change{Pilot: api.PilotOf(p), Kind: e.Kind, Actor: e.Actor, Time: e.Time, Seq: e.Seq, Epoch: f.log.Epoch()}
 }
 
 // recall folds what the last messages say of the time up to the position that

@@ -60,10 +60,10 @@ func (s *sight) tellApart(next effect) effect {
 	switch {
 	case s.Launcher == s.Me:
 		n.Text = "its job, on host " + s.Job.Host + ", cannot be seen from " + s.Place.Host
-		n.Health = "job cannot be seen"
+		n.Health = api.HealthUnseen
 	case !s.BeatAt.IsZero():
 		n.Text += ", and its agent is heard"
-		n.Health = "launcher gone, agent heard"
+		n.Health = api.HealthAgentHeard
 	}
 	return effect{Act: note, Note: n}
 }

@@ -47,8 +47,8 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 	t.busy = true
 	l.effects++
 	held, system := t.held, t.system
-	if len(t.stale) > 0 && e.Act == ack {
-		held = t.stale[0]
+	if e.command != nil {
+		held = e.command
 	}
 	spec := adaptor.Spec{Key: t.key, Attempt: s.Attempt, Born: s.SubmittedAt, Ending: s.State.Leaving()}
 	if s.Birth != nil && t.config != nil {

@@ -78,7 +78,7 @@ func (l *Launcher) look(t *track) {
 		return
 	}
 	if len(t.stale) > 0 {
-		l.start(t, &sight{Pilot: projection.Pilot{Key: t.key}}, effect{Act: ack})
+		l.start(t, &sight{Pilot: projection.Pilot{Key: t.key}}, effect{Act: ack, command: t.stale[0]})
 		return
 	}
 	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)

@@ -46,6 +46,8 @@ type effect struct {
 	Stop   adaptor.Stop // stop
 	Note   remark       // note
 	ask    *ask         // on whose behalf; nil: nobody's
+
+	command *events.Delivery // ack: one that another has taken the place of; nil: the one that is held
 }
 
 // remark is what a note says; the observation it carries on is the last one's.
@@ -328,10 +330,8 @@ var silentSystem = remark{Kind: events.Health, Text: "its batch system cannot be
 // pilot's care: a note that cannot be written must not keep it from its care.
 func (s *sight) tell(next effect) effect {
 	next = s.tellHealth(next)
-	switch {
-	case next.Act != wait:
-		return next
-	case s.Shared && !s.Blind && s.Poll.Phase != adaptor.Unknown && (string(s.Poll.Phase) != s.Note.Phase || s.native() != s.Note.Native):
+	if next.Act == wait && s.Shared && !s.Blind && s.Poll.Phase != adaptor.Unknown &&
+		(string(s.Poll.Phase) != s.Note.Phase || s.native() != s.Note.Native) {
 		return effect{Act: note, Note: remark{Kind: events.Observed, Text: "job " + s.Job.ID + " is " + string(s.Poll.Phase), Seen: true}}
 	}
 	return next

@@ -28,9 +28,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Tim
 	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), doubt: make([]bool, len(jobs)), at: listing.At}
 	shown := indexed(listing.Jobs)
 	for i := range jobs {
-		if p.records[i] = shown.find(&jobs[i]); p.records[i] == nil {
-			p.records[i] = s.known(listing.Jobs, &jobs[i])
-		}
+		p.records[i] = s.shownAs(shown, listing.Jobs, &jobs[i])
 	}
 	p.account(ctx)
 	p.doubts(ctx, listing.Jobs)
@@ -120,10 +118,7 @@ func (p *poll) account(ctx context.Context) {
 	for _, i := range asked {
 		// Of what lives, only the queue knows: the accounting shows for ever what a
 		// slurmctld that was killed has forgotten (sacctmgr(1), "runaway jobs").
-		r := known.find(&p.jobs[i])
-		if r == nil {
-			r = p.known(ended, &p.jobs[i])
-		}
+		r := p.shownAs(known, ended, &p.jobs[i])
 		if r != nil && (r.Phase == adaptor.Ended || p.jobs[i].Job.Cluster != "" && p.records[i] == nil) {
 			p.records[i] = r
 		}

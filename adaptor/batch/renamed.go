@@ -96,6 +96,15 @@ func (s *System) remember(h *adaptor.Handle, r *Record) {
 	s.aliases[h.Token()] = alias{id: r.ID, name: r.Name, submitted: r.Submitted, at: time.Now()}
 }
 
+// shownAs gives the handle's job in a listing, by its token or name, or by the name that
+// it is known to have been given since; nil: it is not shown.
+func (s *System) shownAs(by index, listed []Record, h *adaptor.Handle) *Record {
+	if r := by.find(h); r != nil {
+		return r
+	}
+	return s.known(listed, h)
+}
+
 // known gives a job by the name under which it has said before that it is the handle's:
 // what has ended can not be asked any more.
 func (s *System) known(listed []Record, h *adaptor.Handle) *Record {

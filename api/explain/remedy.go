@@ -30,7 +30,7 @@ var remedies = []remedy{
 	against(`policy`, "the owner of the resource forbids it; 'flightlog resource show' has the policy"),
 	against(`no space left|quota`, "make room where the message says"),
 	against(`permission denied|another user|read-only|others can write|operation not permitted`, "see to the owner and mode of what the message names, where the launcher's commands run"),
-	against(`no such file|not exist|not found|no directory|no executable|no command|not a directory|no directory`,
+	against(`no such file|not exist|not found|no directory|no executable|no command|not a directory`,
 		"see that what the message names is there, and mounted, where the launcher's commands run"),
 }
 

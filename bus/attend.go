@@ -12,7 +12,7 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// attendance is a subject that this process answers.
+// attendance is a subject that this process answers as a launcher.
 type attendance struct {
 	subject string
 	queue   string // of those that share the work; empty: everybody gets everything
@@ -26,7 +26,7 @@ type attendant func(ctx context.Context, m *nats.Msg) (*nats.Msg, error)
 // attend answers what comes until ctx ends; then it waits for the answers under
 // way. They get ctx. What waits is bounded as by Serve.
 func (c *Conn) attend(ctx context.Context, a attendance) error {
-	q := newTurns(a.limit)
+	q := newTurns(a.limit, launcher)
 	sub, err := c.nc.QueueSubscribe(a.subject, a.queue, func(m *nats.Msg) {
 		if !answerable(m.Reply) {
 			c.refusals.reply(m.Reply)

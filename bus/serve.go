@@ -121,7 +121,7 @@ func (s *serving) open(ctx context.Context, e *Endpoint) error {
 	if e.Limit <= 0 {
 		e.Limit = defaultLimit
 	}
-	q := newTurns(e.Limit)
+	q := newTurns(e.Limit, replica)
 	s.turns = append(s.turns, q)
 	count := s.discovery.add(e.Name, q)
 	return s.subscribe(group+"."+e.Name, micro.DefaultQueueGroup, func(m *nats.Msg) {
@@ -182,7 +182,7 @@ func (s *serving) guard(ctx context.Context, e *Endpoint, r Request) (answer any
 	}()
 	answer, seq, err = e.Handle(ctx, r)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		err = errLeaving
+		err = leaving(replica)
 	}
 	return answer, seq, err
 }

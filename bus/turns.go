@@ -32,8 +32,9 @@ const (
 // none longer than whoever asks waits. Each kind has turns of its own, so that
 // slow ones keep nobody from quick ones.
 type turns struct {
-	limit int // answered at once
-	room  int // bytes of what waits
+	limit int    // answered at once
+	room  int    // bytes of what waits
+	who   string // answers: replica or launcher
 
 	mu      sync.Mutex
 	running int
@@ -53,7 +54,13 @@ type turn struct {
 	expiry *time.Timer
 }
 
-func newTurns(limit int) *turns { return &turns{limit: limit, room: waitingRoom} }
+// Who answers, as those are told whom it refuses.
+const (
+	replica  = "replica" // of the manager
+	launcher = "launcher"
+)
+
+func newTurns(limit int, who string) *turns { return &turns{limit: limit, room: waitingRoom, who: who} }
 
 // take answers a request once it is its turn. It does not block.
 func (q *turns) take(t turn) {
@@ -68,7 +75,7 @@ func (q *turns) admit(t *turn) error {
 	defer q.mu.Unlock()
 	switch {
 	case q.closed:
-		return errLeaving
+		return leaving(q.who)
 	case q.running < q.limit:
 		q.running++
 		q.answers.Add(1)
@@ -132,7 +139,8 @@ func (q *turns) busy(why string) error {
 	return pilot.Errorf(pilot.Unavailable, "%d are answered at once, %d wait, %s", q.limit, q.waiting.Len(), why)
 }
 
-var errLeaving = pilot.Errorf(pilot.Unavailable, "this replica is leaving")
+// leaving is the error for what such a one does not answer any more, as it ends.
+func leaving(who string) error { return pilot.Errorf(pilot.Unavailable, "this %s is leaving", who) }
 
 // close refuses what waits and whatever comes, and waits for the answers under way.
 func (q *turns) close() {
@@ -144,7 +152,7 @@ func (q *turns) close() {
 	}
 	q.mu.Unlock()
 	for _, t := range left {
-		t.refuse(errLeaving)
+		t.refuse(leaving(q.who))
 	}
 	q.answers.Wait()
 }

@@ -17,7 +17,7 @@ func TestTurnsComeInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit, fit := rapid.IntRange(1, 4).Draw(t, "limit"), rapid.IntRange(0, 8).Draw(t, "fit")
 		all := rapid.IntRange(0, 20).Draw(t, "all")
-		q := newTurns(limit)
+		q := newTurns(limit, replica)
 		q.room = fit*(waitingCost+100) + 99
 		began := make(chan int)
 		release := make([]chan struct{}, all)

@@ -23,6 +23,7 @@ type Outlet struct {
 	waiting [][]byte
 	size    int                       // bytes of waiting, and of what pass has in hand
 	dropped uint64                    // writes since the last time that was said
+	lost    uint64                    // writes dropped since the start
 	idle    chan struct{}             // closed while size is 0
 	excuse  func(lines uint64) []byte // nil: nothing is said
 }
@@ -61,13 +62,27 @@ func (o *Outlet) Excuse(line func(lines uint64) []byte) {
 	o.excuse = line
 }
 
+// Dropped is how many writes were dropped since the outlet was opened, those included
+// of which that has been said.
+func (o *Outlet) Dropped() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost
+}
+
+// drop counts a write that is not passed on; o.mu is held.
+func (o *Outlet) drop() {
+	o.dropped++
+	o.lost++
+}
+
 // Write takes one or more whole lines, or drops them.
 func (o *Outlet) Write(lines []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.size+len(lines) > outletLimit:
-		o.dropped++
+		o.drop()
 		return len(lines), nil
 	case o.size == 0:
 		o.idle = make(chan struct{})
@@ -150,7 +165,7 @@ func (o *Outlet) took(size int, failed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if failed {
-		o.dropped++
+		o.drop()
 	}
 	if o.size -= size; o.size == 0 {
 		close(o.idle)

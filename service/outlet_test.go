@@ -121,6 +121,9 @@ func TestAnOutletOutlivesWhatFails(t *testing.T) {
 	if want := "one\ntw\n2 dropped\nfour\n1 dropped\nsix\n"; d.String() != want {
 		t.Errorf("there is %q, want %q", d.String(), want)
 	}
+	if n := o.Dropped(); n != 3 {
+		t.Errorf("%d are counted as dropped, want 3", n)
+	}
 }
 
 // TestAnOutletToNobody: the other side is closed for good.

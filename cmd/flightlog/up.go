@@ -94,6 +94,7 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	u.panel.Program, u.panel.Logger, u.panel.Parts = "up", log.Named("http"), u.parts()
+	u.panel.Dropped = service.Stderr().Dropped
 	panel, err := ops.Open(ctx, u.panel)
 	if err != nil {
 		return err

@@ -97,6 +97,7 @@ func (f *flags) run(c *cobra.Command) error {
 	f.opts.Agent, f.opts.Logger = []string{f.agent}, logger
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
 	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []ops.Name{{Part: ops.PartLauncher, Resource: f.opts.Resource}}, logger
+	f.panel.Dropped = service.Stderr().Dropped
 	if f.opts.Panel, err = ops.Open(ctx, f.panel); err != nil {
 		return err
 	}

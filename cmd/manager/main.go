@@ -79,6 +79,7 @@ func (f *flags) run(c *cobra.Command) error {
 		return err
 	}
 	f.panel.Program, f.panel.Parts, f.panel.Logger = "manager", []ops.Name{{Part: ops.PartManager}}, logger
+	f.panel.Dropped = service.Stderr().Dropped
 	panel, err := ops.Open(ctx, f.panel)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ var (
 
 // newMetrics makes a registry of its own: what other packages register is none
 // of ours.
-func newMetrics(b build.Info) *metrics {
+func newMetrics(b build.Info, dropped func() uint64) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
@@ -73,10 +73,24 @@ func newMetrics(b build.Info) *metrics {
 	})
 	info.Set(1)
 	m.registry.MustRegister(
+		droppedLines(dropped),
 		m.commands, m.commandTime, m.appendTime, m.launchTime, m.queueWait, m.changes, m.fenced, m.native, m.nativeTime, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
+}
+
+// droppedLines counts what the log of the process lacks; nil: nothing.
+func droppedLines(dropped func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "flightlog_dropped_log_lines_total",
+		Help: "Lines of this process's own log that were dropped: nobody took them, or they could not be written.",
+	}, func() float64 {
+		if dropped == nil {
+			return 0
+		}
+		return float64(dropped())
+	})
 }
 
 const (

@@ -38,6 +38,7 @@ var ours = map[string]shape{
 	"flightlog_log_oddities_total":           {dto.MetricType_COUNTER, "kind"},
 	"flightlog_torn_lists":                   {dto.MetricType_GAUGE, ""},
 	"flightlog_torn_list_pilots":             {dto.MetricType_GAUGE, ""},
+	"flightlog_dropped_log_lines_total":      {dto.MetricType_COUNTER, ""},
 	"flightlog_waited_pilots":                {dto.MetricType_GAUGE, ""},
 	"flightlog_poll_age_seconds":             {dto.MetricType_GAUGE, "resource system"},
 	"flightlog_launcher_held_commands":       {dto.MetricType_GAUGE, "resource"},
@@ -97,7 +98,7 @@ func has(m *dto.Metric, labels []string) bool {
 // badly and one not yet, a request that is wrong and an agent that is not ours.
 func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 	t.Parallel()
-	s := open(t, ops.Config{})
+	s := open(t, ops.Config{Dropped: func() uint64 { return 7 }})
 	s.start()
 	m := s.manager()
 	ps, err := m.Submit(t.Context(), payload("true"), payload("false"), payload("sleep", "600"))
@@ -148,6 +149,7 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 		{1, "flightlog_pilots", []string{"state", "ACTIVE", "resource", here}},
 		{0, "flightlog_pilots", []string{"state", "CANCELING", "resource", here}},
 		{0, "flightlog_degraded_pilots", nil},
+		{7, "flightlog_dropped_log_lines_total", nil},
 		{0, "flightlog_torn_lists", nil},
 		{0, "flightlog_torn_list_pilots", nil},
 		{0, "flightlog_waited_pilots", nil},

@@ -24,6 +24,10 @@ type Config struct {
 	Listen  string      // host:port for HTTP; port 0: any free one; empty: no HTTP
 	PProf   bool        // serve /debug/pprof, to this machine only
 	Logger  *zap.Logger // nil: silent
+
+	// Dropped is how many lines of the log were dropped since the process began; nil: none.
+	// It is called at each scrape, from any goroutine, and must not block.
+	Dropped func() uint64
 }
 
 // Name is that of a part of a process.
@@ -75,7 +79,7 @@ const (
 func Open(ctx context.Context, cfg Config) (*Panel, error) {
 	p := &Panel{
 		program: cfg.Program, wanted: slices.Clone(cfg.Parts), logger: cfg.Logger,
-		metrics: newMetrics(build.Read()), mux: http.NewServeMux(),
+		metrics: newMetrics(build.Read(), cfg.Dropped), mux: http.NewServeMux(),
 	}
 	if p.logger == nil {
 		p.logger = zap.NewNop()

@@ -25,11 +25,15 @@ type payload struct {
 type exit struct {
 	code   int
 	signal syscall.Signal // 0: it exited by itself
+	why    string         // what is known of the cause; mostly empty
 }
 
 func (e exit) String() string {
 	if e.signal != 0 {
 		return fmt.Sprintf("killed by signal %d (%s)", int(e.signal), e.signal)
+	}
+	if e.why != "" {
+		return fmt.Sprintf("exit code %d: %s", e.code, e.why)
 	}
 	return fmt.Sprintf("exit code %d", e.code)
 }
@@ -61,7 +65,11 @@ func (c *command) start() (*payload, error) {
 		}
 		started <- err
 		if err == nil {
-			p.ended <- p.wait()
+			e := p.wait()
+			if e.signal == 0 && e.code == notFound {
+				e.why = envFault(c.path)
+			}
+			p.ended <- e
 		}
 	}()
 	return p, <-started

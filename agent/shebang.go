@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -48,6 +49,23 @@ func interpreterFault(program string) string {
 	default:
 		return ""
 	}
+}
+
+// notFound is what env and shells exit with that do not find a program (env(1), POSIX).
+const notFound = 127
+
+// envFault says of a script, started by an env that did not find what the script is to be
+// run with, that a carriage return is why; empty if that is not it. The kernel hands
+// on what follows env as one argument (execve(2)), its end included. With -S, env splits
+// it itself, at carriage returns too (GNU coreutils 8.30).
+func envFault(program string) string {
+	line, isScript := strings.CutPrefix(firstLine(program), "#!")
+	env, name, _ := strings.Cut(strings.Trim(line, " \t"), " ")
+	name = strings.TrimLeft(name, " \t")
+	if !isScript || filepath.Base(env) != "env" || !strings.HasSuffix(name, "\r") || strings.HasPrefix(name, "-") {
+		return ""
+	}
+	return fmt.Sprintf("the lines of %s end in CR LF, so that %s looks for %q, with a carriage return (CR); write it with ends of LF, as by dos2unix", program, env, name)
 }
 
 // firstLine is that of a file, as far as the kernel reads it; empty if it cannot be read.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,6 +34,39 @@ func TestAPayloadWithoutItsInterpreterNamesIt(t *testing.T) {
 		_, err := run.start()
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), program) || strings.Contains(err.Error(), "\r") {
 			t.Errorf("%s: %v; want %q", name, err, c.says)
+		}
+	}
+}
+
+// TestAnInterpreterThatEnvDoesNotFindIsNamed: env starts, and fails by itself.
+func TestAnInterpreterThatEnvDoesNotFindIsNamed(t *testing.T) {
+	// Not parallel, as the test above.
+	env, err := exec.LookPath("env")
+	if err != nil {
+		t.Skip(err)
+	}
+	for name, c := range map[string]struct{ line, says string }{
+		"CR LF":                 {"#!" + env + " sh\r\n", `looks for "sh\r", with a carriage return (CR)`},
+		"CR LF after blanks":    {"#! " + env + " \t sh\r\n", `looks for "sh\r"`},
+		"CR LF behind options":  {"#!" + env + " sh -e\r\n", `looks for "sh -e\r"`},
+		"LF":                    {"#!" + env + " sh\n", ""},
+		"missing, without a CR": {"#!" + env + " no-such-program\n", ""},
+		"another interpreter":   {"#!/bin/sh\n", ""},
+	} {
+		sandbox := t.TempDir()
+		program := filepath.Join(sandbox, "work")
+		if err := os.WriteFile(program, []byte(c.line+"exit 127\n"), 0o700); err != nil { //nolint:gosec // it is to be run
+			t.Fatal(err)
+		}
+		run := command{path: program, argv: []string{program}, environ: os.Environ(), dir: sandbox}
+		p, err := run.start()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		e := <-p.ended
+		if said := e.String(); e.code != notFound || strings.Contains(said, "\r") || c.says == "" && said != "exit code 127" ||
+			!strings.Contains(said, c.says) {
+			t.Errorf("%s: %s; want %q", name, said, c.says)
 		}
 	}
 }

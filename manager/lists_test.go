@@ -69,6 +69,43 @@ func TestATornListIsNoSubmit(t *testing.T) {
 	}
 }
 
+// TestATornPilotGoesElsewhere: a pilot of a torn list, submitted again to another
+// resource, is there and nowhere else, whoever asks, and the list it was of is taken
+// for one of a uid that is taken.
+func TestATornPilotGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	log := bustest.NewMemory()
+	keep := 2
+	log.Faults.Tear = func(es []*events.Event) int {
+		if len(es) == 3 {
+			return keep
+		}
+		return len(es)
+	}
+	m := open(t, log)
+	of := newManager(t, m)
+	torn := api.SubmitRequest{Manager: of, Pilots: jobs(3), IdempotencyKey: "k"}
+	torn.Pilots[1].UID = "mine"
+	if _, err := m.Submit(t.Context(), torn, user); err == nil {
+		t.Fatal("a torn list was submitted")
+	}
+	d := job("mine")
+	d.Resource = "generic.slurm"
+	if a := submit(t, open(t, log), of, d); len(a) != 1 {
+		t.Fatalf("submitted elsewhere: %v", a)
+	}
+	keep = 3
+	if _, err := m.Submit(t.Context(), torn, user); pilot.CodeOf(err) != pilot.Conflict {
+		t.Errorf("the torn list submitted again: %v, want code conflict", err)
+	}
+	for i, m := range []replica{m, open(t, log)} {
+		a, err := m.List(t.Context(), api.ListRequest{Manager: of}, user)
+		if err != nil || len(a.Pilots) != 1 || a.Pilots[0].UID != "mine" || a.Pilots[0].Description.Resource != "generic.slurm" {
+			t.Errorf("replica %d shows %+v, %v", i, a.Pilots, err)
+		}
+	}
+}
+
 // noneOf asks for a pilot of a torn list in every way there is.
 func noneOf(t *testing.T, m replica, of, uid pilot.UID, behind bool) {
 	t.Helper()

@@ -36,6 +36,11 @@ type Config struct {
 
 	InProcess InProcess   // connect to this one without a socket; URL and Context are ignored, and NKey goes before its Identity
 	Logger    *zap.Logger // nil: silent
+
+	// Complete is given the configuration before each attempt of Connect, and gives what
+	// that is to use: what is known only by then, such as who asks (package owner). Its
+	// error ends Connect. nil: nothing is added.
+	Complete func(Config) (Config, error)
 }
 
 // InProcess is a server in this process, such as an embedded.Server.
@@ -141,7 +146,11 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 }
 
 // dial makes one attempt.
-func (c *Conn) dial(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
+func (c *Conn) dial(given *Config) (*nats.Conn, jetstream.JetStream, error) {
+	cfg, err := given.completed()
+	if err != nil {
+		return nil, nil, err
+	}
 	nc, settings, err := c.dialAs(cfg)
 	var already *pilot.Error
 	switch {
@@ -149,7 +158,7 @@ func (c *Conn) dial(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
 		return nil, nil, err
 	case err == nil:
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
-		return nil, nil, &pilot.Error{Code: pilot.Denied, Op: "connect", Err: err}
+		return nil, nil, cfg.refused(err)
 	case unreachable(err):
 		return nil, nil, &pilot.Error{Code: pilot.Unavailable, Op: "connect to " + cfg.where(), Err: err}
 	default:

@@ -29,9 +29,10 @@ type Client struct {
 }
 
 // Connect connects to the NATS server at url; an empty url is the one of the
-// environment, or nats://127.0.0.1:4222. It waits for the server until ctx
-// ends, then the code is unavailable. A connection that is lost later comes
-// back by itself.
+// environment, or nats://127.0.0.1:4222. Where nobody says who asks, and a 'flightlog
+// up' of the same user is there, its credentials are found and used (package owner). It
+// waits for the server until ctx ends, then the code is unavailable; denied, at once: it
+// does not let us in. A connection that is lost later comes back by itself.
 func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
 	s := defaults(url, opts)
 	c := &Client{

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/owner"
 )
 
 // defaultTimeout is the deadline of a call whose context has none.
@@ -36,6 +37,9 @@ func defaults(url string, opts []Option) settings {
 	}
 	if s.bus.Actor == "" {
 		s.bus.Actor = whoami()
+	}
+	if s.bus.Complete == nil {
+		s.bus.Complete = owner.Complete(os.Getenv, nil)
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"iter"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -17,11 +18,13 @@ import (
 
 // PageOptions are the wishes for the live page.
 type PageOptions struct {
-	Panel    *ops.Panel  // whose server it is served by
-	Token    string      // what visitors must know; empty: nothing, on loopback
-	Hosts    []string    // names it is asked for by, beside addresses and localhost
-	ReadOnly bool        // nobody may cancel
-	Logger   *zap.Logger // nil: silent
+	Panel     *ops.Panel  // whose server it is served by
+	Token     string      // what visitors must know; empty: nothing, on loopback
+	TokenFile string      // that holds Token; empty: none does
+	Run       string      // of this start, if links sign visitors in (web.Config)
+	Hosts     []string    // names it is asked for by, beside addresses and localhost
+	ReadOnly  bool        // nobody may cancel
+	Logger    *zap.Logger // nil: silent
 }
 
 // URL is where the page is, once it is served; empty: it may not be, for there
@@ -32,6 +35,15 @@ func (o *PageOptions) URL() string {
 		return ""
 	}
 	return "http://" + at + "/"
+}
+
+// Link is the address of the page that is for people: where Run is set it signs in
+// who uses it first.
+func (o *PageOptions) Link() string {
+	if o.URL() == "" || o.Run == "" {
+		return o.URL()
+	}
+	return web.Link(o.URL(), o.Token, o.Run, time.Now())
 }
 
 // OpenPage puts the live page on its panel, where it may be served; nil: it may
@@ -50,7 +62,7 @@ func OpenPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
 	}
 	source := pageSource{conn}
 	page, err := web.New(web.Config{
-		Log: source, Service: source, Token: o.Token, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
+		Log: source, Service: source, Token: o.Token, Run: o.Run, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err

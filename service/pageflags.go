@@ -23,7 +23,7 @@ type PageFlags struct {
 // Flags gives a command the flags.
 func (f *PageFlags) Flags(set *pflag.FlagSet) {
 	set.StringVar(&f.token, "http-token-file", "",
-		"`file` with the token that visitors of the live page must know, without which it is served on loopback only")
+		"`file` with the token that visitors of the live page must know; without it the page is served on loopback only")
 	set.StringSliceVar(&f.hosts, "http-host", nil, "`name` that the live page may be asked for by, beside addresses; may be given again")
 	set.BoolVar(&f.readOnly, "http-read-only", false, "nobody may cancel on the live page")
 }

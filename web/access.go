@@ -144,7 +144,7 @@ func (h *Handler) seal(until int64) string {
 
 // session says whether a visitor has logged in, and until when that counts.
 func (h *Handler) session(r *http.Request) (time.Time, bool) {
-	c, err := r.Cookie(cookie)
+	c, err := r.Cookie(cookieOf(r))
 	if err != nil || h.cfg.Token == "" {
 		return time.Time{}, false
 	}
@@ -168,16 +168,12 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "a JSON object with a token is needed")
 		return
 	}
-	if h.cfg.Token != "" && !h.is(ask.Token) {
+	if h.cfg.Token != "" && !h.is(ask.Token) && !h.spend(ask.Token) {
 		h.cfg.Logger.Warn("login refused", zap.String("from", r.RemoteAddr))
 		refuse(w, http.StatusUnauthorized, "this is not the token")
 		return
 	}
-	until := h.now().Add(lifetime)
-	http.SetCookie(w, &http.Cookie{
-		Name: cookie, Value: h.seal(until.Unix()), Path: "/", Expires: until, MaxAge: int(lifetime.Seconds()),
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
-	})
+	h.signIn(w, r)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -190,7 +186,7 @@ func overTLS(r *http.Request) bool {
 // until it ends; the page cannot read it.
 func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{
-		Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
+		Name: cookieOf(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
 	})
 	w.WriteHeader(http.StatusNoContent)
 }

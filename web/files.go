@@ -46,8 +46,8 @@ func (h *Handler) route() error {
 		return err
 	}
 	h.mux = http.NewServeMux()
-	h.mux.HandleFunc("GET /{$}", all["index.html"].serve)
-	h.mux.HandleFunc("GET /pilots/{manager}/{uid}", all["index.html"].serve)
+	h.mux.HandleFunc("GET /{$}", h.entry(all["index.html"]))
+	h.mux.HandleFunc("GET /pilots/{manager}/{uid}", h.entry(all["index.html"]))
 	for name, f := range all {
 		if name != "index.html" {
 			h.mux.HandleFunc("GET /static/"+name, f.serve)

@@ -47,6 +47,9 @@ type Config struct {
 	// Token is what a visitor must know; empty: everybody may look, and the
 	// handler must be served on loopback only.
 	Token string
+	// Run is of one start of this process, and not said aloud; empty: links sign nobody
+	// in. Those that Link made for another one are worthless.
+	Run string
 	// Hosts are the names that requests may be addressed to, beside addresses
 	// and localhost. Any other is refused: a page of somebody else's may have
 	// had its name point here.
@@ -71,6 +74,7 @@ type Handler struct {
 	streams chan struct{}     // one for each that is open
 	outputs chan struct{}     // one for each that is asked for
 	over    chan struct{}     // closed when Run ends
+	links   links
 	now     func() time.Time
 }
 
@@ -91,6 +95,7 @@ func New(cfg Config) (*Handler, error) {
 	h := &Handler{
 		cfg: cfg, feed: newFeed(cfg.Keep), token: sha256.Sum256([]byte(cfg.Token)),
 		streams: make(chan struct{}, cfg.Streams), outputs: make(chan struct{}, atOnce), over: make(chan struct{}), now: time.Now,
+		links: links{used: map[[linkNonce]byte]int64{}},
 	}
 	return h, h.route()
 }

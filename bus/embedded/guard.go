@@ -38,7 +38,7 @@ func CheckListen(listen string, known, encrypted bool) error {
 
 // identity is a key of this process for one run; nil: nobody is asked for any.
 func (cfg *Config) identity() (nkeys.KeyPair, error) {
-	if cfg.Auth == "" {
+	if cfg.Auth == "" && cfg.Keys == nil {
 		return nil, nil //nolint:nilnil // nobody needs one
 	}
 	self, err := nkeys.CreateUser()
@@ -59,7 +59,13 @@ func (cfg *Config) guard(opts *server.Options, self nkeys.KeyPair) error {
 		opts.TLS, opts.TLSTimeout = true, tlsTimeout
 	}
 	if cfg.Auth == "" {
-		return nil
+		opts.AlwaysEnableNonce = true // else who has a key does not even ask
+		if cfg.Keys == nil {
+			return nil
+		}
+		g, err := newGate(cfg.Keys, self)
+		opts.CustomClientAuthentication = g
+		return err
 	}
 	said, err := server.ProcessConfigFile(cfg.Auth)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Cluster  *Cluster    // nil: a server alone
 	Auth     string      // path of an auth.conf of mode nkey (package auth); empty: nobody is asked who he is
 	Tenant   string      // whose log this process serves; empty: the default one
+	Keys     *owner.Keys // without Auth: these are let in, and agents of our own user; nil: everybody
 	TLS      TLS
 }
 
@@ -75,6 +77,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		lock.unlock()
 		return nil, err
+	}
+	if g, ok := opts.CustomClientAuthentication.(*gate); ok {
+		g.listens(s.Addr())
 	}
 	return &Server{nats: s, lock: lock, cfg: cfg, self: self}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/service"
@@ -68,7 +69,7 @@ func (a *app) root() *cobra.Command {
 		root.AddCommand(c)
 	}
 	for _, c := range []*cobra.Command{
-		a.up(), a.managers(), a.sessions(), a.resources(), a.orphans(), a.configuration(), a.auth(), a.version(),
+		a.up(), a.livePage(), a.managers(), a.sessions(), a.resources(), a.orphans(), a.configuration(), a.auth(), a.version(),
 	} {
 		c.GroupID = "service"
 		root.AddCommand(c)
@@ -120,7 +121,7 @@ func (a *app) connect(ctx context.Context) (*client.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(connectWithin, a.patience))
 	defer cancel()
 	cfg := a.bus
-	cfg.Name = "flightlog"
+	cfg.Name, cfg.Complete = "flightlog", owner.Complete(a.getenv, nil)
 	c, err := client.Connect(ctx, "", client.WithBus(cfg), client.WithTimeout(a.patience))
 	if pilot.CodeOf(err) == pilot.Unavailable {
 		return nil, &pilot.Error{

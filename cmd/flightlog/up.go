@@ -46,7 +46,9 @@ func (a *app) up() *cobra.Command {
 			"local.localhost, or for the resources that are named, until SIGTERM or an interrupt. Pilots\n" +
 			"keep running when it stops, and are taken up again when it is started with the same store.\n\n" +
 			"One line on stdout, 'ready: URL', says that it answers; with --http another one, 'page: URL',\n" +
-			"says where the live page is. The log goes to stderr.",
+			"says where the live page is, by a link that signs you in once. The log goes to stderr.\n\n" +
+			"Nobody but you is let in. Your other commands find the credentials, which are made at the\n" +
+			"first start, by themselves; docs/security.md tells where they are.",
 		Example: "  flightlog up\n  flightlog up --http 127.0.0.1:8080\n" +
 			"  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0\n" +
 			"  flightlog up --resource local.localhost --resource generic.slurm",
@@ -105,11 +107,16 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	page.Logger = log.Named("page")
+	if err := u.guard.prepare(dir, log, a.stderr); err != nil {
+		return err
+	}
+	u.guard.guardPage(&page)
 	server, stop, err := u.serve(ctx, dir, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	defer a.announce(server, &u, dir, &page, log)()
 	conn, err := bus.Connect(ctx, bus.Config{
 		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: log.Named("bus"),
 	})
@@ -149,7 +156,7 @@ func (a *app) openLog(c service.LogConfig) (*zap.Logger, error) {
 // stop is called.
 func (u *upFlags) serve(ctx context.Context, dir string, log *zap.Logger) (s *embedded.Server, stop func(), err error) {
 	s, err = embedded.Start(ctx, embedded.Config{
-		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"), Auth: u.guard.auth, TLS: u.guard.tls,
+		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"), Auth: u.guard.auth, Keys: u.guard.admits(), TLS: u.guard.tls,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -212,7 +219,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	defer out.Sync()                   //nolint:errcheck // it gives nil
 	said := fmt.Sprintf("ready: %s\n", p.url)
 	if page != nil {
-		said += fmt.Sprintf("page: %s\n", p.page.URL())
+		said += fmt.Sprintf("page: %s\n", a.pageLink(&p.page))
 		all.Go(func() error { return page.Run(ctx) })
 	}
 	all.Go(func() error {

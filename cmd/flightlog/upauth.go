@@ -14,18 +14,23 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/auth"
 	"github.com/flightlog/flightlog/bus/embedded"
+	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/pilot"
 )
 
 // guardFlags say who may use the bus of up, and how it shows who it is.
 type guardFlags struct {
 	auth string
+	open bool
 	ca   string
 	tls  embedded.TLS
+
+	keys *owner.Keys // of the store's owner; nil: auth says who there is
 }
 
 func (g *guardFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&g.auth, "auth", "", "`file` auth.conf of 'flightlog auth init': only its users are let in; needed beyond loopback")
+	f.StringVar(&g.auth, "auth", "", "`file` auth.conf of 'flightlog auth init': only its users are let in, instead of you alone; needed beyond loopback")
+	f.BoolVar(&g.open, "open", false, "let in every user of this machine, who may then run programs as you; by default only you are")
 	f.StringVar(&g.tls.Cert, "tls-cert", "", "certificate `file` of the bus; needed beyond loopback")
 	f.StringVar(&g.tls.Key, "tls-key", "", "key `file` of the bus")
 	f.StringVar(&g.ca, "tls-ca", "", "certificate `file` that agents check the bus against; the system's")
@@ -35,6 +40,9 @@ func (g *guardFlags) flags(f *pflag.FlagSet) {
 func (g *guardFlags) check(listen string) error {
 	if (g.tls.Cert == "") != (g.tls.Key == "") {
 		return misused("--tls-cert and --tls-key go together")
+	}
+	if g.open && g.auth != "" {
+		return misused("--open lets everybody in, --auth only those it names: not both")
 	}
 	err := embedded.CheckListen(listen, g.auth != "", g.tls.Cert != "")
 	if pilot.CodeOf(err) == pilot.Denied {
@@ -78,8 +86,11 @@ type users struct {
 func (g *guardFlags) users(s *embedded.Server, resources []string) (map[string]users, error) {
 	all := map[string]users{}
 	if g.auth == "" {
+		agent := owner.Agent()
 		for _, label := range resources {
-			all[label] = users{agent: bus.Config{URL: s.URL(), CA: g.ca}}
+			all[label] = users{agent: bus.Config{
+				URL: s.URL(), CA: g.ca, NKey: g.keys.Agent.File, InboxPrefix: agent.InboxPrefix(),
+			}}
 		}
 		return all, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/config"
 	"github.com/flightlog/flightlog/service/ops"
@@ -103,6 +104,7 @@ func (f *flags) run(c *cobra.Command) error {
 	}
 	defer f.opts.Panel.Close()
 	f.bus.Name, f.bus.Logger = "flightlog launcher", logger
+	f.bus.Complete = owner.Complete(os.Getenv, &f.agents)
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()
 	conn, err := bus.Connect(find, f.bus)

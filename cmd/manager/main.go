@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/config"
 	"github.com/flightlog/flightlog/service/ops"
@@ -91,6 +92,7 @@ func (f *flags) run(c *cobra.Command) error {
 	}
 	page.Logger = logger.Named("page")
 	f.bus.Name, f.bus.Actor, f.bus.Logger = "flightlog manager "+f.name, "live page", logger
+	f.bus.Complete = owner.Complete(os.Getenv, nil)
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()
 	conn, err := bus.Connect(find, f.bus)

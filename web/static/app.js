@@ -101,6 +101,13 @@ function shown() {
   return path ? path.slice(1).map(decodeURIComponent).join('/') : '';
 }
 
+/** A link that signs nobody in stays in the address until it is taken out here. */
+const asked = new URLSearchParams(location.search);
+if (asked.has('token')) {
+  asked.delete('token');
+  history.replaceState(history.state, '', location.pathname + (asked.size ? `?${asked}` : ''));
+}
+
 let last = shown();
 document.addEventListener('click', (e) => {
   const a = e.target.closest?.('a[data-route]');

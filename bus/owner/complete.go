@@ -1,0 +1,27 @@
+package owner
+
+import (
+	"cmp"
+
+	"github.com/flightlog/flightlog/bus"
+)
+
+// Complete gives what bus.Config.Complete is of a program that acts for its user: where
+// nobody says who asks, and a service of this user is at the URL, it asks as its owner.
+// agents, which may be nil, get what agents are there, unless they are somebody already.
+func Complete(getenv func(string) string, agents *bus.Config) func(bus.Config) (bus.Config, error) {
+	return func(cfg bus.Config) (bus.Config, error) {
+		if cfg.InProcess != nil || cfg.Identifies() {
+			return cfg, nil
+		}
+		s, err := Find(getenv, cmp.Or(cfg.URL, bus.DefaultURL))
+		if s == nil || err != nil {
+			return cfg, err
+		}
+		if agents != nil && !agents.Identifies() {
+			agents.URL, agents.NKey, agents.InboxPrefix = s.URL, s.AgentNKey, s.AgentInboxPrefix
+		}
+		cfg.URL, cfg.NKey, cfg.CA = s.URL, s.NKey, cmp.Or(cfg.CA, s.CA)
+		return cfg, nil
+	}
+}

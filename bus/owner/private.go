@@ -1,0 +1,160 @@
+package owner
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// others are the permissions of everybody but the owner.
+const others fs.FileMode = 0o077
+
+// fileLimit bounds what is read of a file; ours have some hundred bytes.
+const fileLimit = 64 << 10
+
+// ours says, with code denied, that a file or directory is another user's, or that
+// others have some of the forbidden permissions.
+func ours(path string, info fs.FileInfo, forbidden fs.FileMode) error {
+	me := uint32(os.Geteuid()) //nolint:gosec // never negative here
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return pilot.Errorf(pilot.Unsupported, "nobody can tell whose %s is", path)
+	case st.Uid != me:
+		return pilot.Errorf(pilot.Denied, "%s belongs to the user %d, and this process is of %d: what it says is not trusted; "+
+			"remove it, or use another directory", path, st.Uid, me)
+	case info.Mode().Perm()&forbidden != 0:
+		return pilot.Errorf(pilot.Denied, "%s has mode %04o, which lets others in; 'chmod go-rwx %s' keeps them out, "+
+			"unless they have been there: then remove it", path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+// privateDir makes a directory that only we may enter, or sees to it that it is one.
+func privateDir(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return invalid("make "+path, err)
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return invalid("look at "+path, err)
+	case !info.IsDir():
+		return pilot.Errorf(pilot.Denied, "%s is no directory but a %s", path, info.Mode().Type())
+	}
+	return ours(path, info, others)
+}
+
+// ownDir makes the directory of a store, or sees to it that nobody else writes
+// there. A link to it must have been made by us, or by root.
+func ownDir(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return invalid("make "+path, err)
+	}
+	link, err := os.Lstat(path)
+	if err != nil {
+		return invalid("look at "+path, err)
+	}
+	if link.Mode()&fs.ModeSymlink != 0 {
+		if st, ok := link.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+			return pilot.Errorf(pilot.Denied, "%s is a link that another user made", path)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return invalid("look at "+path, err)
+	}
+	return ours(path, info, 0o022)
+}
+
+// open opens a file for reading that is ours alone; fs.ErrNotExist: there is none, or
+// it is where we may not even look.
+func open(path string) (*os.File, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrPermission) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case errors.Is(err, unix.ELOOP):
+		return nil, pilot.Errorf(pilot.Denied, "%s is a link, which is not followed", path)
+	case err != nil:
+		return nil, &pilot.Error{Code: pilot.Denied, Message: fmt.Sprintf("credentials that are not yours to read are not used: %v; remove that file", err), Err: err}
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = pilot.Errorf(pilot.Denied, "%s is no file but a %s", path, info.Mode().Type())
+	}
+	if err == nil {
+		err = ours(path, info, others)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// read reads a file that is ours alone.
+func read(path string) ([]byte, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	return io.ReadAll(io.LimitReader(f, fileLimit))
+}
+
+// keep reads a file, or makes it with what content gives. Of many that do so at a time
+// one makes it, and all read the same: a link is made once, also on NFS.
+func keep(path string, content func() ([]byte, error)) ([]byte, error) {
+	b, err := read(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	if b, err = content(); err != nil {
+		return nil, err
+	}
+	f, err := fresh(path, b)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // it is in nobody's way
+	if err := f.Close(); err != nil {
+		return nil, invalid("write "+path, err)
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, invalid("write "+path, err)
+	}
+	return read(path)
+}
+
+// fresh makes a file beside path, which is on disk, for the caller to publish.
+func fresh(path string, content []byte) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
+	if err != nil {
+		return nil, invalid("write "+path, err)
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync()); err != nil {
+		return nil, errors.Join(invalid("write "+path, err), f.Close(), os.Remove(f.Name()))
+	}
+	return f, nil
+}
+
+func invalid(op string, err error) error {
+	return &pilot.Error{Code: pilot.Invalid, Op: op, Err: err}
+}
+
+// garbled is a file of ours that does not hold what it should.
+func garbled(path, what string, err error) error {
+	return &pilot.Error{Code: pilot.Invalid, Message: fmt.Sprintf("%s holds no %s; remove it, and start 'flightlog up' again", path, what), Err: err}
+}

@@ -1,0 +1,67 @@
+package bus
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// completed is the configuration with what Complete adds.
+func (cfg *Config) completed() (*Config, error) {
+	if cfg.Complete == nil {
+		return cfg, nil
+	}
+	full, err := cfg.Complete(*cfg)
+	return &full, err
+}
+
+// refused says that servers do not let us in: which, as whom we asked, and what would
+// help. No secret is told.
+func (cfg *Config) refused(err error) error {
+	help := "ask who runs that service for credentials, and name them with --creds or --nkey (NATS_CREDS, NATS_NKEY); " +
+		"those of a 'flightlog up' of your own are found by themselves, and that of another user lets nobody else in unless it runs with --open"
+	if cfg.Identifies() {
+		help = "it is not, or no longer, among the users there: ask who runs that service for credentials"
+	}
+	return &pilot.Error{
+		Code: pilot.Denied, Err: err,
+		Message: fmt.Sprintf("%s refuses %s (%v): %s", cfg.bareWhere(), cfg.asWhom(), err, help),
+	}
+}
+
+// asWhom is as whom we ask, for people.
+func (cfg *Config) asWhom() string {
+	switch {
+	case cfg.Creds != "":
+		return "the credentials in " + cfg.Creds
+	case cfg.NKey != "":
+		return "the nkey in " + cfg.NKey
+	case cfg.User != "":
+		return "user " + cfg.User
+	case cfg.Token != "":
+		return "the token that was given"
+	case cfg.Cert != "":
+		return "the certificate in " + cfg.Cert
+	case cfg.Context != "":
+		return "what context " + cfg.Context + " says"
+	case cfg.Identifies():
+		return "the user that its URL names"
+	default:
+		return "to be asked without credentials"
+	}
+}
+
+// bareWhere is where, without the passwords that URLs may hold.
+func (cfg *Config) bareWhere() string {
+	var all []string
+	for server := range strings.SplitSeq(cfg.where(), ",") {
+		if u, err := url.Parse(server); err == nil && u.User != nil {
+			u.User = nil
+			server = u.String()
+		}
+		all = append(all, server)
+	}
+	return strings.Join(all, ",")
+}

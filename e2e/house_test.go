@@ -16,6 +16,7 @@ import (
 
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/embedded"
+	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -235,12 +236,21 @@ func (p *process) end(s os.Signal) {
 	}
 }
 
+// getenv is the environment of the house's processes.
+func (h *house) getenv(name string) string {
+	if name == "XDG_STATE_HOME" {
+		return h.dir
+	}
+	return os.Getenv(name)
+}
+
 // client connects to the house.
 func (h *house) client() *client.Client {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
 	defer cancel()
-	c, err := client.Connect(ctx, "nats://"+h.listen, client.WithTimeout(time.Minute))
+	cfg := bus.Config{Complete: owner.Complete(h.getenv, nil)}
+	c, err := client.Connect(ctx, "nats://"+h.listen, client.WithBus(cfg), client.WithTimeout(time.Minute))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func (h *Handler) seal(until int64) string {
 
 // session says whether a visitor has logged in, and until when that counts.
 func (h *Handler) session(r *http.Request) (time.Time, bool) {
-	c, err := r.Cookie(cookieOf(r))
+	c, err := r.Cookie(h.cookieOf(r))
 	if err != nil || h.cfg.Token == "" {
 		return time.Time{}, false
 	}
@@ -186,7 +186,7 @@ func overTLS(r *http.Request) bool {
 // until it ends; the page cannot read it.
 func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieOf(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
+		Name: h.cookieOf(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
 	})
 	w.WriteHeader(http.StatusNoContent)
 }

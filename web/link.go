@@ -105,15 +105,16 @@ func (h *Handler) entry(page file) http.HandlerFunc {
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	until := h.now().Add(lifetime)
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieOf(r), Value: h.seal(until.Unix()), Path: "/", Expires: until, MaxAge: int(lifetime.Seconds()),
+		Name: h.cookieOf(r), Value: h.seal(until.Unix()), Path: "/", Expires: until, MaxAge: int(lifetime.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
 	})
 }
 
-// cookieOf names the cookie after the port: browsers send those of one host to all of
-// its ports, where another page of ours may be.
-func cookieOf(r *http.Request) string {
-	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+// cookieOf names the cookie, of a page that stands alone, after its port: browsers send
+// those of one host to all of its ports, where another page of ours may be. Replicas
+// know each other's.
+func (h *Handler) cookieOf(r *http.Request) string {
+	if _, port, err := net.SplitHostPort(r.Host); err == nil && h.cfg.Run != "" {
 		return cookie + "-" + port
 	}
 	return cookie

@@ -30,11 +30,17 @@ func started(t *testing.T, store string) (env []string, stop func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	var log bytes.Buffer
-	code := make(chan int, 1)
+	code, state := make(chan int, 1), t.TempDir()
 	go func() {
 		code <- run(ctx, world{
 			args:   []string{"up", "--store", store, "--listen", "127.0.0.1:0", "--sync", "2m", "--log-level", "warn"},
-			stdout: in, stderr: &log, getenv: os.Getenv,
+			stdout: in, stderr: &log,
+			getenv: func(name string) string {
+				if name == "XDG_STATE_HOME" {
+					return state
+				}
+				return os.Getenv(name)
+			},
 		})
 		in.Close()
 	}()
@@ -55,7 +61,7 @@ func started(t *testing.T, store string) (env []string, stop func() int) {
 			stop()
 		}
 	})
-	return []string{"NATS_URL", url, "FLIGHTLOG_MANAGER", "m", "FLIGHTLOG_OUTPUT", outJSON}, stop
+	return []string{"NATS_URL", url, "XDG_STATE_HOME", state, "FLIGHTLOG_MANAGER", "m", "FLIGHTLOG_OUTPUT", outJSON}, stop
 }
 
 // well runs a command line that must end with 0, and reads its value.

@@ -90,6 +90,7 @@ var keys = slices.Concat(
 		Key{Path: "store", Usage: "directory of the log", check: text},
 		Key{Path: "listen", Default: "127.0.0.1:4222", Usage: "host:port for clients", check: address},
 		Key{Path: "auth", Usage: "auth.conf of the users that are let in, needed beyond loopback", check: text},
+		Key{Path: "open", Default: "false", Usage: "let in every user of this machine, who may run programs as you", check: boolean},
 		Key{Path: "tls_cert", Usage: "file of the bus's certificate, needed beyond loopback", check: text},
 		Key{Path: "tls_key", Usage: "file of the bus's key", check: text},
 		Key{Path: "tls_ca", Usage: "file of certificates that agents check the bus against", check: text},

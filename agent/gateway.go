@@ -2,21 +2,24 @@ package agent
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Connecting is a Gateway that is not there yet: dial runs in the background
-// until it has one or ctx ends, and Ask waits for it as long as its own
-// context. An agent whose bus is away so still hears that its stdin ended. The
-// func ends what dial does and waits for it; it does not close what it gave.
+// Connecting is a Gateway that is not there yet: dial is tried in the background, with
+// growing pauses of at most 10 s, until it gives one or ctx ends, and Ask waits for it as
+// long as its own context. An agent whose bus is away so still hears that its stdin
+// ended, and no error of one attempt is the last word: a bus that is starting may not
+// know its users yet, and a file of credentials may be shown late. The func ends what
+// dial does and waits for it; it does not close what it gave.
 func Connecting(ctx context.Context, dial func(context.Context) (Gateway, error)) (Gateway, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &connecting{done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		c.gateway, c.err = dial(ctx)
+		c.connect(ctx, dial)
 	}()
 	return c, func() {
 		cancel()
@@ -25,9 +28,21 @@ func Connecting(ctx context.Context, dial func(context.Context) (Gateway, error)
 }
 
 type connecting struct {
+	why     atomic.Pointer[error] // of the last attempt that failed
 	done    chan struct{}
-	gateway Gateway // once done
-	err     error   // once done
+	gateway Gateway // once done; nil: ctx ended before
+}
+
+func (c *connecting) connect(ctx context.Context, dial func(context.Context) (Gateway, error)) {
+	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, lastPause) {
+		gateway, err := dial(ctx)
+		if err == nil {
+			c.gateway = gateway
+			return
+		}
+		c.why.Store(&err)
+		sleep(ctx, jitter(pause))
+	}
 }
 
 // Ask asks once there is somebody to ask.
@@ -35,10 +50,18 @@ func (c *connecting) Ask(ctx context.Context, key pilot.Key, verb api.Verb, req 
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		return api.AgentReply{}, &pilot.Error{Code: pilot.Unavailable, Op: "connect", Err: context.Cause(ctx)}
+		return api.AgentReply{}, c.absent(context.Cause(ctx))
 	}
-	if c.err != nil {
-		return api.AgentReply{}, c.err
+	if c.gateway == nil {
+		return api.AgentReply{}, c.absent(context.Canceled)
 	}
 	return c.gateway.Ask(ctx, key, verb, req)
+}
+
+// absent says that there is nobody to ask, and why, as far as an attempt told.
+func (c *connecting) absent(err error) error {
+	if why := c.why.Load(); why != nil {
+		err = *why
+	}
+	return &pilot.Error{Code: pilot.Unavailable, Op: "connect", Err: err}
 }

@@ -16,6 +16,10 @@ import (
 // proc(5), /proc/net/tcp).
 const established = "01"
 
+// unmapped is the user that the kernel shows for all who are unknown in a process's user
+// namespace (user_namespaces(7), /proc/sys/kernel/overflowuid): it may be anybody.
+const unmapped = 65534
+
 // socketUser asks the kernel whose the socket is that goes from one address of this
 // machine to another; false: there is none, or it is not known.
 func socketUser(from, to netip.AddrPort) (uid int, known bool) {
@@ -44,8 +48,8 @@ func userIn(table io.Reader, from, to netip.AddrPort) (uid int, known bool) {
 		here, ok := socketAddress(words[1])
 		there, also := socketAddress(words[2])
 		if ok && also && here == plain(from) && there == plain(to) {
-			uid, err := strconv.Atoi(words[7])
-			return uid, err == nil
+			uid, err := strconv.ParseUint(words[7], 10, 31)
+			return int(uid), err == nil && uid != unmapped
 		}
 	}
 	return 0, false
@@ -57,7 +61,7 @@ func socketAddress(text string) (netip.AddrPort, bool) {
 	host, port, found := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(host)
 	number, e := strconv.ParseUint(port, 16, 16)
-	if !found || err != nil || e != nil || len(raw) != 4 && len(raw) != 16 {
+	if !found || err != nil || e != nil || len(port) != 4 || len(raw) != 4 && len(raw) != 16 {
 		return netip.AddrPort{}, false
 	}
 	for i := 0; i < len(raw); i += 4 {

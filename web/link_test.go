@@ -1,0 +1,157 @@
+package web_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/web"
+)
+
+const thisRun = "this run of the page"
+
+// linked serves a page that links sign visitors in to, whose clock shows at.
+func linked(t *testing.T, at *atomic.Pointer[time.Time]) *httptest.Server {
+	t.Helper()
+	l := newLedger()
+	l.put("a", pilot.Active, nil)
+	h, err := web.New(web.Config{Log: l, Service: l, Token: token, Run: thisRun})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Clock(func() time.Time { return *at.Load() })
+	return run(t, h)
+}
+
+func clock() *atomic.Pointer[time.Time] {
+	var at atomic.Pointer[time.Time]
+	now := zero
+	at.Store(&now)
+	return &at
+}
+
+// TestALinkSignsInOnce: who uses it first has a session, whose cookie is of this port
+// alone, and the token leaves the address; nobody else gets in by it.
+func TestALinkSignsInOnce(t *testing.T) {
+	t.Parallel()
+	server := linked(t, clock())
+	link := web.Link(server.URL+"/", token, thisRun, zero) + "&state=ACTIVE"
+	if resp, _ := ask(t, http.MethodHead, link, "", nil); len(resp.Cookies()) > 0 {
+		t.Errorf("HEAD signs in: %s", resp.Status)
+	}
+	resp, _ := ask(t, http.MethodGet, link, "", nil)
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/?state=ACTIVE" || len(resp.Cookies()) != 1 {
+		t.Fatalf("used first: %s, to %q, %v", resp.Status, resp.Header.Get("Location"), resp.Cookies())
+	}
+	at, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := resp.Cookies()[0]
+	if c.Name != "flightlog-"+at.Port() || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || strings.Contains(link, c.Value) {
+		t.Errorf("the cookie is %+v", c)
+	}
+	carry := func(r *http.Request) { r.AddCookie(c) }
+	if resp, body := ask(t, http.MethodGet, server.URL+"/api/pilots/m/a", "", carry); resp.StatusCode != http.StatusOK {
+		t.Errorf("with the cookie: %s %s", resp.Status, body)
+	}
+	resp, body := ask(t, http.MethodGet, link, "", nil)
+	if resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 || !strings.Contains(body, "login-form") || strings.Contains(body, "ada") {
+		t.Errorf("used again: %s, %v", resp.Status, resp.Cookies())
+	}
+	if resp, _ := ask(t, http.MethodGet, link, "", carry); resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) > 0 {
+		t.Errorf("used again by who is signed in: %s, %v", resp.Status, resp.Cookies())
+	}
+}
+
+// TestALinkMaySignInByTheForm, where its token is pasted, once too.
+func TestALinkMaySignInByTheForm(t *testing.T) {
+	t.Parallel()
+	server := linked(t, clock())
+	_, once, _ := strings.Cut(web.Link("", token, thisRun, zero), "token=")
+	given, _ := json.Marshal(map[string]string{"token": once})
+	for _, want := range []int{http.StatusNoContent, http.StatusUnauthorized} {
+		resp, _ := ask(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
+			r.Header.Set("X-Flightlog", "1")
+			r.Header.Set("Origin", server.URL)
+		})
+		if resp.StatusCode != want || (len(resp.Cookies()) == 1) != (want == http.StatusNoContent) {
+			t.Errorf("got %s, %v; want %d", resp.Status, resp.Cookies(), want)
+		}
+	}
+}
+
+// TestOfManyVisitorsALinkSignsInOne.
+func TestOfManyVisitorsALinkSignsInOne(t *testing.T) {
+	t.Parallel()
+	server := linked(t, clock())
+	link := web.Link(server.URL+"/", token, thisRun, zero)
+	var in atomic.Int64
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			if resp, _ := ask(t, http.MethodGet, link, "", nil); resp.StatusCode == http.StatusSeeOther {
+				in.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if in.Load() != 1 {
+		t.Errorf("%d got in", in.Load())
+	}
+}
+
+// TestLinksThatSignNobodyIn: of other runs and pages, over, changed, and none at all.
+func TestLinksThatSignNobodyIn(t *testing.T) {
+	t.Parallel()
+	at := clock()
+	server := linked(t, at)
+	page := server.URL + "/"
+	l := newLedger()
+	replica := serve(t, l, web.Config{Token: token}) // links sign nobody in there
+	bad := map[string]string{
+		"of another run":           web.Link(page, token, thisRun+"!", zero),
+		"of another token":         web.Link(page, token+"!", thisRun, zero),
+		"of an hour ago":           web.Link(page, token, thisRun, zero.Add(-web.LinkLife)),
+		"to a page without links":  web.Link(replica.URL+"/", token, "", zero),
+		"the token itself":         page + "?token=" + url.QueryEscape(token),
+		"empty":                    page + "?token=",
+		"no base64":                page + "?token=%25%25%25",
+		"nothing but zeros":        page + "?token=" + base64.RawURLEncoding.EncodeToString(make([]byte, 56)),
+		"on the address of pilots": web.Link(server.URL+"/pilots/m/a", token+"!", thisRun, zero),
+	}
+	good := web.Link(page, token, thisRun, zero)
+	_, once, _ := strings.Cut(good, "token=")
+	raw, err := base64.RawURLEncoding.DecodeString(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw { // its end, its random part, its seal
+		raw[i] ^= 1
+		bad["one bit changed "+once[:3]+string(rune('0'+i))] = page + "?token=" + base64.RawURLEncoding.EncodeToString(raw)
+		raw[i] ^= 1
+	}
+	for name, link := range bad {
+		if resp, _ := ask(t, http.MethodGet, link, "", nil); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 {
+			t.Errorf("%s: %s, %v", name, resp.Status, resp.Cookies())
+		}
+	}
+	if resp, _ := ask(t, http.MethodGet, good, "", nil); resp.StatusCode != http.StatusSeeOther {
+		t.Errorf("the good one: %s", resp.Status)
+	}
+	later := zero.Add(web.LinkLife)
+	at.Store(&later) // what was spent is forgotten, for it is over
+	for range 2 {
+		if resp, _ := ask(t, http.MethodGet, good, "", nil); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("the good one, after an hour: %s", resp.Status)
+		}
+	}
+}

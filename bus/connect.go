@@ -145,12 +145,23 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	}
 }
 
-// dial makes one attempt.
+// dial makes one attempt, or two where who we are can be found only now: the service has
+// just begun to listen.
 func (c *Conn) dial(given *Config) (*nats.Conn, jetstream.JetStream, error) {
 	cfg, err := given.completed()
 	if err != nil {
 		return nil, nil, err
 	}
+	nc, js, err := c.attempt(cfg)
+	if pilot.CodeOf(err) == pilot.Denied && !cfg.Identifies() {
+		if later, e := given.completed(); e == nil && later.Identifies() {
+			return c.attempt(later)
+		}
+	}
+	return nc, js, err
+}
+
+func (c *Conn) attempt(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
 	nc, settings, err := c.dialAs(cfg)
 	var already *pilot.Error
 	switch {

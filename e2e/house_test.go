@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/bus/owner"
@@ -256,6 +258,21 @@ func (h *house) client() *client.Client {
 	}
 	h.t.Cleanup(c.Close)
 	return c
+}
+
+// plain connects as a NATS client that knows nothing of us, with the key of an up's owner.
+func (h *house) plain() *nats.Conn {
+	h.t.Helper()
+	key, err := nats.NkeyOptionFromSeed(filepath.Join(h.dir, "store", "credentials", "owner.nk"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	nc, err := nats.Connect("nats://"+h.listen, key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(nc.Close)
+	return nc
 }
 
 func (h *house) manager(c *client.Client) *client.Manager {

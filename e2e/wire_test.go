@@ -37,11 +37,7 @@ func ask(t *testing.T, nc *nats.Conn, endpoint, body string) (*nats.Msg, map[str
 func TestE2EWire(t *testing.T) {
 	h := newHouse(t)
 	h.up()
-	nc, err := nats.Connect("nats://" + h.listen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := h.plain()
 
 	_, created := ask(t, nc, "manager.create", `{"uid":"mine","session":"lab"}`)
 	if m := created["manager"].(map[string]any); m["uid"] != "mine" || m["session"] != "lab" || m["state"] != "OPEN" {
@@ -133,11 +129,7 @@ func askMicro(t *testing.T, nc *nats.Conn) {
 func TestE2EBadInput(t *testing.T) {
 	h := newHouse(t)
 	h.up()
-	nc, err := nats.Connect("nats://" + h.listen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := h.plain()
 	ask(t, nc, "manager.create", `{"uid":"m"}`)
 	ask(t, nc, "manager.create", `{"uid":"shut"}`)
 	ask(t, nc, "manager.close", `{"uid":"shut"}`)

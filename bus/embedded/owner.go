@@ -5,7 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
@@ -27,8 +27,14 @@ const AgentName = "flightlog agent"
 type gate struct {
 	users map[string]*server.Permissions // by public nkey; nil: all
 	agent *server.Permissions            // of those without credentials
-	at    atomic.Pointer[netip.AddrPort] // where the server listens, once it does
+
+	opened chan struct{}  // closed once anybody may come
+	at     netip.AddrPort // where the server listens, once opened is closed
 }
+
+// openWithin is how long who comes early waits for the gate to open: as long as a server
+// gives anybody to say who he is (nats-server 2.15.2, const.go: AUTH_TIMEOUT).
+const openWithin = 2 * time.Second
 
 func newGate(keys *owner.Keys, self nkeys.KeyPair) (*gate, error) {
 	public, err := self.PublicKey()
@@ -38,6 +44,7 @@ func newGate(keys *owner.Keys, self nkeys.KeyPair) (*gate, error) {
 	agent := owner.Agent()
 	may := (&access.Account{}).Permissions(&agent)
 	return &gate{
+		opened: make(chan struct{}),
 		users: map[string]*server.Permissions{
 			public: nil, keys.Owner.Public: nil, keys.Agent.Public: permissions(may.Publish, may.Subscribe),
 		},
@@ -54,7 +61,7 @@ func permissions(publish, subscribe []string) *server.Permissions {
 // Check says whether a client is let in (server.Authentication).
 func (g *gate) Check(c server.ClientAuthentication) bool {
 	said := c.GetOpts()
-	if c.Kind() != server.CLIENT {
+	if c.Kind() != server.CLIENT || !g.waits() {
 		return false
 	}
 	if said.Nkey != "" {
@@ -65,7 +72,7 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 		c.RegisterUser(&server.User{Permissions: may})
 		return true
 	}
-	bare := said.Username == "" && said.Password == "" && said.Token == "" && said.JWT == ""
+	bare := said.Username == "" && said.Password == "" && said.Token == "" // the server looks at no JWT
 	if !bare || said.Name != AgentName || !g.own(c.RemoteAddress()) {
 		return false
 	}
@@ -85,20 +92,32 @@ func signed(public, signature string, nonce []byte) bool {
 	return err == nil && len(nonce) > 0 && key.Verify(nonce, sig) == nil
 }
 
-// listens remembers where the server does.
-func (g *gate) listens(at net.Addr) {
+// opens lets people in, who find the server at an address.
+func (g *gate) opens(at net.Addr) {
 	if tcp, ok := at.(*net.TCPAddr); ok {
-		here := tcp.AddrPort()
-		g.at.Store(&here)
+		g.at = tcp.AddrPort()
+	}
+	close(g.opened)
+}
+
+// waits waits until the gate is open; false: it stays closed.
+func (g *gate) waits() bool {
+	t := time.NewTimer(openWithin)
+	defer t.Stop()
+	select {
+	case <-g.opened:
+		return true
+	case <-t.C:
+		return false
 	}
 }
 
 // own says whether the other end of a connection is a socket of our user's.
 func (g *gate) own(remote net.Addr) bool {
-	here, tcp := g.at.Load(), (*net.TCPAddr)(nil)
-	if tcp, _ = remote.(*net.TCPAddr); here == nil || tcp == nil {
+	tcp, ok := remote.(*net.TCPAddr)
+	if !ok {
 		return false
 	}
-	uid, known := socketUser(tcp.AddrPort(), *here)
+	uid, known := socketUser(tcp.AddrPort(), g.at)
 	return known && uid == os.Geteuid()
 }

@@ -33,6 +33,11 @@ type Config struct {
 	Tenant   string      // whose log this process serves; empty: the default one
 	Keys     *owner.Keys // without Auth: these are let in, and agents of our own user; nil: everybody
 	TLS      TLS
+
+	// Listening is called with the address for clients once the server listens, before
+	// anybody is let in by Keys: who hears of the address only then finds the keys. nil:
+	// nobody wants to know.
+	Listening func(url string)
 }
 
 // Cluster makes a server one of several.
@@ -73,13 +78,10 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := run(ctx, opts, cfg.Logger)
+	s, err := cfg.run(ctx, opts)
 	if err != nil {
 		lock.unlock()
 		return nil, err
-	}
-	if g, ok := opts.CustomClientAuthentication.(*gate); ok {
-		g.listens(s.Addr())
 	}
 	return &Server{nats: s, lock: lock, cfg: cfg, self: self}, nil
 }
@@ -164,7 +166,7 @@ func splitListen(listen string) (host string, port int, err error) {
 }
 
 // run runs the server until it takes connections, or says why it does not.
-func run(ctx context.Context, opts *server.Options, log *zap.Logger) (*server.Server, error) {
+func (cfg *Config) run(ctx context.Context, opts *server.Options) (*server.Server, error) {
 	if err := probe(ctx, opts); err != nil {
 		return nil, err
 	}
@@ -172,7 +174,7 @@ func run(ctx context.Context, opts *server.Options, log *zap.Logger) (*server.Se
 	if err != nil {
 		return nil, invalid("embed", err)
 	}
-	listener := newServerLog(log)
+	listener := newServerLog(cfg.Logger)
 	s.SetLoggerV2(listener, false, false, false)
 	go s.Start() // ends with Shutdown
 	for !s.ReadyForConnections(50 * time.Millisecond) {
@@ -193,6 +195,12 @@ func run(ctx context.Context, opts *server.Options, log *zap.Logger) (*server.Se
 		s.Shutdown()
 		s.WaitForShutdown()
 		return nil, err
+	}
+	if cfg.Listening != nil {
+		cfg.Listening(s.ClientURL())
+	}
+	if g, ok := opts.CustomClientAuthentication.(*gate); ok {
+		g.opens(s.Addr())
 	}
 	return s, nil
 }

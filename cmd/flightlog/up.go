@@ -111,12 +111,13 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	u.guard.guardPage(&page)
-	server, stop, err := u.serve(ctx, dir, log)
+	found := finding{getenv: a.getenv, log: log, service: u.guard.service(dir, &page)}
+	server, stop, err := u.serve(ctx, dir, found.at, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	defer a.announce(server, &u, dir, &page, log)()
+	defer found.withdraw()
 	conn, err := bus.Connect(ctx, bus.Config{
 		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: log.Named("bus"),
 	})
@@ -154,9 +155,12 @@ func (a *app) openLog(c service.LogConfig) (*zap.Logger, error) {
 
 // serve starts the bus, which reads its users again when it is told to, until
 // stop is called.
-func (u *upFlags) serve(ctx context.Context, dir string, log *zap.Logger) (s *embedded.Server, stop func(), err error) {
+func (u *upFlags) serve(
+	ctx context.Context, dir string, listening func(url string), log *zap.Logger,
+) (s *embedded.Server, stop func(), err error) {
 	s, err = embedded.Start(ctx, embedded.Config{
-		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"), Auth: u.guard.auth, Keys: u.guard.admits(), TLS: u.guard.tls,
+		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"),
+		Auth: u.guard.auth, Keys: u.guard.admits(), TLS: u.guard.tls, Listening: listening,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -11,7 +11,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/service"
 )
@@ -51,23 +50,45 @@ func (g *guardFlags) guardPage(page *service.PageOptions) {
 	page.Token, page.TokenFile, page.Run = g.keys.PageToken, g.keys.PageFile, rand.Text()
 }
 
-// announce lets the commands of this user find the service, until withdraw is called.
-func (a *app) announce(s *embedded.Server, u *upFlags, dir string, page *service.PageOptions, log *zap.Logger) (withdraw func()) {
-	if u.guard.keys == nil {
-		return func() {}
+// service is what the owner's other programs need to know; nil: auth.conf says who is let in.
+func (g *guardFlags) service(dir string, page *service.PageOptions) *owner.Service {
+	if g.keys == nil {
+		return nil
 	}
 	agent := owner.Agent()
-	found, err := owner.Announce(a.getenv, owner.Service{
-		URL: s.URL(), NKey: u.guard.keys.Owner.File, CA: absolute(u.guard.ca), Store: dir,
-		AgentNKey: u.guard.keys.Agent.File, AgentInboxPrefix: agent.InboxPrefix(),
+	return &owner.Service{
+		NKey: g.keys.Owner.File, CA: absolute(g.ca), Store: dir,
+		AgentNKey: g.keys.Agent.File, AgentInboxPrefix: agent.InboxPrefix(),
 		Page: page.URL(), PageToken: page.TokenFile, Run: page.Run,
-	})
-	if err != nil {
-		log.Warn("your other commands do not find this service by themselves; name the credentials with NATS_NKEY",
-			zap.String("nkey", u.guard.keys.Owner.File), zap.Error(err))
-		return func() {}
 	}
-	return func() { found.Withdraw(a.getenv) }
+}
+
+// finding lets the commands of this user find the service.
+type finding struct {
+	getenv  func(string) string
+	log     *zap.Logger
+	service *owner.Service // nil: there is nothing to find
+
+	announced *owner.Announced
+}
+
+// at says where the service is, until withdraw is called.
+func (f *finding) at(url string) {
+	if f.service == nil {
+		return
+	}
+	f.withdraw()
+	f.service.URL = url
+	var err error
+	if f.announced, err = owner.Announce(f.getenv, *f.service); err != nil {
+		f.log.Warn("your other commands do not find this service by themselves; name the credentials with NATS_NKEY",
+			zap.String("nkey", f.service.NKey), zap.Error(err))
+	}
+}
+
+func (f *finding) withdraw() {
+	f.announced.Withdraw(f.getenv)
+	f.announced = nil
 }
 
 func absolute(path string) string {

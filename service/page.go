@@ -9,6 +9,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
@@ -21,7 +22,7 @@ type PageOptions struct {
 	Panel     *ops.Panel  // whose server it is served by
 	Token     string      // what visitors must know; empty: nothing, on loopback
 	TokenFile string      // that holds Token; empty: none does
-	Run       string      // of this start, if links sign visitors in (web.Config)
+	Run       string      // of this start, if links sign in visitors, who must be of our user (web.Config)
 	Hosts     []string    // names it is asked for by, beside addresses and localhost
 	ReadOnly  bool        // nobody may cancel
 	Logger    *zap.Logger // nil: silent
@@ -61,9 +62,13 @@ func OpenPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
 		return nil, nil
 	}
 	source := pageSource{conn}
-	page, err := web.New(web.Config{
+	cfg := web.Config{
 		Log: source, Service: source, Token: o.Token, Run: o.Run, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
-	})
+	}
+	if o.Run != "" {
+		cfg.Own = owner.Own
+	}
+	page, err := web.New(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -145,7 +145,7 @@ func (h *Handler) seal(until int64) string {
 // session says whether a visitor has logged in, and until when that counts.
 func (h *Handler) session(r *http.Request) (time.Time, bool) {
 	c, err := r.Cookie(h.cookieOf(r))
-	if err != nil || h.cfg.Token == "" {
+	if err != nil || h.cfg.Token == "" || !h.own(r) {
 		return time.Time{}, false
 	}
 	sealed, err := base64.RawURLEncoding.DecodeString(c.Value)
@@ -159,6 +159,20 @@ func (h *Handler) session(r *http.Request) (time.Time, bool) {
 	return time.Unix(until, 0), true
 }
 
+// own says whether who asks may have a session.
+func (h *Handler) own(r *http.Request) bool {
+	if h.cfg.Own == nil {
+		return true
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	local, known := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if err != nil || !known {
+		return false
+	}
+	to, err := netip.ParseAddrPort(local.String())
+	return err == nil && h.cfg.Own(from, to)
+}
+
 // login answers POST /api/login.
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 	var ask struct {
@@ -166,6 +180,11 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&ask); err != nil {
 		refuse(w, http.StatusBadRequest, "a JSON object with a token is needed")
+		return
+	}
+	if !h.own(r) {
+		h.cfg.Logger.Warn("login refused: a browser of another user", zap.String("from", r.RemoteAddr))
+		refuse(w, http.StatusForbidden, "only who runs this service signs in here; for others it needs --http-token-file")
 		return
 	}
 	if h.cfg.Token != "" && !h.is(ask.Token) && !h.spend(ask.Token) {

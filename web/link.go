@@ -87,10 +87,10 @@ func (h *Handler) entry(page file) http.HandlerFunc {
 		w.Header().Set("Cache-Control", "no-store")
 		_, visiting := h.session(r)
 		switch {
-		case h.spend(asked.Get("token")):
+		case h.own(r) && h.spend(asked.Get("token")):
 			h.signIn(w, r)
 		case h.cfg.Token != "" && !visiting:
-			h.cfg.Logger.Warn("login refused: the link is of another run, was used before, or is over", zap.String("from", r.RemoteAddr))
+			h.cfg.Logger.Warn("login refused: the link is of another run, was used before or by another user, or is over", zap.String("from", r.RemoteAddr))
 			w.Header().Set("Content-Type", page.kind)
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = w.Write([]byte(page.body)) // the visitor has left

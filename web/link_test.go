@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -152,6 +153,51 @@ func TestLinksThatSignNobodyIn(t *testing.T) {
 	for range 2 {
 		if resp, _ := ask(t, http.MethodGet, good, "", nil); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("the good one, after an hour: %s", resp.Status)
+		}
+	}
+}
+
+// TestASessionIsOfOneUser: a browser of another user gets none, by no token, and what it
+// took of another browser's is worth nothing.
+func TestASessionIsOfOneUser(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.put("a", pilot.Active, nil)
+	var own atomic.Bool
+	var server *httptest.Server
+	server = serve(t, l, web.Config{Token: token, Run: thisRun, Own: func(from, to netip.AddrPort) bool {
+		if from.String() == to.String() || "http://"+to.String() != server.URL {
+			t.Errorf("asked about a connection from %s to %s", from, to)
+		}
+		return own.Load()
+	}})
+	link := web.Link(server.URL+"/", token, thisRun, time.Now())
+	if resp, _ := ask(t, http.MethodGet, link, "", nil); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 {
+		t.Errorf("the link, of another user: %s", resp.Status)
+	}
+	given, _ := json.Marshal(map[string]string{"token": token})
+	login := func() *http.Response {
+		resp, _ := ask(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
+			r.Header.Set("X-Flightlog", "1")
+			r.Header.Set("Origin", server.URL)
+		})
+		return resp
+	}
+	if resp := login(); resp.StatusCode != http.StatusForbidden || len(resp.Cookies()) > 0 {
+		t.Errorf("the form, of another user: %s", resp.Status)
+	}
+	own.Store(true)
+	if resp := login(); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("the form, of ours: %s", resp.Status)
+	}
+	resp, _ := ask(t, http.MethodGet, link, "", nil)
+	if resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) != 1 {
+		t.Fatalf("the link, of ours: %s", resp.Status)
+	}
+	for mine, want := range map[bool]int{true: http.StatusOK, false: http.StatusUnauthorized} {
+		own.Store(mine)
+		if got, _ := ask(t, http.MethodGet, server.URL+"/api/pilots/m/a", "", func(r *http.Request) { r.AddCookie(resp.Cookies()[0]) }); got.StatusCode != want {
+			t.Errorf("the session, asked by our user %v: %s", mine, got.Status)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"iter"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,6 +51,10 @@ type Config struct {
 	// Run is of one start of this process, and not said aloud; empty: links sign nobody
 	// in. Those that Link made for another one are worthless.
 	Run string
+	// Own says of the two ends of a connection whether who asks is of our own user: then
+	// only, he may sign in, and his session counts. Browsers send a session's cookie to
+	// all ports of a host, and others may listen there. nil: anybody who knows the token.
+	Own func(from, to netip.AddrPort) bool
 	// Hosts are the names that requests may be addressed to, beside addresses
 	// and localhost. Any other is refused: a page of somebody else's may have
 	// had its name point here.

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -115,9 +114,5 @@ func (g *gate) waits() bool {
 // own says whether the other end of a connection is a socket of our user's.
 func (g *gate) own(remote net.Addr) bool {
 	tcp, ok := remote.(*net.TCPAddr)
-	if !ok {
-		return false
-	}
-	uid, known := socketUser(tcp.AddrPort(), g.at)
-	return known && uid == os.Geteuid()
+	return ok && owner.Own(tcp.AddrPort(), g.at)
 }

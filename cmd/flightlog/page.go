@@ -8,18 +8,8 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/web"
 )
-
-// pageLink is what the line about the page shows: a link that signs in once, unless
-// others may read the line before it is used.
-func (a *app) pageLink(page *service.PageOptions) string {
-	if page.Run == "" || confidential(a.stdout) {
-		return page.Link()
-	}
-	return page.URL() + " ('flightlog page' prints a link that signs you in)"
-}
 
 func (a *app) livePage() *cobra.Command {
 	return &cobra.Command{

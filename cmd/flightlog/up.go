@@ -223,7 +223,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	defer out.Sync()                   //nolint:errcheck // it gives nil
 	said := fmt.Sprintf("ready: %s\n", p.url)
 	if page != nil {
-		said += fmt.Sprintf("page: %s\n", a.pageLink(&p.page))
+		said += fmt.Sprintf("page: %s\n", p.page.Link())
 		all.Go(func() error { return page.Run(ctx) })
 	}
 	all.Go(func() error {

@@ -4,10 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 
 	"go.uber.org/zap"
 
@@ -96,41 +93,4 @@ func absolute(path string) string {
 		return full
 	}
 	return path
-}
-
-// confidential says whether what is written there is for our eyes: a terminal, a pipe,
-// or a file that nobody else can open.
-func confidential(out io.Writer) bool {
-	f, isFile := out.(*os.File)
-	if !isFile {
-		return true // of a test
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	switch info.Mode().Type() {
-	case fs.ModeDevice | fs.ModeCharDevice, fs.ModeNamedPipe:
-		return true
-	case 0:
-		return private(info) || hidden(f)
-	default:
-		return false // a socket of the journal, say
-	}
-}
-
-func private(info fs.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid() && info.Mode().Perm()&0o077 == 0
-}
-
-// hidden says whether a file lies in a directory that only we may enter.
-func hidden(f *os.File) bool {
-	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-	for dir := filepath.Dir(path); err == nil && dir != "/" && filepath.IsAbs(dir); dir = filepath.Dir(dir) {
-		if info, err := os.Stat(dir); err == nil && private(info) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,4 +1,4 @@
-package embedded
+package owner
 
 import (
 	"bufio"
@@ -19,6 +19,14 @@ const established = "01"
 // unmapped is the user that the kernel shows for all who are unknown in a process's user
 // namespace (user_namespaces(7), /proc/sys/kernel/overflowuid): it may be anybody.
 const unmapped = 65534
+
+// Own says whether the socket that goes from one address of this machine to another is
+// one of our user's, or of root's, who may do what we may; false also where the kernel
+// does not tell.
+func Own(from, to netip.AddrPort) bool {
+	uid, known := socketUser(from, to)
+	return known && (uid == os.Geteuid() || uid == 0)
+}
 
 // socketUser asks the kernel whose the socket is that goes from one address of this
 // machine to another; false: there is none, or it is not known.

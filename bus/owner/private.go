@@ -72,7 +72,11 @@ func ownDir(path string) error {
 	if err != nil {
 		return invalid("look at "+path, err)
 	}
-	return ours(path, info, 0o022)
+	if err := ours(path, info, 0); err != nil || info.Mode().Perm()&0o022 == 0 {
+		return err
+	}
+	return pilot.Errorf(pilot.Denied, "%s has mode %04o: others may change what it holds, and so run programs as you; 'chmod go-w %s' keeps them out",
+		path, info.Mode().Perm(), path)
 }
 
 // open opens a file for reading that is ours alone; fs.ErrNotExist: there is none, or

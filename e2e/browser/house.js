@@ -42,7 +42,9 @@ export class House {
     this.#process = spawn(bin, ['up', '--store', join(this.dir, 'store'), '--listen', this.listen, '--http', this.http,
       '--sync', '1s', '--log-level', 'warn', ...this.flags], { env: this.env, stdio: ['ignore', 'pipe', 'inherit'] });
     for await (const line of createInterface({ input: this.#process.stdout })) {
-      if (line === `page: ${this.url}`) return;
+      if (!line.startsWith(`page: ${this.url}`)) continue;
+      this.link = line.slice('page: '.length); // signs in once
+      return;
     }
     throw new Error('flightlog up ended before it was ready');
   }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,11 +45,12 @@ func (h *house) runAs(who *syscall.Credential, env []string, name string, args .
 }
 
 // upWithPage is an up with a live page, at the address that is given too.
-func (h *house) upWithPage(more ...string) (p *process, page string) {
+func (h *house) upWithPage(more ...string) (page string) {
 	h.t.Helper()
 	at := address(h.t)
 	args := append([]string{"up", "--store", filepath.Join(h.dir, "store"), "--listen", h.listen, "--http", at}, more...)
-	return h.process("flightlog", args...), "http://" + at
+	h.process("flightlog", args...)
+	return "http://" + at
 }
 
 // secretsOf are the secrets of a store and the link that up has printed.
@@ -73,8 +75,13 @@ func (h *house) secretsOf() []string {
 var (
 	reads   = [][]string{{"list", "-a"}, {"get", "p"}, {"history", "p"}, {"logs", "p"}, {"explain", "p"}, {"manager", "list"}, {"watch"}, {"wait", "p"}, {"orphans"}, {"resource", "list"}}
 	changes = [][]string{
-		{"submit", "-r", "local.localhost", "-c", "1", "-t", "1m", "id"}, {"cancel", "p"}, {"cancel", "--all", "--force"},
-		{"manager", "create"}, {"manager", "close", "m", "--terminate"}, {"session", "close", "default", "--terminate"}, {"resource", "delete", "local.localhost"},
+		{"submit", "-r", "local.localhost", "-c", "1", "-t", "1m", "id"},
+		{"cancel", "p"},
+		{"cancel", "--all", "--force"},
+		{"manager", "create"},
+		{"manager", "close", "m", "--terminate"},
+		{"session", "close", "default", "--terminate"},
+		{"resource", "delete", "local.localhost"},
 	}
 )
 
@@ -83,7 +90,7 @@ var (
 func TestE2EAnotherUserGetsNothing(t *testing.T) {
 	other := nobody(t)
 	h := newHouse(t)
-	_, page := h.upWithPage()
+	page := h.upWithPage()
 	m, err := h.client().CreateManager(t.Context(), client.ManagerOptions{UID: "m"})
 	if err != nil {
 		t.Fatal(err)
@@ -100,12 +107,12 @@ func TestE2EAnotherUserGetsNothing(t *testing.T) {
 	plain := []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "NATS_URL=nats://" + h.listen, "FLIGHTLOG_MANAGER=m"}
 	for name, env := range map[string][]string{
 		"as himself":              plain,
-		"with the owner's state":  append(plain[:len(plain):len(plain)], "XDG_STATE_HOME="+h.dir),
-		"with the owner's key":    append(plain[:len(plain):len(plain)], "NATS_NKEY="+filepath.Join(store, "credentials", "owner.nk")),
-		"with the agents' key":    append(plain[:len(plain):len(plain)], "NATS_NKEY="+filepath.Join(store, "credentials", "agent.nk")),
-		"with a password":         append(plain[:len(plain):len(plain)], "NATS_USER=root", "NATS_PASSWORD=root"),
-		"with a token":            append(plain[:len(plain):len(plain)], "NATS_TOKEN=root"),
-		"with a public key alone": append(plain[:len(plain):len(plain)], "NATS_URL=nats://root@"+h.listen),
+		"with the owner's state":  append(slices.Clip(plain), "XDG_STATE_HOME="+h.dir),
+		"with the owner's key":    append(slices.Clip(plain), "NATS_NKEY="+filepath.Join(store, "credentials", "owner.nk")),
+		"with the agents' key":    append(slices.Clip(plain), "NATS_NKEY="+filepath.Join(store, "credentials", "agent.nk")),
+		"with a password":         append(slices.Clip(plain), "NATS_USER=root", "NATS_PASSWORD=root"),
+		"with a token":            append(slices.Clip(plain), "NATS_TOKEN=root"),
+		"with a public key alone": append(slices.Clip(plain), "NATS_URL=nats://root@"+h.listen),
 	} {
 		for _, args := range append(append([][]string{}, reads...), changes...) {
 			out, errs, code := h.runAs(other, env, filepath.Join(bin, "flightlog"), args...)
@@ -141,7 +148,7 @@ func (h *house) searchPage(other *syscall.Credential, page string) {
 	}
 	jar := []string{"-s", "-o", "/dev/null", "-o", "/dev/null", "-w", "%{http_code} %{num_redirects} ", "-L", "-b", ""} // it keeps cookies
 	ask := func(who *syscall.Credential, args ...string) string {
-		out, _, _ := h.runAs(who, nil, curl, append(jar[:len(jar):len(jar)], args...)...)
+		out, _, _ := h.runAs(who, nil, curl, append(slices.Clip(jar), args...)...)
 		return out
 	}
 	own := []string{"-H", "X-Flightlog: 1", "-H", "Origin: " + page}
@@ -267,7 +274,7 @@ func TestE2EOpenIsSaidAloud(t *testing.T) {
 	for name, more := range map[string][]string{"a log for all": nil, "a log for errors alone": {"--log-level", "error"}} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
-			_, page := h.upWithPage(append([]string{"--open"}, more...)...)
+			page := h.upWithPage(append([]string{"--open"}, more...)...)
 			b, err := os.ReadFile(filepath.Join(h.dir, "flightlog.log"))
 			if err != nil || strings.Count(string(b), "open to every user of this machine") != 1 || strings.Contains(string(b), "?token=") {
 				t.Errorf("%v:\n%s", err, b)

@@ -99,7 +99,7 @@ func (g *gate) opens(at net.Addr) {
 	close(g.opened)
 }
 
-// waits waits until the gate is open; false: it stays closed.
+// waits returns once the gate is open; false: it stays closed.
 func (g *gate) waits() bool {
 	t := time.NewTimer(openWithin)
 	defer t.Stop()

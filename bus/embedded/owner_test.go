@@ -53,7 +53,7 @@ func (s stranger) Dial(network, address string) (net.Conn, error) {
 			done <- made{err: err}
 			return
 		}
-		conn, err := net.Dial(network, address) //nolint:noctx // it is loopback
+		conn, err := net.Dial(network, address)
 		done <- made{conn, err}
 	}()
 	m := <-done
@@ -122,7 +122,7 @@ func TestWhoIsLetIn(t *testing.T) {
 		"a password":                          {[]nats.Option{agent, nats.UserInfo("owner", "")}, nobody},
 		"a token":                             {[]nats.Option{agent, nats.Token(keys.Owner.Public)}, nobody},
 		"the token of the page":               {[]nats.Option{nats.Token(keys.PageToken)}, nobody},
-		"an agent of another user":            {[]nats.Option{agent, nats.SetCustomDialer(stranger(1))}, nobody}, //nolint:staticcheck // there is no other
+		"an agent of another user":            {[]nats.Option{agent, nats.SetCustomDialer(stranger(1))}, nobody},
 		"the owner, by way of another user's": {[]nats.Option{seedOf(t, keys.Owner.File), nats.SetCustomDialer(stranger(1))}, all},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestWhoComesEarlyWaits(t *testing.T) {
 		Listening: func(url string) {
 			begun := make(chan struct{})
 			go func() {
-				nc, err := nats.Connect(url, seedOf(t, keys.Owner.File), nats.SetCustomDialer(tells{begun})) //nolint:staticcheck // there is no other
+				nc, err := nats.Connect(url, seedOf(t, keys.Owner.File), nats.SetCustomDialer(tells{begun}))
 				if err == nil {
 					if !found {
 						err = errors.New("let in before it could be found")

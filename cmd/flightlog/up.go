@@ -111,15 +111,20 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	u.guard.guardPage(&page)
-	found := finding{getenv: a.getenv, log: log, service: u.guard.service(dir, &page)}
-	server, stop, err := u.serve(ctx, dir, found.at, log)
+	return a.runStore(ctx, &u, parts{dir: dir, catalogue: known, resources: u.resources, log: log, panel: panel, page: page})
+}
+
+// runStore starts the bus over the store, and the parts on it.
+func (a *app) runStore(ctx context.Context, u *upFlags, p parts) error {
+	found := finding{getenv: a.getenv, log: p.log, service: u.guard.service(p.dir, &p.page)}
+	server, stop, err := u.serve(ctx, p.dir, found.at, p.log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	defer found.withdraw()
 	conn, err := bus.Connect(ctx, bus.Config{
-		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: log.Named("bus"),
+		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: p.log.Named("bus"),
 	})
 	if err != nil {
 		return err
@@ -128,14 +133,14 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 	if err := ensure(ctx, conn); err != nil {
 		return err
 	}
-	log.Info("store open", zap.String("store", dir), zap.String("sync", u.sync))
-	users, err := u.guard.users(server, u.resources)
-	if err != nil {
+	p.log.Info("store open", zap.String("store", p.dir), zap.String("sync", u.sync))
+	p.url = server.URL()
+	if p.users, err = u.guard.users(server, u.resources); err != nil {
 		return err
 	}
-	err = a.parts(ctx, conn, parts{server.URL(), dir, known, u.resources, users, log, panel, page})
+	err = a.parts(ctx, conn, p)
 	if ctx.Err() != nil {
-		log.Info("stopped; pilots keep running")
+		p.log.Info("stopped; pilots keep running")
 	}
 	return err
 }

@@ -58,6 +58,7 @@ func command() *cobra.Command {
 	f.page.Flags(set)
 	f.log.Flags(set)
 	config.Flag(set, &f.config)
+	f.bus.Complete = owner.Complete(os.Getenv, nil)
 	return c
 }
 
@@ -92,7 +93,6 @@ func (f *flags) run(c *cobra.Command) error {
 	}
 	page.Logger = logger.Named("page")
 	f.bus.Name, f.bus.Actor, f.bus.Logger = "flightlog manager "+f.name, "live page", logger
-	f.bus.Complete = owner.Complete(os.Getenv, nil)
 	find, stop := context.WithTimeout(ctx, findBus)
 	defer stop()
 	conn, err := bus.Connect(find, f.bus)

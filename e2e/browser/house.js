@@ -26,13 +26,13 @@ async function freePort() {
 export class House {
   #process;
 
-  static async open({ env = {}, flags = [] } = {}) {
+  static async open({ env = {}, flags = [], guarded = false } = {}) {
     const h = new House();
     h.dir = await mkdtemp(join(tmpdir(), 'flightlog-browser-'));
     h.listen = `127.0.0.1:${await freePort()}`;
     h.http = `127.0.0.1:${await freePort()}`;
     h.url = `http://${h.http}/`;
-    h.flags = flags;
+    h.flags = guarded ? flags : ['--open', ...flags]; // else each visitor would need a link of his own
     h.env = { ...process.env, NATS_URL: `nats://${h.listen}`, FLIGHTLOG_MANAGER: 'm', FLIGHTLOG_OUTPUT: 'json', HOME: h.dir, ...env };
     await h.start();
     return h;

@@ -305,6 +305,23 @@ test('a token is asked for', async (t) => {
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
 });
 
+test('a link signs in once', async (t) => {
+  const h = await house(t, { guarded: true });
+  await h.submit([far('waits')]);
+  const { url } = await h.cli('page');
+  for (const link of [h.link, `${url}&state=PENDING_LAUNCH`]) {
+    const page = await look(h, { path: link.slice(h.url.length) });
+    await stands(page, 'waits', 'PENDING_LAUNCH');
+    assert.doesNotMatch(page.url(), /token/);
+    await page.reload();
+    await stands(page, 'waits', 'PENDING_LAUNCH');
+    const late = await look(h, { path: link.slice(h.url.length), expected: /401/ });
+    await late.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.doesNotMatch(late.url(), /token/);
+    assert.deepEqual(await problems(late), []);
+  }
+});
+
 test('read-only: there is nothing to cancel with', async (t) => {
   const h = await house(t, { flags: ['--http-read-only'] });
   await h.submit([far('waits')]);

@@ -80,9 +80,7 @@ func (f *flags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	f.panel.Program, f.panel.Parts, f.panel.Logger = "manager", []ops.Name{{Part: ops.PartManager}}, logger
-	f.panel.Dropped = service.Stderr().Dropped
-	panel, err := ops.Open(ctx, f.panel)
+	panel, err := f.openPanel(ctx, logger)
 	if err != nil {
 		return err
 	}
@@ -119,6 +117,13 @@ func (f *flags) run(c *cobra.Command) error {
 		all.Go(func() error { return live.Run(ctx) })
 	}
 	return all.Wait()
+}
+
+// openPanel serves health and metrics of this replica, where they are asked for.
+func (f *flags) openPanel(ctx context.Context, logger *zap.Logger) (*ops.Panel, error) {
+	f.panel.Program, f.panel.Parts = "manager", []ops.Name{{Part: ops.PartManager}}
+	f.panel.Logger, f.panel.Dropped = logger, service.Stderr().Dropped
+	return ops.Open(ctx, f.panel)
 }
 
 // prepare makes what is missing on the bus. Launchers may not make their leases

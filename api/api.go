@@ -26,6 +26,8 @@ type Manager struct {
 	State     events.OwnerState `json:"state"`
 	CreatedAt time.Time         `json:"created_at"`
 	ClosedAt  *time.Time        `json:"closed_at,omitempty"`
+	ClosedBy  string            `json:"closed_by,omitempty"`           // who closed it first
+	ClosedFor string            `json:"closed_on_behalf_of,omitempty"` // for whom ClosedBy said he does, if that is another
 	Labels    map[string]string `json:"labels,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
 	Pilots    map[string]int    `json:"pilots,omitempty"` // by state; absent in lists

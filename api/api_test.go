@@ -202,6 +202,11 @@ func TestPilotOf(t *testing.T) {
 	if err != nil || string(b) != full {
 		t.Errorf("an old one is\n%s, %v; want\n%s", b, err, full)
 	}
+	old.OnBehalfOf, old.Cancel.OnBehalfOf = "ben", "eve"
+	shown := api.PilotOf(&old)
+	if shown.SubmittedBy != "anna" || shown.OnBehalfOf != "ben" || shown.Cancel.By != "bob" || shown.Cancel.OnBehalfOf != "eve" {
+		t.Errorf("of whom it is done, and on whose behalf, is shown %+v, %+v", shown, shown.Cancel)
+	}
 }
 
 func TestEventOf(t *testing.T) {
@@ -216,6 +221,7 @@ func TestEventOf(t *testing.T) {
 		want  string
 	}{
 		"birth":  {events.Event{Class: events.Command, Kind: events.Submit, Actor: "anna", Birth: &events.Birth{}}, `"kind":"submit","state":"PENDING_LAUNCH","actor":"anna"`},
+		"behalf": {events.Event{Class: events.Command, Kind: events.Submit, Actor: "anna", OnBehalfOf: "ben", Birth: &events.Birth{}}, `"kind":"submit","state":"PENDING_LAUNCH","actor":"anna","on_behalf_of":"ben"`},
 		"wake":   {events.Event{Class: events.Command, Kind: events.Cancel, Reason: "enough"}, `"kind":"cancel","message":"enough"`},
 		"note":   {events.Event{Class: events.Remark, Kind: events.Logged, Remark: &events.Note{Text: "hello"}}, `"kind":"log","message":"hello"`},
 		"newer":  {events.Event{Class: events.Change, Kind: "paused"}, `"kind":"paused"`},

@@ -42,10 +42,11 @@ type Attempt struct {
 
 // Evidence is a message of the log.
 type Evidence struct {
-	At   time.Time   `json:"at"`
-	Kind events.Kind `json:"kind"`
-	By   string      `json:"by,omitempty"`
-	What string      `json:"what"`
+	At         time.Time   `json:"at"`
+	Kind       events.Kind `json:"kind"`
+	By         string      `json:"by,omitempty"`
+	OnBehalfOf string      `json:"on_behalf_of,omitempty"` // for whom By said he does it, if that is another
+	What       string      `json:"what"`
 }
 
 // Keeper is the launcher that looks after a pilot.

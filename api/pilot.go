@@ -17,6 +17,7 @@ type Pilot struct {
 	Description pilot.Description `json:"description"`
 	SubmittedAt time.Time         `json:"submitted_at"`
 	SubmittedBy string            `json:"submitted_by,omitempty"`
+	OnBehalfOf  string            `json:"on_behalf_of,omitempty"` // for whom SubmittedBy said he asks, if that is another
 	ActiveAt    *time.Time        `json:"active_at,omitempty"`
 	EndedAt     *time.Time        `json:"ended_at,omitempty"`
 	Deadline    *time.Time        `json:"deadline,omitempty"`
@@ -47,11 +48,12 @@ type Job struct {
 
 // Cancel is who asked for the end, and how.
 type Cancel struct {
-	By     string    `json:"by,omitempty"`
-	Reason string    `json:"reason,omitempty"`
-	Force  bool      `json:"force,omitempty"`
-	Grace  Duration  `json:"grace"`
-	At     time.Time `json:"at"`
+	By         string    `json:"by,omitempty"`
+	OnBehalfOf string    `json:"on_behalf_of,omitempty"` // for whom By said he asks, if that is another
+	Reason     string    `json:"reason,omitempty"`
+	Force      bool      `json:"force,omitempty"`
+	Grace      Duration  `json:"grace"`
+	At         time.Time `json:"at"`
 }
 
 // Cause says why a pilot ended.
@@ -65,22 +67,23 @@ type Cause struct {
 
 // Event is one message of a pilot's history.
 type Event struct {
-	Seq     uint64       `json:"seq"`
-	Time    time.Time    `json:"time"`
-	Kind    events.Kind  `json:"kind"`
-	State   *pilot.State `json:"state,omitempty"` // after it; absent where nothing moved
-	Actor   string       `json:"actor,omitempty"`
-	Attempt int          `json:"attempt,omitempty"`
-	Job     string       `json:"job,omitempty"`
-	Message string       `json:"message,omitempty"`
-	Cause   *Cause       `json:"cause,omitempty"`
+	Seq        uint64       `json:"seq"`
+	Time       time.Time    `json:"time"`
+	Kind       events.Kind  `json:"kind"`
+	State      *pilot.State `json:"state,omitempty"` // after it; absent where nothing moved
+	Actor      string       `json:"actor,omitempty"`
+	OnBehalfOf string       `json:"on_behalf_of,omitempty"` // for whom Actor said he does it, if that is another
+	Attempt    int          `json:"attempt,omitempty"`
+	Job        string       `json:"job,omitempty"`
+	Message    string       `json:"message,omitempty"`
+	Cause      *Cause       `json:"cause,omitempty"`
 }
 
 // PilotOf shows a pilot of the projection.
 func PilotOf(p *projection.Pilot) Pilot {
 	out := Pilot{
 		UID: p.Pilot, Manager: p.Manager, Resource: p.Resource, State: p.State,
-		SubmittedAt: p.SubmittedAt, SubmittedBy: p.Actor,
+		SubmittedAt: p.SubmittedAt, SubmittedBy: p.Actor, OnBehalfOf: p.OnBehalfOf,
 		ActiveAt: optional(p.ActiveAt), EndedAt: optional(p.EndedAt), Deadline: optional(p.Deadline),
 		Attempt: p.Attempt, Launcher: p.Launcher, Nodes: p.Nodes, Cores: p.Cores, GPUs: p.GPUs, Sandbox: p.Sandbox,
 		Cause: causeOf(p.Cause), Health: p.Note.Health, Degraded: p.Degraded, Seq: p.Latest(),
@@ -92,14 +95,14 @@ func PilotOf(p *projection.Pilot) Pilot {
 		out.Job = &Job{p.Job.ID, p.Job.Cluster, p.Job.URL, p.Job.Host, p.Note.Phase, p.Note.Native}
 	}
 	if c := p.Cancel; c != nil {
-		out.Cancel = &Cancel{c.By, c.Reason, c.Force, Duration(c.Grace), c.At}
+		out.Cancel = &Cancel{c.By, c.OnBehalfOf, c.Reason, c.Force, Duration(c.Grace), c.At}
 	}
 	return out
 }
 
 // EventOf shows an event of the log.
 func EventOf(e *events.Event) Event {
-	out := Event{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Actor: e.Actor, Message: e.Reason}
+	out := Event{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, Message: e.Reason}
 	switch {
 	case e.Class == events.Command && e.Kind == events.Submit:
 		born := pilot.PendingLaunch
@@ -131,4 +134,12 @@ func optional(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// Who says in words who did something, and on whose behalf.
+func Who(actor, onBehalfOf string) string {
+	if onBehalfOf == "" {
+		return actor
+	}
+	return actor + " for " + onBehalfOf
 }

@@ -57,14 +57,15 @@ type ResourceAnswer struct {
 
 // ResourceSource is one version of what was put at run time.
 type ResourceSource struct {
-	Version uint64    `json:"version"`
-	Deleted bool      `json:"deleted,omitempty"` // this version is a deletion
-	File    string    `json:"file,omitempty"`
-	Text    string    `json:"text,omitempty"`
-	Digest  string    `json:"digest,omitempty"` // SHA-256 of Text, hex
-	Actor   string    `json:"actor,omitempty"`
-	At      time.Time `json:"at"`
-	Remark  string    `json:"remark,omitempty"` // why it counts for nothing
+	Version    uint64    `json:"version"`
+	Deleted    bool      `json:"deleted,omitempty"` // this version is a deletion
+	File       string    `json:"file,omitempty"`
+	Text       string    `json:"text,omitempty"`
+	Digest     string    `json:"digest,omitempty"` // SHA-256 of Text, hex
+	Actor      string    `json:"actor,omitempty"`
+	OnBehalfOf string    `json:"on_behalf_of,omitempty"` // for whom Actor said he put it, if that is another
+	At         time.Time `json:"at"`
+	Remark     string    `json:"remark,omitempty"` // why it counts for nothing
 }
 
 // PutResourceRequest asks resource.put: all of the resources or none.

@@ -153,7 +153,10 @@ func (f *fold) showBorn(yield func(Change, error) bool) bool {
 
 // change is what an event made of a pilot, without the state before.
 func (f *fold) change(p *projection.Pilot, e *events.Event) Change {
-	return Change{Pilot: api.PilotOf(p), Kind: e.Kind, Actor: e.Actor, Time: e.Time, Seq: e.Seq, Epoch: f.log.Epoch()}
+	return Change{
+		Pilot: api.PilotOf(p), Kind: e.Kind, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf,
+		Time: e.Time, Seq: e.Seq, Epoch: f.log.Epoch(),
+	}
 }
 
 // recall folds what the last messages say of the time up to the position that

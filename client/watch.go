@@ -37,13 +37,14 @@ type WatchOptions struct {
 
 // Change is a pilot with what happened to it.
 type Change struct {
-	Pilot api.Pilot   // as it is after the change
-	From  pilot.State // before it; Unborn for a birth
-	Kind  events.Kind // what happened; empty for a pilot shown as it is (ReplayCurrent)
-	Actor string      // who caused it
-	Time  time.Time   // when the log stored it; of a pilot shown as it is, zero
-	Seq   uint64      // position in the log: what to go on after
-	Epoch int64       // of the position
+	Pilot      api.Pilot   // as it is after the change
+	From       pilot.State // before it; Unborn for a birth
+	Kind       events.Kind // what happened; empty for a pilot shown as it is (ReplayCurrent)
+	Actor      string      // who caused it
+	OnBehalfOf string      // for whom Actor said he did, if that is another
+	Time       time.Time   // when the log stored it; of a pilot shown as it is, zero
+	Seq        uint64      // position in the log: what to go on after
+	Epoch      int64       // of the position
 }
 
 // Moved says whether the state that users see is another one than before.

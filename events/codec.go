@@ -16,7 +16,7 @@ const Version = 1
 // session, Seq, Time, Prev) is not in it.
 func Encode(e *Event) ([]byte, error) {
 	w := wire{
-		V: Version, ID: e.ID, Kind: string(e.Kind), At: millis(e.At), Actor: e.Actor, Reason: e.Reason,
+		V: Version, ID: e.ID, Kind: string(e.Kind), At: millis(e.At), Actor: e.Actor, For: e.OnBehalfOf, Reason: e.Reason,
 		Birth: birthToWire(e.Birth), Status: statusToWire(e.Status),
 		Owner: ownerToWire(e.Owner), Note: noteToWire(e.Remark), Source: sourceToWire(e.Source),
 	}
@@ -44,7 +44,7 @@ func Decode(class Class, b []byte) (Event, error) {
 		return Event{}, err
 	}
 	e := Event{
-		Class: class, ID: w.ID, Kind: Kind(w.Kind), At: fromMillis(w.At), Actor: w.Actor, Reason: w.Reason,
+		Class: class, ID: w.ID, Kind: Kind(w.Kind), At: fromMillis(w.At), Actor: w.Actor, OnBehalfOf: w.For, Reason: w.Reason,
 		Birth: birthFromWire(w.Birth), Owner: ownerFromWire(w.Owner), Remark: noteFromWire(w.Note),
 		Source: sourceFromWire(w.Source),
 	}

@@ -56,8 +56,10 @@ type Event struct {
 	Session   pilot.UID // OfSession only
 	Kind      Kind
 	At        time.Time // the writer's clock, cut to milliseconds
-	Actor     string    // who caused it
-	Trace     string    // Command Submit: the W3C traceparent it was asked under; kept beside the bytes, as a header
+	Actor     string    // who caused it: the user of the bus where it knows any, else who he says he is
+	// OnBehalfOf is for whom a user of the bus says he does it, if that is not himself.
+	OnBehalfOf string
+	Trace      string // Command Submit: the W3C traceparent it was asked under; kept beside the bytes, as a header
 
 	From   pilot.State   // Change: the state before
 	Birth  *Birth        // Command Submit
@@ -109,6 +111,8 @@ type Owner struct {
 	Labels    map[string]string
 	CreatedAt time.Time
 	ClosedAt  time.Time
+	ClosedBy  string // who closed it first, and, next, on whose behalf; as of events
+	ClosedFor string
 	Terminate bool // closing ends the pilots
 	Reason    string
 	Key       string // idempotency key of the request that made it

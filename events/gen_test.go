@@ -90,7 +90,7 @@ func drawStatus(t *rapid.T) *pilot.Status {
 	}
 	if rapid.Bool().Draw(t, "has cancel") || s.State.Leaving() {
 		s.Cancel = &pilot.Cancel{
-			By: drawText(t, "by"), Reason: drawText(t, "reason"), Force: rapid.Bool().Draw(t, "force"),
+			By: drawText(t, "by"), OnBehalfOf: drawText(t, "for"), Reason: drawText(t, "reason"), Force: rapid.Bool().Draw(t, "force"),
 			Grace: time.Duration(drawInt(t, "grace")), At: drawTime(t, "at"),
 		}
 	}
@@ -112,6 +112,7 @@ func drawOwner(t *rapid.T) *events.Owner {
 		State:     rapid.SampledFrom([]events.OwnerState{events.StateOpen, events.StateClosing, events.StateClosed}).Draw(t, "state"),
 		Labels:    drawMap(t, "labels"),
 		CreatedAt: drawTime(t, "created"), ClosedAt: drawTime(t, "closed"),
+		ClosedBy: drawText(t, "closed by"), ClosedFor: drawText(t, "closed for"),
 		Terminate: rapid.Bool().Draw(t, "terminate"), Reason: drawText(t, "reason"), Key: drawText(t, "key"),
 	}
 }
@@ -123,7 +124,7 @@ func drawEvent(t *rapid.T) events.Event {
 			events.Command, events.Change, events.Remark, events.OfManager, events.OfSession,
 			events.OfResource,
 		}).Draw(t, "class"),
-		ID: drawText(t, "id"), At: drawTime(t, "at"), Actor: drawText(t, "actor"), Reason: drawText(t, "reason"),
+		ID: drawText(t, "id"), At: drawTime(t, "at"), Actor: drawText(t, "actor"), OnBehalfOf: drawText(t, "for"), Reason: drawText(t, "reason"),
 	}
 	switch e.Class {
 	case events.Command:

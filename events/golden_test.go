@@ -88,6 +88,17 @@ func samples() map[string]events.Event {
 	listed := *all["cmd-submit"].Birth
 	listed.List, listed.Over = events.List{ID: "01k1", Size: 900, Index: 31}, 4711
 	all["cmd-submit-listed"] = events.Event{Class: events.Command, Kind: events.Submit, Birth: &listed}
+	own := *all["cmd-submit"].Birth
+	asked, closedFor := *all["evt-canceling"].Status, *all["ses-closed"].Owner
+	askedFor := *asked.Cancel
+	askedFor.OnBehalfOf = "ben@login"
+	asked.Cancel = &askedFor
+	closedFor.ClosedBy, closedFor.ClosedFor = "anna", "ben@login"
+	all["cmd-submit-behalf"] = events.Event{Class: events.Command, Kind: events.Submit, OnBehalfOf: "ben@login", Birth: &own}
+	all["evt-canceling-behalf"] = events.Event{
+		Class: events.Change, Kind: "canceling", OnBehalfOf: "ben@login", From: pilot.PendingActive, Status: &asked,
+	}
+	all["ses-closed-behalf"] = events.Event{Class: events.OfSession, Kind: events.Closed, OnBehalfOf: "ben@login", Owner: &closedFor}
 	for name, e := range all {
 		e.ID, e.At, e.Actor = "01k0", at, "anna"
 		all[name] = e

@@ -15,6 +15,8 @@ func (r *reader) wire(w *wire) {
 			w.At = r.integer()
 		case "by":
 			w.Actor = r.text()
+		case "for":
+			w.For = r.text()
 		case "why":
 			w.Reason = r.text()
 		case "f":
@@ -190,6 +192,8 @@ func (r *reader) cancel(w *wireCancel) {
 		switch key {
 		case "by":
 			w.By = r.text()
+		case "for":
+			w.For = r.text()
 		case "why":
 			w.Reason = r.text()
 		case "f":
@@ -236,6 +240,10 @@ func (r *reader) owner(w *wireOwner) {
 			w.CreatedAt = r.integer()
 		case "et":
 			w.ClosedAt = r.integer()
+		case "cby":
+			w.ClosedBy = r.text()
+		case "cfor":
+			w.ClosedFor = r.text()
 		case "trm":
 			w.Terminate = r.boolean()
 		case "why":

@@ -16,6 +16,7 @@ type wire struct {
 	Kind   string      `msgpack:"k"`
 	At     int64       `msgpack:"t"`
 	Actor  string      `msgpack:"by,omitempty"`
+	For    string      `msgpack:"for,omitempty"`
 	Reason string      `msgpack:"why,omitempty"`
 	From   string      `msgpack:"f,omitempty"`
 	Birth  *wireBirth  `msgpack:"b,omitempty"`
@@ -122,6 +123,7 @@ type wireStatus struct {
 
 type wireCancel struct {
 	By     string `msgpack:"by,omitempty"`
+	For    string `msgpack:"for,omitempty"`
 	Reason string `msgpack:"why,omitempty"`
 	Force  bool   `msgpack:"f,omitempty"`
 	Grace  int64  `msgpack:"g,omitempty"`
@@ -149,7 +151,7 @@ func statusToWire(s *pilot.Status) *wireStatus {
 		Deadline: millis(s.Deadline), EndedAt: millis(s.EndedAt), Stdout: s.Stdout, Stderr: s.Stderr,
 	}
 	if c := s.Cancel; c != nil {
-		w.Cancel = &wireCancel{c.By, c.Reason, c.Force, int64(c.Grace), millis(c.At)}
+		w.Cancel = &wireCancel{c.By, c.OnBehalfOf, c.Reason, c.Force, int64(c.Grace), millis(c.At)}
 	}
 	if c := s.Cause; c != nil {
 		w.Cause = &wireCause{string(c.Code), c.Message, c.ExitCode, c.Signal, c.Underlying}
@@ -180,7 +182,9 @@ func statusFromWire(w *wireStatus) (*pilot.Status, error) {
 		Stdout: w.Stdout, Stderr: w.Stderr,
 	}
 	if c := w.Cancel; c != nil {
-		s.Cancel = &pilot.Cancel{By: c.By, Reason: c.Reason, Force: c.Force, Grace: time.Duration(c.Grace), At: fromMillis(c.At)}
+		s.Cancel = &pilot.Cancel{
+			By: c.By, OnBehalfOf: c.For, Reason: c.Reason, Force: c.Force, Grace: time.Duration(c.Grace), At: fromMillis(c.At),
+		}
 	}
 	if c := w.Cause; c != nil {
 		s.Cause = &pilot.Cause{
@@ -196,6 +200,8 @@ type wireOwner struct {
 	Labels    map[string]string `msgpack:"lab,omitempty"`
 	CreatedAt int64             `msgpack:"ct,omitempty"`
 	ClosedAt  int64             `msgpack:"et,omitempty"`
+	ClosedBy  string            `msgpack:"cby,omitempty"`
+	ClosedFor string            `msgpack:"cfor,omitempty"`
 	Terminate bool              `msgpack:"trm,omitempty"`
 	Reason    string            `msgpack:"why,omitempty"`
 	Key       string            `msgpack:"key,omitempty"`
@@ -206,7 +212,8 @@ func ownerToWire(o *Owner) *wireOwner {
 		return nil
 	}
 	return &wireOwner{
-		o.Session, string(o.State), o.Labels, millis(o.CreatedAt), millis(o.ClosedAt), o.Terminate, o.Reason, o.Key,
+		o.Session, string(o.State), o.Labels, millis(o.CreatedAt), millis(o.ClosedAt),
+		o.ClosedBy, o.ClosedFor, o.Terminate, o.Reason, o.Key,
 	}
 }
 
@@ -216,7 +223,7 @@ func ownerFromWire(w *wireOwner) *Owner {
 	}
 	return &Owner{
 		Session: w.Session, State: OwnerState(w.State), Labels: w.Labels, CreatedAt: fromMillis(w.CreatedAt),
-		ClosedAt: fromMillis(w.ClosedAt), Terminate: w.Terminate, Reason: w.Reason, Key: w.Key,
+		ClosedAt: fromMillis(w.ClosedAt), ClosedBy: w.ClosedBy, ClosedFor: w.ClosedFor, Terminate: w.Terminate, Reason: w.Reason, Key: w.Key,
 	}
 }
 

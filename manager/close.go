@@ -31,15 +31,16 @@ func (m *Manager) close(ctx context.Context, o owner, r *api.CloseRequest, c Cal
 	}
 	ctx, stop := bounded(ctx)
 	defer stop()
-	seq, err := m.shut(ctx, o, terms{r.Terminate, r.Reason}, c)
+	t := terms{r.Terminate, r.Reason, c.who()}
+	seq, err := m.shut(ctx, o, t, c)
 	if err != nil {
 		return api.CloseAnswer{}, err
 	}
-	ended, last, err := m.end(ctx, o, terms{r.Terminate, r.Reason}, Call{Actor: c.Actor, MinSeq: max(seq, c.MinSeq)})
+	ended, last, err := m.end(ctx, o, t, c.at(seq))
 	if err != nil {
 		return api.CloseAnswer{}, err
 	}
-	done, err := m.finishOne(ctx, o, Call{Actor: c.Actor, MinSeq: max(seq, last, c.MinSeq)})
+	done, err := m.finishOne(ctx, o, c.at(seq, last))
 	if err != nil {
 		return api.CloseAnswer{}, err
 	}
@@ -64,13 +65,14 @@ func (w *world) closeAnswer(o owner, ended []pilot.UID) (api.CloseAnswer, error)
 type terms struct {
 	terminate bool
 	reason    string
+	by        who // who wants it closed, also where another replica finishes it
 }
 
 // shut writes down that o closes, unless it does so already; the position is 0
 // then.
 func (m *Manager) shut(ctx context.Context, o owner, t terms, c Call) (uint64, error) {
 	for try := 0; ; try++ {
-		e, err := current(ctx, m, c, func(w *world) (*events.Event, error) { return w.closing(o, t, c.actor()) })
+		e, err := current(ctx, m, c, func(w *world) (*events.Event, error) { return w.closing(o, t, c.who()) })
 		if err != nil || e == nil {
 			return 0, err
 		}
@@ -88,7 +90,7 @@ func (m *Manager) shut(ctx context.Context, o owner, t terms, c Call) (uint64, e
 }
 
 // closing is the event by which o closes on those terms; nil: none is needed.
-func (w *world) closing(o owner, t terms, actor string) (*events.Event, error) {
+func (w *world) closing(o owner, t terms, by who) (*events.Event, error) {
 	at, err := w.hold(o)
 	if err != nil {
 		return nil, err
@@ -101,7 +103,7 @@ func (w *world) closing(o owner, t terms, actor string) (*events.Event, error) {
 	if after.State == events.StateClosing {
 		kind = events.Closing
 	}
-	return o.event(kind, at.Seq, actor, after), nil
+	return o.event(kind, at.Seq, by, after), nil
 }
 
 // holding is an owner and what it still has.
@@ -136,6 +138,9 @@ func closed(h *holding, t terms, at time.Time) (events.Owner, bool) {
 		return o, false
 	}
 	o.Terminate = t.terminate
+	if !again {
+		o.ClosedBy, o.ClosedFor = t.by.actor, t.by.onBehalfOf
+	}
 	if t.reason != "" {
 		o.Reason = t.reason
 	}
@@ -163,7 +168,7 @@ func (m *Manager) end(ctx context.Context, o owner, t terms, c Call) (ended []pi
 		if err != nil {
 			return nil, 0, err
 		}
-		more, to, err := m.endPilots(ctx, next.uid, t, Call{Actor: c.Actor, MinSeq: max(seq, c.MinSeq)})
+		more, to, err := m.endPilots(ctx, next.uid, t, c.at(seq))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -181,5 +186,5 @@ func (m *Manager) endPilots(ctx context.Context, manager pilot.UID, t terms, c C
 	if reason == "" {
 		reason = "its manager was closed"
 	}
-	return m.cancelAll(ctx, manager, &wish{by: c.actor(), reason: reason, at: now()}, c)
+	return m.cancelAll(ctx, manager, &wish{by: t.by, hand: c.who(), reason: reason, at: now()}, c)
 }

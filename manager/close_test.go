@@ -123,16 +123,32 @@ func TestCloseGoesOnWhereItStopped(t *testing.T) {
 			}
 			time.Sleep(10 * time.Second)
 			s, err := other.GetSession(t.Context(), api.OwnerRequest{UID: "default"}, user)
-			if err != nil || s.Session.State != events.StateClosed || s.Session.Pilots["CANCELED"] != 3 {
+			if err != nil || s.Session.State != events.StateClosed || s.Session.Pilots["CANCELED"] != 3 || s.Session.ClosedBy != "ada" {
 				t.Errorf("after %d appends: %+v, %v (%s)", allowed, s, err, born)
 			}
 			for _, in := range of {
-				if st := stateOf(t, other, in); st != events.StateClosed {
-					t.Errorf("after %d appends: manager is %s", allowed, st)
+				a, err := other.GetManager(t.Context(), api.OwnerRequest{UID: in}, user)
+				if err != nil || a.Manager.State != events.StateClosed || a.Manager.ClosedBy != "ada" {
+					t.Errorf("after %d appends: manager is %+v, %v", allowed, a.Manager, err)
 				}
 			}
+			canceledByAda(t, other, of["a"], "a", born)
 			other.stop()
 		})
+	}
+}
+
+// canceledByAda checks who wanted the end of pilots, whoever wrote it down.
+func canceledByAda(t testing.TB, m replica, of pilot.UID, uids ...pilot.UID) {
+	t.Helper()
+	got, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: uids}, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range got.Pilots {
+		if p.Cancel == nil || p.Cancel.By != "ada" {
+			t.Errorf("%s is canceled by %+v", p.UID, p.Cancel)
+		}
 	}
 }
 

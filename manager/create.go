@@ -138,14 +138,14 @@ func again(o *projection.Owner, r *api.CreateRequest) error {
 
 func opening(o owner, r *api.CreateRequest, c Call) *events.Event {
 	at := now()
-	return o.event(events.Created, 0, c.actor(), events.Owner{
+	return o.event(events.Created, 0, c.who(), events.Owner{
 		Session: r.Session, State: events.StateOpen, Labels: r.Labels, CreatedAt: at, Key: r.IdempotencyKey,
 	})
 }
 
 // event is a change of a manager or session that was last changed at prev.
-func (o owner) event(kind events.Kind, prev uint64, actor string, after events.Owner) *events.Event {
-	e := &events.Event{ID: newID(), Kind: kind, Prev: prev, At: now(), Actor: actor, Owner: &after}
+func (o owner) event(kind events.Kind, prev uint64, by who, after events.Owner) *events.Event {
+	e := by.sign(&events.Event{ID: newID(), Kind: kind, Prev: prev, At: now(), Owner: &after})
 	if o.session {
 		e.Class, e.Session = events.OfSession, o.uid
 	} else {

@@ -48,13 +48,16 @@ func (m *Manager) sweep(ctx context.Context) error {
 	}
 	by := Call{Actor: m.name}
 	for _, do := range chores {
+		if do.by == (who{}) {
+			do.by = by.who() // closed by a version that did not keep who did it
+		}
 		limited, stop := bounded(ctx)
 		var last uint64
 		if do.end {
 			_, last, err = m.end(limited, do.owner, do.terms, by)
 		}
 		if err == nil {
-			_, err = m.finishOne(limited, do.owner, Call{Actor: m.name, MinSeq: last})
+			_, err = m.finishOne(limited, do.owner, by.at(last))
 		}
 		stop()
 		if err != nil {
@@ -67,7 +70,7 @@ func (m *Manager) sweep(ctx context.Context) error {
 // finishOne writes down that o is CLOSED, if it is CLOSING and nothing is left.
 func (m *Manager) finishOne(ctx context.Context, o owner, c Call) (uint64, error) {
 	for try := 0; ; try++ {
-		e, err := current(ctx, m, c, func(w *world) (*events.Event, error) { return w.finishing(o, c.actor()) })
+		e, err := current(ctx, m, c, func(w *world) (*events.Event, error) { return w.finishing(o, c.who()) })
 		if err != nil || e == nil {
 			return 0, err
 		}
@@ -84,14 +87,14 @@ func (m *Manager) finishOne(ctx context.Context, o owner, c Call) (uint64, error
 	}
 }
 
-func (w *world) finishing(o owner, actor string) (*events.Event, error) {
+func (w *world) finishing(o owner, by who) (*events.Event, error) {
 	h, err := w.hold(o)
 	if err != nil || h.State != events.StateClosing || h.pending(h.Terminate) {
 		return nil, err
 	}
 	after := h.Owner.Owner
 	after.State, after.ClosedAt = events.StateClosed, now()
-	return o.event(events.Closed, h.Seq, actor, after), nil
+	return o.event(events.Closed, h.Seq, by, after), nil
 }
 
 // chore is something to do for an owner that closes.
@@ -99,6 +102,11 @@ type chore struct {
 	owner
 	terms
 	end bool // pilots or managers have yet to be told
+}
+
+// terms are those on which it was closed.
+func (h *holding) terms() terms {
+	return terms{h.Terminate, h.Reason, who{h.ClosedBy, h.ClosedFor}}
 }
 
 // chores are what there is to do; what needs nothing any more is forgotten.
@@ -110,7 +118,7 @@ func (w *world) chores() []chore {
 			delete(w.ending, o)
 			continue
 		}
-		do := chore{o, terms{h.Terminate, h.Reason}, w.untold(o, &h)}
+		do := chore{o, h.terms(), w.untold(o, &h)}
 		switch finished := !h.pending(h.Terminate); {
 		case do.end || finished && h.State == events.StateClosing:
 			all = append(all, do)
@@ -133,7 +141,7 @@ func (w *world) untold(o owner, h *holding) bool {
 	}
 	for _, of := range w.view.Managers(o.uid) {
 		its, err := w.hold(owner{false, of.UID})
-		if _, change := closed(&its, terms{h.Terminate, h.Reason}, time.Time{}); err == nil && change {
+		if _, change := closed(&its, h.terms(), time.Time{}); err == nil && change {
 			return true
 		}
 	}

@@ -40,7 +40,7 @@ func inWords(e *events.Event) string {
 	case e.Remark != nil:
 		return e.Remark.Text
 	case e.Class == events.Command && e.Kind == events.Submit:
-		return with("submitted", "by", e.Actor)
+		return with("submitted", "by", api.Who(e.Actor, e.OnBehalfOf))
 	case e.Status != nil:
 		return statusInWords(e.Status)
 	default:
@@ -56,7 +56,7 @@ func statusInWords(s *pilot.Status) string {
 	case s.State == pilot.PendingActive:
 		return with(line+": job "+s.Job.ID, "at", s.Job.URL)
 	case s.State.Leaving() && s.Cancel != nil:
-		return with(with(line, "by", s.Cancel.By), "because:", s.Cancel.Reason)
+		return with(with(line, "by", api.Who(s.Cancel.By, s.Cancel.OnBehalfOf)), "because:", s.Cancel.Reason)
 	case s.Cause != nil:
 		line = with(line+": "+string(s.Cause.Code), "because:", s.Cause.Message)
 		if s.Cause.ExitCode != nil {

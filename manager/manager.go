@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,15 +66,32 @@ type Manager struct {
 
 // Call says who asks, and how much of the log the answer must reflect.
 type Call struct {
-	Actor  string
-	MinSeq uint64
+	Actor      string // the user of the bus where it knows any, else who he says he is
+	OnBehalfOf string // for whom a user of the bus says he asks, if that is not himself
+	MinSeq     uint64
 }
+
+// at is the call once the log is at a later position.
+func (c Call) at(seqs ...uint64) Call {
+	c.MinSeq = slices.Max(append(seqs, c.MinSeq))
+	return c
+}
+
+// who is who does something, and on whose behalf; empty: on his own.
+type who struct{ actor, onBehalfOf string }
 
 // maxActor bounds what is kept of a name that anybody may send: 256 bytes.
 const maxActor = 256
 
-func (c Call) actor() string {
-	return strings.ToValidUTF8(c.Actor[:min(len(c.Actor), maxActor)], "")
+func (c Call) who() who {
+	cut := func(name string) string { return strings.ToValidUTF8(name[:min(len(name), maxActor)], "") }
+	return who{cut(c.Actor), cut(c.OnBehalfOf)}
+}
+
+// sign writes on an event who does it.
+func (w who) sign(e *events.Event) *events.Event {
+	e.Actor, e.OnBehalfOf = w.actor, w.onBehalfOf
+	return e
 }
 
 // New makes a replica; Run brings it to life.

@@ -81,7 +81,7 @@ func ownerPage(all []projection.Owner, r *api.OwnersRequest) (page []api.Manager
 		if r.State != "" && all[i].State != r.State {
 			continue
 		}
-		size += 300 + texts(all[i].Labels) + text(all[i].Reason)
+		size += 350 + texts(all[i].Labels) + text(all[i].Reason) + text(all[i].ClosedBy) + text(all[i].ClosedFor)
 		if len(page) == limit || size > maxAnswer && len(page) > 0 {
 			return page, page[len(page)-1].UID, nil
 		}
@@ -94,7 +94,7 @@ func ownerPage(all []projection.Owner, r *api.OwnersRequest) (page []api.Manager
 func show(o *projection.Owner) api.Manager {
 	out := api.Manager{
 		UID: o.UID, Session: o.Session, State: o.State, CreatedAt: o.CreatedAt,
-		Labels: o.Labels, Reason: o.Reason, Seq: o.Seq,
+		ClosedBy: o.ClosedBy, ClosedFor: o.ClosedFor, Labels: o.Labels, Reason: o.Reason, Seq: o.Seq,
 	}
 	if at := o.ClosedAt; !at.IsZero() {
 		out.ClosedAt = &at

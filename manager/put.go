@@ -222,8 +222,8 @@ func (m *Manager) plan(ctx context.Context, r *registration, known *shelf, c Cal
 			answer.Resources[i] = api.PutResource{Label: was.Label, Version: was.Version, Digest: was.Digest}
 			continue
 		}
-		e.ID, e.At, e.Actor, e.Source.Key = newID(), now(), c.actor(), r.key
-		es = append(es, e)
+		e.ID, e.At, e.Source.Key = newID(), now(), r.key
+		es = append(es, c.who().sign(e))
 		answer.Resources[i] = api.PutResource{Label: e.Resource, Version: e.Source.Version, Digest: e.Source.Digest, Changed: true}
 	}
 	return answer, es, nil

@@ -179,7 +179,7 @@ func (m *Manager) History(ctx context.Context, r api.PilotRequest, c Call) (api.
 	size := 0
 	for i := range all {
 		e := api.EventOf(&all[i])
-		size += 300 + text(e.Message) + text(e.Actor) + text(e.Job)
+		size += 300 + text(e.Message) + text(e.Actor) + text(e.OnBehalfOf) + text(e.Job)
 		if e.Cause != nil {
 			size += text(e.Cause.Message) + text(e.Cause.Underlying)
 		}

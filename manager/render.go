@@ -53,7 +53,7 @@ func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	o, err := newOrder(&api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, known.Catalogue, c.actor())
+	o, err := newOrder(&api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, known.Catalogue, c.who().actor)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}

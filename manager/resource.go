@@ -122,7 +122,7 @@ func (m *Manager) GetResource(ctx context.Context, r api.ResourceRequest, c Call
 func sourceShown(s *projection.Source, flaw string) *api.ResourceSource {
 	return &api.ResourceSource{
 		Version: s.Version, Deleted: !s.Stands() && s.Degraded == "", File: s.File, Text: string(s.Text), Digest: s.Digest,
-		Actor: s.Actor, At: s.At, Remark: flaw,
+		Actor: s.Actor, OnBehalfOf: s.OnBehalfOf, At: s.At, Remark: flaw,
 	}
 }
 
@@ -137,7 +137,7 @@ func (m *Manager) asOf(ctx context.Context, label string, version uint64, c Call
 		if e.Source.Version != version {
 			continue
 		}
-		src := projection.Source{Label: label, Source: *e.Source, Actor: e.Actor, At: e.Time, Seq: e.Seq}
+		src := projection.Source{Label: label, Source: *e.Source, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, At: e.Time, Seq: e.Seq}
 		return current(ctx, m, c, func(w *world) (shelf, error) {
 			s := w.shelf(label)
 			site, err := siteOf(&src)

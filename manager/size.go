@@ -55,7 +55,7 @@ const newborn = 480
 
 // heft estimates the JSON of a pilot, not below what it is.
 func heft(p *api.Pilot) int {
-	n := 520 + weight(&p.Description) + text(p.SubmittedBy) + text(p.Launcher) + text(p.Sandbox) +
+	n := 580 + weight(&p.Description) + text(p.SubmittedBy) + text(p.OnBehalfOf) + text(p.Launcher) + text(p.Sandbox) +
 		text(p.Health) + text(p.Degraded)
 	for _, node := range p.Nodes {
 		n += text(node) + 1
@@ -64,7 +64,7 @@ func heft(p *api.Pilot) int {
 		n += 80 + text(j.ID) + text(j.Cluster) + text(j.URL) + text(j.Host) + text(j.Phase) + text(j.Native)
 	}
 	if c := p.Cancel; c != nil {
-		n += text(c.By) + text(c.Reason)
+		n += text(c.By) + text(c.OnBehalfOf) + text(c.Reason)
 	}
 	if c := p.Cause; c != nil {
 		n += text(c.Message) + text(c.Underlying)

@@ -25,7 +25,7 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
-	o, err := newOrder(&r, known, c.actor())
+	o, err := newOrder(&r, known, c.who().actor)
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
@@ -51,7 +51,7 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.PilotsAnswer, es []*events.Event, err error) {
 	before, err := current(ctx, m, c, func(w *world) (standing, error) { return w.admit(o) })
 	if _, unsure := errors.AsType[*unsureError](err); unsure || errors.Is(err, errSome) {
-		return a, o.events(c.actor(), nil), err
+		return a, o.events(c.who(), nil), err
 	}
 	if err != nil {
 		return a, nil, err
@@ -59,7 +59,7 @@ func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.Pilot
 	if before.pilots != nil {
 		return answerSubmitted(before.pilots, before.seq), nil, nil
 	}
-	es = o.events(c.actor(), before.torn)
+	es = o.events(c.who(), before.torn)
 	seq, err := m.append(ctx, es...)
 	if err != nil {
 		return a, es, err
@@ -185,14 +185,14 @@ func (o *order) uids() []pilot.UID {
 
 // events are the births, each the first on its subject, or the next after one that is
 // torn.
-func (o *order) events(actor string, torn map[pilot.UID]projection.Part) []*events.Event {
+func (o *order) events(by who, torn map[pilot.UID]projection.Part) []*events.Event {
 	at, list := now(), newID()
 	es := make([]*events.Event, len(o.births))
 	for i := range o.births {
 		birth := o.births[i]
 		d := &birth.Description
 		e := &events.Event{
-			ID: newID(), Class: events.Command, Kind: events.Submit, At: at, Actor: actor, Birth: &birth,
+			ID: newID(), Class: events.Command, Kind: events.Submit, At: at, Birth: &birth,
 			Key: pilot.Key{Resource: d.Resource, Manager: o.manager, Pilot: d.UID},
 		}
 		if len(es) > 1 {
@@ -204,7 +204,7 @@ func (o *order) events(actor string, torn map[pilot.UID]projection.Part) []*even
 				e.Prev = part.Seq
 			}
 		}
-		es[i] = e
+		es[i] = by.sign(e)
 	}
 	return es
 }

@@ -11,10 +11,12 @@ import (
 
 // wish is what somebody wants to happen to pilots: their end.
 type wish struct {
-	by, reason string
-	force      bool
-	grace      *time.Duration // nil: nothing said
-	at         time.Time
+	by     who // who wants it
+	hand   who // who writes it down, which another replica may
+	reason string
+	force  bool
+	grace  *time.Duration // nil: nothing said
+	at     time.Time
 }
 
 func newWish(r *api.CancelRequest, c Call) (*wish, error) {
@@ -31,7 +33,7 @@ func newWish(r *api.CancelRequest, c Call) (*wish, error) {
 	if faults != nil {
 		return nil, refuse(pilot.Invalid, "", faults)
 	}
-	return &wish{by: c.actor(), reason: r.Reason, force: r.Force, grace: (*time.Duration)(r.Grace), at: now()}, nil
+	return &wish{by: c.who(), hand: c.who(), reason: r.Reason, force: r.Force, grace: (*time.Duration)(r.Grace), at: now()}, nil
 }
 
 // events are what must be appended, as a whole, for the pilots to end: nothing
@@ -65,14 +67,16 @@ func (w *wish) events(ps []projection.Pilot) []*events.Event {
 }
 
 func (w *wish) sign(e *events.Event) *events.Event {
-	e.ID, e.At, e.Actor = newID(), w.at, w.by
-	return e
+	e.ID, e.At = newID(), w.at
+	return w.hand.sign(e)
 }
 
 // merge adds the wish to what was asked before; false if that adds nothing.
 func (w *wish) merge(before *pilot.Cancel) (*pilot.Cancel, bool) {
 	if before == nil {
-		c := &pilot.Cancel{By: w.by, Reason: w.reason, Force: w.force, Grace: pilot.DefaultGrace, At: w.at}
+		c := &pilot.Cancel{
+			By: w.by.actor, OnBehalfOf: w.by.onBehalfOf, Reason: w.reason, Force: w.force, Grace: pilot.DefaultGrace, At: w.at,
+		}
 		if w.grace != nil {
 			c.Grace = *w.grace
 		}

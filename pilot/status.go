@@ -55,11 +55,13 @@ func (j Job) Known() bool { return j.ID != "" }
 
 // Cancel is a request to end a pilot.
 type Cancel struct {
-	By     string
-	Reason string
-	Force  bool          // skip the grace
-	Grace  time.Duration // between asking and killing
-	At     time.Time     // first asked
+	By string
+	// OnBehalfOf is for whom By says he asks, if that is another.
+	OnBehalfOf string
+	Reason     string
+	Force      bool          // skip the grace
+	Grace      time.Duration // between asking and killing
+	At         time.Time     // first asked
 }
 
 // DefaultGrace is the time a canceled payload gets between TERM and KILL:

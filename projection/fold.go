@@ -94,7 +94,7 @@ func (v *View) enter(e *events.Event) bool {
 		return false
 	}
 	p.Birth, p.Born, p.SubmittedAt, p.Actor = v.shared(e.Birth), e.Seq, e.At, e.Actor
-	p.Trace = e.Trace
+	p.OnBehalfOf, p.Trace = e.OnBehalfOf, e.Trace
 	if p.Seq == 0 {
 		p.ChangedAt = when(e)
 	}

@@ -13,10 +13,12 @@ import (
 type Source struct {
 	Label string
 	events.Source
-	Actor    string
-	At       time.Time
-	Seq      uint64 // its position: what the next put or deletion must expect
-	Degraded string // empty: understood. Else nothing is known but Label and Seq.
+	Actor string // who put it
+	// OnBehalfOf is for whom Actor said he does, if that is another.
+	OnBehalfOf string
+	At         time.Time
+	Seq        uint64 // its position: what the next put or deletion must expect
+	Degraded   string // empty: understood. Else nothing is known but Label and Seq.
 }
 
 // Stands says whether there is a configuration: it was put and not deleted.
@@ -56,7 +58,9 @@ func (v *View) put(e *events.Event) bool {
 	if ok && e.Seq <= s.Seq {
 		return false
 	}
-	v.sources[e.Resource] = &Source{Label: e.Resource, Source: *e.Source, Actor: e.Actor, At: when(e), Seq: e.Seq}
+	v.sources[e.Resource] = &Source{
+		Label: e.Resource, Source: *e.Source, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, At: when(e), Seq: e.Seq,
+	}
 	return true
 }
 

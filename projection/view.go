@@ -15,6 +15,7 @@ type Pilot struct {
 	Born        uint64        // position of the birth
 	SubmittedAt time.Time
 	Actor       string // who submitted it
+	OnBehalfOf  string // for whom Actor said he does, if that is another
 	Trace       string // the traceparent it was submitted under; empty: none
 	pilot.Status
 	ChangedAt time.Time   // when its last change was stored

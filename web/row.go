@@ -49,7 +49,7 @@ const (
 func rowOf(p *projection.Pilot, seq uint64) *row {
 	r := &row{
 		UID: p.Pilot, Manager: p.Manager, Resource: clip(p.Resource), State: p.State.String(), Born: p.Born, Seq: seq,
-		By: clip(p.Actor), Health: clip(or(p.Degraded, p.Note.Health)), state: p.State,
+		By: clip(api.Who(p.Actor, p.OnBehalfOf)), Health: clip(or(p.Degraded, p.Note.Health)), state: p.State,
 	}
 	if b := p.Birth; b != nil {
 		d := &b.Description

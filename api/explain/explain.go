@@ -82,7 +82,7 @@ func attempts(f *Facts) []api.Attempt {
 // evidence is the last message there is of the pilot.
 func evidence(f *Facts) *api.Evidence {
 	for _, e := range slices.Backward(f.History) {
-		out := &api.Evidence{At: when(&e), Kind: e.Kind, By: e.Actor}
+		out := &api.Evidence{At: when(&e), Kind: e.Kind, By: e.Actor, OnBehalfOf: e.OnBehalfOf}
 		switch {
 		case e.Seq > f.Pilot.Latest():
 			continue

@@ -123,7 +123,7 @@ func canceled(p *api.Pilot) string {
 func by(c *api.Cancel) string {
 	said := ""
 	if c.By != "" {
-		said = ", by " + c.By
+		said = ", by " + api.Who(c.By, c.OnBehalfOf)
 	}
 	if c.Reason != "" {
 		said += fmt.Sprintf(", because: %q", c.Reason)

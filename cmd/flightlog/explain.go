@@ -44,14 +44,14 @@ func (p *page) explanation(name string, x *api.ExplainAnswer, now time.Time) {
 	p.field("why", x.Why)
 	p.field("asked for", wish(&x.Pilot))
 	if c := x.Pilot.Cancel; c != nil {
-		p.field("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", c.By, ago(c.At, now), quoted(c.Reason))))
+		p.field("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", api.Who(c.By, c.OnBehalfOf), ago(c.At, now), quoted(c.Reason))))
 	}
 	for i := range x.Attempts {
 		t := &x.Attempts[i]
 		p.field(fmt.Sprintf("attempt %d", t.Number), attempt(t, now))
 	}
 	if e := x.Evidence; e != nil {
-		p.field("last seen", fmt.Sprintf("%s (%s%s)", e.What, ago(e.At, now), by(e.By)))
+		p.field("last seen", fmt.Sprintf("%s (%s%s)", e.What, ago(e.At, now), by(api.Who(e.By, e.OnBehalfOf))))
 	}
 	if k := x.Keeper; k != nil {
 		p.field("launcher", keeper(k))

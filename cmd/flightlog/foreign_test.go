@@ -70,7 +70,7 @@ func printersOfPilots(said string) map[string]func(*app) error {
 		Manager: said, UID: said, Resource: said, State: pilot.Failed, Notes: []string{said}, Health: said, Degraded: said,
 		Description: pilot.Description{Executable: said, Arguments: []string{said}, Labels: map[string]string{said: said}},
 		Cause:       &api.Cause{Message: said, Underlying: said}, Job: &api.Job{ID: said, URL: said, Native: said}, Sandbox: said, Launcher: said,
-		Cancel: &api.Cancel{By: said, Reason: said, At: now}, Nodes: []string{said}, ActiveAt: &now, EndedAt: &now, SubmittedBy: said,
+		Cancel: &api.Cancel{By: said, OnBehalfOf: said, Reason: said, At: now}, Nodes: []string{said}, ActiveAt: &now, EndedAt: &now, SubmittedBy: said, OnBehalfOf: said,
 	}
 	lives := x
 	lives.State, lives.Cause, lives.Cancel = pilot.PendingActive, nil, nil
@@ -88,7 +88,7 @@ func printersOfPilots(said string) map[string]func(*app) error {
 		"get":  func(a *app) error { return a.print(details(a.pilots(both), both, now, []string{said, said})) },
 		"list": func(a *app) error { return a.print(a.pilots(both)) },
 		"history": func(a *app) error {
-			return a.print(historyOf([]api.Event{{Actor: said, Message: said, State: &failed, Cause: x.Cause, Job: said}}))
+			return a.print(historyOf([]api.Event{{Actor: said, OnBehalfOf: said, Message: said, State: &failed, Cause: x.Cause, Job: said}}))
 		},
 		"logs":  func(a *app) error { return a.print(logsOf(&logs)) },
 		"watch": func(a *app) error { return a.change(a.page(), &client.Change{Pilot: x}) },

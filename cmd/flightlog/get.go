@@ -127,7 +127,7 @@ func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	}
 	p.field("last stderr", words)
 	if x.Cancel != nil {
-		p.field("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", x.Cancel.By, ago(x.Cancel.At, now), quoted(x.Cancel.Reason))))
+		p.field("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", api.Who(x.Cancel.By, x.Cancel.OnBehalfOf), ago(x.Cancel.At, now), quoted(x.Cancel.Reason))))
 	}
 	p.field("health", x.Health)
 	p.field("degraded", x.Degraded)
@@ -139,7 +139,7 @@ func (p *page) pilot(x *api.Pilot, now time.Time, words string) {
 	}
 	p.field("payload", command(d))
 	p.field("labels", labels(d.Labels))
-	p.field("submitted", stamp(&x.SubmittedAt, now)+by(x.SubmittedBy))
+	p.field("submitted", stamp(&x.SubmittedAt, now)+by(api.Who(x.SubmittedBy, x.OnBehalfOf)))
 	p.field("active", stamp(x.ActiveAt, now))
 	p.field("ended", stamp(x.EndedAt, now))
 	if x.State.Live() {

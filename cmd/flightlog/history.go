@@ -54,7 +54,7 @@ func historyOf(all []api.Event) result {
 				state = e.State.String()
 			}
 			rows[i] = []string{
-				fmt.Sprint(e.Seq), clock(e.Time, now), since(seen, i), string(e.Kind), state, e.Actor, eventText(&e),
+				fmt.Sprint(e.Seq), clock(e.Time, now), since(seen, i), string(e.Kind), state, api.Who(e.Actor, e.OnBehalfOf), eventText(&e),
 			}
 		}
 		p.table([]string{"SEQ", "TIME", "AFTER", "EVENT", "STATE", "BY", "WHAT"}, rows)

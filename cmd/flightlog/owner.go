@@ -188,6 +188,7 @@ func (p *page) owner(m *api.Manager) {
 	p.field("reason", m.Reason)
 	p.field("created", stamp(&m.CreatedAt, now))
 	p.field("closed", stamp(m.ClosedAt, now))
+	p.field("closed by", api.Who(m.ClosedBy, m.ClosedFor))
 	p.field("labels", labels(m.Labels))
 	for _, s := range pilot.States() {
 		if n := m.Pilots[s.String()]; n > 0 {

@@ -118,7 +118,7 @@ func (p *page) resource(r *api.ResourceAnswer) {
 		if s.Deleted {
 			state = "deleted"
 		}
-		p.line("version %d, %s by %s at %s", s.Version, state, or(oneLine(s.Actor), "-"), s.At.Local().Format("2006-01-02 15:04:05 MST"))
+		p.line("version %d, %s by %s at %s", s.Version, state, or(oneLine(api.Who(s.Actor, s.OnBehalfOf)), "-"), s.At.Local().Format("2006-01-02 15:04:05 MST"))
 	}
 	if r.Resource.Remark != "" {
 		p.line("%s", oneLine(r.Resource.Remark))

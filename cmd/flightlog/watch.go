@@ -132,17 +132,18 @@ func (a *app) changeFormat() string {
 
 // changeValue is one line of watch -o json.
 type changeValue struct {
-	Seq   uint64      `json:"seq"`
-	Epoch int64       `json:"epoch"`
-	Time  *time.Time  `json:"time,omitempty"` // absent: the pilot as it is, no change
-	Kind  events.Kind `json:"kind,omitempty"`
-	From  string      `json:"from,omitempty"`
-	Actor string      `json:"actor,omitempty"`
-	Pilot api.Pilot   `json:"pilot"`
+	Seq        uint64      `json:"seq"`
+	Epoch      int64       `json:"epoch"`
+	Time       *time.Time  `json:"time,omitempty"` // absent: the pilot as it is, no change
+	Kind       events.Kind `json:"kind,omitempty"`
+	From       string      `json:"from,omitempty"`
+	Actor      string      `json:"actor,omitempty"`
+	OnBehalfOf string      `json:"on_behalf_of,omitempty"`
+	Pilot      api.Pilot   `json:"pilot"`
 }
 
 func valueOf(ch *client.Change) changeValue {
-	v := changeValue{Seq: ch.Seq, Epoch: ch.Epoch, Kind: ch.Kind, Actor: ch.Actor, Pilot: ch.Pilot}
+	v := changeValue{Seq: ch.Seq, Epoch: ch.Epoch, Kind: ch.Kind, Actor: ch.Actor, OnBehalfOf: ch.OnBehalfOf, Pilot: ch.Pilot}
 	if ch.Kind != "" {
 		v.Time = &ch.Time
 		v.From = ch.From.String()

@@ -231,13 +231,17 @@ function facts(list, pairs) {
   list.replaceChildren(...pairs.flatMap(([name, value]) => [h('dt', {}, ...shown(name)), h('dd', {}, ...shown(value))]));
 }
 
+/** who says who did something, and, of what holds on_behalf_of, for whom. */
+const who = (actor, of) => (of.on_behalf_of ? `${actor ?? ''} for ${of.on_behalf_of}` : actor);
+const by = (actor, of) => (actor ? ` by ${who(actor, of)}` : '');
+
 function present(p) {
   return [
-    ['Manager', p.manager], ['Resource', p.resource], ['Submitted', `${when(p.submitted_at)}${p.submitted_by ? ` by ${p.submitted_by}` : ''}`],
+    ['Manager', p.manager], ['Resource', p.resource], ['Submitted', `${when(p.submitted_at)}${by(p.submitted_by, p)}`],
     ['Active', p.active_at && when(p.active_at)], ['Ends by', !p.ended_at && p.deadline && when(p.deadline)], ['Ended', p.ended_at && when(p.ended_at)],
     ['Attempt', p.attempt], ['Launcher', p.launcher], ['Job', p.job && [p.job.id, p.job.cluster, p.job.url, p.job.host].filter(Boolean).join(' · ')],
     ['Batch system says', p.job && [p.job.phase, p.job.native].filter(Boolean).join(' · ')], ['Nodes', p.nodes?.join(', ')], ['Cores', p.cores], ['GPUs', p.gpus],
-    ['Sandbox', p.sandbox], ['Cancel', p.cancel && `${p.cancel.force ? 'at once' : `with ${p.cancel.grace} of grace`}, asked ${when(p.cancel.at)}${p.cancel.by ? ` by ${p.cancel.by}` : ''}`],
+    ['Sandbox', p.sandbox], ['Cancel', p.cancel && `${p.cancel.force ? 'at once' : `with ${p.cancel.grace} of grace`}, asked ${when(p.cancel.at)}${by(p.cancel.by, p.cancel)}`],
     ['Reason', p.cancel?.reason], ['Health', p.health], ['Degraded', p.degraded], ...(p.notes ?? []).map((n) => ['Note', n]),
   ];
 }
@@ -260,5 +264,5 @@ function line(e, before, store) {
   const what = [e.job && `job ${e.job}`, e.message, e.cause && `${e.cause.code}${e.cause.message ? `: ${e.cause.message}` : ''}${e.cause.exit_code !== undefined ? ` (exit code ${e.cause.exit_code})` : ''}`];
   return h('tr', {}, h('td', {}, h('time', { datetime: e.time, title: when(e.time) }, precise(e.time))),
     h('td', {}, before ? `+${duration(new Date(e.time) - new Date(before.time))}` : ''), state,
-    h('td', { class: 'happened' }, ...shown(what.filter(Boolean).join(' · '))), h('td', {}, plain(e.kind)), h('td', {}, plain(e.actor)), h('td', {}, String(e.seq)));
+    h('td', { class: 'happened' }, ...shown(what.filter(Boolean).join(' · '))), h('td', {}, plain(e.kind)), h('td', {}, plain(who(e.actor, e))), h('td', {}, String(e.seq)));
 }

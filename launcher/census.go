@@ -64,10 +64,8 @@ func (l *Launcher) Census(ctx context.Context) (Census, error) {
 }
 
 func (l *Launcher) census(now time.Time) Census {
-	c := Census{
-		CaughtUp: l.caughtUp, Applied: l.view.Applied(), Live: len(l.tracks), Effects: l.effects, Waiting: len(l.waiting),
-		PollAge: map[string]time.Duration{},
-	}
+	c := Census{CaughtUp: l.caughtUp, Applied: l.view.Applied(), Live: len(l.tracks), PollAge: map[string]time.Duration{}}
+	c.Effects, c.Waiting = l.working()
 	for key, t := range l.tracks {
 		if t.held != nil {
 			c.Held++

@@ -66,7 +66,7 @@ type Config struct {
 // Limits bound what a launcher does at once and how long it waits. Zero fields
 // mean the default.
 type Limits struct {
-	Effects     int           // effects under way at once; DefaultEffects
+	Effects     int           // commands of batch systems under way at once, and as many writes to the log; DefaultEffects
 	Attempts    int           // whose submits came to nobody knows what, before a pilot is FAILED, if also GiveUp is over; 5
 	Crashes     int           // of launchers in the middle of launching a pilot, before it is FAILED: it may be their cause; 20
 	Backoff     time.Duration // before the second attempt, doubled each time; 1s, at most 5m
@@ -82,7 +82,8 @@ type Limits struct {
 	Leave       time.Duration // a job that outlives its pilot or attempt by more is an orphan; 1m
 }
 
-// DefaultEffects is how much a launcher does at once unless its Limits say else.
+// DefaultEffects is how many commands, and how many writes, a launcher has under way
+// at once unless its Limits say else.
 const DefaultEffects = 64
 
 func (l Limits) withDefaults() Limits {

@@ -5,7 +5,8 @@
 // pure function step, what each pilot needs next. Every change of a pilot is
 // appended under compare-and-set: of two launchers, agents or managers that
 // want to move the same pilot, one wins, and the others read again and decide
-// again. Of one pilot there is at most one effect under way.
+// again. Of one pilot there is at most one command of its batch system under way, and
+// beside it one write to the log: agents are answered whatever a batch system does.
 //
 // Launching exactly once:
 //

@@ -37,15 +37,9 @@ type result struct {
 
 // start runs an effect beside the owner's goroutine, or queues the pilot for a slot.
 func (l *Launcher) start(t *track, s *sight, e effect) {
-	if l.effects >= l.lim.Effects {
-		if !t.queued {
-			t.queued = true
-			l.waiting = append(l.waiting, t)
-		}
+	if !l.takeSlot(t, e.Act.lane()) {
 		return
 	}
-	t.busy = true
-	l.effects++
 	held, system := t.held, t.system
 	if e.command != nil {
 		held = e.command
@@ -213,9 +207,9 @@ func (l *Launcher) note(ctx context.Context, s *sight, n remark) result {
 
 // settleEffect takes over what an effect brought and looks at the pilot again.
 func (l *Launcher) settleEffect(r result) {
-	t := r.track
-	t.busy = false
-	l.effects--
+	t, way := r.track, r.effect.Act.lane()
+	t.busy[way] = false
+	l.traffic[way].under--
 	for i := range r.fresh {
 		l.view.Apply(&r.fresh[i])
 	}
@@ -239,7 +233,7 @@ func (l *Launcher) settleEffect(r result) {
 		}
 		l.look(t)
 	}
-	l.next()
+	l.next(way)
 }
 
 // retryEffect is the pause after an effect that could not be carried out, and
@@ -316,16 +310,6 @@ func (t *track) heard(r *result) {
 		a.fresh = true
 	case r.effect.Act == note:
 		a.noted = true
-	}
-}
-
-// next gives free slots to those that wait for one.
-func (l *Launcher) next() {
-	for len(l.waiting) > 0 && l.effects < l.lim.Effects {
-		t := l.waiting[0]
-		l.waiting = l.waiting[1:]
-		t.queued = false
-		l.look(t)
 	}
 }
 

@@ -72,9 +72,10 @@ func (l *Launcher) arrive(d *events.Delivery) {
 	}
 }
 
-// look asks step what the pilot needs and starts it.
+// look answers the pilot's agents, asks step what it needs, and starts it. While a
+// command of the batch system is under way only agents are answered.
 func (l *Launcher) look(t *track) {
-	if t.busy || l.leaving || !l.caughtUp {
+	if t.busy[writes] || l.leaving || !l.caughtUp || t.busy[commands] && len(t.asks) == 0 {
 		return
 	}
 	if len(t.stale) > 0 {
@@ -92,7 +93,11 @@ func (l *Launcher) look(t *track) {
 	s := l.see(t, &p)
 	now := time.Now()
 	e, answering := l.answer(t, s)
-	if !answering {
+	switch {
+	case answering:
+	case t.busy[commands]:
+		return
+	default:
 		e = step(s, now, &l.lim)
 	}
 	t.wake = e.At

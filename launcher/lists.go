@@ -40,7 +40,7 @@ func (l *Launcher) incomplete(t *track) {
 	case l.counting[name]:
 		t.wake = now.Add(tickEvery)
 	default:
-		if l.start(t, s, effect{Act: count}); t.busy {
+		if l.start(t, s, effect{Act: count}); t.busy[writes] {
 			l.counting[name] = true
 		}
 	}

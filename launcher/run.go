@@ -52,8 +52,7 @@ type Launcher struct {
 	configs  map[string]*resource.Config // by its bytes; few pilots have one of their own
 	caughtUp bool
 	leaving  bool
-	effects  int
-	waiting  []*track                 // have something to do, and no slot
+	traffic  [lanes]traffic
 	due      []*track                 // to be asked about in the next poll
 	feeding  map[adaptor.Adaptor]bool // systems that are listened to
 	feeders  int
@@ -169,7 +168,10 @@ func (l *Launcher) Run(ctx context.Context) error {
 // settle finishes what is under way, and begins nothing more.
 func (l *Launcher) settle() {
 	l.leaving = true
-	for l.effects > 0 || l.polling() || l.leasing {
+	for {
+		if under, _ := l.working(); under == 0 && !l.polling() && !l.leasing {
+			return
+		}
 		select {
 		case r := <-l.results:
 			l.settleEffect(r)

@@ -18,8 +18,8 @@ type track struct {
 	closed  error           // why not
 	config  *resource.Config
 	settle  time.Duration
-	busy    bool // an effect is under way
-	queued  bool // waits for a free slot
+	busy    [lanes]bool // an effect is under way
+	queued  [lanes]bool // waits for a free slot
 	wake    time.Time
 	held    *events.Delivery
 	stale   []*events.Delivery // commands that held has taken the place of

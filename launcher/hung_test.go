@@ -1,0 +1,144 @@
+package launcher_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest"
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// hung is a batch system whose commands of one kind do their work, and then never end by
+// themselves.
+type hung struct {
+	*adaptortest.Endpoint
+	hangs adaptortest.Op
+}
+
+func (h hung) hang(ctx context.Context, op adaptortest.Op) {
+	if op == h.hangs {
+		<-ctx.Done()
+	}
+}
+
+// Submit makes the job, and hangs.
+func (h hung) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, error) {
+	placed, err := h.Endpoint.Submit(ctx, spec)
+	h.hang(ctx, adaptortest.Submit)
+	if ctx.Err() != nil {
+		return adaptor.Placed{}, &adaptor.Error{Class: adaptor.Uncertain, Err: ctx.Err()}
+	}
+	return placed, err
+}
+
+// Find hangs, and finds nothing out.
+func (h hung) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, bool, error) {
+	h.hang(ctx, adaptortest.Find)
+	return h.Endpoint.Find(ctx, spec)
+}
+
+// Cancel hangs: the job hears nothing.
+func (h hung) Cancel(ctx context.Context, job adaptor.Handle, stop adaptor.Stop) error {
+	h.hang(ctx, adaptortest.Cancel)
+	return h.Endpoint.Cancel(ctx, job, stop)
+}
+
+// counting makes a fleet count the questions of agents that it leaves without an answer.
+func (f *fleet) counting() (unanswered func() int) {
+	var mu sync.Mutex
+	n := 0
+	f.batch.Serve(func(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+		reply, err := f.answer(ctx, key, verb, req)
+		if err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			n++
+		}
+		return reply, err
+	})
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return n
+	}
+}
+
+// hanging starts a launcher on a batch system whose commands of a kind hang.
+func (f *fleet) hanging(op adaptortest.Op) *member {
+	f.t.Helper()
+	return f.launch("a", func(cfg *launcher.Config) {
+		cfg.Systems, cfg.Limits.Effects = byName{"fork": hung{f.batch.Open(), op}}, 2
+	})
+}
+
+// within awaits a state and says if it came late, or if an agent got no answer.
+func (f *fleet) within(most time.Duration, k pilot.Key, state pilot.State, unanswered func() int) {
+	f.t.Helper()
+	begun := time.Now()
+	p := f.awaitState(k, state)
+	if took := p.ChangedAt.Sub(begun); took > most || unanswered() != 0 {
+		f.t.Errorf("%s is %s after %s; %d questions of agents were not answered", k.Pilot, p.State, took, unanswered())
+	}
+}
+
+// TestAgentsAreAnsweredWhileCommandsHang: what agents ask for and report is in the log at
+// once, though a command about the same pilot hangs, and though commands about others
+// have all the slots.
+func TestAgentsAreAnsweredWhileCommandsHang(t *testing.T) {
+	payload := pilot.Description{Executable: "sleep", Arguments: []string{"15"}}
+	for name, test := range map[string]func(f *fleet, unanswered func() int){
+		"its submit": func(f *fleet, unanswered func() int) {
+			f.hanging(adaptortest.Submit)
+			f.within(20*time.Second, f.submit("p", payload), pilot.Done, unanswered)
+		},
+		"its cancel": func(f *fleet, unanswered func() int) {
+			f.hanging(adaptortest.Cancel)
+			k := f.submit("p", payload)
+			f.awaitState(k, pilot.Active)
+			f.cancel(k, false)
+			f.within(10*time.Second, k, pilot.Canceled, unanswered)
+		},
+		"submits of others": func(f *fleet, unanswered func() int) {
+			first := f.launch("a")
+			k := f.submit("p", payload)
+			f.awaitState(k, pilot.Active)
+			f.kill(first)
+			f.hanging(adaptortest.Submit)
+			for i := range 4 {
+				f.submit(fmt.Sprintf("other-%d", i), payload)
+			}
+			f.within(20*time.Second, k, pilot.Done, unanswered)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, adaptortest.Config{Beat: 5 * time.Second})
+				test(f, f.counting())
+			})
+		})
+	}
+}
+
+// TestAgentsAreAnsweredWhileTheirJobIsLookedFor: a launcher that started anew does not
+// know the job, and the batch system does not show it; its agent goes on all the same.
+func TestAgentsAreAnsweredWhileTheirJobIsLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{Script: func(*adaptor.Spec) adaptortest.Script {
+			return adaptortest.Script{Queue: time.Minute, Length: time.Minute}
+		}})
+		first := f.hanging(adaptortest.Submit)
+		k := f.submit("p", pilot.Description{Executable: "sleep", Arguments: []string{"60"}})
+		f.awaitState(k, pilot.Launching)
+		f.kill(first)
+		unanswered := f.counting()
+		f.hanging(adaptortest.Find)
+		f.within(3*time.Minute, k, pilot.Done, unanswered)
+	})
+}

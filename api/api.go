@@ -101,6 +101,9 @@ type SubmitRequest struct {
 	Manager        pilot.UID           `json:"manager"`
 	Pilots         []pilot.Description `json:"pilots"`
 	IdempotencyKey string              `json:"idempotency_key,omitempty"` // asked again with the same key: the same pilots
+	// Check asks only what is wrong with the list: nothing is written, and the answer
+	// to a list without fault holds no pilots. Manager may then be empty: any.
+	Check bool `json:"check,omitempty"`
 }
 
 // GetRequest asks pilot.get.

@@ -142,6 +142,27 @@ item 3: must be an object that describes a pilot, not a string`
 	}
 }
 
+// TestSubmitReadKeepsWhatCouldBeRead: and names all that could not, in the request
+// as in its items.
+func TestSubmitReadKeepsWhatCouldBeRead(t *testing.T) {
+	t.Parallel()
+	var r api.SubmitRead
+	err := json.Unmarshal([]byte(`{"manager":"m","idempotency_key":7,"check":"yes","colour":"red","pilots":[
+		{"resource":"a.b","runtime":"1:30","cores":1}, {"environment":{"A":1,"B":"b"},"queue":"q"}
+	]}`), &r)
+	const want = `item 0: colour: is not known
+item 0: idempotency_key: must be a string, not number
+item 0: check: must be true or false, not string
+item 0: runtime: "1:30" is ambiguous: some read it as hours and minutes, others as minutes and seconds; write 01:30:00, 90m or 1h30m
+item 1: environment.A: must be a string, not number`
+	if got := faultTexts(&pilot.Error{Faults: r.Unread}); err != nil || got != want {
+		t.Errorf("%v, faults:\n%s\nwant:\n%s", err, got, want)
+	}
+	if len(r.Pilots) != 2 || r.Manager != "m" || r.Pilots[0].Cores != 1 || r.Pilots[1].Queue != "q" || r.Pilots[1].Environment["B"] != "b" {
+		t.Errorf("read %+v", r.SubmitRequest)
+	}
+}
+
 // TestSubmitLeavesWhatCanBeReadToTheJudge: that is the manager, who knows the
 // resources too.
 func TestSubmitLeavesWhatCanBeReadToTheJudge(t *testing.T) {
@@ -156,9 +177,10 @@ func TestSubmitLeavesWhatCanBeReadToTheJudge(t *testing.T) {
 func TestSubmitRefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	for in, says := range map[string]string{
-		`{"manager":"m","pilot":[]}`:   "unknown field",
-		`{"manager":7}`:                "cannot unmarshal",
-		`{"manager":"m","pilots":"x"}`: "cannot unmarshal",
+		`[]`:                           "cannot unmarshal",
+		`{"manager":"m","pilot":[]}`:   "pilot: is not known",
+		`{"manager":7}`:                "manager: must be a string, not number",
+		`{"manager":"m","pilots":"x"}`: "pilots: must be a list, not string",
 		`{"manager":"m","pilots":[` + strings.Repeat("{},", api.MaxItems) + `{}]}`: "item 0: pilots: has 1001 entries, 1000 are allowed",
 	} {
 		var r api.SubmitRequest

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/flightlog/flightlog/pilot"
@@ -20,4 +21,11 @@ func (r *CancelRequest) UnmarshalJSON(b []byte) error {
 	}
 	type plain CancelRequest
 	return strict(b, (*plain)(r))
+}
+
+// strict reads a value without fields that are not known.
+func strict(b []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	return dec.Decode(into)
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/flightlog/flightlog/pilot"
@@ -134,23 +135,42 @@ type RenderRequest struct {
 	Pilot   pilot.Description `json:"pilot"`
 }
 
-// UnmarshalJSON reads the request strictly and names every fault of the pilot.
-func (r *RenderRequest) UnmarshalJSON(b []byte) error {
+// RenderRead is a RenderRequest as far as it could be read, as SubmitRead is.
+type RenderRead struct {
+	RenderRequest
+	Unread []pilot.Fault `json:"-"`
+}
+
+// UnmarshalJSON fails only for what is no object. What can be read it does not
+// judge.
+func (r *RenderRead) UnmarshalJSON(b []byte) error {
 	var raw struct {
-		Manager pilot.UID       `json:"manager"`
+		Manager json.RawMessage `json:"manager"`
 		Pilot   json.RawMessage `json:"pilot"`
 	}
-	if err := strict(b, &raw); err != nil {
+	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
 	}
 	if raw.Pilot == nil {
 		raw.Pilot = json.RawMessage("{}")
 	}
+	*r = RenderRead{}
+	manager := pilot.DecodeField("manager", raw.Manager, &r.Manager)
 	d, faults := pilot.DecodeDescription(0, raw.Pilot)
-	if len(faults) > 0 {
-		return &pilot.Error{Code: pilot.Invalid, Faults: append(faults, beside(faults, d.Validate(0))...)}
+	r.Pilot, r.Unread = d, slices.Concat(unknown(b, "manager", "pilot"), manager, faults)
+	return nil
+}
+
+// UnmarshalJSON reads the request strictly and names every fault of the pilot.
+func (r *RenderRequest) UnmarshalJSON(b []byte) error {
+	var read RenderRead
+	if err := json.Unmarshal(b, &read); err != nil {
+		return err
 	}
-	*r = RenderRequest{Manager: raw.Manager, Pilot: d}
+	if len(read.Unread) > 0 {
+		return &pilot.Error{Code: pilot.Invalid, Faults: pilot.MergeFaults(read.Unread, read.Pilot.Validate(0))}
+	}
+	*r = read.RenderRequest
 	return nil
 }
 

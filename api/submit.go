@@ -1,66 +1,87 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// UnmarshalJSON reads the request strictly and, where an item cannot be read,
-// gives an Error of code invalid that names every fault of every item. What can
-// be read it does not judge.
-func (r *SubmitRequest) UnmarshalJSON(b []byte) error {
+// SubmitRead is a SubmitRequest as far as it could be read, so that what could
+// not hides nothing that is wrong with the rest.
+type SubmitRead struct {
+	SubmitRequest
+	Unread []pilot.Fault `json:"-"` // what could not be read; it looks absent
+}
+
+// UnmarshalJSON fails only for what is no object. What can be read it does not
+// judge.
+func (r *SubmitRead) UnmarshalJSON(b []byte) error {
 	var raw struct {
-		Manager        pilot.UID         `json:"manager"`
-		Pilots         []json.RawMessage `json:"pilots"`
-		IdempotencyKey string            `json:"idempotency_key"`
+		Manager        json.RawMessage `json:"manager"`
+		Pilots         json.RawMessage `json:"pilots"`
+		IdempotencyKey json.RawMessage `json:"idempotency_key"`
+		Check          json.RawMessage `json:"check"`
 	}
-	if err := strict(b, &raw); err != nil {
+	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
 	}
-	if n := len(raw.Pilots); n > MaxItems { // before a megabyte of "{}," becomes a hundred of descriptions
-		reason := fmt.Sprintf("has %d entries, %d are allowed", n, MaxItems)
-		return &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Field: "pilots", Reason: reason}}}
+	var items []json.RawMessage
+	*r = SubmitRead{}
+	r.Unread = slices.Concat(
+		unknown(b, "manager", "pilots", "idempotency_key", "check"),
+		pilot.DecodeField("manager", raw.Manager, &r.Manager),
+		pilot.DecodeField("idempotency_key", raw.IdempotencyKey, &r.IdempotencyKey),
+		pilot.DecodeField("check", raw.Check, &r.Check),
+		pilot.DecodeField("pilots", raw.Pilots, &items),
+	)
+	if n := len(items); n > MaxItems { // before a megabyte of "{}," becomes a hundred of descriptions
+		r.Unread = append(r.Unread, pilot.Fault{Field: "pilots", Reason: fmt.Sprintf("has %d entries, %d are allowed", n, MaxItems)})
+		return nil
 	}
-	faults, unread := []pilot.Fault(nil), false
-	pilots := make([]pilot.Description, len(raw.Pilots))
-	for i, item := range raw.Pilots {
-		d, wrong := pilot.DecodeDescription(i, item)
-		pilots[i], unread = d, unread || len(wrong) > 0
-		faults = append(faults, wrong...)
-		faults = append(faults, beside(wrong, d.Validate(i))...)
+	r.Pilots = make([]pilot.Description, len(items))
+	for i, item := range items {
+		var wrong []pilot.Fault
+		r.Pilots[i], wrong = pilot.DecodeDescription(i, item)
+		r.Unread = append(r.Unread, wrong...)
 	}
-	if unread {
-		return &pilot.Error{Code: pilot.Invalid, Faults: faults}
-	}
-	*r = SubmitRequest{Manager: raw.Manager, Pilots: pilots, IdempotencyKey: raw.IdempotencyKey}
 	return nil
 }
 
-// strict reads a value without fields that are not known.
-func strict(b []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	return dec.Decode(into)
+// UnmarshalJSON reads the request strictly and, where something of it cannot be
+// read, gives an Error of code invalid that names every fault of every item. What
+// can be read it does not judge.
+func (r *SubmitRequest) UnmarshalJSON(b []byte) error {
+	var read SubmitRead
+	if err := json.Unmarshal(b, &read); err != nil {
+		return err
+	}
+	if len(read.Unread) == 0 {
+		*r = read.SubmitRequest
+		return nil
+	}
+	var found []pilot.Fault
+	for i := range read.Pilots {
+		found = append(found, read.Pilots[i].Validate(i)...)
+	}
+	return &pilot.Error{Code: pilot.Invalid, Faults: pilot.MergeFaults(read.Unread, found)}
 }
 
-// beside gives those faults of an item that do not follow from its having
-// fields that could not be read: such a field looks absent.
-func beside(unread, found []pilot.Fault) []pilot.Fault {
-	gone := map[string]bool{}
-	for _, f := range unread {
-		gone[f.Field] = true
+// unknown gives the fields of an object that are none of those, read as
+// encoding/json would: whatever the case.
+func unknown(b []byte, fields ...string) []pilot.Fault {
+	var given map[string]json.RawMessage
+	if json.Unmarshal(b, &given) != nil {
+		return nil
 	}
-	var kept []pilot.Fault
-	for _, f := range found {
-		field, _, _ := strings.Cut(f.Field, "[")
-		size := field == "cores" && gone["nodes"]
-		if payload := field == "arguments" && gone["executable"]; !gone[""] && !gone[field] && !size && !payload {
-			kept = append(kept, f)
+	var all []pilot.Fault
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !slices.ContainsFunc(fields, func(field string) bool { return strings.EqualFold(field, name) }) {
+			all = append(all, pilot.Fault{Field: fmt.Sprintf("%.64s", name), Reason: "is not known"})
 		}
 	}
-	return kept
+	return all
 }

@@ -32,7 +32,7 @@ func (m *Manager) Endpoints() []Endpoint {
 		{Name: "manager.get", Handle: handler(m.GetManager)},
 		{Name: "manager.list", Handle: handler(m.ListManagers)},
 		{Name: "manager.close", Limit: cancelLimit, Handle: handler(m.CloseManager)},
-		{Name: "pilot.submit", Limit: submitLimit, Handle: handler(m.Submit)},
+		{Name: "pilot.submit", Limit: submitLimit, Handle: handler(m.submitRead)},
 		{Name: "pilot.get", Handle: handler(m.Get)},
 		{Name: "pilot.list", Handle: handler(m.List)},
 		{Name: "pilot.wait", Limit: waitLimit, Idle: true, Handle: handler(m.Wait)},
@@ -44,7 +44,7 @@ func (m *Manager) Endpoints() []Endpoint {
 		{Name: "resource.put", Handle: handler(m.PutResource)},
 		{Name: "resource.delete", Handle: handler(m.DeleteResource)},
 		{Name: "resource.check", Handle: handler(m.CheckResource)},
-		{Name: "resource.render", Handle: handler(m.Render)},
+		{Name: "resource.render", Handle: handler(m.renderRead)},
 		{Name: "pilot.logs", Handle: handler(m.Logs)},
 	}
 }

@@ -29,25 +29,25 @@ type order struct {
 	asked    []pilot.Description // the same as they came, but for the uid
 	at       time.Time           // when it was submitted; zero: it is not
 	actor    string
-	faults   []pilot.Fault
+	unread   []pilot.Fault               // of reading, and of the list as a whole: no item that is there already takes them away
+	faults   []pilot.Fault               // of the items
 	policies map[string]*resource.Policy // by resource, where it bounds how many there may be
 	barred   int                         // of the faults, those that only say that there is no way to the resource
 }
 
-// newOrder checks every item and normalises it. What is wrong with an item is
-// among the faults; err is what is wrong with the list.
-func newOrder(r *api.SubmitRequest, known *resource.Catalogue, actor string) (*order, error) {
-	switch {
-	case len(r.Pilots) == 0:
-		return nil, fault("pilots", "is empty: there is nothing to submit")
-	case len(r.Pilots) > api.MaxItems:
-		return nil, refuse(pilot.Invalid, "", []pilot.Fault{tooMany("pilots", len(r.Pilots), api.MaxItems)})
-	case len(r.IdempotencyKey) > maxKey:
-		return nil, fault("idempotency_key", "is %d bytes long, %d are allowed", len(r.IdempotencyKey), maxKey)
-	}
+// newOrder checks every item and normalises it. What is wrong with it is among
+// the faults; err is of a list that has no items to be looked at, or too many.
+func newOrder(r *api.SubmitRead, known *resource.Catalogue, actor string) (*order, error) {
 	o := &order{
 		manager: r.Manager, key: r.IdempotencyKey, actor: actor, policies: map[string]*resource.Policy{},
-		births: make([]events.Birth, len(r.Pilots)), asked: make([]pilot.Description, len(r.Pilots)),
+		births: make([]events.Birth, len(r.Pilots)), asked: make([]pilot.Description, len(r.Pilots)), unread: r.Unread,
+	}
+	if n := len(r.IdempotencyKey); n > maxKey {
+		o.whole("idempotency_key", "is %d bytes long, %d are allowed", n, maxKey)
+	}
+	if n := len(r.Pilots); n == 0 || n > api.MaxItems {
+		o.count(n)
+		return nil, o.refusal(nil)
 	}
 	snapshots, size := map[[2]string]*snapshot{}, 0
 	for i := range r.Pilots {
@@ -61,10 +61,25 @@ func newOrder(r *api.SubmitRequest, known *resource.Catalogue, actor string) (*o
 		o.births[i] = o.born(i, d, snapshots[at])
 	}
 	if size > maxAnswer {
-		return nil, fault("pilots", "as a whole are too large for one message: submit them in shorter lists")
+		o.whole("pilots", "as a whole are too large for one message: submit them in shorter lists")
 	}
 	o.twice()
 	return o, nil
+}
+
+// whole adds a fault of the list as a whole.
+func (o *order) whole(field, format string, args ...any) {
+	o.unread = append(slices.Clip(o.unread), pilot.Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
+}
+
+// count says what is wrong with a list of n items, unless it could not be read.
+func (o *order) count(n int) {
+	switch {
+	case n > api.MaxItems:
+		o.unread = append(slices.Clip(o.unread), tooMany("pilots", n, api.MaxItems))
+	case !slices.ContainsFunc(o.unread, func(f pilot.Fault) bool { return f.Field == "pilots" }):
+		o.whole("pilots", "is empty: there is nothing to submit")
+	}
 }
 
 // snapshot is a resource's configuration as it is now, or why there is none.
@@ -141,15 +156,27 @@ func name(d *pilot.Description) {
 	}
 }
 
-// refusal makes an error of faults; nil if there are none.
+// refusal makes an error of these faults of items, beside those of the order as a
+// whole; nil if there are none.
 func (o *order) refusal(faults []pilot.Fault) error {
+	all := pilot.MergeFaults(o.unread, faults)
 	switch {
-	case len(faults) == 0:
+	case len(all) == 0:
 		return nil
-	case len(faults) == o.barred:
-		return refuse(pilot.Unsupported, "", faults)
+	case len(o.unread) == 0 && len(all) == o.barred:
+		return refuse(pilot.Unsupported, "", all)
 	}
-	return refuse(pilot.Invalid, "", faults)
+	return refuse(pilot.Invalid, "", all)
+}
+
+// besides gives an error that is about the order's manager; where something is wrong
+// with the order too, as one of its faults.
+func (o *order) besides(err error) error {
+	code := pilot.CodeOf(err)
+	if code != pilot.NotFound && code != pilot.Closed || len(o.unread)+len(o.faults) == 0 {
+		return err
+	}
+	return o.refusal(append(slices.Clip(o.faults), pilot.Fault{Field: "manager", Reason: err.Error()}))
 }
 
 // uid names item i: with an idempotency key the same for ever.
@@ -217,9 +244,9 @@ func (o *order) match(v *projection.View) ([]projection.Pilot, error) {
 		differs = differs || longer
 	}
 	switch {
-	case len(faults) > 0 && len(o.faults) == 0:
+	case len(faults) > 0 && len(o.faults)+len(o.unread) == 0:
 		return nil, refuse(pilot.Conflict, "", faults)
-	case len(faults) > 0:
+	case len(faults)+len(o.unread) > 0:
 		return nil, o.refusal(faults)
 	case differs:
 		return nil, errOthers

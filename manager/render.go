@@ -30,6 +30,11 @@ const agentCommand = "agent"
 // there, with the very description that is kept of it, its own. Nothing is
 // written.
 func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.RenderAnswer, error) {
+	return m.renderRead(ctx, api.RenderRead{RenderRequest: r}, c)
+}
+
+// renderRead is Render of a request that could perhaps not be read as a whole.
+func (m *Manager) renderRead(ctx context.Context, r api.RenderRead, c Call) (api.RenderAnswer, error) {
 	if there, seq, err := m.kept(ctx, &r, c); err != nil || there != nil {
 		if err != nil {
 			return api.RenderAnswer{}, err
@@ -53,17 +58,14 @@ func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	o, err := newOrder(&api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, known.Catalogue, c.who().actor)
+	asked := api.SubmitRead{SubmitRequest: api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, Unread: r.Unread}
+	o, err := newOrder(&asked, known.Catalogue, c.who().actor)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	seq, err := current(ctx, m, c, func(w *world) (uint64, error) {
-		if r.Manager == "" {
-			return w.applied, o.refusal(o.faults)
-		}
-		_, err := w.admit(o)
-		return w.applied, err
-	})
+	judged := *o
+	judged.manager = r.Manager
+	seq, err := m.judge(ctx, &judged, c)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
@@ -74,8 +76,8 @@ func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.
 
 // kept gives the order that the pilot in question was born by; nil: there is no
 // such pilot, or it is another one.
-func (m *Manager) kept(ctx context.Context, r *api.RenderRequest, c Call) (o *order, seq uint64, err error) {
-	if r.Manager == "" || r.Pilot.UID == "" {
+func (m *Manager) kept(ctx context.Context, r *api.RenderRead, c Call) (o *order, seq uint64, err error) {
+	if r.Manager == "" || r.Pilot.UID == "" || len(r.Unread) > 0 {
 		return nil, 0, nil
 	}
 	_, err = current(ctx, m, c, func(w *world) (struct{}, error) {

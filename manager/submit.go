@@ -17,8 +17,13 @@ import (
 // none. Asked again with the same idempotency key it answers the same pilots;
 // code conflict: the key stood for other ones. Code not_found: no such manager;
 // closed: it takes no more; unsupported: nothing is wrong but that there is no
-// way to the resource.
+// way to the resource. Of a request that asks for a check nothing is written.
 func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.PilotsAnswer, error) {
+	return m.submitRead(ctx, api.SubmitRead{SubmitRequest: r}, c)
+}
+
+// submitRead is Submit of a request that could perhaps not be read as a whole.
+func (m *Manager) submitRead(ctx context.Context, r api.SubmitRead, c Call) (api.PilotsAnswer, error) {
 	ctx, stop := bounded(ctx)
 	defer stop()
 	known, err := current(ctx, m, c, func(w *world) (*resource.Catalogue, error) { return w.resources.catalogue(), nil })
@@ -29,11 +34,15 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
+	if r.Check {
+		seq, err := m.judge(ctx, o, c)
+		return api.PilotsAnswer{Pilots: []api.Pilot{}, Seq: seq}, err
+	}
 	for try := 0; ; try++ {
 		answer, es, err := m.submitOnce(ctx, o, c)
 		partly := errors.Is(err, errSome)
 		if pilot.CodeOf(err) != pilot.Conflict || es == nil || try == tries || partly && try > 0 {
-			return answer, err
+			return answer, o.besides(err)
 		}
 		if err := m.yield(ctx, try, es...); err != nil {
 			return api.PilotsAnswer{}, err
@@ -44,6 +53,19 @@ func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.
 			}
 		}
 	}
+}
+
+// judge gives what an order would be refused for, and writes nothing. An order of
+// no manager is judged by itself.
+func (m *Manager) judge(ctx context.Context, o *order, c Call) (seq uint64, err error) {
+	seq, err = current(ctx, m, c, func(w *world) (uint64, error) {
+		if o.manager == "" {
+			return w.applied, o.refusal(o.faults)
+		}
+		_, err := w.admit(o)
+		return w.applied, err
+	})
+	return seq, o.besides(err)
 }
 
 // submitOnce decides and appends. With code conflict, es is what must be looked

@@ -2,11 +2,13 @@ package pilot
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,8 +25,9 @@ var fields = func() map[string]int {
 }()
 
 // DecodeDescription reads one item of a request and gives every field that
-// cannot be read or is not known, where encoding/json would stop at the first.
-// The fields that are well are set; Validate judges their values.
+// cannot be read or is not known, where encoding/json would stop at the first;
+// of arguments, environment and labels every entry. What is well is set;
+// Validate judges the values.
 func DecodeDescription(index int, b []byte) (Description, []Fault) {
 	var d Description
 	v := validator{index: index}
@@ -40,12 +43,121 @@ func DecodeDescription(index int, b []byte) (Description, []Fault) {
 			v.add(cut(name), "is not known")
 			continue
 		}
-		if err := json.Unmarshal(given[name], into.Field(at).Addr().Interface()); err != nil {
-			into.Field(at).SetZero()
+		v.read(name, given[name], into.Field(at).Addr().Interface())
+	}
+	return d, v.faults
+}
+
+// DecodeField reads a field of a request that is not one of a description; raw
+// is nil where it is absent.
+func DecodeField(name string, raw json.RawMessage, into any) []Fault {
+	var v validator
+	if raw != nil {
+		v.read(name, raw, into)
+	}
+	return v.faults
+}
+
+func (v *validator) read(name string, raw json.RawMessage, into any) {
+	switch into := into.(type) {
+	case *[]string:
+		v.list(name, raw, into)
+	case *map[string]string:
+		v.entries(name, raw, into)
+	default:
+		if err := json.Unmarshal(raw, into); err != nil {
+			reflect.ValueOf(into).Elem().SetZero()
 			v.add(name, "%s", reasonOf(err))
 		}
 	}
-	return d, v.faults
+}
+
+// maxEntryFaults are told of one field; more help nobody.
+const maxEntryFaults = 100
+
+func (v *validator) list(name string, raw json.RawMessage, into *[]string) {
+	var given []json.RawMessage
+	if err := json.Unmarshal(raw, &given); err != nil {
+		v.add(name, "must be a list of strings, not %s", kindOfJSON(raw))
+		return
+	}
+	if given == nil {
+		return
+	}
+	*into = make([]string, len(given))
+	wrong := 0
+	for i := range given {
+		wrong += v.entry(name, wrong, "["+strconv.Itoa(i)+"]", given[i], &(*into)[i])
+	}
+	v.more(name, wrong)
+}
+
+func (v *validator) entries(name string, raw json.RawMessage, into *map[string]string) {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &given); err != nil {
+		v.add(name, "must be an object of strings, not %s", kindOfJSON(raw))
+		return
+	}
+	if given == nil {
+		return
+	}
+	*into = make(map[string]string, len(given))
+	wrong := 0
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		var text string
+		bad := v.entry(name, wrong, "."+cut(key), given[key], &text)
+		if bad == 0 {
+			(*into)[key] = text
+		}
+		wrong += bad
+	}
+	v.more(name, wrong)
+}
+
+// entry reads one of several strings and gives how many of them are wrong: 0 or 1.
+func (v *validator) entry(name string, before int, at string, raw json.RawMessage, into *string) int {
+	err := json.Unmarshal(raw, into)
+	if err == nil {
+		return 0
+	}
+	if before < maxEntryFaults {
+		v.add(name+at, "%s", reasonOf(err))
+	}
+	return 1
+}
+
+func (v *validator) more(name string, wrong int) {
+	if wrong > maxEntryFaults {
+		v.add(name, "has %d more entries that are no strings", wrong-maxEntryFaults)
+	}
+}
+
+// MergeFaults gives the faults of a list item by item: those of what could not
+// be read, and of those found in the rest all that do not follow from it. A field
+// that could not be read looks absent, and is not called missing as well.
+func MergeFaults(unread, found []Fault) []Fault {
+	type place struct {
+		index int
+		field string
+	}
+	gone := make(map[place]bool, len(unread))
+	told := make(map[Fault]bool, len(unread))
+	all := slices.Clone(unread)
+	for _, f := range unread {
+		gone[place{f.Index, f.Field}], told[f] = true, true
+	}
+	for _, f := range found {
+		is := func(field string) bool { return gone[place{f.Index, field}] }
+		root, _, _ := strings.Cut(f.Field, "[")
+		root, _, _ = strings.Cut(root, ".")
+		size := root == "cores" && is("nodes")
+		payload := f.Field == "arguments" && is("executable")
+		if !is("") && !is(f.Field) && !is(root) && !size && !payload && !told[f] {
+			all, told[f] = append(all, f), true
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Fault) int { return cmp.Compare(a.Index, b.Index) })
+	return all
 }
 
 // reasonOf says in words of JSON why a field cannot be read.
@@ -64,9 +176,9 @@ func kindOfGo(t reflect.Type) string {
 	case reflect.Int64:
 		return "a whole number"
 	case reflect.Slice:
-		return "a list of strings"
-	case reflect.Map:
-		return "an object of strings"
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
 	default:
 		return "a string"
 	}

@@ -2,6 +2,8 @@ package pilot_test
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,12 +116,12 @@ func TestDecodeDescriptionFindsEveryFault(t *testing.T) {
 		"arguments": [1], "environment": ["A"], "labels": {"a": 1}, "queue": "debug", "Gpus": 1, "colour": "red"
 	}`))
 	compareFaults(t, "decode", faults, 3, []string{
-		"Gpus: is not known", "arguments: must be a string, not number", "cleanup: must be true or false, not string",
-		"colour: is not known", "cores: must be a whole number, not string", "environment: must be an object of strings, not array",
-		"labels: must be a string, not number", "memory: must be a number or a string, not an object",
+		"Gpus: is not known", "arguments[0]: must be a string, not number", "cleanup: must be true or false, not string",
+		"colour: is not known", "cores: must be a whole number, not string", "environment: must be an object of strings, not a list",
+		"labels.a: must be a string, not number", "memory: must be a number or a string, not an object",
 		"nodes: must be a whole number, not number", "resource: must be a string, not number", `runtime: "1:30" is ambiguous`,
 	})
-	if d.Queue != "debug" || d.Nodes != 0 || len(d.Arguments) != 0 {
+	if d.Queue != "debug" || d.Nodes != 0 || d.Environment != nil || len(d.Labels) != 0 {
 		t.Errorf("read %+v", d)
 	}
 	for in, what := range map[string]string{
@@ -127,6 +129,51 @@ func TestDecodeDescriptionFindsEveryFault(t *testing.T) {
 	} {
 		_, faults := pilot.DecodeDescription(0, []byte(in))
 		compareFaults(t, in, faults, 0, []string{": must be an object that describes a pilot, not " + what})
+	}
+}
+
+// TestDecodeDescriptionNamesEveryEntry: and what is well beside them is read.
+func TestDecodeDescriptionNamesEveryEntry(t *testing.T) {
+	t.Parallel()
+	d, faults := pilot.DecodeDescription(1, []byte(`{
+		"arguments": ["x", 3, "y", null, ["z"]], "environment": {"AAA": "1", "BBB": 2, "CCC": null, "DDD": true, "a.b": {}},
+		"labels": {"run": 42, "day": "1"}
+	}`))
+	compareFaults(t, "decode", faults, 1, []string{
+		"arguments[1]: must be a string, not number", "arguments[4]: must be a string, not array",
+		"environment.BBB: must be a string, not number", "environment.DDD: must be a string, not bool",
+		"environment.a.b: must be a string, not object", "labels.run: must be a string, not number",
+	})
+	want := pilot.Description{
+		Arguments: []string{"x", "", "y", "", ""}, Environment: map[string]string{"AAA": "1", "CCC": ""}, Labels: map[string]string{"day": "1"},
+	}
+	if !reflect.DeepEqual(d, want) {
+		t.Errorf("read %+v, want %+v", d, want)
+	}
+	_, faults = pilot.DecodeDescription(0, []byte(`{"arguments":[`+strings.Repeat("1,", 1000)+`1]}`))
+	if n := len(faults); n != 101 || !strings.Contains(faults[100].Reason, "901 more") {
+		t.Errorf("%d faults of 1001, the last %v", n, faults[n-1])
+	}
+}
+
+// TestMergeFaultsTellsNothingTwice: what could not be read is not missing too.
+func TestMergeFaultsTellsNothingTwice(t *testing.T) {
+	t.Parallel()
+	fault := func(index int, field string) pilot.Fault { return pilot.Fault{Index: index, Field: field, Reason: "r"} }
+	for name, x := range map[string]struct{ unread, found, want []pilot.Fault }{
+		"by item":        {[]pilot.Fault{fault(2, "b")}, []pilot.Fault{fault(3, "a"), fault(0, "z")}, []pilot.Fault{fault(0, "z"), fault(2, "b"), fault(3, "a")}},
+		"the field":      {[]pilot.Fault{fault(0, "a")}, []pilot.Fault{{Index: 0, Field: "a", Reason: "is missing"}, fault(1, "a")}, []pilot.Fault{fault(0, "a"), fault(1, "a")}},
+		"the item":       {[]pilot.Fault{fault(0, "")}, []pilot.Fault{fault(0, "a"), fault(0, "b")}, []pilot.Fault{fault(0, "")}},
+		"entries":        {[]pilot.Fault{fault(0, "e")}, []pilot.Fault{fault(0, "e.A"), fault(0, "e[1]")}, []pilot.Fault{fault(0, "e")}},
+		"one entry":      {[]pilot.Fault{fault(0, "e.A")}, []pilot.Fault{fault(0, "e.B"), fault(0, "e")}, []pilot.Fault{fault(0, "e.A"), fault(0, "e.B"), fault(0, "e")}},
+		"size":           {[]pilot.Fault{fault(0, "nodes")}, []pilot.Fault{fault(0, "cores")}, []pilot.Fault{fault(0, "nodes")}},
+		"payload":        {[]pilot.Fault{fault(0, "executable")}, []pilot.Fault{fault(0, "arguments")}, []pilot.Fault{fault(0, "executable")}},
+		"found by both":  {[]pilot.Fault{fault(0, "a")}, []pilot.Fault{fault(0, "b"), fault(0, "b")}, []pilot.Fault{fault(0, "a"), fault(0, "b")}},
+		"nothing at all": {},
+	} {
+		if got := pilot.MergeFaults(x.unread, x.found); !slices.Equal(got, x.want) {
+			t.Errorf("%s: got %v, want %v", name, got, x.want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -86,8 +87,20 @@ func refused(code pilot.CauseCode, reply api.AgentReply) *end {
 	}}
 }
 
-// report says how it ended until somebody has heard it.
-func (r *run) report(ctx context.Context, out api.Outcome) error {
+// leaveTime is how long an agent that was asked to leave reports an end: with what it
+// waited before, and unless its payload takes longer to end, it is gone within fifteen
+// seconds. The end is in the sandbox by then.
+const leaveTime = 7 * time.Second
+
+// report says how it ended until somebody has heard it, or until a while after ctx has
+// ended.
+func (r *run) report(leave context.Context, out api.Outcome) error {
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(leave))
+	defer stop(nil)
+	defer context.AfterFunc(leave, func() {
+		sleep(ctx, leaveTime)
+		stop(pilot.Errorf(pilot.Unavailable, "asked to leave, and nobody heard of the end within %s", leaveTime))
+	})()
 	patience := r.Patience
 	if patience == 0 {
 		patience = 10 * time.Minute
@@ -101,7 +114,8 @@ func (r *run) report(ctx context.Context, out api.Outcome) error {
 			return &pilot.Error{Code: pilot.Denied, Op: "finish", Message: reply.Refused}
 		case err == nil:
 			return nil
-		case time.Since(begun) > patience:
+		case ctx.Err() != nil, time.Since(begun) > patience:
+			err = cmp.Or(context.Cause(ctx), err)
 			r.log.Error("nobody heard of the end", zap.Error(err))
 			return &pilot.Error{Code: pilot.Unavailable, Op: "finish", Err: err}
 		}

@@ -9,6 +9,8 @@
 //   - That nobody answers never stops a payload. The end is reported for ten
 //     minutes; before that it is written into the sandbox, where launchers
 //     find it (Marks).
+//   - An agent that is asked to leave (SIGTERM) waits for nobody but its payload
+//     longer than fifteen seconds.
 //   - When the agent dies, by whatever, its payload's first process dies with
 //     it; the rest carries PILOT_TOKEN for others to find.
 //   - The secret of the attempt is in the agent's memory only: not in files,

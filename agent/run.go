@@ -75,7 +75,7 @@ func serve(ctx context.Context, c Config, a Assignment) (spotless bool, err erro
 		defer r.adoptOrphans()()
 	}
 	end := r.course(ctx)
-	if err := r.finish(context.WithoutCancel(ctx), &end); err != nil {
+	if err := r.finish(ctx, &end); err != nil {
 		return false, err
 	}
 	return end.natural && r.Alone && ctx.Err() == nil && !r.marks.Stopped() && childless(), nil
@@ -197,7 +197,7 @@ func (r *run) nodefile() (string, error) {
 	return own, os.WriteFile(own, list, 0o600)
 }
 
-// finish leaves the exit mark and then tells the launchers.
+// finish leaves the exit mark and then tells the launchers, not for long once ctx has ended.
 func (r *run) finish(ctx context.Context, out *end) error {
 	r.log.Debug("ended", zap.String("code", string(out.Code)), zap.String("message", out.Message))
 	err := r.marks.Once(exitMark, out.Outcome)

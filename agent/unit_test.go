@@ -1,15 +1,20 @@
 package agent
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
+	"go.uber.org/zap"
+
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
 )
 
 func TestTail(t *testing.T) {
@@ -121,5 +126,37 @@ func TestTheLogIsBounded(t *testing.T) {
 	done()
 	if info, err := os.Stat(m.Path(LogFile)); err != nil || info.Size() > logLimit || info.Size() < logLimit/2 {
 		t.Fatal(info, err)
+	}
+}
+
+// hung is a bus that takes questions and never answers.
+type hung struct{}
+
+func (hung) Ask(ctx context.Context, _ pilot.Key, _ api.Verb, _ api.AgentRequest) (api.AgentReply, error) {
+	<-ctx.Done()
+	return api.AgentReply{}, context.Cause(ctx)
+}
+
+// TestAnAgentThatIsToLeaveReportsForAWhile, whether it was told before its payload ended
+// or while it reports the end.
+func TestAnAgentThatIsToLeaveReportsForAWhile(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]time.Duration{"before": 0, "meanwhile": 25 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				leave, tell := context.WithCancel(t.Context())
+				defer tell()
+				begun := time.Now()
+				time.AfterFunc(after, tell)
+				synctest.Wait()
+				r := &run{Config: Config{Gateway: hung{}}, log: zap.NewNop()}
+				err := r.report(leave, api.Outcome{})
+				took := time.Since(begun) - after
+				if pilot.CodeOf(err) != pilot.Unavailable || took < leaveTime || took > leaveTime+termedTimeout {
+					t.Errorf("it gave up after %s: %v", took, err)
+				}
+			})
+		})
 	}
 }

@@ -143,10 +143,10 @@ type process struct {
 	cmd *exec.Cmd
 }
 
-func (h *house) server() *process {
-	p := &process{h: h, name: os.Args[0], env: []string{
-		serverDir + "=" + filepath.Join(h.dir, "store"), "FLIGHTLOG_E2E_LISTEN=" + h.listen,
-	}}
+func (h *house) server() *process { return h.serverOver(filepath.Join(h.dir, "store")) }
+
+func (h *house) serverOver(store string) *process {
+	p := &process{h: h, name: os.Args[0], env: []string{serverDir + "=" + store, "FLIGHTLOG_E2E_LISTEN=" + h.listen}}
 	p.start()
 	return p
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,7 @@ type LauncherOptions struct {
 	Logger    *zap.Logger     // nil: silent
 	Ready     func()          // called once it launches; may be nil
 	Panel     *ops.Panel      // shows how it does; nil: nothing does
+	Leaving   *Leaving        // is told what must end; may be nil
 }
 
 // leaseTTL is how long a launcher that died is waited for before its pilots
@@ -105,8 +107,23 @@ func (o *LauncherOptions) open(
 	return log, l, err
 }
 
+// countTime is how long a launcher that leaves may take to count: it does little else.
+const countTime = 200 * time.Millisecond
+
+// underWay says what a launcher that leaves waits for.
+func underWay(l *launcher.Launcher) string {
+	ctx, stop := context.WithTimeout(context.Background(), countTime)
+	defer stop()
+	c, err := l.Census(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d actions under way", c.Effects)
+}
+
 // run runs the launcher, and answers agents while it does.
 func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Part) error {
+	defer o.Leaving.Holds("launcher of "+o.Resource, func() string { return underWay(l) })()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 4) // who ends need not wait

@@ -22,6 +22,7 @@ type ManagerOptions struct {
 	Logger    *zap.Logger         // nil: silent
 	Ready     func()              // called once requests are answered; may be nil
 	Panel     *ops.Panel          // shows how it does; nil: nothing does
+	Leaving   *Leaving            // is told what must end; may be nil
 }
 
 // Manager runs a replica of the manager over a connection until ctx ends; then
@@ -32,6 +33,7 @@ func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
 	if err != nil {
 		return err
 	}
+	defer o.Leaving.Holds("manager", nil)()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to answer what is under way
 	part := o.Panel.Manager(m, conn, log)
 	ended := make(chan error, 1)

@@ -87,6 +87,11 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	defer log.Sync() //nolint:errcheck // it gives nil
+	return service.Leave(ctx, log, func(l *service.Leaving) error { return a.serveUp(ctx, u, log, l) })
+}
+
+// serveUp runs everything until ctx ends.
+func (a *app) serveUp(ctx context.Context, u upFlags, log *zap.Logger, l *service.Leaving) error {
 	known, err := service.Known(a.getenv, u.radical, log)
 	if err != nil {
 		return err
@@ -111,7 +116,9 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	u.guard.guardPage(&page)
-	return a.runStore(ctx, &u, parts{dir: dir, catalogue: known, resources: u.resources, log: log, panel: panel, page: page})
+	return a.runStore(ctx, &u, parts{
+		dir: dir, catalogue: known, resources: u.resources, log: log, panel: panel, page: page, leaving: l,
+	})
 }
 
 // runStore starts the bus over the store, and the parts on it.
@@ -121,6 +128,7 @@ func (a *app) runStore(ctx context.Context, u *upFlags, p parts) error {
 	if err != nil {
 		return err
 	}
+	defer p.leaving.Holds("bus with its store", nil)()
 	defer stop()
 	defer found.withdraw()
 	conn, err := bus.Connect(ctx, bus.Config{
@@ -129,6 +137,7 @@ func (a *app) runStore(ctx context.Context, u *upFlags, p parts) error {
 	if err != nil {
 		return err
 	}
+	defer p.leaving.Holds("connection to the bus", nil)()
 	defer conn.Close()
 	if err := ensure(ctx, conn); err != nil {
 		return err
@@ -200,6 +209,7 @@ type parts struct {
 	log       *zap.Logger
 	panel     *ops.Panel
 	page      service.PageOptions
+	leaving   *service.Leaving
 }
 
 // parts runs the manager, the launcher and the live page until ctx ends or one
@@ -218,7 +228,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
 			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
-			Panel: p.panel,
+			Panel: p.panel, Leaving: p.leaving,
 		})
 	})
 	for _, label := range p.resources {
@@ -269,7 +279,7 @@ func (p *parts) launcher(ctx context.Context, conn *bus.Conn, label string, agen
 	}
 	return service.Launcher(ctx, conn, service.LauncherOptions{
 		Resource: label, State: p.dir, Agent: agents, Bus: as.agent, Spare: spare, Policy: policy,
-		Logger: p.log.Named("launcher"), Ready: ready, Panel: p.panel,
+		Logger: p.log.Named("launcher"), Ready: ready, Panel: p.panel, Leaving: p.leaving,
 	})
 }
 

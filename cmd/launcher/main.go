@@ -78,6 +78,11 @@ func (f *flags) run(c *cobra.Command) error {
 		return err
 	}
 	defer logger.Sync() //nolint:errcheck // it gives nil
+	return service.Leave(ctx, logger, func(l *service.Leaving) error { return f.serve(ctx, logger, l) })
+}
+
+// serve launches until ctx ends.
+func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leaving) error {
 	known, err := service.Known(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
@@ -95,7 +100,7 @@ func (f *flags) run(c *cobra.Command) error {
 	if err := f.bus.CheckAgents(&f.agents); err != nil {
 		return err
 	}
-	f.opts.Agent, f.opts.Logger = []string{f.agent}, logger
+	f.opts.Agent, f.opts.Logger, f.opts.Leaving = []string{f.agent}, logger, l
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
 	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []ops.Name{{Part: ops.PartLauncher, Resource: f.opts.Resource}}, logger
 	f.panel.Dropped = service.Stderr().Dropped
@@ -111,6 +116,7 @@ func (f *flags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	defer l.Holds("connection to the bus", nil)()
 	defer conn.Close()
 	f.opts.Bus = service.AgentBus(&f.bus, &f.agents, conn.Servers())
 	return service.Launcher(ctx, conn, f.opts)

@@ -76,6 +76,11 @@ func (f *flags) run(c *cobra.Command) error {
 		return err
 	}
 	defer logger.Sync() //nolint:errcheck // it gives nil
+	return service.Leave(ctx, logger, func(l *service.Leaving) error { return f.serve(ctx, logger, l) })
+}
+
+// serve answers until ctx ends.
+func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leaving) error {
 	known, err := service.Known(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
@@ -97,6 +102,7 @@ func (f *flags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	defer l.Holds("connection to the bus", nil)()
 	defer conn.Close()
 	if err := f.prepare(find, conn); err != nil {
 		return err
@@ -109,7 +115,7 @@ func (f *flags) run(c *cobra.Command) error {
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
 			Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
-			Panel: panel,
+			Panel: panel, Leaving: l,
 		})
 	})
 	if live != nil {

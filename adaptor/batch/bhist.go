@@ -106,19 +106,24 @@ func (r *Record) event(what string, at time.Time) {
 	switch {
 	case has("Submitted from") && r.Submitted.IsZero():
 		r.Submitted = at
-	case has("Dispatched", "dispatched", "Started on", "Starting"):
+	case has("Dispatched", "dispatched", "Started ", "Starting"):
 		move("RUN")
 		r.Started = at
 		if m := bhistHost.FindStringSubmatch(what); m != nil {
 			r.Nodes = strings.NewReplacer("> <", ",", " <", "", ">", "").Replace(m[1])
 		}
-	case has("Pending: Job has been requeued", "Requeue", "Pending: Migrating"):
+	case has("Pending: Job has been requeued", "Requeue", "Pending: Migrating", "Exited; job will be requeued and rerun"):
+		if r.Native != "PEND" { // it is told twice
+			r.Restarts++
+		}
 		move("PEND")
-		r.Restarts, r.Started = r.Restarts+1, time.Time{}
-	case has("Done successfully"):
+		r.Started, r.Reason = time.Time{}, ""
+	case has("Done successfully", "Completed <done>"):
 		move("DONE")
 		r.EndedAt, r.ExitCode, r.Exited = at, 0, true
-	case has("Exited"):
+	case r.Phase != adaptor.Ended && causeOf(askedLSF, what) != "":
+		r.Reason = strings.TrimRight(what, ".; ")
+	case has("Exited", "Completed <exit>", "Execution host unavailable; job is killed"):
 		move("EXIT")
 		r.EndedAt = at
 		if m := bhistCode.FindStringSubmatch(what); m != nil {
@@ -135,5 +140,17 @@ func (r *Record) event(what string, at time.Time) {
 	}
 	if term := termLSF.FindStringIndex(what); term != nil {
 		r.endedLSF(strings.TrimRight(what[term[0]:], ".; "))
+	} else if r.Native == "EXIT" && r.Cause == "" {
+		r.unexplained(what)
+	}
+}
+
+// unexplained gives a job without a TERM_… the cause that the line of its end tells, or
+// else, where a signal ended it, the one for which it was sent.
+func (r *Record) unexplained(what string) {
+	if r.Cause = causeOf(endsLSF, what); r.Cause != "" {
+		r.Reason = strings.TrimRight(what, ".; ")
+	} else if !r.Exited || r.Signal != 0 || r.ExitCode > 128 {
+		r.Cause = causeOf(askedLSF, r.Reason)
 	}
 }

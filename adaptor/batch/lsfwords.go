@@ -14,6 +14,7 @@ const (
 	lsbErr = "lsb.err.c"
 	lsErr  = "lib.err.c"
 	bsubC  = "bsub"
+	bhistC = "bhist.c"
 )
 
 // refusalsLSF: https://github.com/bytedance/volclava, lsbatch/lib/lsb.err.c, which came of
@@ -26,14 +27,16 @@ var refusalsLSF = slices.Concat(
 	),
 	refused(adaptor.NotSent, lsErr,
 		"LIM is down", "master LIM is down", "Cannot locate master LIM now", "LIM is not responding", "LIM … try later", "Connection refused", "Connection refused by server",
-		"Timeout on connect call to server", "Unable to open … lsf.conf", "Unable to open file lsf.conf", "Unable to read … lsf.conf", "LSF_ENVDIR", "Error in lsf.conf file", "lsf.conf: …",
+		"Timeout on connect call to server", "Unable to open … lsf.conf", "Unable to open file lsf.conf", "Unable to read … lsf.conf", "LSF_ENVDIR", "Error in lsf.conf file", "lsf.conf: …", "Bad syntax in lsf.conf", "something missing in lsf.conf",
 		"Host name not found", "Server name not found", "Batch service not registered", "Fail to bind to an appropriate port number",
 		"LSB_SHAREDIR not defined", "LSF license", "License server … down", "No route to host", "Network is unreachable", "Name or service not known",
-		"Bad LIM/LSF configuration", "LSF configuration error", "Not enough LSF licenses",
+		"Bad LIM/LSF configuration", "LSF configuration error", "Not enough LSF licenses", "A connect sys call failed", "External authentication failed",
+		"Unable to access esub/eexec file", "Lim is not a registered service", "Running out of privileged socks", "Out of communication channels",
 	),
 	refused(adaptor.Uncertain, lsbErr,
 		"Contacting batch daemon", "Master batch daemon internal error", "Slave batch daemon internal error", "Batch library internal error", "System call failed",
-		"Cannot allocate memory", "Batch protocol error", "XDR encode/decode error", "Server is not connected", "Server connection already exists",
+		"Cannot allocate memory", "Memory allocation failed", "malloc failed", "A socket operation has failed", "Connection is lost", "Bad communication channel", "LIM protocol error",
+		"Batch protocol error", "XDR encode/decode error", "Server is not connected", "Server connection already exists",
 		"Batch daemon cannot fork", "Operation is in progress", "Child process died", "End of file", "Bad event format", "Unknown event",
 		"Failed in an LSF library call", "Failed in LSF library call", "Failed in sending/receiving a message", "LSF is down", "not responding",
 		"Unable to contact execution host", "Job exists", "Remote cluster … error", "Multicluster … error",
@@ -42,14 +45,14 @@ var refusalsLSF = slices.Concat(
 	refused(adaptor.Rejected, lsbErr, "Root job submission is disabled"),
 	refused(adaptor.Throttled, lsbErr,
 		"The destination queue has reached its job limit", "has reached its job limit", "job limit has been reached", "job limit reached", "No job Id can be used now", "Queue has been closed",
-		"queue is closed", "queue closed", "Not activated because queue windows are closed", "Queue does not have enough per-user job slots",
+		"queue is closed", "queue … is closed", "queue closed", "Not activated because queue windows are closed", "Queue does not have enough per-user job slots",
 		"Queue does not have enough per-processor job slots", "Queue does not have enough per-host job slots", "does not have enough job slots",
-		"Current host is more suitable at this time", "Not enough host(s) currently eligible", "The host is locked by master LIM", "Cannot accept job",
+		"Current host is more suitable at this time", "Not enough host(s) currently eligible", "No host is eligible", "The host is locked by master LIM", "Cannot accept job",
 		"Status of spool child is not available", "Spool child terminated with failure", "Spool copy failed for this host", "Fork for spooling failed",
 		"Unable to find a host for spooling", "Number of failed spool hosts reached max", "Cannot get $JOB_SPOOL_DIR for this host",
 	),
 	refused(adaptor.Throttled, bsubC,
-		"Pending job threshold", "Pending job slot threshold", "pending job and slot threshold", "pending threshold", "maximum number of pending", "concurrent query limit exceeded",
+		"Pending job threshold", "Pending job slot threshold", "Pending job slots threshold", "pending job and slot threshold", "pending threshold", "maximum number of pending", "concurrent query limit exceeded",
 		"Job submission is disabled", "system is closed", "too many pending jobs", "mbatchd is being restarted", "mbatchd is restarting", "Batch system is reconfiguring",
 		"Job group … limit", "limit of the job group", "retrying in …",
 	),
@@ -58,8 +61,9 @@ var refusalsLSF = slices.Concat(
 		"Dependency condition syntax error", "Dependency condition invalid", "Queue does not accept", "Queue only accepts interactive jobs",
 		"No user is defined in the lsb.users file", "Unknown user", "User permission denied", "User … permission denied", "No such queue", "Queue name must be specified", "User cannot use the queue",
 		"Bad host name, host group name or cluster name", "Bad host name", "Bad host specification", "Too many processors requested", "Too few processors requested",
-		"No user/host group defined in the system", "No such user/host group", "Host or host group is not used by the queue", "Request from non-LSF host rejected",
-		"Bad argument", "Bad time specification", "Start time is later than termination time", "Bad CPU limit specification", "Cannot exceed queue's hard limit",
+		"No user/host group defined in the system", "No such user/host group", "Host or host group is not used by the queue", "Request from non-LSF host rejected", "Request from a non-LSF host rejected", "Root user rejected",
+		"Bad argument", "Bad arguments", "Bad user ID", "Bad rlimit specification", "No command is specified", "Invalid cluster name", "No such directory",
+		"… is not supported in -pack job submission file", "is not supported for … job command", "Bad time specification", "Start time is later than termination time", "Bad CPU limit specification", "Cannot exceed queue's hard limit",
 		"Cannot exceed queue's resource reservation", "Empty job", "Signal not supported", "Bad job name", "Bad/empty job group name", "Job group does not exist",
 		"Bad resource requirement syntax", "Bad resource name", "No resource defined", "Unknown resource", "Interactive job cannot be rerunnable",
 		"Input file not allowed with pseudo-terminal", "User not in the specified user group", "Bad user group name", "Request aborted by esub",
@@ -89,7 +93,7 @@ var goneLSF = slices.Concat(
 		"is being terminated", "is being signaled", "is being killed", "is being removed", "has been removed", "has been terminated",
 		"No unfinished job found", "No … job found", "No … jobs found", "^No … found", "is not found", "Operation is in progress",
 	),
-	saying(lsbErr, "Job has already finished", "already finished", "No matching job", "Job has not started yet", "Job does not exist"),
+	saying(lsbErr, "Job has already finished", "already finished", "No matching job", "Job does not exist"),
 )
 
 // harmlessLSF are lines of commands that wait for the daemon, and then go on.
@@ -99,6 +103,26 @@ var harmlessLSF = saying(bsubC,
 
 // noneLSF is what bjobs and bhist say in place of a table.
 var noneLSF = saying("bjobs", "^No … job found", "^No … jobs found", "^No job found", "^No jobs found", "^No matching job found", "No matching job found", "^Job <*> is not found", "is not found")
+
+// askedLSF are lines of bhist on what is to end a job, and endsLSF those on its end,
+// where no TERM_… says why: of versions before 8, and of hosts that do not answer.
+// https://github.com/bytedance/volclava, lsbatch/bhist/bhist.c.
+var (
+	askedLSF = slices.Concat(
+		because(pilot.RuntimeReached, bhistC, "RUNLIMIT termination action", "DEADLINE termination action", "CPULIMIT termination action"),
+		because(pilot.OutOfMemory, bhistC, "MEMLIMIT termination action", "SWAPLIMIT termination action"),
+		because(pilot.Preempted, bhistC, "Load termination action", "Window termination action"),
+		because(pilot.JobCanceledByThem, bhistC,
+			"Signal <KILL> requested by", "Signal <TERM> requested by", "Signal <INT> requested by", "Delete requested by", "User termination action",
+			"PROCESSLIMIT termination action", "Termination request issued",
+		),
+	)
+	endsLSF = slices.Concat(
+		because(pilot.NodeFailed, bhistC, "Execution host unavailable", "kill ZOMBIE job"),
+		because(pilot.BootstrapFailed, bhistC, "remote job has no user mapping", "remote job cannot run locally", "remote job's pre-exec command failed"),
+		because(pilot.JobCanceledByThem, bhistC, "job has been forced to exit"),
+	)
+)
 
 // reasonsLSF: "Termination reasons",
 // https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=exits-termination-reasons-displayed-by-bacct,
@@ -125,4 +149,5 @@ var reasonsLSF = slices.Concat(
 	because(pilot.BootstrapFailed, "lsbatch.h",
 		"TERM_CWD_NOTEXIST", "TERM_PRE_EXEC_FAIL", "TERM_DATA",
 	),
+	endsLSF, askedLSF,
 )

@@ -20,6 +20,8 @@ const (
 // https://github.com/adaptivecomputing/torque, src/include/pbs_error_db.h. The exit code
 // is the error's number modulo 256, which different errors share, so that the words count.
 var refusalsPBS = slices.Concat(
+	// Nothing but the connection timed out, or failed.
+	refused(adaptor.NotSent, pbsQsub, "Connection timed out qsub: cannot connect to", "Communication failure. qsub: cannot connect to"),
 	refused(adaptor.Uncertain, torqueErrors,
 		"Error reading data from socket", "Error writing data to socket", "Socket close detected", "Error in socket select", "Error listening on socket",
 		"data on socket does not process correctly", "socket information is not accessible", "Premature end", "End of File", "Time out", "timed out", "timeout",
@@ -58,7 +60,7 @@ var refusalsPBS = slices.Concat(
 		"currently too busy", "too busy to service this request", "Please retry this request", "Possible transient failure", "Please try again",
 		"Queue is currently not available", "Job function must be temporarily delayed", "This queue had errors during its recovery", "Mom is down",
 		"A node is down", "Current sub state does not allow transaction", "sister could not communicate", "total number of … jobs exceeds",
-		"hasn't been sent out to the cluster yet",
+		"hasn't been sent out to the cluster yet", "Dependent parent job currently in routing queue",
 	),
 	throttledSite,
 	refused(adaptor.Rejected, pbsMessages,

@@ -31,6 +31,7 @@ var SGE = Dialect{
 	Cancel:    cancelSGE,
 	Canceled:  canceledSGE,
 	Gone:      goneSGE,
+	Harmless:  harmlessSGE,
 	Probe:     []string{"qconf", "-sh"}, // -ss exits with 1 where the list is empty
 }
 
@@ -109,4 +110,6 @@ func cancelSGE(jobs []Record, _ bool) []runner.Command {
 	return out
 }
 
-func canceledSGE(r runner.Result) bool { return r.Signal == "" && every(both(r), goneSGE) }
+func canceledSGE(r runner.Result) bool {
+	return r.Signal == "" && every(without(both(r), harmlessSGE), goneSGE)
+}

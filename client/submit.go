@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/flightlog/flightlog/api"
@@ -149,6 +150,42 @@ func sizeOf(d *pilot.Description) int {
 		return pilotBytes // the request will not encode either, and say so
 	}
 	return len(b) + pilotBytes
+}
+
+// Check gives every fault that a submit of these pilots to a manager would be refused
+// for, as an error that counts them from the list's start; nil: none. Nothing is
+// written. An empty manager stands for any. Code unsupported: a service of an earlier
+// version, which cannot be asked.
+func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, descs ...pilot.Description) error {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	wrong, parts, before := pilot.Error{Op: "check"}, cut(descs), 0
+	for i, part := range parts {
+		r := api.SubmitRequest{Manager: manager, Pilots: part, Check: true}
+		if o.IdempotencyKey != "" {
+			r.IdempotencyKey = partKey(o.IdempotencyKey, i)
+		}
+		_, err := call[api.PilotsAnswer](ctx, c, "pilot.submit", r)
+		faults := pilot.FaultsOf(err)
+		switch {
+		case err == nil:
+		case slices.ContainsFunc(faults, func(f pilot.Fault) bool { return f.Field == "check" }):
+			return &pilot.Error{Code: pilot.Unsupported, Op: "check", Message: "the service is of an earlier version, which does not check"}
+		case len(faults) == 0:
+			return err
+		case wrong.Code == "" || wrong.Code == pilot.Unsupported:
+			wrong.Code = pilot.CodeOf(err)
+		}
+		for _, f := range faults {
+			f.Index += before
+			wrong.Faults = append(wrong.Faults, f)
+		}
+		before += len(part)
+	}
+	if len(wrong.Faults) > 0 {
+		return &wrong
+	}
+	return nil
 }
 
 // check finds what can be found without the service, so that a list is not

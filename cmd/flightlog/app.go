@@ -34,6 +34,8 @@ type app struct {
 	printed  bool // the command's one value is on stdout
 
 	items    int         // of the list in the request: faults count in it
+	read     []item      // of files, of which the list was made
+	copies   int         // of each in the list
 	accepted []pilot.UID // of a submission that was accepted in part
 }
 
@@ -118,7 +120,11 @@ const connectWithin = 3 * time.Second
 
 // connect connects to the service.
 func (a *app) connect(ctx context.Context) (*client.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(connectWithin, a.patience))
+	return a.connectIn(ctx, connectWithin)
+}
+
+func (a *app) connectIn(ctx context.Context, limit time.Duration) (*client.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(limit, a.patience))
 	defer cancel()
 	cfg := a.bus
 	cfg.Name, cfg.Complete = "flightlog", owner.Complete(a.getenv, nil)

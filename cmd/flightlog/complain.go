@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -41,6 +42,9 @@ func (a *app) complain(err error) {
 	for _, f := range faults {
 		a.tell("flightlog: %s: %s", code, a.fault(f))
 	}
+	if left := leftOut(err); left != "" {
+		a.tell("flightlog: %s: %s", code, left)
+	}
 	if ofFile && len(faults) == 0 {
 		faults = fileFaults(file)
 	}
@@ -50,7 +54,7 @@ func (a *app) complain(err error) {
 	if a.printed || !a.structured() {
 		return
 	}
-	answer := api.ErrorAnswer{Error: api.ErrorBody{Code: code, Message: message, Faults: faults}}
+	answer := api.ErrorAnswer{Error: api.ErrorBody{Code: code, Message: message, Faults: a.placed(faults)}}
 	if partly {
 		_ = a.print(result{value: partAnswer{a.accepted, answer}})
 		return
@@ -67,6 +71,14 @@ func fileFaults(file *resource.FileError) []pilot.Fault {
 	return all
 }
 
+// leftOut says how many faults the service has left out, if it has.
+func leftOut(err error) string {
+	if e, ok := errors.AsType[*pilot.Error](err); ok && strings.HasSuffix(e.Message, "faults more)") {
+		return e.Message
+	}
+	return ""
+}
+
 // message says all of an error in one line.
 func (a *app) message(err error) string {
 	if errors.Is(err, nats.ErrReconnectBufExceeded) { // nothing is kept to be sent later
@@ -75,11 +87,13 @@ func (a *app) message(err error) string {
 	if part, ok := errors.AsType[*client.PartialError](err); ok {
 		return part.Extent() + ": " + a.message(part.Err)
 	}
-	faults := pilot.FaultsOf(err)
-	if len(faults) > 0 && a.items <= 1 {
-		texts := make([]string, len(faults))
-		for i, f := range faults {
-			texts[i] = a.fault(f)
+	if e, ok := errors.AsType[*pilot.Error](err); ok && len(e.Faults) > 0 {
+		var texts []string
+		for _, f := range e.Faults {
+			texts = append(texts, a.fault(f))
+		}
+		if left := leftOut(err); left != "" {
+			texts = append(texts, left)
 		}
 		return strings.Join(texts, "; ")
 	}
@@ -89,14 +103,42 @@ func (a *app) message(err error) string {
 	return err.Error()
 }
 
-// fault says where in the list a fault is, if there is a list.
+// fault says where it is: in which file and line, and in which item if there is a list.
 func (a *app) fault(f pilot.Fault) string {
+	at := a.placeOf(f)
 	switch {
-	case a.items > 1:
-		return f.String()
-	case f.Field == "":
+	case strings.HasPrefix(f.Field, "--"):
 		return f.Reason
+	case a.items > 1 && !ofRequest(f):
+		return at + f.String()
+	case f.Field == "":
+		return at + f.Reason
 	default:
-		return f.Field + ": " + f.Reason
+		return at + f.Field + ": " + f.Reason
 	}
+}
+
+// ofRequest says whether a fault is of the command line or of a list as a whole, and of
+// none of its items.
+func ofRequest(f pilot.Fault) bool {
+	return strings.HasPrefix(f.Field, "--") || f.Field == "manager" || f.Field == "pilots" || f.Field == "idempotency_key"
+}
+
+// placeOf is the file and line of a fault, if it is of an item of a file.
+func (a *app) placeOf(f pilot.Fault) string {
+	i := f.Index / max(a.copies, 1)
+	if i < 0 || i >= len(a.read) || ofRequest(f) {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d: ", a.read[i].file, a.read[i].lineOf(f.Field))
+}
+
+// placed are faults whose reasons tell the file and the line too.
+func (a *app) placed(faults []pilot.Fault) []pilot.Fault {
+	all := make([]pilot.Fault, len(faults))
+	for i, f := range faults {
+		all[i] = f
+		all[i].Reason = a.placeOf(f) + f.Reason
+	}
+	return all
 }

@@ -49,36 +49,65 @@ func (x *descriptionFlags) given(f *pflag.FlagSet) bool {
 	return slices.ContainsFunc(descriptionNames, f.Changed)
 }
 
-// apply sets in d what was given on the command line.
-func (x *descriptionFlags) apply(f *pflag.FlagSet, d *pilot.Description, payload []string) error {
-	for name, set := range map[string]func() error{
-		"uid":      func() error { d.UID = x.d.UID; return nil },
-		"resource": func() error { d.Resource = x.d.Resource; return nil },
-		"schema":   func() error { d.AccessSchema = x.d.AccessSchema; return nil },
-		"cores":    func() error { d.Cores = x.d.Cores; return nil },
-		"nodes":    func() error { d.Nodes = x.d.Nodes; return nil },
-		"gpus":     func() error { d.GPUs = x.d.GPUs; return nil },
-		"queue":    func() error { d.Queue = x.d.Queue; return nil },
-		"project":  func() error { d.Project = x.d.Project; return nil },
-		"job-name": func() error { d.JobName = x.d.JobName; return nil },
-		"sandbox":  func() error { d.Sandbox = x.d.Sandbox; return nil },
-		"cleanup":  func() error { d.Cleanup = x.d.Cleanup; return nil },
-		"label":    func() error { d.Labels = merged(d.Labels, x.labels); return nil },
-		"runtime":  func() (err error) { d.Runtime, err = parsedRuntime(x.runtime); return },
-		"memory":   func() (err error) { d.Memory, err = parsedMemory(x.memory); return },
-		"env":      func() (err error) { d.Environment, err = environment(d.Environment, x.env); return },
-	} {
-		if !f.Changed(name) {
+// parse reads the flags whose texts mean something else, and gives every fault of them.
+func (x *descriptionFlags) parse(f *pflag.FlagSet) (faults []pilot.Fault) {
+	wrong := func(name string, err error) {
+		if err != nil {
+			faults = append(faults, flagFault(name, ": %v", err))
+		}
+	}
+	var err error
+	if f.Changed("runtime") {
+		x.d.Runtime, err = parsedRuntime(x.runtime)
+		wrong("runtime", err)
+	}
+	if f.Changed("memory") {
+		x.d.Memory, err = parsedMemory(x.memory)
+		wrong("memory", err)
+	}
+	x.d.Environment = map[string]string{}
+	for _, pair := range x.env {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			wrong("env", fmt.Errorf("%q is not NAME=VALUE", pair))
 			continue
 		}
-		if err := set(); err != nil {
-			return misused("--%s: %v", name, err)
+		x.d.Environment[name] = value
+	}
+	return faults
+}
+
+// flagFault is what is wrong with a flag, which begins its reason. It is of no item.
+func flagFault(name, format string, args ...any) pilot.Fault {
+	return pilot.Fault{Field: "--" + name, Reason: "--" + name + fmt.Sprintf(format, args...)}
+}
+
+// apply sets in d what was given on the command line and parse has read.
+func (x *descriptionFlags) apply(f *pflag.FlagSet, d *pilot.Description, payload []string) {
+	for name, set := range map[string]func(){
+		"uid":      func() { d.UID = x.d.UID },
+		"resource": func() { d.Resource = x.d.Resource },
+		"schema":   func() { d.AccessSchema = x.d.AccessSchema },
+		"cores":    func() { d.Cores = x.d.Cores },
+		"nodes":    func() { d.Nodes = x.d.Nodes },
+		"gpus":     func() { d.GPUs = x.d.GPUs },
+		"queue":    func() { d.Queue = x.d.Queue },
+		"project":  func() { d.Project = x.d.Project },
+		"job-name": func() { d.JobName = x.d.JobName },
+		"sandbox":  func() { d.Sandbox = x.d.Sandbox },
+		"cleanup":  func() { d.Cleanup = x.d.Cleanup },
+		"label":    func() { d.Labels = merged(d.Labels, x.labels) },
+		"runtime":  func() { d.Runtime = x.d.Runtime },
+		"memory":   func() { d.Memory = x.d.Memory },
+		"env":      func() { d.Environment = merged(d.Environment, x.d.Environment) },
+	} {
+		if f.Changed(name) {
+			set()
 		}
 	}
 	if len(payload) > 0 {
 		d.Executable, d.Arguments = payload[0], payload[1:]
 	}
-	return nil
 }
 
 func parsedRuntime(text string) (pilot.Runtime, error) {
@@ -87,18 +116,6 @@ func parsedRuntime(text string) (pilot.Runtime, error) {
 }
 
 func parsedMemory(text string) (pilot.Memory, error) { return pilot.ParseMemory(text) }
-
-func environment(base map[string]string, pairs []string) (map[string]string, error) {
-	more := map[string]string{}
-	for _, pair := range pairs {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok {
-			return nil, fmt.Errorf("%q is not NAME=VALUE", pair)
-		}
-		more[name] = value
-	}
-	return merged(base, more), nil
-}
 
 // merged is a new map: descriptions of one file may share one by a YAML alias.
 func merged(base, more map[string]string) map[string]string {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,8 +40,8 @@ func TestDescriptionsComeFromFilesAndFlags(t *testing.T) {
 				{Cores: 2, Runtime: minute, Memory: 1 << 30, Labels: map[string]string{"b": "y"}},
 			},
 		},
-		"copies": {`{"cores": 1}`, "-f - -n 2", []pilot.Description{{Cores: 1}, {Cores: 1}}},
 		"none":   {`[]`, "-f -", []pilot.Description{}},
+		"copies": {`{"cores": 1}`, "-f - -n 2", []pilot.Description{{Cores: 1}, {Cores: 1}}},
 		"documents": {
 			"---\ncores: 1\n---\n- cores: 2\n- cores: 3\n---\n", "-f -", []pilot.Description{{Cores: 1}, {Cores: 2}, {Cores: 3}},
 		},
@@ -69,14 +69,11 @@ func parsed(stdin string, args ...string) ([]pilot.Description, error) {
 	if err := c.ParseFlags(args); err != nil {
 		return nil, err
 	}
-	base, faults, err := s.completed(strings.NewReader(stdin), c, c.Flags().Args())
-	if err == nil && len(faults) > 0 {
-		err = &pilot.Error{Code: pilot.Invalid, Faults: faults}
+	r := s.read(strings.NewReader(stdin), c, c.Flags().Args())
+	if faults := slices.Concat(r.misuse, r.unread); len(faults) > 0 {
+		return nil, &pilot.Error{Code: pilot.Invalid, Faults: faults}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return copies(base, s.count), nil
+	return copies(r.descs, s.count), nil
 }
 
 func TestMapsOfOneFileAreNotShared(t *testing.T) {
@@ -109,29 +106,11 @@ func TestFilesThatSayNothingOrTooMuchAreRefused(t *testing.T) {
 		"": "holds no description", "\n# nothing\n": "holds no description", "null": "holds no description",
 		"---\n---\n": "holds no description", "[null]": "must be an object", "cores": "must be an object",
 		"{\"cores\":1} x":           "is neither JSON",
-		"{\"cores\":1,\"cores\":2}": "is neither JSON",
-		"cores: 1\ncores: 2\n":      "is neither JSON",
+		"{\"cores\":1,\"cores\":2}": "is there twice",
+		"cores: 1\ncores: 2\n":      "is there twice",
 	} {
 		if got, err := parsed(file, "-f", "-", "-r", "local.localhost", "-t", "1"); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: got %v, %v; want %q", file, got, err, why)
 		}
 	}
-}
-
-func FuzzParseItems(f *testing.F) {
-	f.Add([]byte("cores: 1\nruntime: 90m\n"))
-	f.Add([]byte(`[{"memory":"4GiB"},null,3]`))
-	f.Add([]byte("a: &a [*a]"))
-	f.Add([]byte("{}\n{}"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		all, err := parseItems(b)
-		if err != nil && all != nil {
-			t.Errorf("both %v and %v", all, err)
-		}
-		for _, item := range all {
-			if !json.Valid(item) {
-				t.Errorf("%q is not JSON", item)
-			}
-		}
-	})
 }

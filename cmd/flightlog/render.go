@@ -23,9 +23,8 @@ func (a *app) resourceRender() *cobra.Command {
 	}
 	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
 		return a.dryRun(ctx, cl, descs)
-	}, a.managerValid, func(args []string) (err error) {
-		descs, err = s.descriptions(a.stdin, c, args)
-		a.items = s.items
+	}, func(args []string) (err error) {
+		descs, err = a.descriptions(c, &s, args, flagCheck{"manager", a.managerValid})
 		return err
 	})
 	a.managerFlag(c)

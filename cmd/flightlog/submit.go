@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +14,6 @@ type submission struct {
 	flags        descriptionFlags
 	files        []string
 	count        int
-	items        int // of the list that faults count in
 	key          string
 	wait         waiting
 	waits        bool
@@ -43,16 +40,14 @@ func (a *app) submit() *cobra.Command {
 			return a.dryRun(ctx, cl, descs)
 		}
 		return a.submitAll(ctx, cl, &s, descs)
-	}, func(args []string) error {
-		if s.dry {
-			return a.managerValid(args)
-		}
-		return a.managerNamed(args)
 	}, func(args []string) (err error) {
-		descs, err = s.descriptions(a.stdin, c, args)
-		a.items = s.items
+		manager := a.managerNamed
+		if s.dry {
+			manager = a.managerValid
+		}
+		descs, err = a.descriptions(c, &s, args, flagCheck{"manager", manager}, flagCheck{"timeout", s.wait.check})
 		return err
-	}, s.wait.check)
+	})
 	a.managerFlag(c)
 	s.flags.register(c.Flags())
 	f := c.Flags()
@@ -141,63 +136,6 @@ func (a *app) cancelLeft(ctx context.Context, m *client.Manager, uids []pilot.UI
 		return err
 	}
 	return exit(exitInterrupted)
-}
-
-// descriptions are those of the files, or a single empty one, each completed by
-// the flags and repeated. None of them has a fault that is there to see.
-func (s *submission) descriptions(stdin io.Reader, c *cobra.Command, args []string) ([]pilot.Description, error) {
-	base, faults, err := s.completed(stdin, c, args)
-	if err != nil {
-		return nil, err
-	}
-	s.items = len(base)
-	if err := judged(base, faults); err != nil {
-		return nil, err
-	}
-	s.items *= s.count
-	return copies(base, s.count), nil
-}
-
-// completed are the descriptions before they are judged, with the faults of
-// those that could not be read.
-func (s *submission) completed(stdin io.Reader, c *cobra.Command, args []string) ([]pilot.Description, []pilot.Fault, error) {
-	if s.count < 1 {
-		return nil, nil, misused("--count must be 1 or more, not %d", s.count)
-	}
-	if len(s.files) == 0 && !s.flags.given(c.Flags()) && len(args) == 0 {
-		return nil, nil, misused("what is to be submitted? Give --resource, --cores and --runtime, or --file")
-	}
-	base, faults := []pilot.Description{{}}, []pilot.Fault(nil)
-	if len(s.files) > 0 {
-		items, err := readItems(stdin, s.files)
-		if err != nil {
-			return nil, nil, err
-		}
-		base, faults = decoded(items)
-	}
-	for i := range base {
-		if err := s.flags.apply(c.Flags(), &base[i], args); err != nil {
-			return nil, nil, err
-		}
-	}
-	return base, faults, nil
-}
-
-// readItems reads files in their order as one list.
-func readItems(stdin io.Reader, files []string) ([]json.RawMessage, error) {
-	var all []json.RawMessage
-	for _, name := range files {
-		b, err := readFile(stdin, name)
-		if err != nil {
-			return nil, err
-		}
-		items, err := parseItems(b)
-		if err != nil {
-			return nil, invalid("--file %s %v", name, err)
-		}
-		all = append(all, items...)
-	}
-	return all, nil
 }
 
 func copies(base []pilot.Description, count int) []pilot.Description {

@@ -105,7 +105,7 @@ func executable(path string) error {
 	case info.IsDir():
 		return &fs.PathError{Op: "exec", Path: path, Err: errors.New("is a directory")}
 	case info.Mode()&0o111 == 0:
-		return &fs.PathError{Op: "exec", Path: path, Err: fs.ErrPermission}
+		return execFailed(path, fs.ErrPermission)
 	default:
 		return nil
 	}

@@ -66,8 +66,8 @@ func (c *command) start() (*payload, error) {
 		started <- err
 		if err == nil {
 			e := p.wait()
-			if e.signal == 0 && e.code == notFound {
-				e.why = envFault(c.path)
+			if e.signal == 0 {
+				e.why = startFault(c.path, e.code, c.environ)
 			}
 			p.ended <- e
 		}

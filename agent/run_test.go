@@ -110,7 +110,7 @@ func TestEndsByItself(t *testing.T) {
 		},
 		"not begun: not executable": {
 			func(a *agent.Assignment) { a.Executable = "/etc/passwd" }, "",
-			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "exec /etc/passwd: permission denied"},
+			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "exec /etc/passwd: its mode, 0644, lets nobody execute it; 'chmod +x' does: permission denied"},
 			-1,
 		},
 	} {

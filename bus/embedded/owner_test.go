@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -89,6 +90,46 @@ func hears(t *testing.T, nc *nats.Conn, subject string) bool {
 		t.Fatal(err)
 	}
 	return nc.LastError() == before //nolint:errorlint // is it the same one?
+}
+
+// TestALocalhostIsFoundByItsAddress: its name may lead to somebody else.
+func TestALocalhostIsFoundByItsAddress(t *testing.T) {
+	t.Parallel()
+	store, state := filepath.Join(t.TempDir(), "store"), t.TempDir()
+	getenv := func(name string) string { return map[string]string{"XDG_STATE_HOME": state}[name] }
+	keys, err := owner.Open(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var announced *owner.Announced
+	s, err := embedded.Start(t.Context(), embedded.Config{
+		Store: store, Listen: "localhost:0", Keys: keys, Listening: func(url string) {
+			announced, err = owner.Announce(getenv, owner.Service{URL: url, NKey: keys.Owner.File, AgentNKey: keys.Agent.File, Store: store})
+			if err != nil {
+				t.Error(err)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown()
+	defer announced.Withdraw(getenv)
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{s.URL(), "nats://localhost:" + u.Port()} {
+		c, err := bus.Connect(t.Context(), bus.Config{URL: asked, Complete: owner.Complete(getenv, nil)})
+		if err != nil {
+			t.Errorf("%s: %v", asked, err)
+			continue
+		}
+		if at := c.NATS().ConnectedUrl(); net.ParseIP(u.Hostname()) == nil || at != s.URL() {
+			t.Errorf("%s: connected to %s", asked, at)
+		}
+		c.Close()
+	}
 }
 
 // TestWhoIsLetIn to a server of one owner: he, agents with their key, and agents without

@@ -56,6 +56,7 @@ type Server struct {
 	lock *storeLock
 	cfg  Config
 	self nkeys.KeyPair // nil: nobody is asked
+	url  string
 }
 
 // Start starts a server and returns once it takes connections. The store is
@@ -83,7 +84,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		lock.unlock()
 		return nil, err
 	}
-	return &Server{nats: s, lock: lock, cfg: cfg, self: self}, nil
+	return &Server{nats: s, lock: lock, cfg: cfg, self: self, url: clientURL(s, opts)}, nil
 }
 
 // Reload reads users and certificate again. Who is no longer known is
@@ -197,7 +198,7 @@ func (cfg *Config) run(ctx context.Context, opts *server.Options) (*server.Serve
 		return nil, err
 	}
 	if cfg.Listening != nil {
-		cfg.Listening(s.ClientURL())
+		cfg.Listening(clientURL(s, opts))
 	}
 	if g, ok := opts.CustomClientAuthentication.(*gate); ok {
 		g.opens(s.Addr())
@@ -220,7 +221,16 @@ func probe(ctx context.Context, opts *server.Options) error {
 }
 
 // URL is where clients connect.
-func (s *Server) URL() string { return s.nats.ClientURL() }
+func (s *Server) URL() string { return s.url }
+
+// clientURL names the address where the server listens. A localhost stands for two, and at
+// the other one somebody else may listen; with TLS, it is what the certificate names.
+func clientURL(s *server.Server, opts *server.Options) string {
+	if opts.Host == "localhost" && opts.TLSConfig == nil {
+		return "nats://" + s.Addr().String()
+	}
+	return s.ClientURL()
+}
 
 // Shutdown stops the server, waits for it, and unlocks the store.
 func (s *Server) Shutdown() {

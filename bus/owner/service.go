@@ -74,7 +74,7 @@ func Announce(getenv func(string) string, s Service) (*Announced, error) {
 	}
 	names := names(s.URL)
 	if len(names) != 1 {
-		return nil, pilot.Errorf(pilot.Unsupported, "%s is no address of this machine alone", s.URL)
+		return nil, pilot.Errorf(pilot.Unsupported, "%s is not one address of this machine alone; listen on 127.0.0.1", s.URL)
 	}
 	sweep(dir, s.Store)
 	path := filepath.Join(dir, names[0])

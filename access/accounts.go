@@ -57,7 +57,7 @@ type Export struct {
 // server would take any of them.
 func tenantExports() []Export {
 	exports := []Export{
-		{Subject: "pilots.api.>", Patience: respond},
+		{Subject: askers + ">", Patience: respond},
 		{Subject: "pilots.evt.>"},
 		{Subject: "pilots.note.>"},
 		{Subject: "$KV." + leases + ".>"},
@@ -152,7 +152,7 @@ func (a *Account) Imports(all []*Account) []Import {
 		p := a.Permissions(u)
 		for _, subject := range p.Publish {
 			if !inside(subject) {
-				found[Import{From: a.Tenant, Subject: atHub(subject), Local: subject}] = true
+				found[Import{From: a.Tenant, Subject: u.there(subject), Local: subject}] = true
 			}
 		}
 		for _, subject := range p.Subscribe {
@@ -162,6 +162,14 @@ func (a *Account) Imports(all []*Account) []Import {
 		}
 	}
 	return slices.SortedFunc(maps.Keys(found), compare)
+}
+
+// there is the subject of the log's account to which what the user publishes leads.
+func (u *User) there(subject string) string {
+	if subject == asking {
+		return u.asks()
+	}
+	return atHub(subject)
 }
 
 // heard is where the account of the log sends what the others hear on a subject; false:

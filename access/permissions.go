@@ -12,6 +12,7 @@ import (
 type Permissions struct {
 	Publish       []string
 	Subscribe     []string
+	DenyPublish   []string
 	DenySubscribe []string
 	// Respond lets the user answer whatever it is asked, for that long; 0: never.
 	// It must outlast the longest request of the API, a wait of ten minutes.
@@ -83,7 +84,7 @@ func (a *Account) Permissions(u *User) Permissions {
 	case Launcher:
 		p.launcher(u)
 	case Client:
-		p.publish("pilots.api.>", output)
+		p.publish(asking, output)
 		if u.Watch {
 			p.read(u)
 		}
@@ -97,7 +98,7 @@ func (a *Account) Permissions(u *User) Permissions {
 		p.link(a, u)
 	case Admin:
 		p = Permissions{
-			Publish: []string{">"}, Subscribe: []string{">"}, DenySubscribe: []string{agents + ">"},
+			Publish: []string{">"}, Subscribe: []string{">"}, DenyPublish: []string{askers + ">"}, DenySubscribe: []string{agents + ">"},
 		}
 	}
 	return p.sorted()
@@ -116,8 +117,8 @@ func (p *Permissions) manager(u *User) {
 	// It makes log and leases where there are none; to change them takes an admin.
 	p.publish(api+"INFO", api+"STREAM.CREATE."+log, api+"STREAM.CREATE.KV_"+leases)
 	p.lookUpLeases()
-	p.publish("pilots.api.>", output) // the live page asks as everybody does
-	p.Subscribe = append(p.Subscribe, "pilots.api.>", "$SRV.>")
+	p.publish(asking, u.asks(), output) // the live page asks, as the user that it is
+	p.Subscribe = append(p.Subscribe, asking, askers+">", "$SRV.>")
 	p.Respond = respond
 }
 

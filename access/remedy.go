@@ -19,6 +19,8 @@ func Remedy(subject string) string {
 		return "answers come to the user's own inboxes: give NATS_INBOX_PREFIX=" + inboxes + "<name of the user>, as creds/<name>.env does"
 	case under("pilots.api."):
 		return "asking the service takes a client: 'flightlog auth add client'"
+	case under(askers):
+		return "nobody may ask as another user than the one he is: ask on pilots.api"
 	case under("pilots.fleet."):
 		if strings.HasSuffix(subject, ".output") {
 			return "asking what a pilot prints takes a client: 'flightlog auth add client'"

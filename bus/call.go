@@ -22,7 +22,11 @@ func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out
 	if err != nil {
 		return 0, invalid("call "+endpoint, err)
 	}
-	m := &nats.Msg{Subject: group + "." + endpoint, Data: data, Header: nats.Header{headerContent: {string(inJSON)}}}
+	subject := group + "." + endpoint
+	if self := c.self.Load(); self != nil {
+		subject = self.Asks(endpoint)
+	}
+	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{headerContent: {string(inJSON)}}}
 	if minSeq > 0 {
 		m.Header[api.HeaderMinSeq] = []string{strconv.FormatUint(minSeq, 10)}
 		if epoch := c.Epoch(); epoch != 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	Name        string // shown by the server; empty: "flightlog"
 	InboxPrefix string // where answers come to; empty: "_INBOX"
 	Actor       string // who asks, told with every Call; may be empty
+	Owner       string // the only user of the bus, who is therefore whoever asks; empty: it is not known to have but one
 
 	InProcess InProcess   // connect to this one without a socket; URL and Context are ignored, and NKey goes before its Identity
 	Logger    *zap.Logger // nil: silent
@@ -102,6 +104,10 @@ type Conn struct {
 	js    jetstream.JetStream
 	log   *zap.Logger
 	actor string
+	owner string // Config.Owner
+
+	identified bool                        // the server knows us by credentials, so that it may know all users
+	self       atomic.Pointer[access.User] // on whose subject Call asks; nil: on everybody's
 
 	name     string   // of the user, as the credentials tell; may be empty
 	denials  denials  // what the server does not let this connection do
@@ -194,7 +200,9 @@ func (c *Conn) handlers() []nats.Option {
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Info("bus disconnected", zap.Error(err)) }),
 		nats.ErrorHandler(func(nc *nats.Conn, sub *nats.Subscription, err error) {
-			c.tellDenied(nc, err)
+			if c.tellDenied(nc, err) {
+				return // it was only tried
+			}
 			if errors.Is(err, nats.ErrBadHeaderMsg) {
 				return // it comes all the same, without its headers
 			}

@@ -66,16 +66,17 @@ func (c *Conn) whoever(nc *nats.Conn) string {
 	return "this user"
 }
 
-// tellDenied ends what waits for an answer to what the server denies.
-func (c *Conn) tellDenied(nc *nats.Conn, err error) {
+// tellDenied ends what waits for an answer to what the server denies; tried: nobody
+// waits, it was only to be found out.
+func (c *Conn) tellDenied(nc *nats.Conn, err error) (tried bool) {
 	subject, subscribing, denied := c.denied(nc, err)
 	if denied == nil {
-		return
+		return false
 	}
 	c.denials.mu.Lock()
 	defer c.denials.mu.Unlock()
-	if subscribing && subject == c.denials.tried {
-		return
+	if subject == c.denials.tried {
+		return true
 	}
 	inbox := nc.Opts.InboxPrefix
 	if inbox == "" {
@@ -90,6 +91,7 @@ func (c *Conn) tellDenied(nc *nats.Conn, err error) {
 			d.cancel(denied)
 		}
 	}
+	return false
 }
 
 // onDenied has cancel called once the server denies what is asked on such a subject,

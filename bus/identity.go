@@ -21,7 +21,12 @@ import (
 func (c *Conn) dialAs(cfg *Config) (*nats.Conn, natscontext.Settings, error) {
 	as := *cfg
 	var beside bool
-	c.name = as.userName()
+	c.name, c.owner = as.userName(), as.Owner
+	c.identified = as.Identifies()
+	if as.InProcess != nil {
+		public, _ := as.InProcess.Identity()
+		c.identified = public != ""
+	}
 	if as.InboxPrefix == "" && as.Context == "" {
 		as.InboxPrefix, beside = as.inboxBeside()
 	}

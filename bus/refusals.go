@@ -51,6 +51,3 @@ func (r refusals) reply(to string) {
 		r.log.Warn("answer refused: its subject is no inbox", zap.String("code", string(pilot.Denied)), zap.String("subject", oneLine(to)))
 	}
 }
-
-// actor is who asks, as he says.
-func actor(said string) zap.Field { return zap.String("actor", oneLine(said)) }

@@ -22,8 +22,10 @@ type Request struct {
 	Data   []byte // JSON, whatever came
 	MinSeq uint64 // answer only once folded that far; 0: at once
 	Epoch  int64  // of MinSeq; 0: not said
-	Actor  string // who asks, as he says; may be empty
-	Trace  string // traceparent under which it is asked, as he says; may be empty
+	Actor  string // who asks: the user of the bus where it knows any, else as he says; may be empty
+	// OnBehalfOf is for whom a user of the bus says he asks, if that is not himself.
+	OnBehalfOf string
+	Trace      string // traceparent under which it is asked, as he says; may be empty
 }
 
 // Decode reads the request into a struct of package api and refuses what is

@@ -32,6 +32,10 @@ type Service struct {
 	Endpoints []Endpoint
 	Logger    *zap.Logger // nil: silent
 
+	// LookEvery is how often it is looked, where the bus does not let us hear who
+	// asks, whether by now it does; 0: 30 s.
+	LookEvery time.Duration
+
 	Refused func(endpoint string, code pilot.Code) // told of requests that no handler was given; nil: nobody is
 }
 
@@ -46,6 +50,9 @@ const (
 // no longer than its caller does, as the header api.HeaderTimeout says (5 s
 // without one); what cannot wait is refused as unavailable. Handlers get ctx. A
 // handler that panics costs its own request only.
+//
+// Where the bus knows users, a request comes on a subject that only its user can
+// publish to, and the request's Actor is that user; else it is who the caller says.
 func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if s.Logger == nil {
 		s.Logger = zap.NewNop()
@@ -54,6 +61,7 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 		s.Refused = func(string, pilot.Code) {}
 	}
 	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger), discovery: newDiscovery(&s)}
+	serving.askers = askers{serving: serving, takes: map[string]func(*nats.Msg){}}
 	for i := range s.Endpoints {
 		if err := serving.open(ctx, &s.Endpoints[i]); err != nil {
 			serving.drain()
@@ -64,8 +72,15 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 		serving.drain()
 		return nil, invalid("serve", err)
 	}
+	if c.identified && c.owner == "" {
+		if err := serving.askers.hear(); err != nil {
+			serving.drain()
+			return nil, invalid("serve", err)
+		}
+		serving.watchAskers()
+	}
 	if err := c.nc.FlushTimeout(askTime); err != nil {
-		serving.drain()
+		serving.stop()
 		return nil, fault("serve", err)
 	}
 	return sync.OnceFunc(serving.stop), nil
@@ -79,10 +94,20 @@ type serving struct {
 	discovery *discovery
 	subs      []*nats.Subscription
 	turns     []*turns
+	askers    askers
+	deafen    func() // ends the hearing of askers; nil: they are not heard
 }
 
 // stopGrace is how long requests may still arrive that were sent before stop.
 const stopGrace = 100 * time.Millisecond
+
+// watchAskers hears users until deafen is called.
+func (s *serving) watchAskers() {
+	ctx, end := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { s.askers.watch(ctx) })
+	s.deafen = func() { end(); watching.Wait() }
+}
 
 func (s *serving) stop() {
 	s.drain()
@@ -98,6 +123,10 @@ func (s *serving) stop() {
 
 // drain ends the subscriptions; what has come is still answered.
 func (s *serving) drain() {
+	if s.deafen != nil {
+		s.deafen()
+	}
+	drain(s.askers.subs)
 	for _, sub := range s.subs {
 		if err := sub.Drain(); err != nil {
 			s.service.Logger.Warn("service did not stop cleanly", zap.Error(err))
@@ -124,7 +153,7 @@ func (s *serving) open(ctx context.Context, e *Endpoint) error {
 	q := newTurns(e.Limit, replica)
 	s.turns = append(s.turns, q)
 	count := s.discovery.add(e.Name, q)
-	return s.subscribe(group+"."+e.Name, micro.DefaultQueueGroup, func(m *nats.Msg) {
+	take := func(m *nats.Msg) {
 		if !answerable(m.Reply) {
 			s.refusals.reply(m.Reply)
 			return
@@ -142,11 +171,15 @@ func (s *serving) open(ctx context.Context, e *Endpoint) error {
 				count(0, err)
 				s.service.Refused(e.Name, pilot.CodeOf(err))
 				enc, _ := encodingOf(m.Header.Get(headerContent), m.Data)
-				s.refusals.request(err, zap.String("endpoint", e.Name), actor(m.Header.Get(HeaderActor)))
+				r := Request{Actor: m.Header.Get(HeaderActor)}
+				_ = s.sign(&r, m) // it is refused anyway
+				s.refusals.request(err, append(r.who(), zap.String("endpoint", e.Name))...)
 				s.reply(m.Reply, refusing(enc, err))
 			},
 		})
-	})
+	}
+	s.askers.takes[e.Name] = take
+	return s.subscribe(group+"."+e.Name, micro.DefaultQueueGroup, take)
 }
 
 // answer runs the handler; err is the error that the answer tells of.
@@ -154,6 +187,9 @@ func (s *serving) answer(ctx context.Context, e *Endpoint, m *nats.Msg) (out *na
 	r, enc, err := receive(m.Header, m.Data)
 	var answer any
 	var seq uint64
+	if wrong := s.sign(&r, m); err == nil {
+		err = wrong
+	}
 	if err == nil {
 		answer, seq, err = s.guard(ctx, e, r)
 	} else {
@@ -167,7 +203,7 @@ func (s *serving) answer(ctx context.Context, e *Endpoint, m *nats.Msg) (out *na
 			len(out.Data), s.conn.nc.MaxPayload())
 	}
 	if err != nil {
-		s.refusals.request(err, zap.String("endpoint", e.Name), actor(r.Actor))
+		s.refusals.request(err, append(r.who(), zap.String("endpoint", e.Name))...)
 		return refusing(enc, err), err
 	}
 	return out, nil

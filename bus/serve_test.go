@@ -466,3 +466,48 @@ func TestAgentsReachALauncher(t *testing.T) {
 		t.Errorf("after the end: got %v", err)
 	}
 }
+
+// TestWhoAsksABusWithoutUsers: where nobody is known, who he says he is, and nobody is on
+// a subject of his own; where there is but one user, always he.
+func TestWhoAsksABusWithoutUsers(t *testing.T) {
+	t.Parallel()
+	s := bustest.JetStream(t)
+	for owner, want := range map[string][]string{
+		"":         {"", "", "anna@login", ""},
+		"jo@login": {"jo@login", "", "jo@login", "anna@login"},
+	} {
+		c, err := bus.Connect(t.Context(), bus.Config{URL: s.URL(), Owner: owner})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop, err := c.Serve(t.Context(), bus.Service{Name: "pilots", Version: "1.2.3", Endpoints: []bus.Endpoint{{
+			Name: "who", Handle: func(_ context.Context, r bus.Request) (any, uint64, error) {
+				return []string{r.Actor, r.OnBehalfOf}, 0, nil
+			},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, claim := range []string{owner, "anna@login"} {
+			asks, err := bus.Connect(t.Context(), bus.Config{URL: s.URL(), Actor: claim})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var who []string
+			if _, err := asks.Call(t.Context(), "who", 0, nil, &who); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, who...)
+			if _, err := asks.NATS().RequestWithContext(t.Context(), "pilots.user.anna.who", nil); !errors.Is(err, nats.ErrNoResponders) {
+				t.Errorf("with owner %q somebody asks as anna: %v", owner, err)
+			}
+			asks.Close()
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("with owner %q they are %q, want %q", owner, got, want)
+		}
+		stop()
+		c.Close()
+	}
+}

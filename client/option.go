@@ -2,8 +2,6 @@ package client
 
 import (
 	"os"
-	"os/user"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -36,24 +34,12 @@ func defaults(url string, opts []Option) settings {
 		s.bus.URL = url
 	}
 	if s.bus.Actor == "" {
-		s.bus.Actor = whoami()
+		s.bus.Actor = owner.Self()
 	}
 	if s.bus.Complete == nil {
 		s.bus.Complete = owner.Complete(os.Getenv, nil)
 	}
 	return s
-}
-
-// whoami is user@host, as far as both are known.
-func whoami() string {
-	var parts []string
-	if u, err := user.Current(); err == nil {
-		parts = append(parts, u.Username)
-	}
-	if host, err := os.Hostname(); err == nil {
-		parts = append(parts, host)
-	}
-	return strings.Join(parts, "@")
 }
 
 // WithBus replaces the settings of the connection, which otherwise come from
@@ -65,7 +51,8 @@ func WithBus(cfg bus.Config) Option { return func(s *settings) { s.bus = cfg } }
 func WithConn(conn *bus.Conn) Option { return func(s *settings) { s.conn = conn } }
 
 // WithActor says who asks, for the history of pilots; user@host without this
-// option. It proves nothing.
+// option. It proves nothing: where the bus knows its users, the actor is the user, and
+// this the one on whose behalf he says he acts.
 func WithActor(name string) Option { return func(s *settings) { s.bus.Actor = name } }
 
 // WithTimeout sets the deadline of calls whose context has none; 30 s without

@@ -19,8 +19,9 @@ type Policy struct {
 	// absolute path, and the loader of programs is not told to load others (LD_…).
 	// What an allowed program starts is not looked at.
 	Executables []string `json:"executables,omitempty"`
-	// Users are the actors that may submit. Who an actor is, clients say
-	// themselves: it is as true as their credentials are kept.
+	// Users are the actors that may submit: users of the bus, where it knows any;
+	// else who clients say they are. On whose behalf a user says he acts counts for
+	// nothing.
 	Users      []string      `json:"users,omitempty"`
 	Roots      []string      `json:"roots,omitempty"` // where sandboxes of users may lie, whatever valid_roots says
 	MaxCores   int64         `json:"max_cores,omitempty"`

@@ -103,7 +103,7 @@ func (o *ManagerOptions) describe(ctx context.Context, epoch int64, m *manager.M
 					defer context.AfterFunc(ctx, stop)()
 					call = both
 				}
-				c := manager.Call{Actor: r.Actor, MinSeq: r.MinSeq}
+				c := manager.Call{Actor: r.Actor, OnBehalfOf: r.OnBehalfOf, MinSeq: r.MinSeq}
 				if r.Epoch != 0 && r.Epoch != epoch {
 					c.MinSeq = 0 // a position of another log
 				}

@@ -28,6 +28,7 @@ var targets = map[string]string{
 	"pilots.mgr.x":                                  `{}`,
 	"pilots.res." + there:                           `{}`,
 	"pilots.api.echo":                               `{}`,
+	"pilots.user.client.echo":                       `{}`,
 	"$KV.PILOTS_LEASES.launcher." + there + ".x":    `{}`,
 	"$KV.PILOTS_LEASES.poll.site-b.e":               `{}`,
 	"$JS.API.STREAM.DELETE.PILOTS":                  ``,
@@ -184,7 +185,7 @@ func TestAConsumerAsksNothing(t *testing.T) {
 			}
 			return 0, err
 		}
-		for i, target := range []string{"$KV.PILOTS_LEASES.launcher." + there + ".x", "$JS.API.STREAM.DELETE.KV_PILOTS_LEASES", "pilots.agent." + there + ".m.p.finish"} {
+		for i, target := range []string{"$KV.PILOTS_LEASES.launcher." + there + ".x", "$JS.API.STREAM.DELETE.KV_PILOTS_LEASES", "pilots.agent." + there + ".m.p.finish", "pilots.user.client.echo"} {
 			if n, err := push(i, target); n > 0 || err != nil {
 				t.Errorf("%s: %d delivered, %v", target, n, err)
 			}

@@ -89,16 +89,19 @@ func (a *account) renderSite() []byte {
 func renderUser(b *bytes.Buffer, e *Entry, p access.Permissions) {
 	fmt.Fprintf(b, "      # %s: %s\n      {\n        nkey: %s\n        allowed_connection_types: %s\n        permissions {\n",
 		e.Name, e.Role, e.Key, quoted(e.Connections()))
-	fmt.Fprintf(b, "          publish { allow: %s }\n", quoted(p.Publish))
-	fmt.Fprintf(b, "          subscribe { allow: %s", quoted(p.Subscribe))
-	if len(p.DenySubscribe) > 0 {
-		fmt.Fprintf(b, ", deny: %s", quoted(p.DenySubscribe))
-	}
-	b.WriteString(" }\n")
+	fmt.Fprintf(b, "          publish { allow: %s%s }\n", quoted(p.Publish), denied(p.DenyPublish))
+	fmt.Fprintf(b, "          subscribe { allow: %s%s }\n", quoted(p.Subscribe), denied(p.DenySubscribe))
 	if p.Respond > 0 {
 		fmt.Fprintf(b, "          allow_responses { max: %d, expires: %s }\n", access.Responses, quoted(p.Respond.String()))
 	}
 	b.WriteString("        }\n      }\n")
+}
+
+func denied(subjects []string) string {
+	if len(subjects) == 0 {
+		return ""
+	}
+	return ", deny: " + quoted(subjects)
 }
 
 // quoted writes a text or a list of texts, of tokens and subjects only, as the

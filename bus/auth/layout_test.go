@@ -17,7 +17,7 @@ func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "auth")
 		s := directory(t, dir, mode, usual()...)
 		path := filepath.Join(dir, "auth.json")
-		before := bytes.Replace([]byte(read(t, path)), []byte(`"layout": 3,`), nil, 1)
+		before := bytes.Replace([]byte(read(t, path)), []byte(`"layout": 4,`), nil, 1)
 		if err := os.WriteFile(path, before, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -82,6 +82,7 @@ func (e *Entry) scope(p access.Permissions) *jwt.UserScope {
 	scope := jwt.NewUserScope()
 	scope.Key, scope.Role, scope.Description = e.Signer, string(e.Role), e.Name
 	scope.Template.Pub.Allow.Add(p.Publish...)
+	scope.Template.Pub.Deny.Add(p.DenyPublish...)
 	scope.Template.Sub.Allow.Add(p.Subscribe...)
 	scope.Template.Sub.Deny.Add(p.DenySubscribe...)
 	scope.Template.AllowedConnectionTypes.Add(e.Connections()...)

@@ -60,8 +60,10 @@ type kept struct {
 }
 
 const (
-	version  = 1
-	layout   = 3 // 0: all users of a tenant were in its account; 1: sites linked as a launcher; 2: nothing was heard live of what launchers wrote
+	version = 1
+	// layout was 0: all users of a tenant were in its account; 1: sites linked as a launcher; 2: nothing
+	// was heard live of what launchers wrote; 3: nobody knew who asks.
+	layout   = 4
 	manifest = "auth.json"
 	conf     = "auth.conf"
 )

@@ -31,6 +31,10 @@ A M L C W S G F
 + + - - - - - -  pub pilots.ses.s
 + + - - - - - -  pub pilots.res.site-a.host
 + + - + + - - -  pub pilots.api.pilot.submit
+- + - - - - - -  pub pilots.user.manager.pilot.submit
+- - - - - - - -  pub pilots.user.client.pilot.submit
+- - - - - - - -  pub pilots.user.other.pilot.submit
+- - - - - - - -  pub pilots.user.launcher-site-a-host.pilot.submit
 + - - - - - + -  pub pilots.agent.site-a.host.m.p.activate
 + - - - - - + -  pub pilots.agent.site-a.host.m.p.beat
 + - - - - - + -  pub pilots.agent.site-a.host.m.p.finish
@@ -88,6 +92,7 @@ A M L C W S G F
 + - - - - - - -  pub pilots.live.evt.site-a.host.m.p
 + - - - - - - -  sub pilots.>
 + + - - - - - -  sub pilots.api.>
++ + - - - - - -  sub pilots.user.>
 - - + - - - - -  sub pilots.agent.site-a.host.*.*.*
 - - - - - - - -  sub pilots.agent.site-b.host.*.*.*
 - - - - - - - -  sub pilots.agent.>

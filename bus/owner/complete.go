@@ -21,7 +21,7 @@ func Complete(getenv func(string) string, agents *bus.Config) func(bus.Config) (
 		if agents != nil && !agents.Identifies() {
 			agents.URL, agents.NKey, agents.InboxPrefix = s.URL, s.AgentNKey, s.AgentInboxPrefix
 		}
-		cfg.URL, cfg.NKey, cfg.CA = s.URL, s.NKey, cmp.Or(cfg.CA, s.CA)
+		cfg.URL, cfg.NKey, cfg.CA, cfg.Owner = s.URL, s.NKey, cmp.Or(cfg.CA, s.CA), Self()
 		return cfg, nil
 	}
 }

@@ -132,7 +132,7 @@ func (a *app) runStore(ctx context.Context, u *upFlags, p parts) error {
 	defer stop()
 	defer found.withdraw()
 	conn, err := bus.Connect(ctx, bus.Config{
-		InProcess: server, Name: "flightlog up", Actor: "live page", Logger: p.log.Named("bus"),
+		InProcess: server, Name: "flightlog up", Actor: "live page", Owner: u.guard.owner(), Logger: p.log.Named("bus"),
 	})
 	if err != nil {
 		return err

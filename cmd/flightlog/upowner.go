@@ -38,6 +38,14 @@ func (g *guardFlags) admits() *owner.Keys {
 	return g.keys
 }
 
+// owner is who asks, whoever does; empty: others are let in too.
+func (g *guardFlags) owner() string {
+	if g.admits() == nil {
+		return ""
+	}
+	return owner.Self()
+}
+
 // guardPage has visitors of the page of this machine say a token, where nobody says who
 // else may come. Elsewhere than on loopback there is a page only if somebody does.
 func (g *guardFlags) guardPage(page *service.PageOptions) {

@@ -135,9 +135,11 @@ const (
 // Status is what a poll learnt of a job.
 type Status struct {
 	Phase  Phase
-	Native string    // the system's own word
-	Reason string    // the system's own reason
-	At     time.Time // when this was so
+	Native string        // the system's own word
+	Reason string        // the system's own reason
+	At     time.Time     // when this was so
+	Limit  time.Duration // how long the job may run, suspensions not counted; 0: the system shows none
+	Firm   bool          // it never gets more time once it runs, whatever limit is shown
 	// Begun says that the agent of a Mute job has begun; nil: not yet, or it tells
 	// so itself.
 	Begun *Begun

@@ -41,7 +41,7 @@ func (r *run) ask(ctx context.Context, verb api.Verb, req api.AgentRequest, time
 // activate asks for leave to run until it has an answer, for as long as the
 // pilot was meant to run; nil: granted.
 func (r *run) activate(ctx context.Context) *end {
-	begun := time.Now()
+	r.begun = time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		reply, err := r.ask(ctx, api.Activate, api.AgentRequest{Nodes: r.Nodes, Cores: r.Cores, GPUs: r.GPUs}, askTimeout)
 		switch {
@@ -50,12 +50,13 @@ func (r *run) activate(ctx context.Context) *end {
 		case err == nil && reply.Stop:
 			return &end{Outcome: api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.CanceledByAgent, Message: "told to stop before it began", EndedAt: time.Now().UTC()}}
 		case err == nil:
-			r.deadline = r.until(reply, begun)
+			r.granted, r.whole, r.moved = time.Now(), time.Duration(r.Runtime), reply.Moved
+			r.until(&reply)
 			return nil
 		case ctx.Err() != nil:
 			o := r.termed(ctx)
 			return &end{Outcome: api.Outcome{Kind: o.kind, Code: o.code, Message: o.message, EndedAt: time.Now().UTC()}, mute: o.mute}
-		case time.Since(begun) > time.Duration(r.Runtime):
+		case time.Since(r.begun) > time.Duration(r.Runtime):
 			return &end{Outcome: api.Outcome{
 				Kind: api.OutcomeFailed, Code: pilot.BootstrapFailed, EndedAt: time.Now().UTC(),
 				Message: "no launcher answered within the runtime: " + err.Error(),
@@ -66,19 +67,41 @@ func (r *run) activate(ctx context.Context) *end {
 	}
 }
 
-// until is the deadline by our clock. The launcher's may differ: what is left
-// is the runtime at most, and at least the runtime less the time since we
-// first asked.
-func (r *run) until(reply api.AgentReply, begun time.Time) time.Time {
-	now, whole := time.Now(), time.Duration(r.Runtime)
-	if reply.Deadline.IsZero() {
-		return now.Add(whole)
+// until sets the deadline by our clock. The launcher's may differ: the pilot became
+// ACTIVE after we first asked, and before we had leave.
+func (r *run) until(reply *api.AgentReply) {
+	switch {
+	case reply.Deadline.IsZero():
+		r.deadline = r.granted.Add(r.whole)
+		return
+	case !reply.ActiveAt.IsZero():
+		r.whole = reply.Deadline.Sub(reply.ActiveAt)
 	}
-	if !reply.ActiveAt.IsZero() {
-		whole = reply.Deadline.Sub(reply.ActiveAt)
+	r.deadline = reply.Deadline
+	if first := r.begun.Add(r.whole); r.deadline.Before(first) {
+		r.deadline = first
 	}
-	left := max(reply.Deadline.Sub(now), whole-now.Sub(begun))
-	return now.Add(min(left, whole))
+	if last := r.granted.Add(r.whole); r.deadline.After(last) {
+		r.deadline = last
+	}
+}
+
+// heed takes a deadline that was moved out of the answer to a beat; false: there is none,
+// or not a later one than we know.
+func (r *run) heed(reply *api.AgentReply) bool {
+	if reply.Moved <= r.moved || reply.Deadline.IsZero() || reply.ActiveAt.IsZero() {
+		return false
+	}
+	before := r.deadline
+	r.moved = reply.Moved
+	if r.until(reply); r.deadline.Equal(before) {
+		return false
+	}
+	r.log.Info("deadline moved", zap.Time("from", before), zap.Time("to", r.deadline), zap.Duration("limit", r.whole))
+	if r.Executable != "" {
+		r.leaveDeadline(r.marks.replace)
+	}
+	return true
 }
 
 func refused(code pilot.CauseCode, reply api.AgentReply) *end {

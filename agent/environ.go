@@ -31,7 +31,7 @@ func Scrub(environ []string) []string {
 
 // environ is the payload's environment. Ours comes first, so that who looks
 // for the token finds it soon, and wins over the user's.
-func (a *Assignment) environ(own []string, nodefile string, deadline time.Time) []string {
+func (a *Assignment) environ(own []string, nodefile, deadlineFile string, deadline time.Time) []string {
 	ours := [][2]string{
 		{TokenVariable, a.Token},
 		{"PILOT_UID", a.Pilot},
@@ -39,7 +39,8 @@ func (a *Assignment) environ(own []string, nodefile string, deadline time.Time) 
 		{"PILOT_RESOURCE", a.Resource},
 		{"PILOT_ATTEMPT", strconv.Itoa(a.Attempt)},
 		{"PILOT_SANDBOX", a.Sandbox},
-		{"PILOT_DEADLINE", deadline.UTC().Format(time.RFC3339)},
+		{"PILOT_DEADLINE", stamp(deadline)},
+		{"PILOT_DEADLINEFILE", deadlineFile},
 		{"PILOT_CORES", strconv.FormatInt(a.Cores, 10)},
 		{"PILOT_GPUS", strconv.FormatInt(a.GPUs, 10)},
 		{"PILOT_NODEFILE", nodefile},
@@ -65,6 +66,9 @@ func (a *Assignment) environ(own []string, nodefile string, deadline time.Time) 
 	}
 	return out
 }
+
+// stamp is a time as payloads read it.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // lookPath finds an executable as execvp(3) would in that environment and
 // directory; a relative PATH entry is not searched.

@@ -146,17 +146,25 @@ func (m Marks) write(name string, v any, publish func(from, to string) error) er
 	if err != nil {
 		return err
 	}
+	return m.place(name, append(b, '\n'), publish)
+}
+
+// place makes a file that appears whole.
+func (m Marks) place(name string, content []byte, publish func(from, to string) error) error {
 	tmp, err := os.CreateTemp(m.Dir, filepath.Base(m.Path(name))+".*.tmp")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(tmp.Name()) }() // after a rename there is nothing to remove
-	_, err = tmp.Write(append(b, '\n'))
+	_, err = tmp.Write(content)
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
 	return publish(tmp.Name(), m.Path(name))
 }
+
+// replace writes a file that may exist, and is whole at any time.
+func (m Marks) replace(name string, content []byte) error { return m.place(name, content, os.Rename) }
 
 // markLimit bounds a mark: two tails of 4 KiB in JSON, escaped, are far below.
 const markLimit = 1 << 20

@@ -38,7 +38,11 @@ type run struct {
 	marks    Marks
 	instance string // of this process and assignment
 	log      *zap.Logger
+	begun    time.Time        // when it first asked for leave, by our clock
+	granted  time.Time        // when it had it
+	whole    time.Duration    // how long the pilot may run, from being ACTIVE on
 	deadline time.Time        // by our clock
+	moved    uint64           // position of the change whose deadline it is; 0: it is the runtime's
 	orphans  <-chan os.Signal // SIGCHLD, if we are alone
 }
 
@@ -171,9 +175,10 @@ func (r *run) start() (*payload, error) {
 		return nil, err
 	}
 	c := command{
-		argv: append([]string{r.Executable}, r.Arguments...), environ: r.environ(os.Environ(), nodefile, r.deadline),
+		argv: append([]string{r.Executable}, r.Arguments...), environ: r.environ(os.Environ(), nodefile, r.marks.Path(deadlineFile), r.deadline),
 		dir: r.Sandbox,
 	}
+	r.leaveDeadline(r.marks.create)
 	if c.path, err = lookPath(r.Executable, c.environ, r.Sandbox); err != nil {
 		return nil, err
 	}
@@ -183,6 +188,17 @@ func (r *run) start() (*payload, error) {
 	}
 	r.log.Debug("payload started", zap.Int("pid", p.group), zap.Time("deadline", r.deadline))
 	return p, nil
+}
+
+// deadlineFile holds the present deadline, for the payload to read: its environment has
+// that of its beginning.
+const deadlineFile = "deadline"
+
+// leaveDeadline writes it. A payload that does not find it is no reason to stop one.
+func (r *run) leaveDeadline(write func(name string, content []byte) error) {
+	if err := write(deadlineFile, []byte(stamp(r.deadline)+"\n")); err != nil {
+		r.log.Warn("deadline not written for the payload", zap.Error(err))
+	}
 }
 
 // nodefile gives a file that lists the nodes.

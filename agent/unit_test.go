@@ -98,7 +98,6 @@ func TestLookPath(t *testing.T) {
 func TestDeadlineByOurClock(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	r := &run{Assignment: Assignment{Runtime: api.Duration(time.Hour)}}
 	for name, c := range map[string]struct {
 		active, begun time.Duration // against now, by the launcher's clock and by ours
 		want          time.Duration
@@ -108,10 +107,41 @@ func TestDeadlineByOurClock(t *testing.T) {
 		"a launcher's clock behind": {-5 * time.Hour, -time.Minute, 59 * time.Minute},
 		"a launcher's clock ahead":  {5 * time.Hour, -time.Minute, time.Hour},
 	} {
-		reply := api.AgentReply{ActiveAt: now.Add(c.active), Deadline: now.Add(c.active + time.Hour)}
-		got := r.until(reply, now.Add(c.begun)).Sub(now)
-		if got < c.want-time.Minute/2 || got > c.want+time.Minute/2 {
+		r := &run{whole: time.Hour, begun: now.Add(c.begun), granted: now}
+		r.until(&api.AgentReply{ActiveAt: now.Add(c.active), Deadline: now.Add(c.active + time.Hour)})
+		if got := r.deadline.Sub(now); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestWhoseTermItIs: a TERM near the time limit of a job, as it is now, is that of the limit.
+func TestWhoseTermItIs(t *testing.T) {
+	t.Parallel()
+	const minute = time.Minute
+	for name, c := range map[string]struct {
+		runtime, limit, ran time.Duration
+		want                bool
+	}{
+		"of a short job, early":         {4 * minute, 4 * minute, 3 * minute, false},
+		"of a short job":                {4 * minute, 4 * minute, 4 * minute, true},
+		"early":                         {10 * minute, 10 * minute, 7 * minute, false},
+		"the warning":                   {10 * minute, 10 * minute, 8 * minute, true},
+		"of a limit that was raised":    {10 * minute, 20 * minute, 17 * minute, false},
+		"the warning of that":           {10 * minute, 20 * minute, 18 * minute, true},
+		"the warning of a lowered one":  {10 * minute, 3 * minute, minute, true},
+		"a raised one without warnings": {4 * minute, 20 * minute, 19 * minute, false},
+		"before it had leave":           {10 * minute, 0, 8 * minute, true},
+	} {
+		r := &run{Assignment: Assignment{Runtime: api.Duration(c.runtime), Job: true}, whole: c.limit, marks: MarksOf(t.TempDir(), 1)}
+		if err := os.MkdirAll(r.marks.Dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.marks.Once("bootstrap", map[string]time.Time{"at": time.Now().Add(-c.ran - time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.timeIsUp(); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

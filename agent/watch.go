@@ -56,6 +56,9 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 			if o, ok := r.told(reply); ok {
 				return r.stop(p, o)
 			}
+			if r.heed(&reply) {
+				limit.Reset(time.Until(r.deadline))
+			}
 			beat.Reset(jitter(time.Duration(r.Beat)))
 		}
 	}
@@ -130,6 +133,7 @@ func (r *run) termed(ctx context.Context) order {
 		if o, ok := r.told(reply); ok {
 			return o
 		}
+		r.heed(&reply)
 	}
 	if r.timeIsUp() {
 		return r.timeOver("the batch system's time limit is reached")
@@ -154,7 +158,7 @@ func (r *run) timeOver(message string) order {
 // How long before its time limit a batch system may send the warning that
 // package render asks for: of SLURM's 60 s, which may come 60 s earlier
 // (sbatch(1), --signal), for jobs of at least five minutes. Others get their TERM
-// when the limit, of the same length as the runtime, is reached.
+// when the limit, of the same length as the runtime or what it was changed to, is reached.
 const (
 	warnedAfter = 5 * time.Minute
 	warnedEarly = 2 * time.Minute
@@ -172,8 +176,11 @@ func (r *run) timeIsUp() bool {
 	if ok, err := r.marks.Read("bootstrap", &script); !ok || err != nil {
 		return false
 	}
-	limit := time.Duration(r.Runtime)
-	if limit >= warnedAfter {
+	limit := r.whole
+	if limit == 0 { // it has no leave yet
+		limit = time.Duration(r.Runtime)
+	}
+	if time.Duration(r.Runtime) >= warnedAfter { // the wish for a warning stays if the limit is changed
 		limit -= warnedEarly
 	}
 	return time.Since(script.At) >= limit

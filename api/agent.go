@@ -69,6 +69,10 @@ type AgentReply struct {
 
 	ActiveAt time.Time `json:"active_at,omitzero"` // activate
 	Deadline time.Time `json:"deadline,omitzero"`
+	// Moved says that the deadline is not the runtime's any more: the position of the pilot's last
+	// change that the launcher knows, so that an agent can tell a later word from an earlier one.
+	// 0: it is, or the launcher is of a version that moves none; then a beat's deadline means nothing.
+	Moved uint64 `json:"moved,omitempty"`
 
 	Stop  bool     `json:"stop,omitempty"` // beat, activate: end now
 	Force bool     `json:"force,omitempty"`

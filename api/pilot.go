@@ -116,10 +116,18 @@ func EventOf(e *events.Event) Event {
 		if s.State.Leaving() && s.Cancel != nil {
 			out.Message = s.Cancel.Reason
 		}
+		if e.Kind == events.Kind(pilot.DeadlineMoved.String()) {
+			out.Message = MovedText(s)
+		}
 	case e.Remark != nil:
 		out.Message = e.Remark.Text
 	}
 	return out
+}
+
+// MovedText says in words what a change that moved a pilot's deadline brought.
+func MovedText(s *pilot.Status) string {
+	return "its job may run for " + s.Limit.String() + " now, until " + s.Deadline.UTC().Format(time.RFC3339)
 }
 
 func causeOf(c *pilot.Cause) *Cause {

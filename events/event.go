@@ -128,13 +128,16 @@ const (
 	StateClosed  OwnerState = "CLOSED"
 )
 
-// Note is what a Remark says. Phase to Health carry on from the note before,
+// Note is what a Remark says. Phase to Limit carry on from the note before,
 // so that the last note of a pilot is the whole observation.
 type Note struct {
 	Text   string
 	Phase  string // of the batch job: queued, held, running, suspended, completing
 	Native string // the batch system's own word for it
 	Health string // empty: well
+	// Limit is the time limit of the batch job as it was first seen: what its batch system made
+	// of the runtime. 0: it does not show one, or an earlier version wrote the note.
+	Limit time.Duration
 }
 
 // Expects says whether the log checks Prev for this event.

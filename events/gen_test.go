@@ -85,7 +85,7 @@ func drawStatus(t *rapid.T) *pilot.Status {
 		},
 		Sandbox: drawText(t, "sandbox"), Instance: drawText(t, "instance"), Nodes: drawTexts(t, "nodes"),
 		Cores: drawInt(t, "cores"), GPUs: drawInt(t, "gpus"), ActiveAt: drawTime(t, "active"),
-		Deadline: drawTime(t, "deadline"), EndedAt: drawTime(t, "ended"),
+		Deadline: drawTime(t, "deadline"), Limit: time.Duration(drawInt(t, "limit")), EndedAt: drawTime(t, "ended"),
 		Stdout: drawText(t, "stdout"), Stderr: drawText(t, "stderr"),
 	}
 	if rapid.Bool().Draw(t, "has cancel") || s.State.Leaving() {
@@ -139,6 +139,7 @@ func drawEvent(t *rapid.T) events.Event {
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Observed, events.Health, events.Late, events.Logged}).Draw(t, "kind")
 		e.Remark = &events.Note{
 			Text: drawText(t, "text"), Phase: drawText(t, "phase"), Native: drawText(t, "native"), Health: drawText(t, "health"),
+			Limit: time.Duration(drawInt(t, "limit")),
 		}
 	case events.OfManager, events.OfSession:
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Created, events.Closing, events.Closed}).Draw(t, "kind")

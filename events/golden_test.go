@@ -99,6 +99,10 @@ func samples() map[string]events.Event {
 		Class: events.Change, Kind: "canceling", OnBehalfOf: "ben@login", From: pilot.PendingActive, Status: &asked,
 	}
 	all["ses-closed-behalf"] = events.Event{Class: events.OfSession, Kind: events.Closed, OnBehalfOf: "ben@login", Owner: &closedFor}
+	all["evt-deadline"].Status.Limit = 2 * time.Hour
+	limited := *all["note-observed"].Remark
+	limited.Limit = time.Hour
+	all["note-observed-limit"] = events.Event{Class: events.Remark, Kind: events.Observed, Remark: &limited}
 	for name, e := range all {
 		e.ID, e.At, e.Actor = "01k0", at, "anna"
 		all[name] = e

@@ -172,6 +172,8 @@ func (r *reader) statusRest(w *wireStatus, key string) {
 		w.ActiveAt = r.integer()
 	case "dl":
 		w.Deadline = r.integer()
+	case "lim":
+		w.Limit = r.integer()
 	case "et":
 		w.EndedAt = r.integer()
 	case "o":
@@ -267,6 +269,8 @@ func (r *reader) note(w *wireNote) {
 			w.Native = r.text()
 		case "h":
 			w.Health = r.text()
+		case "l":
+			w.Limit = r.integer()
 		default:
 			r.skip()
 		}

@@ -113,6 +113,7 @@ type wireStatus struct {
 	GPUs      int64    `msgpack:"g,omitempty"`
 	ActiveAt  int64    `msgpack:"at,omitempty"`
 	Deadline  int64    `msgpack:"dl,omitempty"`
+	Limit     int64    `msgpack:"lim,omitempty"`
 	EndedAt   int64    `msgpack:"et,omitempty"`
 	Stdout    string   `msgpack:"o,omitempty"`
 	Stderr    string   `msgpack:"e,omitempty"`
@@ -148,7 +149,7 @@ func statusToWire(s *pilot.Status) *wireStatus {
 		JobID: s.Job.ID, Cluster: s.Job.Cluster, URL: s.Job.URL, Host: s.Job.Host, Boot: s.Job.Boot, Space: s.Job.Space,
 		Digest: s.Job.Digest, Raw: s.Job.Raw, Sandbox: s.Sandbox, Instance: s.Instance,
 		Nodes: s.Nodes, Cores: s.Cores, GPUs: s.GPUs, ActiveAt: millis(s.ActiveAt),
-		Deadline: millis(s.Deadline), EndedAt: millis(s.EndedAt), Stdout: s.Stdout, Stderr: s.Stderr,
+		Deadline: millis(s.Deadline), Limit: int64(s.Limit), EndedAt: millis(s.EndedAt), Stdout: s.Stdout, Stderr: s.Stderr,
 	}
 	if c := s.Cancel; c != nil {
 		w.Cancel = &wireCancel{c.By, c.OnBehalfOf, c.Reason, c.Force, int64(c.Grace), millis(c.At)}
@@ -178,8 +179,9 @@ func statusFromWire(w *wireStatus) (*pilot.Status, error) {
 			ID: w.JobID, Cluster: w.Cluster, URL: w.URL, Host: w.Host, Boot: w.Boot, Space: w.Space, Digest: w.Digest, Raw: w.Raw,
 		},
 		Sandbox: w.Sandbox, Instance: w.Instance, Nodes: w.Nodes, Cores: w.Cores, GPUs: w.GPUs,
-		ActiveAt: fromMillis(w.ActiveAt), Deadline: fromMillis(w.Deadline), EndedAt: fromMillis(w.EndedAt),
-		Stdout: w.Stdout, Stderr: w.Stderr,
+		ActiveAt: fromMillis(w.ActiveAt), Deadline: fromMillis(w.Deadline), Limit: time.Duration(w.Limit),
+		EndedAt: fromMillis(w.EndedAt),
+		Stdout:  w.Stdout, Stderr: w.Stderr,
 	}
 	if c := w.Cancel; c != nil {
 		s.Cancel = &pilot.Cancel{
@@ -232,20 +234,21 @@ type wireNote struct {
 	Phase  string `msgpack:"p,omitempty"`
 	Native string `msgpack:"n,omitempty"`
 	Health string `msgpack:"h,omitempty"`
+	Limit  int64  `msgpack:"l,omitempty"`
 }
 
 func noteToWire(n *Note) *wireNote {
 	if n == nil {
 		return nil
 	}
-	return &wireNote{n.Text, n.Phase, n.Native, n.Health}
+	return &wireNote{n.Text, n.Phase, n.Native, n.Health, int64(n.Limit)}
 }
 
 func noteFromWire(w *wireNote) *Note {
 	if w == nil {
 		return nil
 	}
-	return &Note{w.Text, w.Phase, w.Native, w.Health}
+	return &Note{w.Text, w.Phase, w.Native, w.Health, time.Duration(w.Limit)}
 }
 
 type wireSource struct {

@@ -146,6 +146,9 @@ func judge(s *sight, a *ask) verdict {
 		return fence("another agent has activated this attempt")
 	}
 	on := verdict{reply: api.AgentReply{ActiveAt: st.ActiveAt, Deadline: st.Deadline}}
+	if st.Limit != 0 {
+		on.reply.Moved = s.Seq
+	}
 	if c := st.Cancel; c != nil {
 		on.reply.Stop, on.reply.Force, on.reply.Grace = true, c.Force, api.Duration(c.Grace)
 	}

@@ -192,7 +192,7 @@ func (l *Launcher) reread(ctx context.Context, e events.Event) ([]events.Event, 
 func (l *Launcher) note(ctx context.Context, s *sight, n remark) result {
 	e := events.Event{
 		ID: newID(), Class: events.Remark, Key: s.Key, Kind: n.Kind, At: time.Now(), Actor: l.id,
-		Remark: &events.Note{Text: n.Text, Phase: s.Note.Phase, Native: s.Note.Native, Health: n.Health},
+		Remark: &events.Note{Text: n.Text, Phase: s.Note.Phase, Native: s.Note.Native, Health: n.Health, Limit: s.firstLimit()},
 	}
 	if n.Seen {
 		e.Remark.Phase, e.Remark.Native = string(s.Poll.Phase), s.native()

@@ -25,6 +25,8 @@ func (l *Launcher) event(s *sight, c change, r *result) (events.Event, bool) {
 			}
 		case c.Kind == pilot.Adopted:
 			st.Launcher = l.id
+		case c.Kind == pilot.DeadlineMoved:
+			st.Limit, st.Deadline = c.Limit, st.ActiveAt.Add(c.Limit)
 		case c.Kind == pilot.Activated:
 			a := c.Agent
 			st.Instance, st.Nodes, st.Cores, st.GPUs = a.Instance, a.Nodes, a.Cores, a.GPUs

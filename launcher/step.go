@@ -67,6 +67,7 @@ type change struct {
 	Lost      bool              // retried: nobody knows what became of the submit
 	Outcome   *api.Outcome      // finals: tails and time of the end
 	Placed    *adaptor.Placed   // pending_active
+	Limit     time.Duration     // deadline
 	Agent     *api.AgentRequest // active, and finals that the agent reported
 	Since     time.Time         // active: when its agent began, if that is known and was earlier
 }
@@ -104,6 +105,7 @@ type sight struct {
 	Unheard time.Time // nobody could be heard then
 	Ending  bool      // its agent said that it ends, and its batch system knows why
 
+	SeenLimit time.Duration   // of its job, when this launcher first saw one; 0: it has not
 	Poll      *adaptor.Status // last answer; nil: ask
 	PolledAt  time.Time
 	GoneAt    time.Time // first of the answers Vanished, one after the other
@@ -287,6 +289,9 @@ func (s *sight) running(now time.Time, lim *Limits) effect {
 		}
 		return s.fail(pilot.JobVanished, "the batch system has not known job %s since %s", s.Job.ID, s.GoneAt.Format(time.RFC3339))
 	default:
+		if limit, changed := s.newLimit(); changed {
+			return effect{Act: record, Change: change{Kind: pilot.DeadlineMoved, Limit: limit}}
+		}
 		return s.tell(s.pollAt(s.PolledAt.Add(s.pace(lim)), now))
 	}
 }
@@ -381,8 +386,11 @@ func (s *sight) ended() effect {
 func (s *sight) outcomeChange(out *api.Outcome) change {
 	cause := &pilot.Cause{Code: out.Code, Message: out.Message, ExitCode: out.ExitCode, Signal: out.Signal}
 	c := change{Kind: pilot.JobFailed, Cause: cause, Outcome: out}
+	if s.cutShort(out) {
+		cause.Code = pilot.RuntimeReached
+	}
 	switch {
-	case out.Code == pilot.RuntimeReached && s.Birth != nil:
+	case cause.Code == pilot.RuntimeReached && s.Birth != nil:
 		if s.Birth.Description.Executable == "" {
 			c.Kind = pilot.JobDone
 		}

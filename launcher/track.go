@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
@@ -37,8 +38,9 @@ type track struct {
 	refusedAt time.Time
 	soughtAt  time.Time
 
-	beatAt    time.Time // its agent was heard
-	ending    bool      // its agent said that it ends, and not why
+	beatAt    time.Time     // its agent was heard
+	ending    bool          // its agent said that it ends, and not why
+	limit     time.Duration // of its job, as it was first seen; 0: it was not
 	poll      *adaptor.Status
 	polling   bool
 	pollDue   bool
@@ -66,13 +68,14 @@ func (t *track) about(attempt int) {
 	t.secret, t.placed, t.refusal = "", nil, nil
 	t.refusedAt, t.soughtAt = time.Time{}, time.Time{}
 	t.poll, t.polledAt, t.goneAt, t.closingAt, t.heardAt = nil, time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	t.beatAt, t.ending = time.Time{}, false
+	t.beatAt, t.ending, t.limit = time.Time{}, false, 0
 	t.stopSent, t.stoppedAt, t.stopFails = notSent, time.Time{}, false
 }
 
 // polled takes note of an answer; failed: the system could not be asked.
 func (t *track) polled(st adaptor.Status, failed bool, now time.Time) {
 	t.poll, t.polledAt = &st, now
+	t.limit = cmp.Or(t.limit, st.Limit)
 	t.heardOf(&st, failed, now)
 	if t.silent++; !failed {
 		t.silent = 0
@@ -119,7 +122,7 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		Pilot: *p, Handle: t.handle(p), Me: l.id, Near: t.near(p), Supported: t.system != nil,
 		Secret: t.secret != "", Placed: t.placed, Refusal: t.refusal, RefusedAt: t.refusedAt,
 		SoughtAt: t.soughtAt, Settle: t.settle, Owner: l.owners[p.Launcher],
-		Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt, ClosingAt: t.closingAt,
+		SeenLimit: t.limit, Poll: t.poll, PolledAt: t.polledAt, GoneAt: t.goneAt, ClosingAt: t.closingAt,
 		StopSent: t.stopSent, StoppedAt: t.stoppedAt, StopFailed: t.stopFails,
 		Reached: t.reached, Away: t.away, AwaySince: t.awaySince,
 		Held: t.held != nil, Blind: t.silent >= blindAfter, Cleaned: t.cleaned,

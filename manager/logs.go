@@ -41,6 +41,8 @@ func inWords(e *events.Event) string {
 		return e.Remark.Text
 	case e.Class == events.Command && e.Kind == events.Submit:
 		return with("submitted", "by", api.Who(e.Actor, e.OnBehalfOf))
+	case e.Status != nil && e.Kind == events.Kind(pilot.DeadlineMoved.String()):
+		return api.MovedText(e.Status)
 	case e.Status != nil:
 		return statusInWords(e.Status)
 	default:

@@ -5,23 +5,24 @@ type Kind uint8
 
 // The kinds, named after what was established.
 const (
-	NoKind      Kind = iota
-	Submitted        // a manager wrote the pilot down
-	Claimed          // a launcher declares that it will submit the batch job now
-	Retried          // the attempt ended before a job existed; it may be tried again
-	Queued           // the batch system has the job
-	Activated        // the agent holds the allocation
-	CancelAsked      // somebody wants the pilot gone
-	Adopted          // another launcher looks after the pilot from here on
-	JobDone          // the job ended well
-	JobCanceled      // the job ended because it was told to
-	JobFailed        // the job, or the way to it, failed
+	NoKind        Kind = iota
+	Submitted          // a manager wrote the pilot down
+	Claimed            // a launcher declares that it will submit the batch job now
+	Retried            // the attempt ended before a job existed; it may be tried again
+	Queued             // the batch system has the job
+	Activated          // the agent holds the allocation
+	CancelAsked        // somebody wants the pilot gone
+	Adopted            // another launcher looks after the pilot from here on
+	DeadlineMoved      // the time limit of its job was changed while the pilot was ACTIVE
+	JobDone            // the job ended well
+	JobCanceled        // the job ended because it was told to
+	JobFailed          // the job, or the way to it, failed
 	numKinds
 )
 
 var kindNames = [numKinds]string{
 	Submitted: "submit", Claimed: "launching", Retried: "retrying", Queued: "pending_active",
-	Activated: "active", CancelAsked: "canceling", Adopted: "adopted",
+	Activated: "active", CancelAsked: "canceling", Adopted: "adopted", DeadlineMoved: "deadline",
 	JobDone: "done", JobCanceled: "canceled", JobFailed: "failed",
 }
 
@@ -73,7 +74,7 @@ var machine = [numStates][numKinds]State{
 		JobDone: Failed, JobFailed: Failed, // ended well without ever running: the bootstrap failed
 	},
 	Active: {
-		Queued: Active, CancelAsked: Stopping, Adopted: Active, JobDone: Done, JobFailed: Failed,
+		Queued: Active, CancelAsked: Stopping, Adopted: Active, DeadlineMoved: Active, JobDone: Done, JobFailed: Failed,
 	},
 	Canceling: {
 		Retried: Canceled, Queued: Canceling, Activated: Stopping, CancelAsked: Canceling,

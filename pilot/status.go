@@ -30,7 +30,10 @@ type Status struct {
 	GPUs     int64
 	ActiveAt time.Time
 	Deadline time.Time // when the agent ends the pilot by itself
-	EndedAt  time.Time
+	// Limit is that of its job once it was changed while the pilot was ACTIVE, which moved the
+	// Deadline: it is Limit after ActiveAt then, and else the runtime. 0: it was not changed.
+	Limit   time.Duration
+	EndedAt time.Time
 
 	Cancel *Cancel // nil: nobody asked
 	Cause  *Cause  // nil until final; on PENDING_LAUNCH, why the last attempt ended

@@ -1,6 +1,7 @@
 package adaptortest
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -16,6 +17,7 @@ type job struct {
 	script Script
 
 	deadline time.Time // run's own
+	moved    uint64    // run's own: the change whose deadline that is
 	mute     bool      // run's own: a refused agent leaves without a word
 
 	killed context.Context //nolint:containedctx // ends with the job's processes
@@ -26,12 +28,14 @@ type job struct {
 	// Under memory.mu.
 	placed  adaptor.Placed
 	phase   adaptor.Phase
+	limit   time.Duration
 	outcome *api.Outcome
 	ran     bool
 }
 
 func newJob(m *Memory, spec adaptor.Spec) *job {
 	j := &job{memory: m, spec: spec, phase: adaptor.Queued, script: m.config.Script(&spec)}
+	j.limit = cmp.Or(j.script.Limit, spec.Description.Runtime.Duration())
 	j.killed, j.kill = context.WithCancel(m.stop)
 	j.termed, j.term = context.WithCancel(j.killed)
 	return j
@@ -41,7 +45,7 @@ func (j *job) token() string { return j.spec.Token() }
 
 // status is what a poll says; the caller holds mu.
 func (j *job) status() adaptor.Status {
-	s := adaptor.Status{Phase: j.phase, Native: string(j.phase)}
+	s := adaptor.Status{Phase: j.phase, Native: string(j.phase), Limit: j.limit}
 	if j.outcome != nil { // the mark is there before the agent is gone
 		out := *j.outcome
 		s.Phase, s.Outcome = adaptor.Ended, &out
@@ -160,6 +164,7 @@ func (j *job) payload() *api.Outcome {
 			if out := j.beat(); out != nil {
 				return out
 			}
+			limit.Reset(time.Until(j.deadline))
 		}
 	}
 }
@@ -196,9 +201,10 @@ func (j *job) beat() *api.Outcome {
 		return canceled(pilot.KilledAfterGrace)
 	case reply.Stop:
 		return j.leave(time.Duration(reply.Grace))
-	default:
-		return nil
+	case reply.Moved > j.moved && !j.script.Early:
+		j.moved, j.deadline = reply.Moved, reply.Deadline
 	}
+	return nil
 }
 
 // asked is what an agent does when the batch system sends TERM: it asks

@@ -33,6 +33,8 @@ type Script struct {
 	Exit   int           // the payload's exit code
 	Deaf   bool          // the payload ignores TERM: only KILL, after the grace, ends it
 	Crash  bool          // at the payload's end the agent dies with it and says nothing
+	Limit  time.Duration // that the system gives the job; 0: the runtime
+	Early  bool          // its agent is of a version that heeds no deadline but the first
 	Never  bool          // the job ends well after Queue without its agent ever having run
 }
 
@@ -117,6 +119,18 @@ func (m *Memory) Break(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.down = err
+}
+
+// Limit changes the time limit of a pilot's jobs, as `scontrol update` does: a listing
+// shows it, and it is what ends them if their agents do not.
+func (m *Memory) Limit(key pilot.Key, limit time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, j := range m.jobs {
+		if j.spec.Key == key {
+			j.limit = limit
+		}
+	}
 }
 
 // Close kills all jobs and returns when their goroutines have ended.

@@ -48,6 +48,9 @@ type Dialect struct {
 	// shows all that could be asked.
 	Tokens func(jobs []Ref) Query
 
+	// Firm says that a job which runs never gets more time, whatever limit a listing shows.
+	Firm bool
+
 	// Certain says that a listing shows every job there is: what it does not show
 	// has ended.
 	Certain bool
@@ -106,8 +109,9 @@ type Record struct {
 	Reason      string // the system's words on why it waits, or how it ended
 	Restarts    int    // times that the system took it back into the queue
 	Nodes       string
-	Submitted   time.Time // zero: not shown
-	Started     time.Time // zero: not shown, or not yet
+	Submitted   time.Time     // zero: not shown
+	Started     time.Time     // zero: not shown, or not yet
+	Limit       time.Duration // how long it may run; 0: not shown, or as long as it likes
 
 	// Of an Ended one:
 	Cause    pilot.CauseCode // empty: by ExitCode and Signal

@@ -78,6 +78,7 @@ func bjobsRecord(f []string, near time.Time) Record {
 	}
 	rec.Started = timeLSF(f[4], near)
 	if rec.Phase != adaptor.Ended {
+		rec.Limit = limitLSF(f[5], rec.Started, near)
 		return rec
 	}
 	rec.EndedAt = timeLSF(f[5], near)

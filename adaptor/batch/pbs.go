@@ -186,6 +186,7 @@ func recordPBS(f map[string]string) Record {
 	rec := Record{
 		Ref: Ref{ID: f["Job Id"]}, Name: f["Job_Name"], Native: f["job_state"], Phase: phasePBS(f["job_state"]),
 		Reason: f["comment"], Submitted: timePBS(f["ctime"]), Nodes: hostsPBS(f["exec_host"]),
+		Limit: clockPBS(f["Resource_List.walltime"]),
 	}
 	if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil && rec.Tag() == render.Tag(m[1]) {
 		rec.Token = m[1]
@@ -244,15 +245,20 @@ func overtime(f map[string]string) bool {
 	return had > 0 && used >= had
 }
 
+// longest is more seconds than any job runs.
+const longest = 1 << 32
+
 // clockPBS reads [[hours:]minutes:]seconds.
 func clockPBS(s string) time.Duration {
 	total := 0
 	for part := range strings.SplitSeq(s, ":") {
 		n, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil || n < 0 || total > 1<<32 {
+		if err != nil || n < 0 || n > longest {
 			return 0
 		}
-		total = total*60 + n
+		if total = total*60 + n; total > longest {
+			return 0
+		}
 	}
 	return time.Duration(total) * time.Second
 }

@@ -103,6 +103,9 @@ func line(r *Record) string {
 	at("submitted", r.Submitted)
 	at("started", r.Started)
 	at("ended", r.EndedAt)
+	if r.Limit != 0 {
+		fmt.Fprintf(&b, " limit=%s", r.Limit)
+	}
 	return b.String() + "\n"
 }
 

@@ -120,6 +120,9 @@ func (p *poll) account(ctx context.Context) {
 		// slurmctld that was killed has forgotten (sacctmgr(1), "runaway jobs").
 		r := p.shownAs(known, ended, &p.jobs[i])
 		if r != nil && (r.Phase == adaptor.Ended || p.jobs[i].Job.Cluster != "" && p.records[i] == nil) {
+			if seen := p.records[i]; seen != nil {
+				r.Limit = cmp.Or(r.Limit, seen.Limit)
+			}
 			p.records[i] = r
 		}
 	}
@@ -130,7 +133,7 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 	h, r := &p.jobs[i], p.records[i]
 	st := adaptor.Status{Phase: adaptor.Vanished, Native: "not shown"}
 	if r != nil {
-		st = adaptor.Status{Phase: r.Phase, Native: r.Native, Reason: r.Reason}
+		st = adaptor.Status{Phase: r.Phase, Native: r.Native, Reason: r.Reason, Limit: r.Limit, Firm: p.Dialect.Firm}
 	}
 	if p.doubt[i] {
 		st = adaptor.Status{Phase: adaptor.Unknown, Native: "listed under another name"}

@@ -32,6 +32,7 @@ var SGE = Dialect{
 	Canceled:  canceledSGE,
 	Gone:      goneSGE,
 	Harmless:  harmlessSGE,
+	Firm:      true,                     // seen: after qalter -l h_rt a job is killed at the limit that it began with
 	Probe:     []string{"qconf", "-sh"}, // -ss exits with 1 where the list is empty
 }
 

@@ -20,6 +20,10 @@ type qstatJob struct {
 	Started   string `xml:"JAT_start_time"`
 	Queue     string `xml:"queue_name"`
 	Tasks     string `xml:"tasks"`
+	Requests  []struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:",chardata"`
+	} `xml:"hard_request"` // with -r
 }
 
 const endXML = "</job_info>"
@@ -104,6 +108,11 @@ func (j *qstatJob) record(why map[string]string) Record {
 		rec.Reason = rec.Native + ": qstat -j " + rec.ID + " says why"
 		if said := why[rec.ID]; said != "" {
 			rec.Reason = rec.Native + ": " + said
+		}
+	}
+	for _, r := range j.Requests {
+		if r.Name == "h_rt" {
+			rec.Limit = clockPBS(r.Value)
 		}
 	}
 	if _, host, ok := strings.Cut(j.Queue, "@"); ok {

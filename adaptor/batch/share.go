@@ -102,6 +102,7 @@ type packedJob struct {
 	Nodes     string          `json:"h,omitempty"`
 	Submitted int64           `json:"q,omitempty"` // ms since the Unix epoch; 0: not shown
 	Started   int64           `json:"b,omitempty"`
+	Limit     int64           `json:"l,omitempty"` // s
 	Cause     pilot.CauseCode `json:"x,omitempty"`
 	ExitCode  int             `json:"e,omitempty"`
 	Exited    bool            `json:"f,omitempty"`
@@ -122,7 +123,7 @@ func Pack(jobs []Record) ([]byte, error) {
 		}
 		err := enc.Encode(packedJob{
 			ID: r.ID, Cluster: r.Cluster, Name: r.Name, Token: r.Token, Native: r.Native, Phase: r.Phase, Reason: r.Reason,
-			Restarts: r.Restarts, Nodes: r.Nodes, Submitted: millis(r.Submitted), Started: millis(r.Started),
+			Restarts: r.Restarts, Nodes: r.Nodes, Submitted: millis(r.Submitted), Started: millis(r.Started), Limit: int64(r.Limit / time.Second),
 			Cause: r.Cause, ExitCode: r.ExitCode, Exited: r.Exited, Signal: r.Signal, EndedAt: millis(r.EndedAt),
 		})
 		if err != nil {
@@ -157,6 +158,9 @@ func Unpack(packed []byte) ([]Record, error) {
 		if err := json.Unmarshal(line, &p); err != nil {
 			return nil, pilot.Errorf(pilot.Invalid, "job %d of a listing: %w", len(jobs), err)
 		}
+		if p.Limit < 0 || p.Limit > longest {
+			return nil, pilot.Errorf(pilot.Invalid, "job %d of a listing: it may run for %d s", len(jobs), p.Limit)
+		}
 		r := p.record()
 		if err := r.plausible(); err != nil {
 			return nil, pilot.Errorf(pilot.Invalid, "job %d of a listing: %w", len(jobs), err)
@@ -169,7 +173,7 @@ func Unpack(packed []byte) ([]Record, error) {
 func (p *packedJob) record() Record {
 	return Record{
 		Ref: Ref{p.ID, p.Cluster}, Name: p.Name, Token: p.Token, Native: p.Native, Phase: p.Phase, Reason: p.Reason,
-		Restarts: p.Restarts, Nodes: p.Nodes, Submitted: ofMillis(p.Submitted), Started: ofMillis(p.Started),
+		Restarts: p.Restarts, Nodes: p.Nodes, Submitted: ofMillis(p.Submitted), Started: ofMillis(p.Started), Limit: time.Duration(p.Limit) * time.Second,
 		Cause: p.Cause, ExitCode: p.ExitCode, Exited: p.Exited, Signal: p.Signal, EndedAt: ofMillis(p.EndedAt),
 	}
 }

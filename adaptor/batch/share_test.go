@@ -65,7 +65,7 @@ func TestWhatIsUnpackedIsWhatWasPacked(t *testing.T) {
 	jobs = append(jobs,
 		Record{
 			Ref: Ref{"7", "big"}, Name: "p." + render.Tag("m.p.1.0"), Phase: adaptor.Ended, Native: "CANCELLED by 1001",
-			Cause: pilot.JobCanceledByThem, ExitCode: 3, Exited: true, Signal: 9, Restarts: 2, EndedAt: time.Unix(1_795_000_000, 0),
+			Cause: pilot.JobCanceledByThem, ExitCode: 3, Exited: true, Signal: 9, Restarts: 2, Limit: 90 * time.Minute, EndedAt: time.Unix(1_795_000_000, 0),
 		},
 		Record{Ref: Ref{ID: "8"}, Token: "m.p.2.0", Phase: adaptor.Running, Reason: "a|b\n\x1e\"ü"},
 	)

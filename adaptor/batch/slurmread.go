@@ -14,12 +14,12 @@ import (
 )
 
 // Fields of squeue: %i id, %T state, %k comment, %V submitted, %S started (or
-// expected), %N nodes, %r reason, %j name. Each record begins and each field ends
+// expected), %N nodes, %r reason, %l limit, %j name. Each record begins and each field ends
 // with a sign that nobody types: names and comments hold blanks, bars and line
 // breaks. The header stays, for an answer without one is none.
 const (
-	squeueFormat = record + "%i\x1f%T\x1f%k\x1f%V\x1f%S\x1f%N\x1f%r\x1f%j\x1f"
-	squeueFields = 8
+	squeueFormat = record + "%i\x1f%T\x1f%k\x1f%V\x1f%S\x1f%N\x1f%r\x1f%l\x1f%j\x1f"
+	squeueFields = 9
 	record       = "\x1e"
 	separator    = "\x1f"
 )
@@ -56,7 +56,7 @@ func readSqueue(r runner.Result) ([]Record, error) {
 func squeueRecord(f []string, cluster string) Record {
 	rec := Record{
 		Ref: Ref{ID: f[0], Cluster: cluster}, Native: f[1], Token: known(f[2]), Submitted: epoch(f[3]), Started: epoch(f[4]),
-		Nodes: known(f[5]), Reason: reason(f[6]), Name: f[7],
+		Nodes: known(f[5]), Reason: reason(f[6]), Limit: limitSlurm(f[7]), Name: f[8],
 	}
 	rec.Phase, rec.Cause = phaseSlurm(rec.Native, rec.Reason)
 	rec.because(reasonsSlurm)

@@ -66,7 +66,7 @@ func systemOn(t *testing.T, at runner.Runner) *System {
 	return s
 }
 
-const nobody = record + "JOBID\x1fSTATE\x1fCOMMENT\x1fSUBMIT_TIME\x1fSTART_TIME\x1fNODELIST\x1fREASON\x1fNAME\x1f\n"
+const nobody = record + "JOBID\x1fSTATE\x1fCOMMENT\x1fSUBMIT_TIME\x1fSTART_TIME\x1fNODELIST\x1fREASON\x1fTIME_LIMIT\x1fNAME\x1f\n"
 
 // TestCancelAtAnotherCluster: a job that went to a cluster which is not listed is
 // canceled there.

@@ -93,6 +93,9 @@ func evidence(f *Facts) *api.Evidence {
 			if e.Kind == events.Kind(pilot.Adopted.String()) {
 				out.What = "it was adopted"
 			}
+			if e.Kind == events.Kind(pilot.DeadlineMoved.String()) {
+				out.What = api.MovedText(e.Status)
+			}
 		case e.Class == events.Command && e.Kind == events.Submit:
 			out.What = "it was submitted"
 		default:

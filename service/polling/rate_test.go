@@ -48,10 +48,10 @@ func (s *slurm) Run(_ context.Context, c runner.Command) (runner.Result, error) 
 		}
 		out = fmt.Sprint(len(s.jobs) + 1)
 		s.jobs = append(s.jobs, strings.Join([]string{
-			out, "PENDING", of["comment"], fmt.Sprint(time.Now().Unix()), "N/A", "", "Priority", of["job-name"], "\n",
+			out, "PENDING", of["comment"], fmt.Sprint(time.Now().Unix()), "N/A", "", "Priority", "10:00", of["job-name"], "\n",
 		}, "\x1f"))
 	case "squeue":
-		out = "\x1eJOBID\x1fSTATE\x1fCOMMENT\x1fSUBMIT\x1fSTART\x1fNODES\x1fREASON\x1fNAME\x1f\n"
+		out = "\x1eJOBID\x1fSTATE\x1fCOMMENT\x1fSUBMIT\x1fSTART\x1fNODES\x1fREASON\x1fLIMIT\x1fNAME\x1f\n"
 		for _, j := range s.jobs {
 			out += "\x1e" + j
 		}

@@ -236,6 +236,13 @@ func (f *Fake) Requeue(id string) {
 	})
 }
 
+// Limit changes a job's time limit: `scontrol update timelimit=`, `qalter -l h_rt=`,
+// `qalter -l walltime=`, `bmod -W`.
+func (f *Fake) Limit(id string, limit time.Duration) {
+	f.t.Helper()
+	f.job(id, func(_ *state, j *Job) { j.Limit = limit })
+}
+
 // Relabel has a job show other words where its token stood, as a plugin of the site
 // or `scontrol update` does.
 func (f *Fake) Relabel(id, words string) {

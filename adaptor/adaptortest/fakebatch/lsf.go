@@ -62,7 +62,7 @@ func bjobs(c *call) {
 	for _, j := range jobs {
 		value := map[string]string{
 			"jobid": j.ID, "stat": statLSF(j), "job_name": j.Name, "job_description": j.Token, "submit_time": stampLSF(j.Submitted),
-			"start_time": stampLSF(j.Started), "finish_time": stampLSF(j.Ended), "exec_host": node(j),
+			"start_time": stampLSF(j.Started), "finish_time": finishLSF(j), "exec_host": node(j),
 		}
 		if j.State == Ended {
 			value["exit_code"], value["exit_reason"] = strconv.Itoa(codeLSF(j)), termLSF(j)
@@ -79,6 +79,14 @@ func bjobs(c *call) {
 		c.say("%s", strings.Join(row, delimiter))
 	}
 	c.listed()
+}
+
+// finishLSF is when a job ended, or when its run limit will end it.
+func finishLSF(j *Job) string {
+	if j.State == Running && j.Limit > 0 {
+		return stampLSF(j.Started.Add(j.Limit)) + " L"
+	}
+	return stampLSF(j.Ended)
 }
 
 // stampLSF has neither seconds nor a year.

@@ -98,6 +98,9 @@ func (c *call) jobList(j *Job, runs bool) {
 		}
 		c.say("      <%s>%s</%s>", e[0], b.String(), e[0])
 	}
+	if c.has("-r") && j.Limit > 0 {
+		c.say(`      <hard_request name="h_rt" resource_contribution="0.000000">%d</hard_request>`, int(j.Limit.Seconds()))
+	}
 	c.say("    </job_list>")
 }
 

@@ -100,18 +100,33 @@ func squeue(c *call) {
 		c.say("%s", b.String())
 	}
 	if !c.has("--noheader") {
-		heads := map[byte]string{'i': "JOBID", 'T': "STATE", 'k': "COMMENT", 'V': "SUBMIT_TIME", 'S': "START_TIME", 'N': "NODELIST", 'r': "REASON", 'j': "NAME"}
+		heads := map[byte]string{'i': "JOBID", 'T': "STATE", 'k': "COMMENT", 'V': "SUBMIT_TIME", 'S': "START_TIME", 'N': "NODELIST", 'r': "REASON", 'l': "TIME_LIMIT", 'j': "NAME"}
 		row(func(letter byte) string { return heads[letter] })
 	}
 	for _, j := range c.mine(false) {
 		row(func(letter byte) string {
 			return map[byte]string{
 				'i': j.ID, 'T': stateSlurm(j), 'k': orNull(j.Token), 'V': stamp(j.Submitted, "N/A"), 'S': stamp(j.Started, "N/A"),
-				'N': node(j), 'r': reasonSlurm(j), 'j': j.Name,
+				'N': node(j), 'r': reasonSlurm(j), 'l': limitSlurm(j.Limit), 'j': j.Name,
 			}[letter]
 		})
 	}
 	c.listed()
+}
+
+// limitSlurm is days-hours:minutes:seconds, shortened at its beginning.
+func limitSlurm(d time.Duration) string {
+	if d == 0 {
+		return "UNLIMITED"
+	}
+	days, s := d/(24*time.Hour), int(d.Seconds())%86400
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%d-%02d:%02d:%02d", days, s/3600, s/60%60, s%60)
+	case s >= 3600:
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
 func orNull(s string) string {

@@ -1,0 +1,84 @@
+package e2e_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// seenRunning waits until a pilot's launcher has seen its job run, and so knows its limit.
+func (h *batchHouse) seenRunning(p *client.Pilot) api.Pilot {
+	h.t.Helper()
+	reach(h.t, p, pilot.Active)
+	var got api.Pilot
+	h.until("the job's phase", func() bool {
+		var err error
+		got, err = p.Get(h.t.Context())
+		return err == nil && got.Job != nil && got.Job.Phase == "running"
+	})
+	return got
+}
+
+// TestE2EBatchSlurmTimeLimit changes what the jobs of pilots may run while they do, on a
+// real SLURM: more time, which only an operator gives, and less.
+func TestE2EBatchSlurmTimeLimit(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may give a job more time")
+	}
+	h := newSlurm(t)
+	d := h.job("sleep 80; cat \"$PILOT_DEADLINEFILE\"")
+	d.Runtime = pilot.Runtime(time.Minute)
+	more := submit(t, h.m, d)[0]
+	less := submit(t, h.m, h.job("sleep 600"))[0]
+	changed := map[*client.Pilot]string{more: "3", less: "1"}
+	for p, limit := range changed {
+		h.run(nil, "scontrol", "update", "jobid="+h.seenRunning(p).Job.ID, "timelimit="+limit)
+	}
+	h.ends(less, pilot.Failed, pilot.RuntimeReached)
+	h.ends(more, pilot.Done, pilot.PayloadFinished)
+	for p, limit := range map[*client.Pilot]time.Duration{more: 3 * time.Minute, less: time.Minute} {
+		got, err := p.Get(t.Context())
+		if err != nil || got.Deadline.Sub(*got.ActiveAt) != limit {
+			t.Errorf("the deadline is %v after its beginning at %v, %v; want %s", got.Deadline, got.ActiveAt, err, limit)
+		}
+		history, err := p.History(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, e := range history {
+			if e.Kind == "deadline" {
+				said += e.Message + "\n"
+			}
+		}
+		if strings.Count(said, "\n") != 1 || !strings.Contains(said, "may run for "+limit.String()+" now") {
+			t.Errorf("its history says %q; %s", said, h.story(p))
+		}
+	}
+	logs, err := more.Logs(t.Context())
+	got, _ := more.Get(t.Context())
+	if err != nil || logs.Stdout != got.Deadline.UTC().Format(time.RFC3339)+"\n" {
+		t.Errorf("the payload read %q, %v; its deadline is %s", logs.Stdout, err, got.Deadline)
+	}
+	h.once(more, less)
+	h.noJobsLeft()
+}
+
+// TestE2EBatchSGETimeLimit: qalter changes what a listing of Grid Engine shows.
+func TestE2EBatchSGETimeLimit(t *testing.T) {
+	h := newBatchHouse(t, "SGE_ROOT", "generic.sge", "local", "qsub", "qstat", "qacct", "qdel")
+	h.launch()
+	p := submit(t, h.m, h.job("sleep 600"))[0]
+	id := h.seenRunning(p).Job.ID
+	h.command("qalter", "-l", "h_rt=60", id)
+	h.ends(p, pilot.Failed, pilot.RuntimeReached)
+	if got, err := p.Get(t.Context()); err != nil || got.Deadline.Sub(*got.ActiveAt) != time.Minute {
+		t.Errorf("the deadline is %v after its beginning at %v, %v", got.Deadline, got.ActiveAt, err)
+	}
+	h.once(p)
+}

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,6 +29,7 @@ type batchHouse struct {
 	m        *client.Manager
 
 	launcherEnv []string
+	prefix      string // where the launcher and its agent are installed; empty: bin
 }
 
 // wrapper stands before a command of a batch system. What the file named fault.<command>
@@ -112,6 +114,9 @@ func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...
 
 func (h *batchHouse) sandboxes() string { return filepath.Join(h.dir, "sandboxes") }
 
+// kept is where agents are kept for jobs.
+func (h *batchHouse) kept() string { return filepath.Join(h.dir, "kept") }
+
 // ran is where payloads leave their marks.
 func (h *batchHouse) ran() string { return filepath.Join(h.dir, "ran") }
 
@@ -126,8 +131,9 @@ func (h *batchHouse) write(name, text string) {
 func (h *batchHouse) launch() {
 	h.t.Helper()
 	h.launcher = &process{
-		h: h.house, name: filepath.Join(bin, "launcher"), args: []string{"--resource", h.resource, "--spare", "-1"},
-		env: h.launcherEnv, as: h.as,
+		h: h.house, name: filepath.Join(cmp.Or(h.prefix, bin), "launcher"),
+		args: []string{"--resource", h.resource, "--spare", "-1", "--agent-dir", h.kept()},
+		env:  h.launcherEnv, as: h.as,
 	}
 	h.launcher.start()
 }

@@ -94,7 +94,7 @@ func (s *site) adaptor() *batch.System {
 	}
 	c := batch.Config{
 		Dialect: dialect, Runner: here{runner.NewLocal(), s.fake.Env()}, URL: s.url(),
-		Agent: func(context.Context) ([]string, map[string]string, error) {
+		Agent: func(context.Context, string) ([]string, map[string]string, error) {
 			self, err := os.Executable()
 			return []string{self, "agent"}, map[string]string{}, err
 		},

@@ -43,6 +43,7 @@ type Config struct {
 	PreBootstrap1 []string `json:"pre_bootstrap_1,omitempty"` // after those
 	PreBootstrap2 []string `json:"pre_bootstrap_2,omitempty"` // after those: until 2018 the numbers were 1 and 2
 	Agent         string   `json:"agent,omitempty"`           // "none": compute nodes cannot reach the bus
+	AgentDir      string   `json:"agent_dir,omitempty"`       // where agents are kept for jobs; may hold what default_remote_workdir may
 
 	Policy Policy `json:"policy,omitzero"`
 

@@ -52,7 +52,7 @@ const (
 // keys are those of a resource, and of its access schemas, which may say all
 // that a resource says. Sources: RADICAL-Pilot's files of v0.35 and v1.103, its
 // list of typed defaults (resource_config.py), and what the files of other
-// years have besides; max_runtime, default_project, policy and agent are ours.
+// years have besides; max_runtime, default_project, policy, agent and agent_dir are ours.
 var keys = map[string]key{
 	"description":            {kind: prose},
 	"notes":                  {kind: prose},
@@ -79,6 +79,7 @@ var keys = map[string]key{
 	"pre_bootstrap_1":        {kind: texts},
 	"pre_bootstrap_2":        {kind: texts},
 	"agent":                  {kind: text},
+	"agent_dir":              {kind: text},
 
 	"agent_config":            {kind: textOrGroup, unused: forAgent},
 	"agent_type":              {kind: text, unused: forAgent},

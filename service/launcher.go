@@ -24,6 +24,7 @@ type LauncherOptions struct {
 	State     string          // directory it keeps its name in, on this host; required
 	Sandboxes string          // directory of the sandboxes that have no other; empty: <State>/sandbox
 	Agent     []string        // command line of the agent; required
+	AgentDir  string          // directory in which agents are kept for jobs, where the resource names none; empty: DefaultAgentDir
 	Bus       bus.Config      // how agents reach the bus, as themselves: see AgentBus
 	Policy    resource.Policy // what this host's owner lets pilots do
 	Spare     int             // agents kept warm; 0: 2, negative: none
@@ -50,6 +51,9 @@ func EnsureLeases(ctx context.Context, conn *bus.Conn, replicas int) error {
 func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if err := CheckAgentDir(o.AgentDir); err != nil {
+		return err
 	}
 	if o.Sandboxes == "" {
 		o.Sandboxes = filepath.Join(o.State, "sandbox")

@@ -1,10 +1,7 @@
 package service
 
 import (
-	"context"
-	"maps"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +13,6 @@ import (
 	"github.com/flightlog/flightlog/adaptor/fork"
 	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/adaptor/runner/sshconn"
-	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service/polling"
@@ -111,7 +107,9 @@ func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) 
 	if err != nil {
 		return nil, err
 	}
-	a := &agentAt{runner: r, argv: s.options.Agent, bus: s.options.Bus, remote: e.Transport != "", label: s.options.Resource}
+	a := &agentAt{
+		runner: r, argv: s.options.Agent, dir: s.options.AgentDir, bus: s.options.Bus, remote: e.Transport != "", label: s.options.Resource,
+	}
 	c := batch.Config{
 		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Logger: s.options.Logger.Named(name),
 		Called: s.options.Panel.Observer().For(name),
@@ -174,64 +172,4 @@ func (s *systems) Close() {
 	for _, r := range s.runners {
 		_ = r.Close() // what was begun is over
 	}
-}
-
-// agentAt is the agent as jobs at one place start it.
-type agentAt struct {
-	runner runner.Runner
-	argv   []string
-	bus    bus.Config
-	remote bool
-	label  string // of the resource: agents of others have other credentials
-}
-
-// stageDir is where a remote place keeps agents and credentials.
-const stageDir = "$HOME/.cache/flightlog"
-
-// command gives the agent's command line and environment. On another machine
-// binary and credentials are put first, by their content.
-func (a *agentAt) command(ctx context.Context) ([]string, map[string]string, error) {
-	env := map[string]string{}
-	for _, v := range a.bus.Env() {
-		name, value, _ := strings.Cut(v, "=")
-		env[name] = value
-	}
-	for _, secret := range []string{"NATS_PASSWORD", "NATS_TOKEN"} {
-		if env[secret] != "" {
-			return nil, nil, pilot.Errorf(pilot.Unsupported, "agents of batch jobs take credentials from files (creds or nkey), not from %s", secret)
-		}
-	}
-	if !a.remote {
-		return a.argv, env, nil
-	}
-	dir, err := a.runner.Expand(ctx, stageDir)
-	if err != nil {
-		return nil, nil, err
-	}
-	binary, err := a.runner.Stage(ctx, a.argv[0], dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	env, err = a.files(ctx, dir, env)
-	return append([]string{binary}, a.argv[1:]...), env, err
-}
-
-// files puts the files that an environment names, and names their copies.
-func (a *agentAt) files(ctx context.Context, dir string, env map[string]string) (map[string]string, error) {
-	out := maps.Clone(env)
-	for _, name := range []string{"NATS_CREDS", "NATS_NKEY", "NATS_CERT", "NATS_KEY", "NATS_CA"} {
-		if env[name] == "" {
-			continue
-		}
-		content, err := os.ReadFile(env[name])
-		if err != nil {
-			return nil, err
-		}
-		file := strings.ToLower(strings.TrimPrefix(name, "NATS_")) + "-" + a.label
-		if err := a.runner.Write(ctx, dir, runner.File{Name: file, Content: content}); err != nil {
-			return nil, err
-		}
-		out[name] = path.Join(dir, file)
-	}
-	return out, nil
 }

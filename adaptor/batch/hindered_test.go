@@ -25,7 +25,7 @@ func TestSubmitsThatAreHindered(t *testing.T) {
 	}{
 		"agent missing": {adaptor.NotSent, "no such file", func(_ *bench, s *batch.System, _ *adaptor.Spec) func() {
 			good := s.Agent
-			s.Agent = func(context.Context) ([]string, map[string]string, error) {
+			s.Agent = func(context.Context, string) ([]string, map[string]string, error) {
 				_, err := os.Open("/opt/none/agent")
 				return nil, nil, err
 			}
@@ -33,7 +33,7 @@ func TestSubmitsThatAreHindered(t *testing.T) {
 		}},
 		"login refused": {adaptor.NotSent, "no key", func(_ *bench, s *batch.System, _ *adaptor.Spec) func() {
 			good := s.Agent
-			s.Agent = func(context.Context) ([]string, map[string]string, error) {
+			s.Agent = func(context.Context, string) ([]string, map[string]string, error) {
 				return nil, nil, pilot.Errorf(pilot.Denied, "no key was taken")
 			}
 			return func() { s.Agent = good }
@@ -54,7 +54,7 @@ func TestSubmitsThatAreHindered(t *testing.T) {
 			return func() { _ = os.Remove(file) }
 		}},
 		"agents' password": {adaptor.Impossible, "files", func(_ *bench, s *batch.System, _ *adaptor.Spec) func() {
-			s.Agent = func(context.Context) ([]string, map[string]string, error) {
+			s.Agent = func(context.Context, string) ([]string, map[string]string, error) {
 				return nil, nil, pilot.Errorf(pilot.Unsupported, "credentials come from files")
 			}
 			return nil

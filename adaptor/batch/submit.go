@@ -71,11 +71,11 @@ const rawLimit = 500
 
 // script gives the script of an attempt, with its place as a real path.
 func (s *System) script(ctx context.Context, spec *adaptor.Spec) (*render.Script, *render.Spec, error) {
-	argv, env, err := s.Agent(ctx)
+	full, err := s.place(ctx, spec)
 	if err != nil {
 		return nil, nil, err
 	}
-	full, err := s.place(ctx, spec)
+	argv, env, err := s.Agent(ctx, full.AgentDir)
 	if err != nil {
 		return nil, nil, err
 	}

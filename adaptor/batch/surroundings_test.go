@@ -90,7 +90,9 @@ func submitsSeeing(t *testing.T, d *Dialect) []string {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	s, err := New(Config{
 		Dialect: d, Runner: runner.NewLocal(), URL: d.Name + "://localhost/",
-		Agent: func(context.Context) ([]string, map[string]string, error) { return []string{"/bin/true"}, nil, nil },
+		Agent: func(context.Context, string) ([]string, map[string]string, error) {
+			return []string{"/bin/true"}, nil, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

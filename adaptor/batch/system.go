@@ -21,8 +21,9 @@ type Config struct {
 	Runner  runner.Runner
 	URL     string // the endpoint, without options: what jobs are known by beside their id
 	// Agent gives the command line of an agent at the place where jobs run, and
-	// the environment it reaches its launchers with; it may have to put it there.
-	Agent func(context.Context) (argv []string, env map[string]string, err error)
+	// the environment it reaches its launchers with; it may have to put it there: into
+	// dir, if the resource names one.
+	Agent func(ctx context.Context, dir string) (argv []string, env map[string]string, err error)
 	// Listings gives what List answered, begun after a time; nil: this System asks
 	// for itself. See Query.
 	Listings Lister

@@ -58,7 +58,7 @@ func systemOn(t *testing.T, at runner.Runner) *System {
 	t.Helper()
 	s, err := New(Config{
 		Dialect: &Slurm, Runner: at, URL: "slurm://localhost/", Floor: time.Nanosecond,
-		Agent: func(context.Context) ([]string, map[string]string, error) { return nil, nil, nil },
+		Agent: func(context.Context, string) ([]string, map[string]string, error) { return nil, nil, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

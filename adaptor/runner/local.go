@@ -21,6 +21,7 @@ type Local struct {
 	identity string
 	expander expander
 	hashes   hashes
+	sums     sums
 }
 
 var _ Runner = (*Local)(nil)

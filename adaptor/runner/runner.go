@@ -26,8 +26,10 @@ type Runner interface {
 	// is not there is no error.
 	Remove(ctx context.Context, paths ...string) error
 	// Stage puts an executable of this machine into a directory there, made as
-	// Write makes it, and gives its path. The name holds the hash of the content,
-	// so that what is there already is not sent again.
+	// Write makes it, and gives its path. The name holds the hash of the content, so
+	// that what is there already is not sent again; its times become those of now. A
+	// *PlaceError: the directory does not do, because another user may change what it
+	// holds, nothing in it can be executed, or it cannot be written.
 	Stage(ctx context.Context, file, dir string) (string, error)
 	// Identity names account and machine: equal for Runners that lead to the same.
 	Identity() string
@@ -88,3 +90,16 @@ func (e *Error) Error() string {
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// PlaceError says that a directory does not do for what is to be put there. Nothing
+// else is wrong.
+type PlaceError struct {
+	Dir string
+	Err error
+}
+
+// Error gives the cause's words.
+func (e *PlaceError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *PlaceError) Unwrap() error { return e.Err }

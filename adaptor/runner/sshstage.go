@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -33,9 +34,30 @@ func (s *sums) add(path string) {
 	s.seen[path] = true
 }
 
-// sumLines tell whether a file holds what it should, where a command for that is.
-const sumLines = `good() {
-[ -f "./$1" ] && ! [ -L "./$1" ] && [ -x "./$1" ] && [ -O "./$1" ] && [ "$(wc -c <"./$1")" -eq "$2" ] || return
+// stageLines are functions for staging. alone refuses a working directory as Local.alone
+// does, and tried one in which nothing can be executed, for which a script is tried out:
+// not every shell's [ -x ] knows of noexec. good tells whether a file is this user's
+// alone and holds what it should, which is summed up where there is a command for that.
+const stageLines = `alone() {
+d=$(pwd -P); m=$(id -u); g=$(id -g); h=$(cd 2>/dev/null && pwd -P)
+[ "$d" = "$PWD" ] || no "the way to $PWD leads through a link"
+[ -z "$(find . -prune \( -perm -002 -o -perm -020 \))" ] || no "others may write to $d; 'chmod go-w $d' keeps them out"
+w='-perm -020'; [ "$m" != "$g" ] || w="$w ! -group $g"
+set --
+while [ -n "$d" ] && [ "$d" != "$h" ]; do set -- "$d" "$@"; d=${d%/*}; done
+[ -n "$d" ] || set -- / "$@"
+[ $# -gt 0 ] || return 0
+b=$(find "$@" -prune \( ! -user 0 ! -user "$m" -o ! -perm -1000 \( -perm -002 -o $w \) \)) || exit 74
+[ -z "$b" ] || no "another user may change what is in" $b
+}
+tried() {
+printf '#!/bin/sh\n' 2>/dev/null >"$t" && chmod 700 "$t" || { rm -f "$t"; return 0; }
+"./$t" </dev/null 2>/dev/null
+s=$?; rm -f "$t"
+[ "$s" -ne 126 ] || { echo "nothing in $PWD can be executed, as where a file system is mounted noexec" >&2; exit 74; }
+}
+good() {
+[ -n "$(find "./$1" -prune -type f -user "$(id -u)" -perm 700 2>/dev/null)" ] && [ "$(wc -c <"./$1")" -eq "$2" ] || return
 [ -z "$3" ] || ! command -v sha256sum >/dev/null 2>&1 || [ "$(sha256sum <"./$1" | cut -c 1-64)" = "$3" ]
 }
 `
@@ -55,23 +77,33 @@ func (s *SSH) Stage(ctx context.Context, file, dir string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = c.file.Close() }()
-	name, target := render.Quote(c.name()), path.Join(dir, c.name())
-	hash := c.hash
-	if s.sums.has(target) {
-		hash = ""
+	if err := s.stage(ctx, c, dir); err != nil {
+		if _, away := errors.AsType[*Error](err); away {
+			return "", err
+		}
+		return "", &PlaceError{dir, err}
 	}
-	begin := fileLines + putLines + sumLines + enterLines(dir)
-	r, err := s.script(ctx, begin+fmt.Sprintf("if good %s %d '%s'; then echo there; fi", name, c.size, hash), nil)
+	return path.Join(dir, c.name()), nil
+}
+
+func (s *SSH) stage(ctx context.Context, c *content, dir string) error {
+	name, target := render.Quote(c.name()), path.Join(dir, c.name())
+	hash, try := c.hash, "tried\n"
+	if s.sums.has(target) {
+		hash, try = "", ""
+	}
+	begin := fileLines + putLines + stageLines + enterLines(dir) + "t=.tmp" + rand.Text() + "\nalone\n"
+	r, err := s.script(ctx, begin+try+fmt.Sprintf("if good %s %d '%s'; then touch ./%[1]s 2>/dev/null; echo there; fi", name, c.size, hash), nil)
 	if err = answer("stage "+target, r, err); err != nil {
-		return "", err
+		return err
 	}
 	if string(r.Stdout) != "there\n" {
 		if err := s.send(ctx, c, begin, target); err != nil {
-			return "", err
+			return err
 		}
 	}
 	s.sums.add(target)
-	return target, nil
+	return nil
 }
 
 func (s *SSH) send(ctx context.Context, c *content, begin, target string) error {
@@ -79,8 +111,8 @@ func (s *SSH) send(ctx context.Context, c *content, begin, target string) error 
 	if err != nil {
 		return err
 	}
-	script := begin + fmt.Sprintf("t=.tmp%s\ntrap '[ -e \"$t\" ] && rm -f \"$t\"' EXIT\ncat >\"$t\" && chmod 700 \"$t\" || exit 74\n"+
-		"good \"$t\" %d %s || { echo 'it does not arrive whole' >&2; exit 74; }\nput %s 700", rand.Text(), c.size, c.hash, render.Quote(c.name()))
+	script := begin + fmt.Sprintf("trap '[ -e \"$t\" ] && rm -f \"$t\"' EXIT\ncat >\"$t\" && chmod 700 \"$t\" || exit 74\n"+
+		"good \"$t\" %d %s || { echo 'it does not arrive whole' >&2; exit 74; }\nput %s 700", c.size, c.hash, render.Quote(c.name()))
 	r, err := s.script(ctx, script, b)
 	return answer("stage "+target, r, err)
 }

@@ -102,17 +102,56 @@ func (l *Local) Stage(ctx context.Context, file, dir string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = c.file.Close() }()
+	if err := l.stage(c, dir); err != nil {
+		return "", &PlaceError{dir, err}
+	}
+	return filepath.Join(dir, c.name()), nil
+}
+
+func (l *Local) stage(c *content, dir string) error {
+	if err := l.alone(dir); err != nil {
+		return err
+	}
 	d, err := openOwn(dir)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer d.close()
-	var stat unix.Stat_t
-	err = unix.Fstatat(d.fd, c.name(), &stat, unix.AT_SYMLINK_NOFOLLOW)
-	if err == nil && stat.Mode == unix.S_IFREG|0o700 && stat.Size == c.size && int(stat.Uid) == os.Geteuid() {
-		return filepath.Join(dir, c.name()), nil
+	if err := d.executes(); err != nil {
+		return err
 	}
-	return filepath.Join(dir, c.name()), d.put(c.name(), 0o700, c.copy)
+	name, target := c.name(), filepath.Join(dir, c.name())
+	if d.holds(c, l.sums.has(target)) {
+		_ = unix.UtimesNanoAt(d.fd, name, nil, unix.AT_SYMLINK_NOFOLLOW) // of a file system that is read-only since, it is good enough
+	} else if err := d.put(name, 0o700, c.copy); err != nil {
+		return err
+	}
+	l.sums.add(target)
+	if err := unix.Faccessat(d.fd, name, unix.X_OK, 0); err != nil {
+		return fmt.Errorf("%s cannot be executed: %w", target, err)
+	}
+	return nil
+}
+
+// holds says whether the directory has the content under its name, as a file that nobody
+// else can change. Of one that is seen its size is enough.
+func (d directory) holds(c *content, seen bool) bool {
+	fd, err := unix.Openat(d.fd, c.name(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	f := os.NewFile(uintptr(fd), c.name())
+	defer func() { _ = f.Close() }()
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil || stat.Mode != unix.S_IFREG|0o700 || stat.Size != c.size || int(stat.Uid) != os.Geteuid() {
+		return false
+	}
+	if seen {
+		return true
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return err == nil && hex.EncodeToString(sum.Sum(nil)) == c.hash
 }
 
 // copy checks what it copies, and syncs it: a name with its hash must not come

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -103,6 +104,9 @@ func hints(f *Facts, shown *api.Pilot) []string {
 	return all
 }
 
+// unseen is what a job's script says where a shell could not execute the agent.
+var unseen = regexp.MustCompile(`the agent did not start, exit code 12[67]`)
+
 func afterFailure(cause *pilot.Cause, sandbox string) string {
 	at := func(what string) string {
 		if sandbox == "" {
@@ -114,6 +118,10 @@ func afterFailure(cause *pilot.Cause, sandbox string) string {
 	case pilot.JobRejected:
 		return "'flightlog submit --dry-run' shows the script that was refused"
 	case pilot.BootstrapFailed:
+		if unseen.MatchString(cause.Message) {
+			return at("is the directory in which agents are kept seen by the nodes, and may programs be executed there? agent_dir of the resource names another one; " +
+				"what its script said is in .flightlog/*.job.err")
+		}
 		return at("what its script said is in .flightlog/*.job.err and *.job.out")
 	case pilot.PayloadFailed:
 		return at("all of its output is in stdout and stderr")

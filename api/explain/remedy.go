@@ -18,6 +18,9 @@ func against(words, hint string) remedy { return remedy{regexp.MustCompile(`(?i)
 // remedies, first match first. The words are those of package sshconn, of Go's package
 // net, and of errno(3).
 var remedies = []remedy{
+	against(`agents cannot be kept`,
+		"name a directory of the launcher's user alone, which the nodes see too, which can be written, and from which programs can be executed: "+
+			"agent_dir of the resource, or of the launcher in its config.yaml (--agent-dir); see docs/batch-systems.md, 'Where agents are kept'"),
 	against(`is not known; if it is|shows no key of a kind that is known`,
 		"compare the host's key with the one that its administrators publish, and then add the line to the launcher's known_hosts"),
 	against(`is not the one in `, "do not take the new key before its administrators say that it is right: somebody may be in between"),

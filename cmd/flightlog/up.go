@@ -34,6 +34,7 @@ type upFlags struct {
 	guard  guardFlags
 
 	resources []string
+	agentDir  string
 	radical   bool
 }
 
@@ -69,6 +70,8 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
+	f.StringVar(&u.agentDir, "agent-dir", "",
+		"`directory` in which agents are kept for jobs, where the resource names none (default "+service.DefaultAgentDir+")")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.panel.Flags(f)
 	u.page.Flags(f)
@@ -117,7 +120,7 @@ func (a *app) serveUp(ctx context.Context, u upFlags, log *zap.Logger, l *servic
 	}
 	u.guard.guardPage(&page)
 	return a.runStore(ctx, &u, parts{
-		dir: dir, catalogue: known, resources: u.resources, log: log, panel: panel, page: page, leaving: l,
+		dir: dir, catalogue: known, resources: u.resources, agentDir: u.agentDir, log: log, panel: panel, page: page, leaving: l,
 	})
 }
 
@@ -205,6 +208,7 @@ type parts struct {
 	url, dir  string
 	catalogue *resource.Catalogue
 	resources []string
+	agentDir  string
 	users     map[string]users // by resource
 	log       *zap.Logger
 	panel     *ops.Panel
@@ -278,7 +282,7 @@ func (p *parts) launcher(ctx context.Context, conn *bus.Conn, label string, agen
 		spare = -1 // its jobs start their agents
 	}
 	return service.Launcher(ctx, conn, service.LauncherOptions{
-		Resource: label, State: p.dir, Agent: agents, Bus: as.agent, Spare: spare, Policy: policy,
+		Resource: label, State: p.dir, Agent: agents, AgentDir: p.agentDir, Bus: as.agent, Spare: spare, Policy: policy,
 		Logger: p.log.Named("launcher"), Ready: ready, Panel: p.panel, Leaving: p.leaving,
 	})
 }
@@ -297,6 +301,9 @@ func (u *upFlags) check() error {
 	}
 	if err := u.guard.check(u.listen); err != nil {
 		return err
+	}
+	if err := service.CheckAgentDir(u.agentDir); err != nil {
+		return misused("--agent-dir: %v", err)
 	}
 	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
 		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)

@@ -54,6 +54,7 @@ func command() *cobra.Command {
 	set.StringVar(&f.opts.State, "state", service.StateDir(os.Getenv), "`directory` for what it keeps on this host")
 	set.StringVar(&f.opts.Sandboxes, "sandboxes", "", "`directory` of sandboxes (default <state>/sandbox)")
 	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: agent beside this one)")
+	set.StringVar(&f.opts.AgentDir, "agent-dir", "", "`directory` in which agents are kept for jobs, where the resource names none (default "+service.DefaultAgentDir+")")
 	service.AgentFlags(set, &f.agents)
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")

@@ -31,6 +31,7 @@ func (s Spec) On(cfg *resource.Config) (*Spec, error) {
 	s.Constraints = a.Options
 	s.ParallelEnvironment = full.SPMDVariation
 	s.PreBootstrap = full.Bootstrap()
+	s.AgentDir = full.AgentDir
 	s.Sandbox = s.sandboxIn(full.DefaultRemoteWorkdir)
 	return &s, nil
 }

@@ -32,6 +32,7 @@ type Spec struct {
 	PreBootstrap        []string // shell commands, run in order; one that fails ends the job
 
 	Agent       []string          // its command line
+	AgentDir    string            // where the resource wants agents to be kept; not in the script
 	Environment map[string]string // for PreBootstrap and the agent, such as NATS_URL
 	Sandbox     string            // a path, or what a shell at the site makes one of
 }

@@ -77,6 +77,7 @@ var keys = slices.Concat(
 		Key{Path: "state", Usage: "directory for what it keeps on this host", check: text},
 		Key{Path: "sandboxes", Usage: "directory of sandboxes; <state>/sandbox", check: text},
 		Key{Path: "agent", Usage: "the agent's binary; the one beside the launcher", check: text},
+		Key{Path: "agent_dir", Usage: "directory in which agents are kept for jobs; $HOME/.cache/flightlog", check: text},
 		Key{Path: "agent_creds", Usage: "file of the agents' credentials", check: text},
 		Key{Path: "agent_nkey", Usage: "file of the agents' nkey seed", check: text},
 		Key{Path: "agent_inbox_prefix", Usage: "where answers to agents come to; _INBOX", check: text},
@@ -96,6 +97,7 @@ var keys = slices.Concat(
 		Key{Path: "tls_ca", Usage: "file of certificates that agents check the bus against", check: text},
 		Key{Path: "sync", Default: "always", Usage: "always, or how long until all is on disk", check: always},
 		Key{Path: "resource", Default: "local.localhost", Usage: "resource to launch pilots of; several in a list", check: text},
+		Key{Path: "agent_dir", Usage: "directory in which agents are kept for jobs; $HOME/.cache/flightlog", check: text},
 		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
 	)...),
 )

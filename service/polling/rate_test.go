@@ -138,7 +138,9 @@ func launch(t *testing.T, id string, site *slurm, log *bustest.Memory, w *wire) 
 	t.Helper()
 	c := batch.Config{
 		Dialect: &batch.Slurm, Runner: site, URL: "slurm://memory/",
-		Agent: func(context.Context) ([]string, map[string]string, error) { return []string{"/agent"}, nil, nil },
+		Agent: func(context.Context, string) ([]string, map[string]string, error) {
+			return []string{"/agent"}, nil, nil
+		},
 	}
 	alone, err := batch.New(c)
 	if err != nil {

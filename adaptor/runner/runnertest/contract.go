@@ -42,6 +42,9 @@ func Test(t *testing.T, open Open) {
 		"expanding refuses":             expandRefuses,
 		"staging":                       stage,
 		"staging at once":               stageAtOnce,
+		"staging mends":                 stageMends,
+		"staging refuses places":        stageRefuses,
+		"staging where nothing runs":    stageNoExec,
 		"what has ended starts nothing": ended,
 		"identity":                      identity,
 	} {

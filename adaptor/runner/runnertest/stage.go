@@ -1,7 +1,10 @@
 package runnertest
 
 import (
+	"context"
+	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -83,5 +86,103 @@ func stageAtOnce(h *host) {
 	busy.Wait()
 	if got := h.sh("ls -A b/in | wc -l"); strings.TrimSpace(got) != "1" {
 		h.Errorf("there are %s files", got)
+	}
+}
+
+// stageMends: what is there under the name of the content, and is something else or
+// could be changed by others, is put there anew, at once or by the next launcher.
+func stageMends(h *host) {
+	file := h.program("right")
+	name, me := filepath.Base(h.stage(file)), h.sh("id -u")
+	for what, spoil := range map[string]string{
+		"another content of the same size": `sed -i 's/right/wrong/' "$1"`,
+		"a copy that is half there":        `head -c 1000 "$1" >x; cat x >"$1"`,
+		"one that others may write to":     `chmod g+w "$1"`,
+		"one that nobody may execute":      `chmod 600 "$1"`,
+		"a link":                           `mv "$1" real; ln -s "$PWD/real" "$1"`,
+		"another user's":                   `[ "$(id -u)" != 0 ] || chown 65534 "$1"`,
+	} {
+		dir := h.path(what)
+		h.sh(`mkdir -m 700 "$1"; cp -p flight*/bin/* "$1"; set -- "$1"/*; `+spoil, dir)
+		got, err := h.Stage(h.Context(), file, dir)
+		if err != nil || got != path.Join(dir, name) {
+			h.Errorf("%s: %s, %v", what, got, err)
+			continue
+		}
+		check := `[ ! -L "$1" ] && stat -c '%a %u' "$1" && "$1" && touch -t 200001010000 "$1"`
+		if said, want := h.sh(check, got), "700 "+me+"right\n"; said != want {
+			h.Errorf("%s: its mode, its owner and what it does are %q, want %q", what, said, want)
+		}
+		if _, err := h.Stage(h.Context(), file, dir); err != nil || h.sh(`find "$1" -mtime +1`, got) != "" {
+			h.Errorf("%s: it is as old as before: %v", what, err)
+		}
+	}
+}
+
+// stageRefuses: no directory is used where another user could put something, or put
+// another directory in its place.
+func stageRefuses(h *host) {
+	file := h.program("one")
+	for what, c := range map[string]struct{ spoil, says string }{
+		"a group writes to it":               {"chmod 770 above/place", "chmod go-w"},
+		"all write to it":                    {"chmod 707 above/place", "chmod go-w"},
+		"all write to it, and it is sticky":  {"chmod 1777 above/place", "chmod go-w"},
+		"all write above it":                 {"chmod 707 above", "another user"},
+		"somebody else's group writes above": {`[ "$(id -u)" = 0 ] && chown :65534 above && chmod 770 above || chmod 707 above`, "another user"},
+		"it is another user's":               {`[ "$(id -u)" = 0 ] && chown 65534 above/place || chmod 707 above/place`, ""},
+		"what is above it is another user's": {`[ "$(id -u)" = 0 ] && chown 65534 above || chmod 707 above`, ""},
+		"a link leads to it":                 {"mv above b; ln -s b above", ""},
+	} {
+		dir := h.path(what, "above", "place")
+		h.sh(`mkdir "$1" && cd "$1" && mkdir -m 700 -p above/place && `+c.spoil, h.path(what))
+		_, err := h.Stage(h.Context(), file, dir)
+		h.refused(what, err)
+		if place, ok := errors.AsType[*runner.PlaceError](err); !ok || place.Dir != dir || !strings.Contains(err.Error(), c.says) {
+			h.Errorf("%s: %v", what, err)
+		}
+		if left := h.sh(`find "$1"/. -type f`, h.path(what)); left != "" {
+			h.Errorf("%s: there is %s", what, left)
+		}
+	}
+	h.sh("mkdir -m 1777 sticky; mkdir -m 700 sticky/own")
+	if _, err := h.Stage(h.Context(), file, h.path("sticky", "own", "place")); err != nil {
+		h.Errorf("below a directory in which nobody can delete what is another's: %v", err)
+	}
+}
+
+// stageNoExec: where nothing can be executed, that is said.
+func stageNoExec(h *host) {
+	h.sh("mkdir home")
+	if h.sh("id -u") != "0\n" || h.sh("mount -t tmpfs -o noexec,mode=700 none home 2>/dev/null && echo yes || :") != "yes\n" {
+		h.Skip("only root can mount")
+	}
+	h.Cleanup(func() {
+		if r, err := h.Runner.Run(context.Background(), runner.Command{Argv: []string{"umount", h.path("home")}}); err != nil || r.Code != 0 {
+			h.Errorf("umount: %+v, %v", r, err)
+		}
+	})
+	file, dir := h.program("one"), h.path("home", "cache", "agents")
+	for range 2 {
+		_, err := h.Stage(h.Context(), file, dir)
+		if place, ok := errors.AsType[*runner.PlaceError](err); !ok || place.Dir != dir || !strings.Contains(err.Error(), "noexec") {
+			h.Errorf("mounted noexec: %v", err)
+		}
+	}
+	h.sh("mount -o remount,exec home")
+	path, err := h.Stage(h.Context(), file, dir)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.says(path, "one")
+	if left := h.sh("ls -A home/cache/agents | wc -l"); left != "1\n" {
+		h.Errorf("there are %s files", left)
+	}
+	h.sh("mount -o remount,ro home")
+	if again, err := h.Stage(h.Context(), file, dir); err != nil || again != path {
+		h.Errorf("what is there, on a file system that is read-only: %s, %v", again, err)
+	}
+	_, err = h.Stage(h.Context(), h.program("two"), dir)
+	if _, ok := errors.AsType[*runner.PlaceError](err); !ok || !strings.Contains(strings.ToLower(err.Error()), "read-only") {
+		h.Errorf("a file system that is read-only: %v", err)
 	}
 }

@@ -1,0 +1,104 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/flightlog/flightlog/adaptor/runner"
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// DefaultAgentDir is where agents are kept for the jobs of batch systems, and at other
+// machines their credentials: in the home directory, which the nodes of a cluster share.
+const DefaultAgentDir = "$HOME/.cache/flightlog"
+
+// CheckAgentDir refuses, with code invalid, what is no directory for agents anywhere.
+func CheckAgentDir(dir string) error {
+	if dir != "" && !strings.ContainsAny(dir[:1], "/~$") {
+		return pilot.Errorf(pilot.Invalid, "the directory for agents is %.150q: it must begin with /, ~ or $NAME", dir)
+	}
+	return nil
+}
+
+// agentAt is the agent as jobs at one place start it.
+type agentAt struct {
+	runner runner.Runner
+	argv   []string
+	dir    string // where agents are kept, unless the resource says it; empty: DefaultAgentDir
+	bus    bus.Config
+	remote bool
+	label  string // of the resource: agents of others have other credentials
+}
+
+// command gives the agent's command line and environment. The binary is put at the place
+// first, by its content: the job that names it may wait for months, and what the launcher
+// was installed as may be another version by then, or gone. On another machine
+// credentials are put there too.
+func (a *agentAt) command(ctx context.Context, dir string) ([]string, map[string]string, error) {
+	env := map[string]string{}
+	for _, v := range a.bus.Env() {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
+	for _, secret := range []string{"NATS_PASSWORD", "NATS_TOKEN"} {
+		if env[secret] != "" {
+			return nil, nil, pilot.Errorf(pilot.Unsupported, "agents of batch jobs take credentials from files (creds or nkey), not from %s", secret)
+		}
+	}
+	binary, place, err := a.keep(ctx, cmp.Or(dir, a.dir, DefaultAgentDir))
+	if err == nil && a.remote {
+		env, err = a.files(ctx, place, env)
+	}
+	return append([]string{binary}, a.argv[1:]...), env, err
+}
+
+// keep puts the binary into a directory, and gives the paths of both.
+func (a *agentAt) keep(ctx context.Context, dir string) (binary, place string, err error) {
+	if err := CheckAgentDir(dir); err != nil {
+		return "", "", err
+	}
+	place, err = a.runner.Expand(ctx, dir)
+	if err != nil {
+		if _, away := errors.AsType[*runner.Error](err); !away {
+			err = noPlace(dir, err)
+		}
+		return "", "", err
+	}
+	binary, err = a.runner.Stage(ctx, a.argv[0], path.Join(place, "agents"))
+	if wrong, ok := errors.AsType[*runner.PlaceError](err); ok {
+		err = noPlace(wrong.Dir, err)
+	}
+	return binary, place, err
+}
+
+// noPlace says what to do about a directory that does not do.
+func noPlace(dir string, err error) error {
+	return fmt.Errorf("agents cannot be kept in %s: %w; --agent-dir of the launcher, or agent_dir of the resource, names another directory", dir, err)
+}
+
+// files puts the files that an environment names, and names their copies.
+func (a *agentAt) files(ctx context.Context, dir string, env map[string]string) (map[string]string, error) {
+	out := maps.Clone(env)
+	for _, name := range []string{"NATS_CREDS", "NATS_NKEY", "NATS_CERT", "NATS_KEY", "NATS_CA"} {
+		if env[name] == "" {
+			continue
+		}
+		content, err := os.ReadFile(env[name])
+		if err != nil {
+			return nil, err
+		}
+		file := strings.ToLower(strings.TrimPrefix(name, "NATS_")) + "-" + a.label
+		if err := a.runner.Write(ctx, dir, runner.File{Name: file, Content: content}); err != nil {
+			return nil, err
+		}
+		out[name] = path.Join(dir, file)
+	}
+	return out, nil
+}

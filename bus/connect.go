@@ -109,6 +109,8 @@ type Conn struct {
 	identified bool                        // the server knows us by credentials, so that it may know all users
 	self       atomic.Pointer[access.User] // on whose subject Call asks; nil: on everybody's
 
+	server InProcess // nil: another process's
+
 	name     string   // of the user, as the credentials tell; may be empty
 	denials  denials  // what the server does not let this connection do
 	refusals refusals // of what this connection serves to its agents and others
@@ -133,7 +135,7 @@ const (
 // Code unavailable: nobody answered before ctx ended; denied: the credentials
 // are refused; invalid: the configuration is wrong.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
-	c := &Conn{log: cfg.Logger, actor: cfg.Actor, closed: make(chan struct{}), waiting: map[*func()]struct{}{}}
+	c := &Conn{log: cfg.Logger, actor: cfg.Actor, server: cfg.InProcess, closed: make(chan struct{}), waiting: map[*func()]struct{}{}}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}

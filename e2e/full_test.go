@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,50 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
 )
-
-// smallDisk makes the house's store a file system of 24 MB.
-func (h *house) smallDisk() (at string) {
-	h.t.Helper()
-	at = filepath.Join(h.dir, "disk")
-	if os.Getuid() != 0 {
-		h.t.Skip("only root mounts a small file system")
-	}
-	if err := os.Mkdir(at, 0o755); err != nil {
-		h.t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", at, "tmpfs", 0, "size=24m"); err != nil {
-		h.t.Skipf("no small file system can be mounted here: %v", err)
-	}
-	h.t.Cleanup(func() { _ = syscall.Unmount(at, syscall.MNT_DETACH) })
-	return at
-}
-
-// fill takes all room of a disk until empty is called.
-func fill(t *testing.T, disk string) (empty func()) {
-	t.Helper()
-	path := filepath.Join(disk, "fill")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; size /= 2 { // to the last byte
-		for err = nil; err == nil; {
-			_, err = f.Write(make([]byte, size))
-		}
-		if !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
-	return func() {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // leaves tells a process to leave, which it must within fifteen seconds, whatever the log
 // does.
@@ -159,11 +118,11 @@ func TestE2ELeavingIsBounded(t *testing.T) {
 			h := newHouse(t)
 			disk := h.dir
 			if !c.hangs {
-				disk = h.smallDisk()
+				disk = bustest.Disk(t)
 			}
 			store, at := filepath.Join(disk, "store"), address(t)
 			crew := map[string]*process{}
-			busy, trouble := "launcher", func() { fill(t, disk) }
+			busy, trouble := "launcher", func() { bustest.Fill(t, disk, 0) }
 			if c.apart {
 				server := h.serverOver(store)
 				crew["manager"], crew["launcher"] = h.process("manager"), h.process("launcher", "--http", at)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -242,7 +243,8 @@ func TestWhoComesEarlyWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	came, found := make(chan error, 1), false
+	came := make(chan error, 1)
+	var found atomic.Bool
 	s, err := embedded.Start(t.Context(), embedded.Config{
 		Store: store, Listen: "127.0.0.1:0", Keys: keys,
 		Listening: func(url string) {
@@ -250,7 +252,7 @@ func TestWhoComesEarlyWaits(t *testing.T) {
 			go func() {
 				nc, err := nats.Connect(url, seedOf(t, keys.Owner.File), nats.SetCustomDialer(tells{begun}))
 				if err == nil {
-					if !found {
+					if !found.Load() {
 						err = errors.New("let in before it could be found")
 					}
 					nc.Close()
@@ -258,7 +260,7 @@ func TestWhoComesEarlyWaits(t *testing.T) {
 				came <- err
 			}()
 			<-begun
-			found = true
+			found.Store(true)
 		},
 	})
 	if err != nil {

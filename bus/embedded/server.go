@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -26,7 +28,7 @@ type Config struct {
 	Store    string      // directory of the log; made if it is missing
 	Listen   string      // host:port; empty: 127.0.0.1:4222; port 0 or -1: any free one
 	Sync     string      // "always" (or empty): on disk before it is acknowledged; else how long that may take, e.g. "1s"
-	MaxStore int64       // bytes of disk; 0: three quarters of what is free
+	MaxStore int64       // bytes of disk; 0: all that its file system has
 	Logger   *zap.Logger // nil: only what stops the start is told, in Start's error
 	Cluster  *Cluster    // nil: a server alone
 	Auth     string      // path of an auth.conf of mode nkey (package auth); empty: nobody is asked who he is
@@ -38,6 +40,8 @@ type Config struct {
 	// anybody is let in by Keys: who hears of the address only then finds the keys. nil:
 	// nobody wants to know.
 	Listening func(url string)
+
+	most int64 // MaxStore as it is for this run
 }
 
 // Cluster makes a server one of several.
@@ -50,18 +54,26 @@ type Cluster struct {
 // DefaultListen is where an embedded server listens unless told.
 const DefaultListen = "127.0.0.1:4222"
 
-// Server is a NATS server with JetStream in this process.
+// Server is a NATS server with JetStream in this process. All methods may be called at
+// the same time.
 type Server struct {
-	nats *server.Server
+	nats atomic.Pointer[server.Server] // another one after each mend
 	lock *storeLock
 	cfg  Config
 	self nkeys.KeyPair // nil: nobody is asked
-	url  string
+	url  string        // where clients connect
+	host string        // where it listens, over restarts
+	port int
+
+	life sync.Mutex    // held while the server is replaced, read anew or ended
+	over chan struct{} // closed by Shutdown
+	end  sync.Once
 }
 
 // Start starts a server and returns once it takes connections. The store is
-// locked for this process. Code conflict: another process has the store or the
-// listen address; denied: others could reach it and nobody would be asked who he
+// locked for this process. When the store could not be written and can be again, the
+// server goes on by itself within seconds: its connections break then, and come again.
+// Code conflict: another process has the store or the listen address; denied: others could reach it and nobody would be asked who he
 // is; unavailable: ctx ended before it was ready.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	self, err := cfg.identity()
@@ -75,16 +87,24 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := os.MkdirAll(cfg.Store, 0o700); err != nil {
 		return nil, invalid("make the store", err)
 	}
+	cfg.most = cmp.Or(cfg.MaxStore, disk(cfg.Store).Size) // the server's own default is of what is free today
+	opts.JetStreamMaxStore = cfg.most
 	lock, err := lockStore(cfg.Store)
 	if err != nil {
 		return nil, err
 	}
-	s, err := cfg.run(ctx, opts)
+	n, err := cfg.run(ctx, opts)
 	if err != nil {
 		lock.unlock()
 		return nil, err
 	}
-	return &Server{nats: s, lock: lock, cfg: cfg, self: self, url: clientURL(s, opts)}, nil
+	s := &Server{lock: lock, cfg: cfg, self: self, url: clientURL(n, opts), host: opts.Host, port: opts.Port, over: make(chan struct{})}
+	s.nats.Store(n)
+	if tcp, ok := n.Addr().(*net.TCPAddr); ok {
+		s.port = tcp.Port
+	}
+	go s.mend() // ends with Shutdown
+	return s, nil
 }
 
 // Reload reads users and certificate again. Who is no longer known is
@@ -94,12 +114,14 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 // A server listens for what a new account imports from the reload on that finds it
 // there (nats-server 2.15.2, server.go: configureAccounts): it takes two.
 func (s *Server) Reload() error {
+	s.life.Lock()
+	defer s.life.Unlock()
 	for range 2 {
 		opts, err := s.cfg.options(s.self)
 		if err != nil {
 			return err
 		}
-		if err := s.nats.ReloadOptions(opts); err != nil {
+		if err := s.nats.Load().ReloadOptions(opts); err != nil {
 			return invalid("reload", err)
 		}
 	}
@@ -120,7 +142,7 @@ func (cfg *Config) options(self nkeys.KeyPair) (*server.Options, error) {
 		return nil, err
 	}
 	opts := &server.Options{
-		Host: host, Port: port, JetStream: true, StoreDir: cfg.Store, JetStreamMaxStore: cfg.MaxStore,
+		Host: host, Port: port, JetStream: true, StoreDir: cfg.Store, JetStreamMaxStore: cfg.most,
 		NoSigs: true, MaxPayload: bus.MaxPayload, DisableJetStreamBanner: true,
 	}
 	if sync := cmp.Or(cfg.Sync, "always"); sync == "always" {
@@ -234,13 +256,19 @@ func clientURL(s *server.Server, opts *server.Options) string {
 
 // Shutdown stops the server, waits for it, and unlocks the store.
 func (s *Server) Shutdown() {
-	s.nats.Shutdown()
-	s.nats.WaitForShutdown()
-	s.lock.unlock()
+	s.end.Do(func() {
+		close(s.over)
+		s.life.Lock()
+		defer s.life.Unlock()
+		n := s.nats.Load()
+		n.Shutdown()
+		n.WaitForShutdown()
+		s.lock.unlock()
+	})
 }
 
 // InProcessConn gives a connection without a socket (nats.InProcessConnProvider).
-func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.InProcessConn() }
+func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.Load().InProcessConn() }
 
 func invalid(op string, err error) error {
 	return &pilot.Error{Code: pilot.Invalid, Op: op, Err: err}

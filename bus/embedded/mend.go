@@ -1,0 +1,131 @@
+package embedded
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Pace of looking after the store.
+const (
+	mendEvery = time.Second
+	mendMost  = 30 * time.Second // between two restarts that did not help
+	calmAfter = time.Minute      // a restart has helped
+	mendTime  = time.Minute      // for the server to be there again
+)
+
+// mend looks after the store until the server is shut down. A server that could not
+// write once (no space, quota, an error of the device) refuses to for as long as it lives,
+// without a word to whoever writes (nats-server 2.15.2, filestore.go: setWriteErr): once
+// its file system takes something again it is started anew, at the same address, over the
+// same store and with the same users. Clients connect again by themselves.
+func (s *Server) mend() {
+	tick := time.NewTicker(mendEvery)
+	defer tick.Stop()
+	said := false
+	pause, restarted := mendEvery, time.Time{}
+	for {
+		select {
+		case <-s.over:
+			return
+		case <-tick.C:
+		}
+		why := s.broken()
+		if why == "" {
+			said = false
+			continue
+		}
+		if !said {
+			said = true
+			s.log().Error("the store cannot be written; this goes on by itself once it can", zap.String("reason", why))
+		}
+		if time.Since(restarted) > calmAfter {
+			pause = mendEvery
+		} else if time.Since(restarted) < pause {
+			continue
+		}
+		if writable(s.cfg.Store) != nil {
+			continue
+		}
+		pause, restarted = min(2*pause, mendMost), time.Now()
+		if err := s.restart(); err != nil {
+			s.log().Error("the server could not be started anew", zap.Error(err))
+			continue
+		}
+		s.log().Info("the store can be written again: the server was started anew", zap.String("url", s.URL()))
+	}
+}
+
+// broken says why the server does not write any more, and will not; empty: it does.
+func (s *Server) broken() string {
+	n := s.nats.Load()
+	if !n.Running() {
+		return "the server does not run"
+	}
+	if !n.JetStreamEnabled() {
+		return "the server has given JetStream up"
+	}
+	for _, e := range n.Healthz(&server.HealthzOptions{Details: true}).Errors {
+		// The only sign of it (nats-server 2.15.2, monitor.go and jetstream_cluster.go).
+		if e.Type == server.HealthzErrorStream && strings.Contains(e.Error, "write error") {
+			return e.Error
+		}
+	}
+	return ""
+}
+
+// writable is nil where a file system takes more than the longest message, on disk.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = f.Close(), os.Remove(f.Name()) }() // what counts is that it was synced
+	if _, err := f.Write(make([]byte, 2*bus.MaxPayload)); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// restart ends the server and starts another one in its place.
+func (s *Server) restart() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	select {
+	case <-s.over:
+		return pilot.Errorf(pilot.Unavailable, "the server is shut down")
+	default:
+	}
+	opts, err := s.cfg.options(s.self)
+	if err != nil {
+		return err
+	}
+	ended := s.nats.Load()
+	ended.Shutdown()
+	ended.WaitForShutdown()
+	opts.Host, opts.Port = s.host, s.port
+	again := s.cfg
+	again.Listening = nil // they know
+	ctx, stop := context.WithTimeout(context.Background(), mendTime)
+	defer stop()
+	n, err := again.run(ctx, opts)
+	if err != nil {
+		return err
+	}
+	s.nats.Store(n)
+	return nil
+}
+
+func (s *Server) log() *zap.Logger {
+	if s.cfg.Logger == nil {
+		return zap.NewNop()
+	}
+	return s.cfg.Logger
+}

@@ -196,3 +196,30 @@ func TestPageIsForLoopbackOnly(t *testing.T) {
 		t.Errorf("without a server it is at %q", none.URL())
 	}
 }
+
+// TestWhoCancelsOnThePage: who owns the bus, by it.
+func TestWhoCancelsOnThePage(t *testing.T) {
+	t.Parallel()
+	server := bustest.JetStream(t)
+	conn, err := bus.Connect(t.Context(), bus.Config{URL: server.URL(), Actor: "live page", Owner: "jo@login"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, conn)
+	user := bustest.Connect(t, server)
+	ask[api.ManagerAnswer](t, user, "manager.create", api.CreateRequest{UID: "m"})
+	d := pilot.Description{UID: "p", Resource: "generic.slurm", Nodes: 1, Runtime: pilot.Runtime(time.Hour)}
+	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: "m", Pilots: []pilot.Description{d}})
+	url := open(t, conn)
+	if status, body := request(t, http.MethodPost, url, "api/pilots/m/p/cancel"); status != http.StatusNoContent && status != http.StatusOK {
+		t.Fatalf("cancel: %d %s", status, body)
+	}
+	const want = `"cancel":{"by":"jo@login","on_behalf_of":"live page"`
+	if _, body := request(t, http.MethodGet, url, "api/pilots/m/p"); !strings.Contains(body, want) {
+		t.Errorf("the page shows %s, without %s", body, want)
+	}
+}

@@ -77,6 +77,7 @@ type Event struct {
 	Job        string       `json:"job,omitempty"`
 	Message    string       `json:"message,omitempty"`
 	Cause      *Cause       `json:"cause,omitempty"`
+	Refused    string       `json:"refused,omitempty"` // why it counts for nothing: nothing moved; absent: it counts
 }
 
 // PilotOf shows a pilot of the projection.
@@ -128,6 +129,12 @@ func EventOf(e *events.Event) Event {
 // MovedText says in words what a change that moved a pilot's deadline brought.
 func MovedText(s *pilot.Status) string {
 	return "its job may run for " + s.Limit.String() + " now, until " + s.Deadline.UTC().Format(time.RFC3339)
+}
+
+// AsRefused is the event where it counts for nothing: it moved nothing and ended nothing.
+func (e Event) AsRefused(why string) Event {
+	e.State, e.Cause, e.Refused = nil, nil, why
+	return e
 }
 
 func causeOf(c *pilot.Cause) *Cause {

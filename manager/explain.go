@@ -2,12 +2,14 @@ package manager
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/api/explain"
+	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -21,6 +23,7 @@ func (m *Manager) Explain(ctx context.Context, r api.PilotRequest, c Call) (api.
 	if err != nil {
 		return api.ExplainAnswer{}, err
 	}
+	all = slices.DeleteFunc(all, func(e events.Event) bool { return p.refused[e.Seq] != "" })
 	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.alive(ctx, p.Resource, &p.Status), Now: time.Now()}
 	answer := explain.Explain(&f)
 	answer.Seq = p.seq

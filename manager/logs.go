@@ -24,6 +24,9 @@ func (m *Manager) Logs(ctx context.Context, r api.PilotRequest, c Call) (api.Log
 		if line == "" {
 			continue
 		}
+		if why, refused := p.refused[all[i].Seq]; refused {
+			line = "counts for nothing, " + why + ": " + line
+		}
 		if size += 80 + text(line); size > maxAnswer {
 			break
 		}

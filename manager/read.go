@@ -178,12 +178,18 @@ func (m *Manager) History(ctx context.Context, r api.PilotRequest, c Call) (api.
 	answer := api.HistoryAnswer{Events: make([]api.Event, 0, len(all)), Seq: p.seq}
 	size := 0
 	for i := range all {
+		if all[i].Seq <= r.After {
+			continue
+		}
 		e := api.EventOf(&all[i])
-		size += 300 + text(e.Message) + text(e.Actor) + text(e.OnBehalfOf) + text(e.Job)
+		if why, refused := p.refused[all[i].Seq]; refused {
+			e = e.AsRefused(why)
+		}
+		size += 300 + text(e.Refused) + text(e.Message) + text(e.Actor) + text(e.OnBehalfOf) + text(e.Job)
 		if e.Cause != nil {
 			size += text(e.Cause.Message) + text(e.Cause.Underlying)
 		}
-		if size > maxAnswer && i > 0 {
+		if size > maxAnswer && len(answer.Events) > 0 {
 			break
 		}
 		answer.Events = append(answer.Events, e)
@@ -194,21 +200,24 @@ func (m *Manager) History(ctx context.Context, r api.PilotRequest, c Call) (api.
 // shown is a pilot as of a position of the log.
 type shown struct {
 	projection.Pilot
-	seq uint64
+	seq     uint64
+	refused map[uint64]string // of its events, those that count for nothing, and why
 }
 
-// past reads a pilot's events from the log.
+// past reads all events of a pilot from the log, and says which of them count for
+// nothing.
 func (m *Manager) past(ctx context.Context, r *api.PilotRequest, c Call) (shown, []events.Event, error) {
 	p, err := current(ctx, m, c, func(w *world) (shown, error) {
 		ps, err := w.pilots(r.Manager, []pilot.UID{r.UID})
 		if err != nil {
 			return shown{}, err
 		}
-		return shown{ps[0], w.applied}, nil
+		return shown{Pilot: ps[0], seq: w.applied}, nil
 	})
 	if err != nil {
 		return p, nil, err
 	}
-	all, err := m.log.History(ctx, p.Key, r.After)
+	all, err := m.log.History(ctx, p.Key, 0)
+	p.refused = projection.Refused(all, p.Born)
 	return p, all, err
 }

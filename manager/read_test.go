@@ -296,3 +296,44 @@ func TestRefusalsFitIntoOneMessage(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedEventsAreNotTakenForRealOnes: in the history, in the log in words, and where
+// it is explained why a pilot is as it is.
+func TestRefusedEventsAreNotTakenForRealOnes(t *testing.T) {
+	t.Parallel()
+	log, m, of := one(t)
+	submit(t, m, of, job("a"))
+	mustMove(t, log, of, "a", pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone)
+	past, err := log.History(t.Context(), pilot.Key{Resource: "local.localhost", Manager: of, Pilot: "a"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := past[len(past)-1]
+	status := *late.Status
+	status.State, status.Cause = pilot.Failed, &pilot.Cause{Code: "launch_error", Message: "no such thing"}
+	late.ID, late.Prev, late.From, late.Kind, late.Status = "late", late.Seq, pilot.Active, events.Kind(pilot.JobFailed.String()), &status
+	seq, err := log.Append(t.Context(), &late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := manager.Call{MinSeq: seq}
+	for _, r := range []api.PilotRequest{{Manager: of, UID: "a"}, {Manager: of, UID: "a", After: seq - 1}} {
+		h, err := m.History(t.Context(), r, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range h.Events {
+			if last := i == len(h.Events)-1; last != (e.Refused != "") || last && (e.Seq != seq || e.State != nil || e.Cause != nil) {
+				t.Errorf("after %d: event %d is %+v", r.After, i, e)
+			}
+		}
+	}
+	l, err := m.Logs(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, after)
+	if err != nil || !strings.HasPrefix(l.Lines[len(l.Lines)-1].Message, "counts for nothing, message ") {
+		t.Errorf("lines are %+v, %v", l.Lines, err)
+	}
+	x, err := m.Explain(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, after)
+	if err != nil || strings.Contains(fmt.Sprintf("%+v", x), "no such thing") {
+		t.Errorf("explained as %+v, %v", x, err)
+	}
+}

@@ -88,7 +88,7 @@ func printersOfPilots(said string) map[string]func(*app) error {
 		"get":  func(a *app) error { return a.print(details(a.pilots(both), both, now, []string{said, said})) },
 		"list": func(a *app) error { return a.print(a.pilots(both)) },
 		"history": func(a *app) error {
-			return a.print(historyOf([]api.Event{{Actor: said, OnBehalfOf: said, Message: said, State: &failed, Cause: x.Cause, Job: said}}))
+			return a.print(historyOf([]api.Event{{Actor: said, OnBehalfOf: said, Message: said, State: &failed, Cause: x.Cause, Job: said}, {Refused: said}}))
 		},
 		"logs":  func(a *app) error { return a.print(logsOf(&logs)) },
 		"watch": func(a *app) error { return a.change(a.page(), &client.Change{Pilot: x}) },

@@ -50,7 +50,10 @@ func historyOf(all []api.Event) result {
 		now := time.Now()
 		for i, e := range seen {
 			state := ""
-			if e.State != nil {
+			switch {
+			case e.Refused != "":
+				state = "(refused)"
+			case e.State != nil:
 				state = e.State.String()
 			}
 			rows[i] = []string{
@@ -83,6 +86,9 @@ func since(all []api.Event, i int) string {
 
 func eventText(e *api.Event) string {
 	var parts []string
+	if e.Refused != "" {
+		parts = append(parts, "counts for nothing: "+oneLine(e.Refused))
+	}
 	if e.Job != "" && e.Kind == "pending_active" {
 		parts = append(parts, "job "+e.Job)
 	}

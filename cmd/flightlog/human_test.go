@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,23 @@ func TestHistoryLeavesOutRequestsThatWereAnswered(t *testing.T) {
 	}
 	if got := worthSeeing([]api.Event{asked}); len(got) != 1 {
 		t.Errorf("not yet answered: %+v", got)
+	}
+}
+
+// TestHistoryMarksWhatCountsForNothing: it shows no state, and why before what it says.
+func TestHistoryMarksWhatCountsForNothing(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	a := &app{world: world{stdout: &out, stderr: &out, getenv: getenv(nil)}, output: outTable, color: "never"}
+	done := pilot.Done
+	refused := api.Event{Seq: 8, Kind: "failed", State: &done, Job: "7", Message: "gone", Cause: &api.Cause{Code: "launch_error"}}.AsRefused("message 8 is not allowed")
+	if err := a.print(historyOf([]api.Event{{Seq: 7, Kind: "done", State: &done}, refused})); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if last := strings.Join(strings.Fields(lines[len(lines)-1]), " "); !strings.HasSuffix(last, "failed (refused) counts for nothing: message 8 is not allowed, gone") ||
+		strings.Count(out.String(), "(refused)") != 1 {
+		t.Errorf("got\n%s", out.String())
 	}
 }
 

@@ -261,8 +261,9 @@ const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replac
 function line(e, before, store) {
   const state = h('td');
   if (e.state) state.append(h('span', { class: 'state' }, icon(e.state, store.states.indexOf(e.state)), e.state));
-  const what = [e.job && `job ${e.job}`, e.message, e.cause && `${e.cause.code}${e.cause.message ? `: ${e.cause.message}` : ''}${e.cause.exit_code !== undefined ? ` (exit code ${e.cause.exit_code})` : ''}`];
-  return h('tr', {}, h('td', {}, h('time', { datetime: e.time, title: when(e.time) }, precise(e.time))),
+  if (e.refused) state.append(h('span', { class: 'muted' }, 'refused'));
+  const what = [e.refused && `counts for nothing: ${e.refused}`, e.job && `job ${e.job}`, e.message, e.cause && `${e.cause.code}${e.cause.message ? `: ${e.cause.message}` : ''}${e.cause.exit_code !== undefined ? ` (exit code ${e.cause.exit_code})` : ''}`];
+  return h('tr', e.refused ? { class: 'refused' } : {}, h('td', {}, h('time', { datetime: e.time, title: when(e.time) }, precise(e.time))),
     h('td', {}, before ? `+${duration(new Date(e.time) - new Date(before.time))}` : ''), state,
     h('td', { class: 'happened' }, ...shown(what.filter(Boolean).join(' · '))), h('td', {}, plain(e.kind)), h('td', {}, plain(who(e.actor, e))), h('td', {}, String(e.seq)));
 }

@@ -171,6 +171,9 @@ const (
 type Error struct {
 	Class Class
 	Err   error
+	// Away: the batch system, or the way to it, did not answer; nothing about the pilot
+	// was in the way. Only of NotSent and Uncertain.
+	Away bool
 }
 
 // Error gives the system's words.

@@ -224,6 +224,9 @@ func (l *Launcher) settleEffect(r result) {
 		t.take(&r, now)
 	}
 	t.heard(&r)
+	if answers, known := r.systemAnswers(); known {
+		l.takeAnswer(t.system, answers, now)
+	}
 	if r.err != nil {
 		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Stringer("act", r.effect.Act), zap.Error(r.err))
 		t.wake = now.Add(t.retryIn(&r))

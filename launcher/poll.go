@@ -15,6 +15,8 @@ type asking struct {
 	busy bool          // a query is under way
 	asOf time.Time     // the last answer was as of then
 	pace time.Duration // until the next one, while nothing is expected
+	away bool          // polls or submits were not answered last
+	back time.Time     // they were again then
 }
 
 // polled is the answer to one bulk query.
@@ -91,11 +93,7 @@ func (l *Launcher) join(due map[adaptor.Adaptor][]adaptor.Handle, t *track, now 
 }
 
 func (l *Launcher) poll(system adaptor.Adaptor, jobs []adaptor.Handle) {
-	a := l.asking[system]
-	if a == nil {
-		a = &asking{}
-		l.asking[system] = a
-	}
+	a := l.askingOf(system)
 	a.busy = true
 	after := a.asOf
 	go func() {
@@ -115,6 +113,7 @@ func (l *Launcher) takePolls(p polled) {
 		l.logger.Warn("poll failed", zap.Error(p.err))
 	}
 	now := time.Now()
+	l.takeAnswer(p.system, p.err == nil, now)
 	for i, job := range p.jobs {
 		st := adaptor.Status{Phase: adaptor.Unknown}
 		if p.err == nil {

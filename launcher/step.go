@@ -86,6 +86,7 @@ type sight struct {
 	Reached   bool      // it is open
 	Away      string    // why it is closed; empty: not known to be
 	AwaySince time.Time // zero: it was open when last asked
+	Back      time.Time // its batch system answered again then, after it had not
 
 	Secret    bool            // this process claimed the attempt and can submit it
 	Placed    *adaptor.Placed // the job of this attempt, not yet in the log
@@ -188,8 +189,8 @@ func (s *sight) pending(now time.Time, lim *Limits) effect {
 		return s.noWay(s.Closed, effect{Act: again, At: s.reopen(s.SubmittedAt, now, lim, maxBackoff)})
 	case s.Failures >= lim.Attempts && !now.Before(s.SubmittedAt.Add(lim.GiveUp)):
 		return s.fail(pilot.RetriesExhausted, "the answers of %d submits were lost or not understood; the last: %s", s.Failures, s.said())
-	case now.Before(s.NotBefore):
-		return s.hindered(effect{Act: again, At: s.NotBefore})
+	case now.Before(s.NotBefore) && !s.back():
+		return s.hindered(effect{Act: again, At: s.retryAt(now, lim)})
 	case s.Away != "":
 		return s.noWay(s.Away, effect{Act: again, At: s.reopen(s.AwaySince, now, lim, longestAway)})
 	case s.Reaches && !s.Reached:

@@ -140,6 +140,9 @@ func (l *Launcher) see(t *track, p *projection.Pilot) *sight {
 		s.Alone = s.Owner.Since
 	}
 	s.BeatAt, s.Ending, s.Pace = t.beatAt, t.ending, l.pace(t.system)
+	if a := l.asking[t.system]; a != nil {
+		s.Back = a.back
+	}
 	return s
 }
 

@@ -27,7 +27,7 @@ func (e *Endpoint) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Plac
 	}
 	fault, err := e.memory.begin(Submit, spec.Key, spec.Attempt)
 	if err != nil && fault != LoseAnswer {
-		return adaptor.Placed{}, &adaptor.Error{Class: classes[fault], Err: err}
+		return adaptor.Placed{}, &adaptor.Error{Class: classes[fault], Err: err, Away: fault == Away}
 	}
 	placed := e.memory.submit(e, spec)
 	if err != nil {

@@ -41,12 +41,13 @@ const (
 	LoseAnswer  Fault = "lose_answer"  // the job is made, the caller learns nothing: class unknown
 	LoseRequest Fault = "lose_request" // no job is made, the caller learns nothing: class unknown
 	Fail        Fault = "fail"         // Find, Poll, Cancel: an error that says nothing
+	Away        Fault = "away"         // the system does not answer: not_sent, whoever asks
 	Forget      Fault = "forget"       // Poll, Find: the system says that there is no such job, though it is there
 )
 
 var classes = map[Fault]adaptor.Class{
 	Reject: adaptor.Rejected, Impossible: adaptor.Impossible, Throttle: adaptor.Throttled, NotSent: adaptor.NotSent,
-	LoseAnswer: adaptor.Uncertain, LoseRequest: adaptor.Uncertain, Fail: adaptor.NotSent, Forget: adaptor.NotSent,
+	LoseAnswer: adaptor.Uncertain, Away: adaptor.NotSent, LoseRequest: adaptor.Uncertain, Fail: adaptor.NotSent, Forget: adaptor.NotSent,
 }
 
 // begin counts the call and says what goes wrong with it.
@@ -57,7 +58,7 @@ func (m *Memory) begin(op Op, key pilot.Key, attempt int) (Fault, error) {
 	call, down := Call{op, key, attempt, m.calls[id]}, m.down
 	m.mu.Unlock()
 	if down != nil {
-		return NotSent, down
+		return Away, down
 	}
 	fault := m.config.Fault(call)
 	if fault == None {

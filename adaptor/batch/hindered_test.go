@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flightlog/flightlog/adaptor"
+	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
 	"github.com/flightlog/flightlog/adaptor/batch"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -74,8 +76,8 @@ func TestSubmitsThatAreHindered(t *testing.T) {
 				s, spec := b.open(), b.spec("p", 1, "exit 0")
 				mend := law.hinder(b, s, spec)
 				_, err := s.Submit(t.Context(), spec)
-				if e, ok := errors.AsType[*adaptor.Error](err); !ok || e.Class != law.class || !strings.Contains(err.Error(), law.says) {
-					t.Fatalf("got %v, want class %s with %q", err, law.class, law.says)
+				if e, ok := errors.AsType[*adaptor.Error](err); !ok || e.Class != law.class || e.Away || !strings.Contains(err.Error(), law.says) {
+					t.Fatalf("got %v, away %t, want class %s with %q", err, ok && e.Away, law.class, law.says)
 				}
 				if name == "sandbox base" { // of a pilot that is to end only a job that lives matters
 					if _, _, err := s.Find(t.Context(), spec); err == nil {
@@ -96,5 +98,35 @@ func TestSubmitsThatAreHindered(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSubmitsThatAreNotAnswered: a batch system that nobody reaches is away for all, and
+// so is one whose command does not end; a refusal is an answer.
+func TestSubmitsThatAreNotAnswered(t *testing.T) {
+	t.Parallel()
+	for _, law := range []struct {
+		kind  fakebatch.Kind
+		class adaptor.Class
+		away  bool
+	}{
+		{fakebatch.Unreachable, adaptor.NotSent, true},
+		{fakebatch.QueueThenHang, adaptor.Uncertain, true},
+		{fakebatch.Throttle, adaptor.Throttled, false},
+		{fakebatch.Reject, adaptor.Rejected, false},
+	} {
+		t.Run(string(law.kind), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, "slurm")
+			s, spec := b.open(), b.spec("p", 1, "exit 0")
+			if law.kind == fakebatch.QueueThenHang {
+				s.Deadline = time.Second
+			}
+			b.fake.Fault(fakebatch.Fault{Kind: law.kind, Times: -1})
+			_, err := s.Submit(t.Context(), spec)
+			if e, ok := errors.AsType[*adaptor.Error](err); !ok || e.Class != law.class || e.Away != law.away {
+				t.Errorf("got %+v, want class %s, away %t", err, law.class, law.away)
+			}
+		})
 	}
 }

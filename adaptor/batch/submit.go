@@ -50,7 +50,7 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed
 	}
 	r, err := s.call(ctx, c)
 	if err != nil {
-		return adaptor.Placed{}, &adaptor.Error{Class: class(err), Err: err}
+		return adaptor.Placed{}, &adaptor.Error{Class: class(err), Err: err, Away: true}
 	}
 	ref, err := s.answer(script.Submit[0], r)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s *System) answer(command string, r runner.Result) (Ref, error) {
 			Class: class, Err: fmt.Errorf("no job id can be read from the answer of %s: %q", command, clip(string(r.Stdout), rawLimit)),
 		}
 	default:
-		return Ref{}, &adaptor.Error{Class: class, Err: commandError(command, r)}
+		return Ref{}, &adaptor.Error{Class: class, Err: commandError(command, r), Away: class == adaptor.NotSent}
 	}
 }
 
@@ -197,7 +197,8 @@ func unsent(err error) error {
 	if pilot.CodeOf(err) == pilot.Unsupported {
 		c = adaptor.Impossible
 	}
-	return &adaptor.Error{Class: c, Err: err}
+	_, away := errors.AsType[*runner.Error](err)
+	return &adaptor.Error{Class: c, Err: err, Away: away}
 }
 
 // impossible is an error of what will be as wrong at the next attempt.

@@ -264,7 +264,7 @@ func TestPitfallZoneAndLocale(t *testing.T) {
 			queries = append(queries, d.Recent(since))
 		}
 		for _, q := range queries {
-			all := strings.Join(append(slices.Clone(d.Env), q.Argv...), " ")
+			all := strings.Join(slices.Concat(d.Env, d.Asking, q.Argv), " ")
 			if !strings.Contains(all, "TZ=UTC") || !strings.Contains(all, "LC_ALL=C") {
 				t.Errorf("%s: %q", d.Name, all)
 			}

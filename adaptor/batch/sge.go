@@ -15,7 +15,8 @@ import (
 var SGE = Dialect{
 	Name:   "sge",
 	Manual: "https://manpages.debian.org/bookworm/gridengine-client/qstat.1.en.html",
-	Env:    []string{"LC_ALL=C", "TZ=UTC"}, // jobs get neither: scripts do not say -V
+	Env:    []string{"LC_ALL=C"}, // jobs do not get it: scripts do not say -V
+	Asking: []string{"TZ=UTC"},   // jobs get that of qsub all the same, as SGE_O_TZ
 	Unset: []string{
 		"SGE_*", "JOB_ID", "JOB_NAME", "JOB_SCRIPT", "PE", "PE_HOSTFILE", "NHOSTS", "NQUEUES", "NSLOTS", "QUEUE", "REQUEST", "RESTARTED",
 		"ENVIRONMENT", "ARC",

@@ -12,8 +12,9 @@ var slurm = dialect{
 	name: "slurm", prefix: "#SBATCH ", nameLimit: 128, write: writeSlurm, stdin: true,
 	submit: func(*job) []string { return []string{"sbatch", "--parsable"} },
 	id:     "SLURM_JOB_ID", home: "SLURM_SUBMIT_DIR",
-	// --export=NONE would hold for each srun in the job, too.
-	setup: []string{"export SLURM_EXPORT_ENV=ALL"},
+	// --export=NONE would hold for each srun in the job, too; a job that is submitted
+	// from a login has neither.
+	setup: []string{"unset SLURM_EXPORT_ENV SLURM_GET_USER_ENV"},
 }
 
 func writeSlurm(j *job) {

@@ -71,7 +71,7 @@ export PILOT_RESOURCE=new.red
 export PILOT_ATTEMPT=1
 export PILOT_TOKEN=mgr-01.pilot-01.1
 export PILOT_SANDBOX="$PWD"
-export SLURM_EXPORT_ENV=ALL
+unset SLURM_EXPORT_ENV SLURM_GET_USER_ENV
 
 fl_step 'module load zero' 'module load zero' || exit
 fl_step 'module load one' 'module load one' || exit

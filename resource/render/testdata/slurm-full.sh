@@ -79,7 +79,7 @@ export PILOT_RESOURCE=site.host
 export PILOT_ATTEMPT=3
 export PILOT_TOKEN=mgr-01.pilot-01.3
 export PILOT_SANDBOX="$PWD"
-export SLURM_EXPORT_ENV=ALL
+unset SLURM_EXPORT_ENV SLURM_GET_USER_ENV
 
 fl_step 'module load python' 'module load python' || exit
 fl_step 'export PATH="$HOME/it'\''s mine:$PATH"' 'export PATH=\"$HOME/it'\''s mine:$PATH\"' || exit

@@ -67,7 +67,7 @@ export PILOT_RESOURCE=site.host
 export PILOT_ATTEMPT=1
 export PILOT_TOKEN=mgr-01.pilot-01.1
 export PILOT_SANDBOX="$PWD"
-export SLURM_EXPORT_ENV=ALL
+unset SLURM_EXPORT_ENV SLURM_GET_USER_ENV
 
 
 fl_why='the sandbox is gone'

@@ -8,7 +8,11 @@ import (
 	"maps"
 	"os"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/bus"
@@ -35,6 +39,10 @@ type agentAt struct {
 	bus    bus.Config
 	remote bool
 	label  string // of the resource: agents of others have other credentials
+	begun  time.Time
+
+	mu    sync.Mutex
+	swept map[string]time.Time // by directory: when old copies there were last removed
 }
 
 // command gives the agent's command line and environment. The binary is put at the place
@@ -75,7 +83,66 @@ func (a *agentAt) keep(ctx context.Context, dir string) (binary, place string, e
 	if wrong, ok := errors.AsType[*runner.PlaceError](err); ok {
 		err = noPlace(wrong.Dir, err)
 	}
+	if err == nil {
+		a.sweep(ctx, path.Dir(binary), time.Now())
+	}
 	return binary, place, err
+}
+
+const (
+	sweepEvery = 24 * time.Hour
+	// sweepNotBefore is long enough for the first polls of a launcher that was away for
+	// long to tend what its jobs need.
+	sweepNotBefore = time.Hour
+)
+
+// sweep removes from a directory, once a day, agents that no launcher has had any use for
+// in 90 days: every submit touches the one that it names, and every launcher once a day
+// those that its waiting jobs name. What is in the way of that is no harm.
+func (a *agentAt) sweep(ctx context.Context, dir string, now time.Time) {
+	a.mu.Lock()
+	at, known := a.swept[dir]
+	due := now.Sub(a.begun) >= sweepNotBefore && (!known || now.Sub(at) >= sweepEvery)
+	if due {
+		a.swept[dir] = now
+	}
+	a.mu.Unlock()
+	if !due {
+		return
+	}
+	_, _ = a.runner.Run(ctx, runner.Command{Dir: dir, Argv: []string{"sh", "-c", sweepScript}})
+}
+
+const sweepScript = `exec find . ! -name . -prune -type f \( -name '*-????????????????????????????????' -o -name '.tmp*' \) -mtime +90 -exec rm -f {} +`
+
+// started is the line of a job's script that starts a kept agent.
+var started = regexp.MustCompile(`(?m)^(?:'(/[^'\n]*/agents/[^/'\n]+-[0-9a-f]{32})'|(/[^\s'"\\]*/agents/[^/\s'"\\]+-[0-9a-f]{32}))(?: [^\n]*)? <&3 3<&- >/dev/null &$`)
+
+// tend keeps the agents that waiting jobs name from being removed.
+func (a *agentAt) tend(ctx context.Context, scripts [][]byte) error {
+	var named []string
+	for _, text := range scripts {
+		named = append(named, agentsIn(text)...)
+	}
+	slices.Sort(named)
+	if named = slices.Compact(named); len(named) == 0 {
+		return nil
+	}
+	argv := append([]string{"touch", "-c", "--"}, named...)
+	r, err := a.runner.Run(ctx, runner.Command{Argv: argv})
+	if err == nil && r.Code != 0 {
+		err = fmt.Errorf("touch: exit code %d: %.300s", r.Code, r.Stderr)
+	}
+	return err
+}
+
+// agentsIn gives the kept agents that a job's script starts.
+func agentsIn(script []byte) []string {
+	var paths []string
+	for _, found := range started.FindAllSubmatch(script, -1) {
+		paths = append(paths, string(found[1])+string(found[2]))
+	}
+	return paths
 }
 
 // noPlace says what to do about a directory that does not do.

@@ -6,9 +6,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource/render"
 )
 
 // kept is an agent of this machine, whose home is a directory of its own.
@@ -26,7 +28,7 @@ func kept(t *testing.T) (a *agentAt, home string) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	return &agentAt{runner: runner.NewLocal(), argv: []string{program, "agent"}, label: "lab.host"}, home
+	return &agentAt{runner: runner.NewLocal(), argv: []string{program, "agent"}, label: "lab.host", swept: map[string]time.Time{}}, home
 }
 
 // TestAgentsAreKeptByContent: what jobs name does not go away with what the launcher was
@@ -112,4 +114,79 @@ func TestPlacesThatDoNotDo(t *testing.T) {
 	if _, _, err := a.command(t.Context(), ""); err == nil || strings.Contains(err.Error(), "agent-dir") || !strings.Contains(err.Error(), a.argv[0]) {
 		t.Errorf("without a binary: %v", err)
 	}
+}
+
+// TestAgentsAreKeptAsLongAsAJobMayNeedThem: what no submit and no waiting job has named for
+// 90 days is removed, but not by a launcher that has only just begun.
+func TestAgentsAreKeptAsLongAsAJobMayNeedThem(t *testing.T) {
+	a, home := kept(t)
+	now := time.Now()
+	a.dir, a.begun = filepath.Join(home, "a dir"), now
+	mine, _, err := a.command(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, hash := filepath.Dir(mine[0]), strings.Repeat("0", 32)
+	put := func(name string, age time.Duration) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o700); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const day = 24 * time.Hour
+	old, waited := put("agent-"+hash, 92*day), put("flightlog-"+hash, 92*day)
+	torn, young, other := put(".tmpXYZ", 92*day), put("agent-1"+hash[1:], 89*day), put("notes", 92*day)
+	if err := os.Chtimes(mine[0], now.Add(-92*day), now.Add(-92*day)); err != nil {
+		t.Fatal(err)
+	}
+	stands := func(want bool, paths ...string) {
+		t.Helper()
+		for _, path := range paths {
+			if _, err := os.Stat(path); (err == nil) != want {
+				t.Errorf("%s: there %v, want %v", path, err == nil, want)
+			}
+		}
+	}
+	submit := func() {
+		t.Helper()
+		if _, _, err := a.command(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit()
+	stands(true, old, waited, torn, young, other, mine[0])
+	key := pilot.Key{Resource: "lab.host", Manager: "m", Pilot: "p"}
+	script, err := render.Render(&render.Spec{
+		Key: key, Attempt: 1, Token: key.Token(1, now), System: "slurm", Agent: []string{waited, "agent"}, Sandbox: "/s/m/p",
+		Description: pilot.Description{Runtime: pilot.Runtime(time.Hour), Cores: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.tend(t.Context(), [][]byte{nil, []byte(script.Text), []byte("/opt/agents/agent <&3")}); err != nil {
+		t.Fatal(err)
+	}
+	a.begun = now.Add(-2 * time.Hour)
+	submit()
+	stands(true, waited, young, other, mine[0])
+	stands(false, old, torn)
+	again := put("agent-"+hash, 92*day)
+	submit()
+	stands(true, again)
+}
+
+func FuzzScriptsNameAgents(f *testing.F) {
+	f.Add("/home/ann/.cache/flightlog/agents/agent-0123456789abcdef0123456789abcdef <&3 3<&- >/dev/null &")
+	f.Add("'/a b/agents/agent-0123456789abcdef0123456789abcdef' agent <&3 3<&- >/dev/null &")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, path := range agentsIn([]byte(text)) {
+			if !filepath.IsAbs(path) || strings.ContainsAny(path, "\n'") || filepath.Base(filepath.Dir(path)) != "agents" {
+				t.Errorf("%q names %q", text, path)
+			}
+		}
+	})
 }

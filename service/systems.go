@@ -109,9 +109,10 @@ func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) 
 	}
 	a := &agentAt{
 		runner: r, argv: s.options.Agent, dir: s.options.AgentDir, bus: s.options.Bus, remote: e.Transport != "", label: s.options.Resource,
+		begun: time.Now(), swept: map[string]time.Time{},
 	}
 	c := batch.Config{
-		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Logger: s.options.Logger.Named(name),
+		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Tend: a.tend, Logger: s.options.Logger.Named(name),
 		Called: s.options.Panel.Observer().For(name),
 	}
 	alone, err := batch.New(c) // that asks for the fleet, if this launcher is the one that does

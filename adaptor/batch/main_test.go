@@ -42,6 +42,7 @@ type bench struct {
 	floor   time.Duration // 0: 10 ms
 	// listings are shared with others; nil: a System asks for itself.
 	listings batch.Lister
+	tend     func(context.Context, [][]byte) error // may be nil
 }
 
 func newBench(t *testing.T, system string) *bench {
@@ -78,7 +79,7 @@ func (b *bench) open() *batch.System {
 	}
 	s, err := batch.New(batch.Config{
 		Dialect: dialect, Runner: at, URL: b.endpoint(), Deadline: time.Minute,
-		Floor: cmp.Or(b.floor, 10*time.Millisecond), Listings: b.listings, MarkLag: max(b.lag, time.Nanosecond), WordLag: max(b.lag, time.Nanosecond),
+		Floor: cmp.Or(b.floor, 10*time.Millisecond), Listings: b.listings, Tend: b.tend, MarkLag: max(b.lag, time.Nanosecond), WordLag: max(b.lag, time.Nanosecond),
 		Agent: func(context.Context, string) ([]string, map[string]string, error) {
 			self, err := os.Executable()
 			return []string{self, "agent"}, map[string]string{asAgent: b.Socket}, err

@@ -41,6 +41,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Tim
 		out[i] = p.status(i, &marks[i])
 		out[i].At = p.at
 	}
+	p.tend(ctx, out)
 	return out, nil
 }
 

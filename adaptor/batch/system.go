@@ -24,6 +24,10 @@ type Config struct {
 	// the environment it reaches its launchers with; it may have to put it there: into
 	// dir, if the resource names one.
 	Agent func(ctx context.Context, dir string) (argv []string, env map[string]string, err error)
+	// Tend is told once a day of the scripts of the jobs that wait, nil for one that
+	// cannot be read, so that what they name is kept; it is told again soon of what it
+	// gives an error for. It may be nil.
+	Tend func(ctx context.Context, scripts [][]byte) error
 	// Listings gives what List answered, begun after a time; nil: this System asks
 	// for itself. See Query.
 	Listings Lister
@@ -59,6 +63,7 @@ type System struct {
 	mu     sync.Mutex
 	over   map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
 	killed map[string]time.Time // by token: when a job's end by force was last asked for and granted
+	tended map[string]time.Time // by token: when Tend was last told of a waiting job
 	// aliases are the jobs that were renamed, by token.
 	aliases map[string]alias
 }
@@ -88,7 +93,7 @@ func New(c Config) (*System, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}, aliases: map[string]alias{}}
+	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}, aliases: map[string]alias{}, tended: map[string]time.Time{}}
 	if s.lister == nil {
 		s.lister = NewListings(s.Query, s.Floor())
 	}

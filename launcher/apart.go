@@ -53,7 +53,11 @@ func (s *sight) look(until, now time.Time, lim *Limits) effect {
 
 // tellApart adds what people should know.
 func (s *sight) tellApart(next effect) effect {
-	if next.Act != wait || s.Told || s.Note.Health != "" {
+	switch s.Note.Health {
+	case api.HealthLostContact, api.HealthAgentHeard, api.HealthUnseen:
+		return next
+	}
+	if next.Act != wait || s.Told {
 		return next
 	}
 	n := remark{Kind: events.Health, Text: "launcher " + s.Launcher + " is gone", Health: api.HealthLostContact, Since: s.Owner.Since}

@@ -20,8 +20,13 @@ func (s *sight) noWay(why string, next effect) effect {
 
 // hindered tells people why a pilot that is to be launched is not yet.
 func (s *sight) hindered(next effect) effect {
-	if s.Cause == nil || s.Cause.Code != pilot.LaunchError {
+	switch {
+	case s.Cause == nil:
 		return next
+	case s.Cause.Code != pilot.LaunchError && s.Note.Health == "":
+		return next
+	case s.Cause.Code != pilot.LaunchError: // what hindered it is over
+		return effect{Act: note, Note: remark{Kind: events.Health, Text: "its batch system takes no more jobs now: " + s.Cause.Message}}
 	}
 	return s.ill(api.HealthNotLaunched, "it could not be launched, which is tried again: "+s.Cause.Message, next)
 }

@@ -26,7 +26,7 @@ func (s *sight) afresh(now time.Time, lim *Limits) effect {
 // seek looks for the attempt's job by its token until one look, at settled or
 // later, has found nothing; that is sure.
 func (s *sight) seek(now, settled time.Time) (e effect, sure bool) {
-	if s.Blind && s.Note.Health == "" {
+	if s.fellSilent() {
 		return effect{Act: note, Note: silentSystem}, false
 	}
 	if s.SoughtAt.IsZero() {

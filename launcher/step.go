@@ -332,6 +332,9 @@ func (s *sight) pace(lim *Limits) time.Duration {
 // silentSystem is for people to know.
 var silentSystem = remark{Kind: events.Health, Text: "its batch system cannot be asked", Health: api.HealthSilent}
 
+// fellSilent says that its batch system does not answer, and that people were not told.
+func (s *sight) fellSilent() bool { return s.Blind && s.Note.Health != api.HealthSilent }
+
 // tell adds, when there is nothing else to do, what people should know of a
 // pilot's care: a note that cannot be written must not keep it from its care.
 func (s *sight) tell(next effect) effect {
@@ -348,7 +351,7 @@ func (s *sight) tellHealth(next effect) effect {
 	switch {
 	case next.Act != wait || s.Poll == nil:
 		return next
-	case s.Blind && s.Note.Health == "":
+	case s.fellSilent():
 		return effect{Act: note, Note: silentSystem}
 	case !s.Blind && s.Note.Health != "":
 		return effect{Act: note, Note: remark{Kind: events.Health, Text: "launcher " + s.Me + " looks after it"}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/adaptortest"
+	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/launcher"
 	"github.com/flightlog/flightlog/pilot"
@@ -166,6 +167,53 @@ func TestHealthGoesAway(t *testing.T) {
 		f.await(leaves, "cared for", func(p *projection.Pilot) bool { return p.State.Leaving() && !ill(p) })
 		f.cancel(leaves, true)
 		f.awaitState(leaves, pilot.Canceled)
+	})
+}
+
+// TestHealthIsOfTheTroubleThereIs: a trouble that follows another one is told of in its
+// place, and a limit that follows one is no illness.
+func TestHealthIsOfTheTroubleThereIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fault atomic.Value
+		fault.Store(adaptortest.NotSent)
+		f := newFleet(t, adaptortest.Config{Fault: func(c adaptortest.Call) adaptortest.Fault {
+			now, _ := fault.Load().(adaptortest.Fault)
+			switch {
+			case c.Op == adaptortest.Submit:
+				return now
+			case c.Op == adaptortest.Find && now == adaptortest.LoseAnswer:
+				return adaptortest.Fail
+			default:
+				return adaptortest.None
+			}
+		}})
+		is := func(health string) func(*projection.Pilot) bool {
+			return func(p *projection.Pilot) bool { return !p.State.Final() && p.Note.Health == health }
+		}
+		a := f.launch("a")
+		k := f.submit("p", pilot.Description{Runtime: pilot.Runtime(100 * time.Hour)})
+		f.await(k, "hindered", is(api.HealthNotLaunched))
+		fault.Store(adaptortest.Throttle)
+		f.await(k, "throttled and well", func(p *projection.Pilot) bool {
+			return p.State == pilot.PendingLaunch && p.Cause.Code == pilot.Throttled && p.Note.Health == ""
+		})
+		fault.Store(adaptortest.NotSent)
+		f.await(k, "hindered again", is(api.HealthNotLaunched))
+		fault.Store(adaptortest.LoseAnswer)
+		f.await(k, "of a silent batch system while it is LAUNCHING", is(api.HealthSilent))
+		fault.Store(adaptortest.None)
+		f.awaitState(k, pilot.Active)
+		f.await(k, "well", is(""))
+		f.batch.Break(errors.New("connection refused"))
+		f.await(k, "of a silent batch system", is(api.HealthSilent))
+		f.kill(a)
+		b := f.launch("b", elsewhere(f))
+		f.await(k, "without its launcher", is(api.HealthAgentHeard))
+		f.kill(b)
+		f.launch("a")
+		f.await(k, "of a silent batch system again", is(api.HealthSilent))
+		f.batch.Break(nil)
+		f.await(k, "cared for", is(""))
 	})
 }
 

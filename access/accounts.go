@@ -62,7 +62,9 @@ func tenantExports() []Export {
 		{Subject: "pilots.note.>"},
 		{Subject: "$KV." + leases + ".>"},
 		{Subject: "$JS.ACK.>"},
+		{Subject: "$JS.FC.>"},
 		{Subject: api + "INFO"},
+		{Subject: api + "STREAM.NAMES"},
 		{Subject: api + "STREAM.INFO.*"},
 		{Subject: api + "STREAM.MSG.GET.*"},
 		{Subject: api + "CONSUMER.CREATE." + log + ".>"},
@@ -119,14 +121,31 @@ func inside(subject string) bool {
 	return strings.HasPrefix(subject, inboxes) || strings.HasPrefix(subject, agents) || strings.HasPrefix(subject, "pilots.poll.") || subject == output
 }
 
-// Exports gives what others may import of the account.
-func (a *Account) Exports() []Export {
+// Exports gives what others may import of the account, all being all accounts.
+func (a *Account) Exports(all []*Account) []Export {
 	var exports []Export
 	if a.Main() {
-		exports = tenantExports()
+		exports = append(tenantExports(), a.pushes(all)...)
 	}
 	for _, site := range a.sites() {
 		exports = append(exports, Export{Subject: fleetOf(site, "*"), Patience: respond})
+	}
+	return exports
+}
+
+// pushes are the inboxes of readers in other accounts: consumers that push send there, in
+// the account of the log.
+func (a *Account) pushes(all []*Account) []Export {
+	var exports []Export
+	for _, other := range all {
+		if other.Tenant != a.Tenant || other.Main() {
+			continue
+		}
+		for _, u := range other.Users {
+			if u.hearsTrees() {
+				exports = append(exports, Export{Subject: u.inbox(), Live: true})
+			}
+		}
 	}
 	return exports
 }
@@ -156,7 +175,7 @@ func (a *Account) Imports(all []*Account) []Import {
 			}
 		}
 		for _, subject := range p.Subscribe {
-			if from, ok := heard(subject); ok {
+			if from, ok := u.heard(subject); ok {
 				found[Import{From: a.Tenant, Subject: from, Local: subject, Live: true}] = true
 			}
 		}
@@ -172,13 +191,13 @@ func (u *User) there(subject string) string {
 	return atHub(subject)
 }
 
-// heard is where the account of the log sends what the others hear on a subject; false:
-// nothing of the log is heard there. It is what was stored and nothing else: servers hand
-// on to no other account what came from another one, as all does that launchers write
+// heard is where the account of the log sends what the user hears on a subject in his own;
+// false: nothing of the log is heard there. It is what was stored and nothing else: servers
+// hand on to no other account what came from another one, as all does that launchers write
 // (nats-server 2.15.2, client.go: processMsgResults lets no message of a service import
 // into a stream import).
-func heard(subject string) (from string, ok bool) {
-	if subject == live+">" {
+func (u *User) heard(subject string) (from string, ok bool) {
+	if subject == live+">" || u.hearsTrees() && subject == u.inbox() {
 		return subject, true
 	}
 	if slices.Contains(trees(), subject) {

@@ -77,7 +77,7 @@ func (p Permissions) sorted() Permissions {
 
 // Permissions gives what one of the account's users needs, and no more.
 func (a *Account) Permissions(u *User) Permissions {
-	p := Permissions{Subscribe: []string{u.InboxPrefix() + ".>"}}
+	p := Permissions{Subscribe: []string{u.inbox()}}
 	switch u.Role {
 	case Manager:
 		p.manager(u)
@@ -190,6 +190,10 @@ func (p *Permissions) read(u *User) {
 		for n := range OrderedSlots {
 			p.consume(ordered(u.Name, n+1))
 		}
+		for slot := range TailSlots {
+			p.publish(flowing(Tail(u.Name, slot))...)
+		}
+		p.publish(api + "STREAM.NAMES") // libraries look there for who stores a subject
 	}
 	p.Subscribe = append(p.Subscribe, live+">")
 	if u.hearsTrees() {
@@ -210,6 +214,11 @@ func (p *Permissions) consume(name string) {
 // domain write it the second way (ADR-15).
 func acknowledging(name string) []string {
 	return []string{"$JS.ACK." + log + "." + name + ".>", "$JS.ACK.*.*." + log + "." + name + ".>"}
+}
+
+// flowing is where it is said that what a consumer has pushed is taken, likewise.
+func flowing(name string) []string {
+	return []string{"$JS.FC." + log + "." + name + ".*", "$JS.FC.*.*." + log + "." + name + ".*"}
 }
 
 // hearsTrees says whether what is stored is heard in the user's account under the

@@ -31,13 +31,13 @@ func Remedy(subject string) string {
 	case under(api+"CONSUMER.") && !under(api+"CONSUMER.CREATE."+log+".launcher-", api+"CONSUMER.MSG.NEXT."+log+".launcher-"):
 		return "reading the log takes a subscriber, or a client that may watch, and consumers named " + tails("<name>") + "-0 to -7, or " +
 			tails("<name>") + " as the prefix of ordered ones: 'flightlog auth add client --watch'"
-	case under(api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET.", live):
+	case under(api+"STREAM.NAMES", api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET.", live):
 		return "reading the log takes a subscriber, or a client that may watch: 'flightlog auth add client --watch'"
 	case under(api + "STREAM.CREATE."):
 		return "making the log takes a manager: 'flightlog auth add manager'"
 	case under(api+"STREAM.", api+"INFO"):
 		return "changing the log takes an admin: 'flightlog auth add admin'"
-	case under(api, "$JS.ACK.", "$KV.", "pilots.poll.", "pilots.cmd.", "pilots.evt.", "pilots.note.", "pilots.mgr.", "pilots.ses.", "pilots.res."):
+	case under(api, "$JS.ACK.", "$JS.FC.", "$KV.", "pilots.poll.", "pilots.cmd.", "pilots.evt.", "pilots.note.", "pilots.mgr.", "pilots.ses.", "pilots.res."):
 		return "hearing what is stored takes a subscriber or a client that may watch, and writing it a manager, or a launcher of the resource: 'flightlog auth add …'"
 	default:
 		return "'flightlog auth show' tells what each user may"

@@ -134,3 +134,6 @@ func UserOf(inboxPrefix string) (string, bool) {
 	name, ok := strings.CutPrefix(inboxPrefix, inboxes)
 	return name, ok && pilot.ValidToken(name)
 }
+
+// inbox is the subject of all of them.
+func (u *User) inbox() string { return u.InboxPrefix() + ".>" }

@@ -58,7 +58,7 @@ func renderExports(b *bytes.Buffer, a *account, all []*account) {
 		return
 	}
 	b.WriteString("    exports: [\n")
-	for _, e := range a.Exports() {
+	for _, e := range a.Exports(known(all)) {
 		kind, more := "service", ""
 		switch {
 		case e.Live:

@@ -145,7 +145,7 @@ func (s *Set) sign(operator nkeys.KeyPair, a *account, all []*account) (key, tok
 	for _, r := range a.revoked {
 		claims.RevokeAt(r.Key, r.At)
 	}
-	for _, e := range a.Exports() {
+	for _, e := range a.Exports(known(all)) {
 		claims.Exports.Add(exported(e))
 	}
 	for _, i := range a.imports(all) {

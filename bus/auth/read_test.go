@@ -27,6 +27,8 @@ A M L C W S G
 + - - - - - -  ordered default
 + + + - + + -  durable own
 + - - - - - -  durable audit
++ + - - + + -  push own
++ - - - - - -  push ordered
 + + + - + + -  tail
 `
 
@@ -108,6 +110,8 @@ func (r *reading) read(t *testing.T, way, about string) error {
 		return r.ordered(t, what, about)
 	case "durable":
 		return r.durable(t, what, about)
+	case "push":
+		return r.pushed(t, what, about)
 	default:
 		return r.tail(t, about)
 	}
@@ -221,6 +225,35 @@ func (r *reading) durable(t *testing.T, how, about string) error {
 		err = fmt.Errorf("%d are not acknowledged, %d are", info.NumAckPending, info.AckFloor.Consumer)
 	}
 	return errors.Join(err, js.DeleteConsumer(ctx, "PILOTS", name))
+}
+
+// pushed reads as clients of before pull consumers did, and those of other languages do:
+// the stream is looked for, what is stored comes by itself, and its flow is controlled.
+func (r *reading) pushed(t *testing.T, how, about string) error {
+	_, ctx := r.asking(t)
+	js, err := r.nc.JetStream(nats.Context(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := []nats.SubOpt{nats.OrderedConsumer()}
+	if how == "own" {
+		opts = []nats.SubOpt{nats.Durable(access.Tail(r.name, 4)), nats.AckExplicit(), nats.EnableFlowControl(), nats.IdleHeartbeat(time.Minute)}
+	}
+	sub, err := js.SubscribeSync("pilots.evt.*.*.m."+about, opts...)
+	if err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	r.stored(t, r.js, about)
+	for range n {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err == nil && how == "own" {
+			err = m.AckSync(nats.Context(ctx))
+		}
+		if err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+	return sub.Unsubscribe()
 }
 
 // tail reads as 'flightlog watch' and the SDK do.

@@ -62,8 +62,8 @@ type kept struct {
 const (
 	version = 1
 	// layout was 0: all users of a tenant were in its account; 1: sites linked as a launcher; 2: nothing
-	// was heard live of what launchers wrote; 3: nobody knew who asks.
-	layout   = 4
+	// was heard live of what launchers wrote; 3: nobody knew who asks; 4: consumers pushed to nobody.
+	layout   = 5
 	manifest = "auth.json"
 	conf     = "auth.conf"
 )

@@ -82,6 +82,9 @@ A M L C W S G F
 + - - - - + - -  pub $JS.API.CONSUMER.DURABLE.CREATE.PILOTS.tail-subscriber-0
 + - - - - + - +  pub $JS.ACK.PILOTS.tail-subscriber-0.1.1.1.1.0
 + + - - - - - +  pub $JS.ACK.PILOTS.tail-manager-0.1.1.1.1.0
++ - - - - + - -  pub $JS.FC.PILOTS.tail-subscriber-0.x
++ - - - - - - -  pub $JS.FC.PILOTS.launcher-site-a=host.x
++ + - - + + - -  pub $JS.API.STREAM.NAMES
 + - - - - - - -  pub $JS.API.STREAM.LIST
 + - - - - - - -  pub $SYS.REQ.SERVER.PING
 + - - - - - - -  pub _INBOX_client.x

@@ -33,8 +33,14 @@ func FuzzAsker(f *testing.F) {
 func TestOnlyOneAccountAsksAsAUser(t *testing.T) {
 	t.Parallel()
 	users := []access.User{
-		{Role: access.Admin}, {Role: access.Manager}, {Role: access.Client, Name: "anna"}, {Role: access.Client, Name: "ben", Watch: true},
-		{Role: access.Subscriber}, {Role: access.Launcher, Resource: "site.host"}, {Role: access.Agent, Resource: "site.host"}, {Role: access.Leaf, Site: "site"},
+		{Role: access.Admin},
+		{Role: access.Manager},
+		{Role: access.Client, Name: "anna"},
+		{Role: access.Client, Name: "ben", Watch: true},
+		{Role: access.Subscriber},
+		{Role: access.Launcher, Resource: "site.host"},
+		{Role: access.Agent, Resource: "site.host"},
+		{Role: access.Leaf, Site: "site"},
 	}
 	accounts := map[string]*access.Account{}
 	for i := range users {

@@ -182,9 +182,6 @@ func (s *System) ask(ctx context.Context, q Query) ([]Record, error) {
 // unkeptError: there is no history to ask about.
 type unkeptError struct{ error }
 
-// notFound is a shell's exit code for a command that is not there.
-const notFound = 127
-
 // untoken takes away what is shown in a token's place and is none: where a site's plugin
 // or somebody else has written over it, the job is known by its name.
 func (r *Record) untoken() {

@@ -109,7 +109,8 @@ func (r *Record) because(reasons []Reason) {
 // Answered reads the answer to a submit: the id of the job there is, or the class of
 // the failure. A sentence that names the job counts whatever comes beside it: warnings
 // have commands exit otherwise than with 0. What exits with 0, names no job and is not
-// known to say that there is none, is Uncertain, as is every word that nobody knows.
+// known to say that there is none, is Uncertain, as is every word that nobody knows, but
+// of a command that did not begin.
 func (d *Dialect) Answered(r runner.Result) (Ref, adaptor.Class) {
 	if r.Code == 0 && r.Signal == "" {
 		if ref, ok := d.Submitted(r); ok {
@@ -132,8 +133,19 @@ func (d *Dialect) Answered(r runner.Result) (Ref, adaptor.Class) {
 			return Ref{}, refusal.Class
 		}
 	}
+	if r.Code == cannotExecute || r.Code == notFound {
+		return Ref{}, adaptor.NotSent
+	}
 	return Ref{}, adaptor.Uncertain
 }
+
+// Exit codes of shells whose command did not begin (POSIX, "Exit Status for Commands"):
+// what it cannot be read or executed for, such as a file system that does not answer, has
+// more words than a table.
+const (
+	cannotExecute = 126
+	notFound      = 127
+)
 
 func anyOf(known []Saying, said string) bool {
 	for _, s := range known {

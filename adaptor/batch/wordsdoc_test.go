@@ -31,7 +31,7 @@ Of a submit the first line of a table counts that matches, whatever order the wo
 | throttled | refused for now: a limit, a queue that is closed, a server that is busy | it is tried again, ever more seldom, and counts as no failure |
 | rejected | refused for good | the pilot fails with these words |
 
-A word in no table is *unknown*. A sentence that names the job counts whatever stands beside it and however the command exited. A command
+A word in no table is *unknown*; of a shell whose command did not begin (exit code 126 or 127) it is *not_sent*. A sentence that names the job counts whatever stands beside it and however the command exited. A command
 that a signal ended has said nothing.
 `
 

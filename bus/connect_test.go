@@ -92,6 +92,9 @@ func TestConnectGivesUpWithItsContext(t *testing.T) {
 	for name, cfg := range map[string]bus.Config{
 		"no such nkey":    {NKey: "/nonexistent"},
 		"no such context": {Context: "/nonexistent.json"},
+		"a dot behind":    {InboxPrefix: "_INBOX_anna."},
+		"a blank within":  {InboxPrefix: "_INBOX anna"},
+		"a wildcard":      {InboxPrefix: "_INBOX.*"},
 		"no such CA":      {CA: "/nonexistent", URL: "tls://127.0.0.1:1"},
 	} {
 		if _, err := bus.Connect(t.Context(), cfg); pilot.CodeOf(err) != pilot.Invalid {

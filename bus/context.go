@@ -6,13 +6,19 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/natscontext"
+
+	"github.com/flightlog/flightlog/pilot"
 )
+
+// prefixOfInboxes are subjects without wildcards.
+var prefixOfInboxes = regexp.MustCompile(`^[^\s.*>]+(\.[^\s.*>]+)*$`)
 
 // options are the configuration in the client's terms, without where to connect.
 func (cfg *Config) options() ([]nats.Option, error) {
@@ -49,6 +55,9 @@ func (cfg *Config) options() ([]nats.Option, error) {
 		opts = append(opts, nats.RootCAs(cfg.CA))
 	}
 	if cfg.InboxPrefix != "" {
+		if !prefixOfInboxes.MatchString(cfg.InboxPrefix) {
+			return nil, pilot.Errorf(pilot.Invalid, "%q is no prefix of inboxes (NATS_INBOX_PREFIX): it is a subject such as _INBOX_anna, without blanks, *, > and a dot at the end", cfg.InboxPrefix)
+		}
 		opts = append(opts, nats.CustomInboxPrefix(cfg.InboxPrefix))
 	}
 	return opts, nil

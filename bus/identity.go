@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -31,13 +32,33 @@ func (c *Conn) dialAs(cfg *Config) (*nats.Conn, natscontext.Settings, error) {
 		as.InboxPrefix, beside = as.inboxBeside()
 	}
 	nc, settings, err := c.dialOnce(&as)
-	if err != nil || cfg.InboxPrefix != "" || beside || c.name == "" || c.mayHear(nc, nc.NewInbox()) {
+	if err != nil || cfg.InboxPrefix != "" || beside || settings.InboxPrefix != "" {
 		return nc, settings, err
+	}
+	if said := credentialsOf(settings); c.name == "" && said.Identifies() { // a context's are known only now
+		c.name = said.userName()
+		as.InboxPrefix, beside = said.inboxBeside()
+	}
+	if c.name == "" || !beside && c.mayHear(nc, nc.NewInbox()) {
+		return nc, settings, nil
 	}
 	nc.SetClosedHandler(nil) // it is not this one that ends the connection
 	nc.Close()
-	as.InboxPrefix = (&access.User{Name: c.name}).InboxPrefix()
+	as.InboxPrefix = cmp.Or(as.InboxPrefix, (&access.User{Name: c.name}).InboxPrefix())
 	return c.dialOnce(&as)
+}
+
+// credentialsOf are those that a context names, empty of none; in its paths ~ is the home
+// directory.
+func credentialsOf(s natscontext.Settings) *Config {
+	path := func(said string) string {
+		rest, below := strings.CutPrefix(said, "~/")
+		if home, err := os.UserHomeDir(); below && err == nil {
+			return filepath.Join(home, rest)
+		}
+		return said
+	}
+	return &Config{Creds: path(s.Creds), NKey: path(s.NKey)}
 }
 
 func (c *Conn) dialOnce(cfg *Config) (*nats.Conn, natscontext.Settings, error) {

@@ -22,7 +22,10 @@ func (cfg *Config) completed() (*Config, error) {
 func (cfg *Config) refused(err error) error {
 	help := "ask who runs that service for credentials, and name them with --creds or --nkey (NATS_CREDS, NATS_NKEY); " +
 		"those of a 'flightlog up' of your own are found by themselves, and that of another user lets nobody else in unless it runs with --open"
-	if cfg.Identifies() {
+	switch {
+	case cfg.Context != "" && cfg.credentials() == "":
+		help = "the context names no credentials, or those of nobody there: ask who runs that service for some, and name them in the context, or with --creds or --nkey"
+	case cfg.Identifies():
 		help = "it is not, or no longer, among the users there: ask who runs that service for credentials"
 	}
 	return &pilot.Error{
@@ -45,7 +48,7 @@ func (cfg *Config) asWhom() string {
 	case cfg.Cert != "":
 		return "the certificate in " + cfg.Cert
 	case cfg.Context != "":
-		return "what context " + cfg.Context + " says"
+		return "whom context " + cfg.Context + " says we are"
 	case cfg.Identifies():
 		return "the user that its URL names"
 	default:
@@ -55,6 +58,9 @@ func (cfg *Config) asWhom() string {
 
 // bareWhere is where, without the passwords that URLs may hold.
 func (cfg *Config) bareWhere() string {
+	if cfg.Context != "" && cfg.URL == "" {
+		return "its server"
+	}
 	var all []string
 	for server := range strings.SplitSeq(cfg.where(), ",") {
 		if u, err := url.Parse(server); err == nil && u.User != nil {

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,19 +119,30 @@ func TestInboxesGoWithCredentials(t *testing.T) {
 			for user, ask := range map[string]string{"client": "ask the service", "subscriber": "look at the log", "admin": "look at the log"} {
 				cfg := h.config(user)
 				cfg.InboxPrefix = ""
+				context := cfg
+				context.URL, context.NKey, context.Creds, context.Context = "", "", "", filepath.Join(t.TempDir(), user+".json")
+				said, err := json.Marshal(map[string]string{"url": cfg.URL, "nkey": cfg.NKey, "creds": cfg.Creds})
+				if err == nil {
+					err = os.WriteFile(context.Context, said, 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
 				if file == "away" {
 					if err := os.Remove(strings.TrimSuffix(h.Credentials(user), filepath.Ext(h.Credentials(user))) + ".env"); err != nil {
 						t.Fatal(err)
 					}
 				}
-				c, err := bus.Connect(t.Context(), cfg)
-				if err != nil {
-					t.Fatal(err)
+				for _, cfg := range []bus.Config{cfg, context} {
+					c, err := bus.Connect(t.Context(), cfg)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := asks[ask](t.Context(), c); err != nil {
+						t.Errorf("%s, variables %s, context %q: %v", user, file, cfg.Context, err)
+					}
+					c.Close()
 				}
-				if err := asks[ask](t.Context(), c); err != nil {
-					t.Errorf("%s, variables %s: %v", user, file, err)
-				}
-				c.Close()
 			}
 		}
 		cfg := h.config("client")

@@ -209,6 +209,10 @@ func TestWhoIsNotLetInIsToldWhatHelps(t *testing.T) {
 	s, _ := owned(t)
 	_, others := owned(t)
 	bare := strings.TrimPrefix(s.URL(), "nats://")
+	file := filepath.Join(t.TempDir(), "nobody.json")
+	if err := os.WriteFile(file, []byte(`{"url":"`+s.URL()+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		cfg  bus.Config
 		want []string
@@ -217,6 +221,7 @@ func TestWhoIsNotLetInIsToldWhatHelps(t *testing.T) {
 		"an nkey":        {bus.Config{URL: s.URL(), NKey: others.Owner.File}, []string{s.URL(), others.Owner.File, "among the users"}},
 		"a user":         {bus.Config{URL: s.URL(), User: "ada", Password: "hush"}, []string{"user ada", "among the users"}},
 		"a token":        {bus.Config{URL: s.URL(), Token: "hush"}, []string{"token", "among the users"}},
+		"a context":      {bus.Config{Context: file}, []string{"its server refuses whom context " + file + " says", "names no credentials", "--nkey"}},
 		"a URL":          {bus.Config{URL: "nats://ada:hush@" + bare}, []string{s.URL() + " refuses", "URL", "among the users"}},
 	} {
 		conn, err := bus.Connect(t.Context(), c.cfg)

@@ -28,6 +28,8 @@ func fuzz(f *testing.F, d *Dialect) {
 		out, errs, _ := strings.Cut(body, "--- stderr\n")
 		f.Add([]byte(signs.Replace(out)), []byte(signs.Replace(errs)), 0)
 	}
+	f.Add([]byte("17 mgr.pilot.1.20shf84zcey\n18 \nend\n"), []byte(nil), 0) // of scripts
+	f.Add([]byte("job_number:  17\ncontext:  a=b,PILOT_TOKEN=mgr.pilot.1.20shf84zcey\n"), []byte("Following jobs do not exist\n"), 1)
 	queries := []Query{d.List()}
 	if d.History != nil {
 		queries = append(queries, d.History([]Ref{{ID: "1"}}, theDay))
@@ -51,6 +53,7 @@ func fuzz(f *testing.F, d *Dialect) {
 				sound(t, &jobs[i])
 			}
 		}
+		fuzzTokens(t, d, r)
 		if ref, ok := d.Submitted(r); ok && (ref.ID == "" || strings.ContainsAny(ref.ID, " \n\t;'\"`$-")) {
 			t.Errorf("an id: %q", ref.ID)
 		}
@@ -59,6 +62,24 @@ func fuzz(f *testing.F, d *Dialect) {
 			refusal.Pattern.Match(out)
 		}
 	})
+}
+
+// fuzzTokens: what jobs are read to say of their tokens has an id, and is one line.
+func fuzzTokens(t *testing.T, d *Dialect, r runner.Result) {
+	t.Helper()
+	if d.Tokens == nil {
+		return
+	}
+	said, err := d.Tokens([]Ref{{ID: "1"}}).Read(r)
+	if err != nil {
+		return
+	}
+	for i := range said {
+		said[i].untoken()
+		if said[i].ID == "" || !utf8.ValidString(said[i].ID+said[i].Token) || strings.ContainsAny(said[i].Token, " \n\t;'\"`$") {
+			t.Errorf("it says %+v", said[i])
+		}
+	}
 }
 
 // sound: a record names a job, and says nothing that contradicts itself.

@@ -177,3 +177,49 @@ func TestRenamedJobsAreAskedOnce(t *testing.T) {
 		t.Errorf("asked %v times", asked)
 	}
 }
+
+// TestRenamedJobsAreSurveyed: a job that nobody looks after is shown by its token whatever
+// it is called, and killed by that token and no other; a user's own jobs are not shown.
+func TestRenamedJobsAreSurveyed(t *testing.T) {
+	t.Parallel()
+	eachRenamed(t, func(t *testing.T, b *bench) {
+		s := b.open()
+		b.fake.Stop()
+		h, kept := b.submit(s, b.spec("p", 1, "exec sleep 1000")), b.submit(s, b.spec("kept", 1, "exec sleep 1000"))
+		b.fake.Rename(h.Job.ID, "my analysis")
+		var seen adaptor.Job
+		sights := func() int {
+			t.Helper()
+			all, err := b.open().Survey(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, j := range all {
+				if j.ID == h.Job.ID {
+					seen, n = j, n+1
+				}
+			}
+			return n
+		}
+		if n := sights(); n != 1 || seen.Token != h.Token() {
+			t.Fatalf("it is shown %d times, as %+v", n, seen)
+		}
+		other, second := seen, h
+		second.Attempt = 2
+		other.Token = second.Token()
+		if killed, err := s.Kill(t.Context(), other); killed || err != nil {
+			t.Errorf("the id with another token: killed %v, %v", killed, err)
+		}
+		if st := b.poll(s, h); st.Phase != adaptor.Queued {
+			t.Errorf("after that it is %+v", st)
+		}
+		if killed, err := b.open().Kill(t.Context(), seen); !killed || err != nil {
+			t.Fatalf("killed %v, %v", killed, err)
+		}
+		b.fake.Wait(h.Job.ID, fakebatch.Ended)
+		if st := b.poll(s, kept); sights() != 0 || st.Phase != adaptor.Queued {
+			t.Errorf("it is shown as %+v still, and the other one is %+v", seen, st)
+		}
+	})
+}

@@ -201,7 +201,7 @@ func readScontrol(r runner.Result) ([]Record, error) {
 
 // tokensSlurm reads the directive with the token in the scripts as they were submitted
 // (scontrol(1), write batch_script): scontrol update changes name and comment, and no
-// script. Whose script may not be read is another user's job.
+// script. Whose script may not be read is another user's job; one of salloc has none.
 // scontrol exits with 0 also where it fails (seen with 22.05): what is no script is an error.
 func tokensSlurm(jobs []Ref) Query {
 	args := make([]string, len(jobs))
@@ -217,7 +217,7 @@ for job; do
 	text=$(scontrol ${cluster:+"--clusters=$cluster"} write batch_script "$id" - 2>&1)
 	case $text in
 	*'#!'*) printf '%s %s\n' "$id" "$(printf '%s\n' "$text" | sed -n '/^#SBATCH --comment=/{s///p;q;}')" ;;
-	*'Invalid job id'* | *'ermission denied'*) ;;
+	*'Invalid job id'* | *'ermission denied'* | *'script not specified'*) ;;
 	*) printf '%s\n' "$text" >&2; exit 1 ;;
 	esac
 done

@@ -149,6 +149,8 @@ func causeSGE(failed, status int, f map[string]string) pilot.CauseCode {
 		return pilot.RuntimeReached
 	case outgrown:
 		return pilot.OutOfMemory
+	case status == 128+24: // SIGXCPU: of s_cpu and h_cpu (queue_conf(5))
+		return pilot.RuntimeReached
 	case known(f["deleted_by"]) != "", status == 128+9, status == 128+10, status == 128+12:
 		return pilot.JobCanceledByThem
 	default:

@@ -15,6 +15,13 @@ func refusalsShell(command string) []Refusal {
 	)
 }
 
+// unreadable: the script that is to be submitted, or its directory, is not to be seen where
+// the command runs, or is empty there: a file system that is late or away. We wrote it, and
+// write it again.
+func unreadable(source string, words ...string) []Refusal {
+	return refused(adaptor.NotSent, source, words...)
+}
+
 // throttledSite: limits in the words of sites. TACC's filter is described at
 // https://docs.tacc.utexas.edu/hpc/, the others are of job_submit.lua and of hooks that
 // sites have published.
@@ -38,7 +45,7 @@ var rejectedSite = refused(adaptor.Rejected, "filters of sites",
 	"please define", "please specify", "please provide", "please set", "please request", "please use", "please add", "please select", "please choose",
 	"please address the following and resubmit", "please correct", "please fix",
 	"you must specify", "you must provide", "you must request", "you must set", "you must use", "you must supply", "must be specified", "must specify",
-	"you need to specify", "you have not specified", "you did not specify", "No … specified", "does not match any supported policy",
+	"you need to specify", "you have not specified", "you did not specify", "No account specified", "No project specified", "No partition specified", "No queue specified", "No time limit specified", "No walltime specified", "No architecture specified", "does not match any supported policy",
 	"^-->…FAILED", "is not a valid …", "not allowed to submit", "not authorized to submit", "not permitted to submit", "not authorized to use",
 	"not allowed to use", "not permitted to use", "you cannot use", "you can not use", "is not a member of", "do not have access to", "has no reservation", "does not have an allocation",
 	"has insufficient balance", "allocation … expired", "project … expired", "account … expired",

@@ -217,4 +217,5 @@ type ErrorBody struct {
 	Code    pilot.Code    `json:"code"`
 	Message string        `json:"message"`
 	Faults  []pilot.Fault `json:"faults,omitempty"`
+	Lasting bool          `json:"lasting,omitempty"` // of unavailable: it does not pass by itself soon
 }

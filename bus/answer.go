@@ -40,7 +40,7 @@ func answering(enc encoding, answer any, seq uint64) (*nats.Msg, error) {
 // refusal is what is told of an error. Of a defect of ours it is no more than
 // that it is one: what it was is for the log.
 func refusal(err error) api.ErrorBody {
-	body := api.ErrorBody{Code: pilot.CodeOf(err), Message: "internal error", Faults: pilot.FaultsOf(err)}
+	body := api.ErrorBody{Code: pilot.CodeOf(err), Message: "internal error", Faults: pilot.FaultsOf(err), Lasting: pilot.Lasting(err)}
 	var e *pilot.Error
 	if body.Code != pilot.Internal && errors.As(err, &e) {
 		switch body.Message = e.Message; {
@@ -98,7 +98,7 @@ func answered(m *nats.Msg, out any) (seq uint64, err error) {
 			return 0, pilot.Errorf(pilot.Internal, "the service answers with an error that is not ours: %.300q",
 				m.Header.Get(micro.ErrorHeader))
 		}
-		return 0, &pilot.Error{Code: body.Error.Code, Message: body.Error.Message, Faults: body.Error.Faults}
+		return 0, &pilot.Error{Code: body.Error.Code, Message: body.Error.Message, Faults: body.Error.Faults, Lasting: body.Error.Lasting}
 	}
 	if text := m.Header.Get(api.HeaderSeq); text != "" {
 		if seq, err = strconv.ParseUint(text, 10, 64); err != nil {

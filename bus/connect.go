@@ -109,7 +109,8 @@ type Conn struct {
 	identified bool                        // the server knows us by credentials, so that it may know all users
 	self       atomic.Pointer[access.User] // on whose subject Call asks; nil: on everybody's
 
-	server InProcess // nil: another process's
+	server InProcess                    // nil: another process's
+	full   atomic.Pointer[storeRefusal] // nil: what was written last was taken
 
 	name     string   // of the user, as the credentials tell; may be empty
 	denials  denials  // what the server does not let this connection do

@@ -14,6 +14,8 @@ import (
 // Error codes of JetStream that mean something to us.
 // Source: nats-server v2.15.2, server/errors.json.
 const (
+	errAccountSpent    jetstream.ErrorCode = 10002
+	errNoResources     jetstream.ErrorCode = 10023 // of the server: max_file_store
 	errNoMessage       jetstream.ErrorCode = 10037
 	errStorageSpent    jetstream.ErrorCode = 10047
 	errTooLarge        jetstream.ErrorCode = 10054

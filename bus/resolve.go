@@ -27,19 +27,24 @@ const maxUnseen = 5
 // once tries once; errAgain in the error asks for another try.
 func (a *appending) once(ctx context.Context) (uint64, error) {
 	ack, err := a.publish(ctx)
+	if err == nil {
+		a.log.conn.wrote()
+	}
 	if err == nil && !ack.Duplicate {
 		return ack.Sequence, nil
 	}
 	if err == nil {
 		return a.duplicate(ctx, ack.Sequence)
 	}
-	switch errorCode(err) {
+	code := errorCode(err)
+	if fullCodes[code] {
+		return a.refused(ctx, err)
+	}
+	switch code {
 	case errWrongLast, errBatchDuplicate:
 		return a.conflict(ctx, err)
 	case errWrongLastBusy, errBatchTooMany, errBatchIncomplete:
 		return 0, errors.Join(errAgain, err)
-	case errStoreRefuses, errStorageSpent:
-		return a.refused(ctx, err)
 	case errTooLarge, errBatchTooLong:
 		return 0, invalid("append", err)
 	default:
@@ -62,6 +67,9 @@ func (a *appending) unanswered(ctx context.Context, err error) error {
 		return &pilot.Error{Code: pilot.Internal, Op: "append", Err: err}
 	default:
 		a.unknown = true
+		if a.log.conn.Connected() && ctx.Err() == nil {
+			a.log.conn.refused(errSilent)
+		}
 		return errors.Join(errAgain, err)
 	}
 }
@@ -121,7 +129,9 @@ func (a *appending) refused(ctx context.Context, cause error) (uint64, error) {
 		}
 		return seq, nil
 	}
-	return 0, &pilot.Error{Code: pilot.Unavailable, Op: "append: the log is full", Err: cause}
+	full := storeFull(cause)
+	a.log.conn.refused(full)
+	return 0, full
 }
 
 // find gives the position of our last event if ours are in the log, or what

@@ -68,10 +68,10 @@ func attempt[Answer any](ctx context.Context, c *Client, each time.Duration, end
 	return answer, nil
 }
 
-// again says whether the same request may get another answer.
+// again says whether the same request may soon get another answer.
 func again(err error) bool {
 	code := pilot.CodeOf(err)
-	return code == pilot.Unavailable || code == pilot.Timeout
+	return (code == pilot.Unavailable || code == pilot.Timeout) && !pilot.Lasting(err)
 }
 
 // ended says why a call was given up: because ctx ended, and what had been in

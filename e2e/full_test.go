@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -160,5 +161,89 @@ func TestE2ELeavingIsBounded(t *testing.T) {
 				t.Errorf("%s does not say what it left, %v:\n%s", busy, err, log)
 			}
 		})
+	}
+}
+
+// TestE2EFullStore: below the reserve nothing begins, and what runs ends as ever; a store
+// that could not be written at all goes on by itself once it can.
+func TestE2EFullStore(t *testing.T) {
+	t.Parallel()
+	h, disk, at := newHouse(t), bustest.Disk(t), address(t)
+	h.process("flightlog", "up", "--store", filepath.Join(disk, "store"), "--listen", h.listen, "--http", at)
+	m := h.manager(h.client())
+	ended := filepath.Join(h.dir, "over")
+	ps := submit(t, m, shell("while [ ! -e "+ended+" ]; do sleep 0.05; done"), shell("exec sleep 600"))
+	reach(t, ps[0], pilot.Active)
+	reach(t, ps[1], pilot.Active)
+
+	empty := bustest.Fill(t, disk, 2<<20)
+	h.eventually("a refusal", func() bool {
+		_, err := m.Submit(t.Context(), local("true"))
+		return pilot.CodeOf(err) == pilot.Unavailable && strings.Contains(err.Error(), "the store is full: ") &&
+			strings.Contains(err.Error(), " left, 4.0 MiB kept for what runs")
+	})
+	if _, code := h.cli("submit", "-m", m.UID(), "-r", "local.localhost", "-c", "1", "-t", "5m", "true"); code != 1 {
+		t.Errorf("a submit exits with %d", code)
+	}
+	if _, err := h.client().CreateManager(t.Context(), client.ManagerOptions{}); pilot.CodeOf(err) != pilot.Unavailable {
+		t.Errorf("a new manager is answered by %v", err)
+	}
+	h.eventually("its readiness to say so", func() bool {
+		code, body := look(t, "http://"+at+"/readyz")
+		return code == http.StatusServiceUnavailable && strings.Contains(body, "the store is full: ")
+	})
+	if code, body := look(t, "http://"+at+"/healthz"); code != http.StatusOK {
+		t.Errorf("for a full store it is not healthy: %s", body)
+	}
+	if _, body := look(t, "http://"+at+"/metrics"); !strings.Contains(body, `flightlog_store_reserve_bytes{limit="disk"} 4.194304e+06`) ||
+		!strings.Contains(body, `flightlog_store_room_bytes{limit="disk"} `) {
+		t.Errorf("its metrics do not say so:\n%s", body)
+	}
+	if err := os.WriteFile(ended, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cancel(t, ps[1])
+	reach(t, ps[0], pilot.Done)
+	canceled(t, ps[1])
+
+	empty()
+	h.eventually("it to be ready", func() bool { code, _ := look(t, "http://"+at+"/readyz"); return code == http.StatusOK })
+	reach(t, submit(t, m, shell("exit 0"))[0], pilot.Done)
+
+	crowd := make([]pilot.Description, 20)
+	for i := range crowd {
+		crowd[i] = shell("while [ ! -e " + ended + "2 ]; do sleep 0.05; done")
+	}
+	many := submit(t, m, crowd...)
+	for _, p := range many {
+		reach(t, p, pilot.Active)
+	}
+	empty = bustest.Fill(t, disk, 0)
+	if err := os.WriteFile(ended+"2", nil, 0o600); err != nil { // their ends are more than the last block of a file has room for
+		t.Fatal(err)
+	}
+	said := func(what string) func() bool {
+		return func() bool {
+			log, err := os.ReadFile(filepath.Join(h.dir, "flightlog.log"))
+			return err == nil && strings.Contains(string(log), what)
+		}
+	}
+	h.eventually("a write that fails", said("the store cannot be written"))
+	empty()
+	h.eventually("it to write again", said("the store can be written again"))
+	reach(t, submit(t, m, shell("exit 0"))[0], pilot.Done)
+	for _, p := range many {
+		reach(t, p, pilot.Done)
+	}
+	h.eventually("it to be ready", func() bool { code, _ := look(t, "http://"+at+"/readyz"); return code == http.StatusOK })
+}
+
+// eventually waits until something is so.
+func (h *house) eventually(what string, so func() bool) {
+	h.t.Helper()
+	for over := time.Now().Add(time.Minute); !so(); time.Sleep(100 * time.Millisecond) { // between two looks
+		if time.Now().After(over) {
+			h.t.Fatalf("waited in vain for %s; the last words:\n%s", what, h.tail(filepath.Join(h.dir, "flightlog.log")))
+		}
 	}
 }

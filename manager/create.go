@@ -87,6 +87,9 @@ func (m *Manager) create(ctx context.Context, r *api.CreateRequest, c Call, plan
 		if err != nil || len(es) == 0 {
 			return 0, err
 		}
+		if err := m.admit(); err != nil {
+			return 0, err
+		}
 		seq, err := m.append(ctx, es...)
 		if err == nil {
 			m.logger.Info("created", zap.String("uid", r.UID), zap.String("session", r.Session), zap.Uint64("seq", seq))

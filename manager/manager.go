@@ -46,6 +46,7 @@ type Config struct {
 	Log       Log
 	Leases    Leases              // nil: it is not said whether launchers live
 	Resources *resource.Catalogue // the layers below what is put at run time
+	Admit     func() error        // why nothing new may begin now; nil, or what gives nil: it may. Must not block
 	Name      string              // acts where no user does: finishing what another replica began; "manager"
 	Logger    *zap.Logger         // nil: silent
 }
@@ -57,6 +58,7 @@ type Manager struct {
 	resources *resource.Catalogue
 	name      string
 	logger    *zap.Logger
+	admit     func() error
 
 	asks  chan func(*world)
 	ready chan struct{} // closed once caught up
@@ -100,7 +102,7 @@ func New(c Config) (*Manager, error) {
 		return nil, pilot.Errorf(pilot.Internal, "a manager needs a log and a catalogue of resources")
 	}
 	m := &Manager{
-		log: c.Log, leases: c.Leases, resources: c.Resources, name: c.Name, logger: c.Logger,
+		log: c.Log, leases: c.Leases, resources: c.Resources, name: c.Name, logger: c.Logger, admit: c.Admit,
 		asks:  make(chan func(*world), 64), // spares callers a switch while the owner folds
 		ready: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
@@ -109,6 +111,9 @@ func New(c Config) (*Manager, error) {
 	}
 	if m.logger == nil {
 		m.logger = zap.NewNop()
+	}
+	if m.admit == nil {
+		m.admit = func() error { return nil }
 	}
 	return m, nil
 }

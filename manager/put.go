@@ -157,6 +157,9 @@ func (m *Manager) register(ctx context.Context, r *registration, c Call, judge f
 		if err != nil || len(es) == 0 {
 			return answer, err
 		}
+		if err := m.admits(es); err != nil {
+			return api.PutResourceAnswer{}, err
+		}
 		answer.Seq, err = m.append(ctx, es...)
 		if err == nil {
 			m.logger.Info("resources changed", zap.Strings("labels", labels), zap.Uint64("seq", answer.Seq))
@@ -169,6 +172,14 @@ func (m *Manager) register(ctx context.Context, r *registration, c Call, judge f
 			return api.PutResourceAnswer{}, err
 		}
 	}
+}
+
+// admits says whether configurations may be put now; what takes them away always may.
+func (m *Manager) admits(es []*events.Event) error {
+	if !slices.ContainsFunc(es, func(e *events.Event) bool { return e.Kind != events.Deleted }) {
+		return nil
+	}
+	return m.admit()
 }
 
 // registered finds what an earlier request with the same key has written, also

@@ -81,6 +81,9 @@ func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.Pilot
 	if before.pilots != nil {
 		return answerSubmitted(before.pilots, before.seq), nil, nil
 	}
+	if err := m.admit(); err != nil {
+		return a, nil, err
+	}
 	es = o.events(c.who(), before.torn)
 	seq, err := m.append(ctx, es...)
 	if err != nil {

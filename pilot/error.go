@@ -53,6 +53,7 @@ type Error struct {
 	Message string // for people; may be empty when Err says it all
 	Faults  []Fault
 	Err     error // the cause; may be nil
+	Lasting bool  // of Unavailable: it does not pass by itself soon, somebody must do something. Crosses the wire.
 }
 
 // Errorf makes an error of that code; %w is kept as its cause.
@@ -98,6 +99,12 @@ func CodeOf(err error) Code {
 		return e.Code
 	}
 	return Internal
+}
+
+// Lasting says of the first Error in the chain that it does not pass by itself soon.
+func Lasting(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Lasting
 }
 
 // FaultsOf gives the faults of the first Error in the chain.

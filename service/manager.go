@@ -4,6 +4,7 @@ package service
 
 import (
 	"context"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service/build"
 	"github.com/flightlog/flightlog/service/ops"
+	"github.com/flightlog/flightlog/service/room"
 )
 
 // ManagerOptions are the wishes for a replica; all may be left out.
@@ -23,19 +25,25 @@ type ManagerOptions struct {
 	Ready     func()              // called once requests are answered; may be nil
 	Panel     *ops.Panel          // shows how it does; nil: nothing does
 	Leaving   *Leaving            // is told what must end; may be nil
+	Reserve   room.Reserve        // kept of the store for what runs; nothing new begins below it
 }
 
 // Manager runs a replica of the manager over a connection until ctx ends; then
 // it answers what is under way and gives nil. Any other end is an error: the
 // caller may start anew. The log must exist.
 func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
-	log, m, err := o.open(ctx, conn)
+	defer o.Leaving.Holds("manager", nil)()
+	watch := room.New(conn, o.Reserve, o.Logger)
+	watch.Look(ctx)
+	log, m, err := o.open(ctx, conn, watch)
 	if err != nil {
 		return err
 	}
-	defer o.Leaving.Holds("manager", nil)()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to answer what is under way
-	part := o.Panel.Manager(m, conn, log)
+	part := o.Panel.Manager(m, conn, log, watch)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { _ = watch.Run(life) }) // it gives nil
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(life) }()
 	leave := func() {
@@ -71,7 +79,7 @@ func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
 	return err
 }
 
-func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn) (*bus.Log, *manager.Manager, error) {
+func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn, watch *room.Watch) (*bus.Log, *manager.Manager, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -85,7 +93,7 @@ func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn) (*bus.Log, *m
 		o.Version = build.Read().SemVer()
 	}
 	m, err := manager.New(manager.Config{
-		Log: o.Panel.Log(ops.PartManager, log), Leases: conn, Resources: o.Resources, Name: o.Name, Logger: o.Logger,
+		Log: o.Panel.Log(ops.PartManager, log), Leases: conn, Resources: o.Resources, Name: o.Name, Logger: o.Logger, Admit: watch.Admit,
 	})
 	return log, m, err
 }

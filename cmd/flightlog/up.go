@@ -20,6 +20,7 @@ import (
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/config"
 	"github.com/flightlog/flightlog/service/ops"
+	"github.com/flightlog/flightlog/service/room"
 )
 
 // upFlags are what the command line of up says.
@@ -31,6 +32,7 @@ type upFlags struct {
 	config string
 	panel  ops.Config
 	page   service.PageFlags
+	keeps  room.Reserve
 	guard  guardFlags
 
 	resources []string
@@ -75,6 +77,7 @@ func (a *app) up() *cobra.Command {
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.panel.Flags(f)
 	u.page.Flags(f)
+	u.keeps.Flag(f)
 	u.guard.flags(f)
 	u.log.Flags(f)
 	config.Flag(f, &u.config)
@@ -120,7 +123,7 @@ func (a *app) serveUp(ctx context.Context, u upFlags, log *zap.Logger, l *servic
 	}
 	u.guard.guardPage(&page)
 	return a.runStore(ctx, &u, parts{
-		dir: dir, catalogue: known, resources: u.resources, agentDir: u.agentDir, log: log, panel: panel, page: page, leaving: l,
+		dir: dir, catalogue: known, resources: u.resources, agentDir: u.agentDir, log: log, panel: panel, page: page, leaving: l, keeps: u.keeps,
 	})
 }
 
@@ -214,6 +217,7 @@ type parts struct {
 	panel     *ops.Panel
 	page      service.PageOptions
 	leaving   *service.Leaving
+	keeps     room.Reserve
 }
 
 // parts runs the manager, the launcher and the live page until ctx ends or one
@@ -232,7 +236,7 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
 			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
-			Panel: p.panel, Leaving: p.leaving,
+			Panel: p.panel, Leaving: p.leaving, Reserve: p.keeps,
 		})
 	})
 	for _, label := range p.resources {

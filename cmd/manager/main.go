@@ -17,6 +17,7 @@ import (
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/config"
 	"github.com/flightlog/flightlog/service/ops"
+	"github.com/flightlog/flightlog/service/room"
 )
 
 // findBus is how long the bus is looked for before the command gives up.
@@ -34,6 +35,7 @@ type flags struct {
 	config string
 	panel  ops.Config
 	page   service.PageFlags
+	keeps  room.Reserve
 
 	radical bool
 }
@@ -56,6 +58,7 @@ func command() *cobra.Command {
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	f.panel.Flags(set)
 	f.page.Flags(set)
+	f.keeps.Flag(set)
 	f.log.Flags(set)
 	config.Flag(set, &f.config)
 	f.bus.Complete = owner.Complete(os.Getenv, nil)
@@ -115,7 +118,7 @@ func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leavin
 	all.Go(func() error {
 		return service.Manager(ctx, conn, service.ManagerOptions{
 			Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
-			Panel: panel, Leaving: l,
+			Panel: panel, Leaving: l, Reserve: f.keeps,
 		})
 	})
 	if live != nil {

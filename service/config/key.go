@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service/room"
 )
 
 // The programs that have a section each.
@@ -70,6 +71,7 @@ var keys = slices.Concat(
 		Key{Path: "ensure", Default: "true", Usage: "create the log if it is missing", check: boolean},
 		Key{Path: "replicas", Default: "0", Usage: "replicas of a new log; 0: 1", check: count},
 		Key{Path: "name", Usage: "name of this replica; the host's", check: text},
+		reserveKey,
 		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
 	)...),
 	of(Launcher,
@@ -95,12 +97,19 @@ var keys = slices.Concat(
 		Key{Path: "tls_cert", Usage: "file of the bus's certificate, needed beyond loopback", check: text},
 		Key{Path: "tls_key", Usage: "file of the bus's key", check: text},
 		Key{Path: "tls_ca", Usage: "file of certificates that agents check the bus against", check: text},
+		reserveKey,
 		Key{Path: "sync", Default: "always", Usage: "always, or how long until all is on disk", check: always},
 		Key{Path: "resource", Default: "local.localhost", Usage: "resource to launch pilots of; several in a list", check: text},
 		Key{Path: "agent_dir", Usage: "directory in which agents are kept for jobs; $HOME/.cache/flightlog", check: text},
 		Key{Path: "radical_configs", Default: "false", Usage: "read resources of ~/.radical/pilot/configs too", check: boolean},
 	)...),
 )
+
+// reserveKey is the room that managers keep in the store.
+var reserveKey = Key{
+	Path: "reserve", Default: room.Auto, check: reserve,
+	Usage: "room of the store kept for what runs: a share (10%), an amount (512MiB), auto: 5%, 4MiB to 1GiB",
+}
 
 // page are the keys of the live page, which managers serve.
 var page = []Key{
@@ -141,6 +150,11 @@ func text(s string) error {
 		return pilot.Errorf(pilot.Invalid, "must be one line")
 	}
 	return nil
+}
+
+func reserve(s string) error {
+	_, err := room.ParseReserve(s)
+	return err
 }
 
 func boolean(s string) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/flightlog/flightlog/manager"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
+	"github.com/flightlog/flightlog/service/room"
 )
 
 // collector asks the parts how they stand when somebody scrapes. What a part
@@ -31,13 +32,16 @@ var (
 	descOddities = desc("flightlog_log_oddities_total", "Messages read that moved nothing and should not have been there, by kind.", "kind")
 	descTorn     = desc("flightlog_torn_lists", "Lists of pilots of which the log has only a part, and which are ignored for that.")
 	descTornOf   = desc("flightlog_torn_list_pilots", "Pilots of torn lists: submits in the log that are ignored.")
+	descSize     = desc("flightlog_store_size_bytes", "Bytes that the store may have, by what limits it.", "limit")
+	descRoom     = desc("flightlog_store_room_bytes", "Bytes of them that are left.", "limit")
+	descReserve  = desc("flightlog_store_reserve_bytes", "Bytes of them that are kept for what runs: with less room, nothing new begins.", "limit")
 	descWaiting  = desc("flightlog_waited_pilots", "Pilots that requests wait for, each counted once for each request.")
 	descPollAge  = desc("flightlog_poll_age_seconds", "Age of the oldest answer about a job that this launcher looks after.", "resource", "system")
 	descHeld     = desc("flightlog_launcher_held_commands", "Submit commands that this launcher has off the queue.", "resource")
 	descFollowed = desc("flightlog_launcher_followed_pilots", "Pilots of its resource that this launcher follows.", "resource")
 	descEffects  = desc("flightlog_launcher_effects", "What this launcher does about pilots, running and waiting for a slot.", "resource", "state")
 	allCollected = []*prometheus.Desc{
-		descReady, descConnected, descLag, descPilots, descDegraded, descOddities, descTorn, descTornOf, descWaiting, descPollAge,
+		descReady, descConnected, descLag, descPilots, descDegraded, descOddities, descTorn, descTornOf, descSize, descRoom, descReserve, descWaiting, descPollAge,
 		descHeld, descFollowed, descEffects,
 	}
 )
@@ -67,6 +71,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, t := range c.panel.all() {
 		s.gauge(descConnected, number(t.conn.Connected()), t.name.Part, t.name.Resource)
 		if t.manager != nil {
+			s.store(t.room.Limits())
 			if census, err := t.manager.Census(ctx); err == nil {
 				s.manager(&census)
 				s.lag(ctx, t, census.Applied)
@@ -98,6 +103,14 @@ func (s scrape) lag(ctx context.Context, t *Part, applied uint64) {
 	}
 	if end, err := t.log.End(ctx, t.span); err == nil {
 		s.gauge(descLag, float64(max(end, applied)-applied), t.name.Part, t.name.Resource)
+	}
+}
+
+func (s scrape) store(limits []room.Kept) {
+	for _, k := range limits {
+		s.gauge(descSize, float64(k.Size), k.What)
+		s.gauge(descRoom, float64(k.Left), k.What)
+		s.gauge(descReserve, float64(k.Kept), k.What)
 	}
 }
 

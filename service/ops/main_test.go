@@ -55,7 +55,7 @@ type part struct {
 func open(t *testing.T, cfg ops.Config) *station {
 	t.Helper()
 	s := &station{t: t, server: bustest.NewRestartable(t)}
-	if err := bustest.Connect(t, s.server.Server()).Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	if err := bustest.Connect(t, s.server.Server()).Ensure(t.Context(), bus.StreamConfig{MaxBytes: 64 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, leave := context.WithCancel(context.Background())

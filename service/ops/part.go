@@ -11,6 +11,7 @@ import (
 	"github.com/flightlog/flightlog/launcher"
 	"github.com/flightlog/flightlog/manager"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service/room"
 )
 
 // Part is one part of the process, as the panel sees it.
@@ -23,11 +24,12 @@ type Part struct {
 
 	manager  *manager.Manager // exactly one of the two is there
 	launcher *launcher.Launcher
+	room     *room.Watch // of the manager's store; may be nil
 }
 
 // Manager shows a replica from now on. It is ready after Serves.
-func (p *Panel) Manager(m *manager.Manager, conn *bus.Conn, log *bus.Log) *Part {
-	return p.add(&Part{name: Name{Part: PartManager}, manager: m, conn: conn, log: log})
+func (p *Panel) Manager(m *manager.Manager, conn *bus.Conn, log *bus.Log, store *room.Watch) *Part {
+	return p.add(&Part{name: Name{Part: PartManager}, manager: m, conn: conn, log: log, room: store})
 }
 
 // Launcher shows a launcher of a resource from now on. It is ready after Serves.
@@ -122,6 +124,9 @@ func (t *Part) ready(ctx context.Context) error {
 		return fmt.Errorf("it catches up with the log: folded up to %d of %d", at.applied, end)
 	case !t.serves.Load():
 		return pilot.Errorf(pilot.Unavailable, "it does not serve yet")
+	}
+	if err := t.room.Ready(); err != nil {
+		return err
 	}
 	return t.reach(ctx, at.applied, end)
 }

@@ -1,0 +1,106 @@
+package room_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/service/room"
+)
+
+const (
+	mib = 1 << 20
+	gib = 1 << 30
+)
+
+func TestReserves(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text       string
+		size, kept int64
+	}{
+		{"auto", 24 * mib, 4 * mib}, // a small tmpfs
+		{"", 8 * mib, 2 * mib},      // a quarter at most
+		{"auto", 2000 * mib, 100 * mib},
+		{"auto", 1000 * gib, gib},
+		{"10%", 1000 * mib, 100 * mib},
+		{"512MiB", 10 * gib, 512 * mib},
+		{"512MiB", gib, 256 * mib},
+		{"0", gib, 0},
+		{"0%", gib, 0},
+		{"auto", 0, 0},
+	} {
+		r, err := room.ParseReserve(c.text)
+		if got := r.Of(c.size); err != nil || got < c.kept-100 || got > c.kept {
+			t.Errorf("%q of %d keeps %d, %v, want %d", c.text, c.size, got, err, c.kept)
+		}
+		again, err := room.ParseReserve(r.String())
+		if err != nil || again != r {
+			t.Errorf("%q is said to be %q, which is %v, %v", c.text, r, again, err)
+		}
+	}
+	for _, text := range []string{"much", "-1", "26%", "1.5%", "%", "-4MiB", "4 apples", "99999999999TiB"} {
+		if r, err := room.ParseReserve(text); pilot.CodeOf(err) != pilot.Invalid {
+			t.Errorf("%q is %v, %v", text, r, err)
+		}
+	}
+}
+
+// store is where a log is, as a test has it.
+type store struct {
+	limits  []bus.Limit
+	err     error
+	refused error
+}
+
+func (s *store) Limits(context.Context) ([]bus.Limit, error) { return s.limits, s.err }
+func (s *store) Refused() error                              { return s.refused }
+
+func TestNothingBeginsBelowTheReserve(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	w := room.New(s, room.Reserve{}, nil)
+	away := errors.New("the bus is away")
+	full := pilot.Errorf(pilot.Unavailable, "it took nothing")
+	for _, c := range []struct {
+		name   string
+		limits []bus.Limit
+		err    error
+		admits bool
+	}{
+		{"nothing is known", nil, nil, true},
+		{"room", []bus.Limit{{What: bus.LimitDisk, Size: 24 * mib, Left: 4 * mib}}, nil, true},
+		{"none", []bus.Limit{{What: bus.LimitDisk, Size: 24 * mib, Left: 4*mib - 1}}, nil, false},
+		{"not known now", nil, away, false},
+		{"room again", []bus.Limit{{What: bus.LimitDisk, Size: 24 * mib, Left: 5 * mib}}, nil, true},
+		{"one of two", []bus.Limit{{What: bus.LimitDisk, Size: gib, Left: gib}, {What: bus.LimitStream, Size: 100 * mib, Left: mib}}, nil, false},
+		{"one of two is not known now", []bus.Limit{{What: bus.LimitDisk, Size: gib, Left: gib}}, away, false},
+	} {
+		s.limits, s.err = c.limits, c.err
+		w.Look(t.Context())
+		err := w.Admit()
+		if (err == nil) != c.admits || (w.Ready() == nil) != c.admits {
+			t.Errorf("%s: %v, ready %v", c.name, err, w.Ready())
+		}
+		if err != nil && (pilot.CodeOf(err) != pilot.Unavailable || !pilot.Lasting(err)) {
+			t.Errorf("%s: %v does not last", c.name, err)
+		}
+	}
+	s.limits, s.err, s.refused = []bus.Limit{{What: bus.LimitDisk, Size: gib, Left: gib}}, nil, full
+	w.Look(t.Context())
+	if w.Admit() != nil || !errors.Is(w.Ready(), full) {
+		t.Errorf("what the log refused: %v, %v", w.Admit(), w.Ready())
+	}
+	s.limits = []bus.Limit{{What: bus.LimitDisk, Size: 24 * mib, Left: mib + mib/2}}
+	w.Look(t.Context())
+	if text := w.Admit().Error(); !strings.HasPrefix(text, "the store is full: 1.5 MiB left, 4.0 MiB kept for what runs") {
+		t.Errorf("it says %q", text)
+	}
+	var none *room.Watch
+	if none.Admit() != nil || none.Ready() != nil || none.Limits() != nil {
+		t.Error("without a watch nothing begins")
+	}
+}

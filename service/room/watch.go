@@ -1,0 +1,139 @@
+package room
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Source is where a log is.
+type Source interface {
+	// Limits are what keeps the log from growing; beside an error, those that are known.
+	Limits(ctx context.Context) ([]bus.Limit, error)
+	// Refused is why the log took nothing of late; nil: it did, or nobody wrote.
+	Refused() error
+}
+
+// Kept is a limit with what is kept of it for what runs.
+type Kept struct {
+	bus.Limit
+	Kept int64 // bytes
+}
+
+// short says whether less is left than is kept.
+func (k Kept) short() bool { return k.Left < k.Kept }
+
+// Watch knows how much room there is. All methods may be called at the same time; a nil
+// one knows nothing, and lets everything begin.
+type Watch struct {
+	source  Source
+	reserve Reserve
+	log     *zap.Logger
+	seen    atomic.Pointer[[]Kept] // sorted by what
+}
+
+const (
+	lookEvery = time.Second
+	lookTime  = 3 * time.Second
+)
+
+// New makes a watch; Run brings it to life.
+func New(source Source, reserve Reserve, log *zap.Logger) *Watch {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &Watch{source: source, reserve: reserve, log: log}
+}
+
+// Run looks every second until ctx ends, and gives nil.
+func (w *Watch) Run(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	full := false
+	for {
+		w.Look(ctx)
+		switch err := w.Admit(); {
+		case err != nil && !full:
+			w.log.Warn("nothing new begins", zap.Error(err))
+		case err == nil && full:
+			w.log.Info("there is room in the store again")
+		}
+		full = w.Admit() != nil
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Look looks now. What cannot be asked is as it was.
+func (w *Watch) Look(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, lookTime)
+	defer stop()
+	limits, err := w.source.Limits(ctx)
+	var all []Kept
+	for _, l := range limits {
+		all = append(all, Kept{l, w.reserve.Of(l.Size)})
+	}
+	if err != nil {
+		for _, old := range w.Limits() {
+			if !slices.ContainsFunc(all, func(k Kept) bool { return k.What == old.What }) {
+				all = append(all, old)
+			}
+		}
+	}
+	w.seen.Store(&all)
+}
+
+// Limits are those that were seen last.
+func (w *Watch) Limits() []Kept {
+	if w == nil || w.seen.Load() == nil {
+		return nil
+	}
+	return *w.seen.Load()
+}
+
+// Admit says whether something new may begin. Code unavailable: the store is full.
+func (w *Watch) Admit() error {
+	for _, k := range w.Limits() {
+		if k.short() {
+			return &pilot.Error{
+				Code: pilot.Unavailable, Lasting: true,
+				Message: fmt.Sprintf("the store is full: %s left, %s kept for what runs (%s)", size(k.Left), size(k.Kept), k.What),
+			}
+		}
+	}
+	return nil
+}
+
+// Ready says whether the log takes what is written; why not otherwise.
+func (w *Watch) Ready() error {
+	if w == nil {
+		return nil
+	}
+	if err := w.Admit(); err != nil {
+		return err
+	}
+	return w.source.Refused()
+}
+
+// size is an amount for people.
+func size(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	x, unit := float64(max(n, 0)), 0
+	for x >= 1024 && unit < len(units)-1 {
+		x, unit = x/1024, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", x, units[unit])
+}

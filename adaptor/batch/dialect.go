@@ -55,6 +55,10 @@ type Dialect struct {
 	// has ended.
 	Certain bool
 
+	// Look lists the jobs of the machine that it runs on, as List does, and says before them
+	// which machine that is, for readLook; nil: a job may be seen from any.
+	Look []string
+
 	// Cancel gives the commands that end jobs. Gentle: the script's shell is to
 	// get a TERM, and nothing else, of the jobs that run.
 	Cancel func(jobs []Record, gentle bool) []runner.Command

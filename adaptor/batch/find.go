@@ -15,8 +15,8 @@ import (
 
 // bootMark is what a script says when it begins.
 type bootMark struct {
+	machine
 	Job   string    `json:"job"`
-	Host  string    `json:"host"`
 	Token string    `json:"token"`
 	At    time.Time `json:"at"`
 }

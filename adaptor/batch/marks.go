@@ -14,6 +14,7 @@ import (
 type marks struct {
 	known   bool           // the answer to its submit is there
 	begun   bool           // its script has begun
+	machine machine        // there
 	started *agent.Started // its agent has; nil: not
 	exit    *api.Outcome   // nil: no word, or not yet
 	stdout  string
@@ -63,6 +64,10 @@ func marksOf(files [][]byte) marks {
 	var started agent.Started
 	if json.Unmarshal(files[1], &started) == nil && started.Instance != "" {
 		m.started = &started
+	}
+	var boot bootMark
+	if json.Unmarshal(files[2], &boot) == nil {
+		m.machine = boot.machine
 	}
 	m.stdout, m.stderr = tail(files[6], files[4]), tail(files[7], files[5])
 	return m

@@ -25,7 +25,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Tim
 	if err != nil {
 		return nil, err
 	}
-	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), doubt: make([]bool, len(jobs)), at: listing.At}
+	p := poll{System: s, jobs: jobs, records: make([]*Record, len(jobs)), doubt: make([]bool, len(jobs)), apart: make([]string, len(jobs)), at: listing.At}
 	shown := indexed(listing.Jobs)
 	for i := range jobs {
 		p.records[i] = s.shownAs(shown, listing.Jobs, &jobs[i])
@@ -36,6 +36,7 @@ func (s *System) Poll(ctx context.Context, jobs []adaptor.Handle, after time.Tim
 	if err != nil {
 		return nil, err
 	}
+	p.look(ctx, marks)
 	out := make([]adaptor.Status, len(jobs))
 	for i := range jobs {
 		out[i] = p.status(i, &marks[i])
@@ -51,6 +52,7 @@ type poll struct {
 	jobs    []adaptor.Handle
 	records []*Record // by job; nil: not shown
 	doubt   []bool    // by job: its id is shown, under a name that says nothing
+	apart   []string  // by job: why it cannot be seen whether it lives; empty: it can
 	at      time.Time
 }
 
@@ -139,13 +141,16 @@ func (p *poll) status(i int, m *marks) adaptor.Status {
 	if p.doubt[i] {
 		st = adaptor.Status{Phase: adaptor.Unknown, Native: "listed under another name"}
 	}
+	if p.apart[i] != "" {
+		st = unseen(h, p.apart[i])
+	}
 	if h.Mute && m.started != nil {
 		st.Begun = &adaptor.Begun{Instance: m.started.Instance, At: m.started.At}
 		if r != nil && r.Nodes != "" {
 			st.Begun.Nodes = []string{r.Nodes}
 		}
 	}
-	if r == nil && !p.doubt[i] && (p.Dialect.Certain && (m.begun || m.known) || p.forced(h)) {
+	if r == nil && !p.doubt[i] && p.apart[i] == "" && (p.Dialect.Certain && (m.begun || m.known) || p.forced(h)) {
 		r = &Record{Native: "gone", Cause: p.gone(h)}
 		st.Phase, st.Native = adaptor.Ended, r.Native
 	}

@@ -27,6 +27,7 @@ var Process = Dialect{
 	),
 	List:    func() Query { return Query{Argv: shell(listProcesses), Read: readProcesses} },
 	Certain: true,
+	Look:    shell(lookProcesses),
 	Cancel: func(jobs []Record, gentle bool) []runner.Command {
 		signal := "KILL"
 		if gentle {

@@ -48,8 +48,10 @@ fl_step() {
 fl_host=$(uname -n | tr -cd 'A-Za-z0-9._-')
 fl_job=$(printf '%s' "${JOB_ID:-}" | tr -cd 'A-Za-z0-9._@:[]-')
 fl_boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+fl_space=$(readlink /proc/self/ns/pid 2>/dev/null | tr -cd 0-9)
+fl_machine=$(cksum </etc/machine-id 2>/dev/null | tr ' ' -)
 fl_start=$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 20)
-fl_mark bootstrap "{\"pid\":$$,\"start\":${fl_start:-0},\"boot\":\"$fl_boot\",\"host\":\"$fl_host\",\"job\":\"$fl_job\",\"token\":\"mgr-01.pilot-01.1\",\"at\":\"$(fl_now)\"}"
+fl_mark bootstrap "{\"pid\":$$,\"start\":${fl_start:-0},\"boot\":\"$fl_boot\",\"space\":\"$fl_space\",\"machine\":\"$fl_machine\",\"host\":\"$fl_host\",\"job\":\"$fl_job\",\"token\":\"mgr-01.pilot-01.1\",\"at\":\"$(fl_now)\"}"
 case $? in
 0) ;;
 1) echo 'another job has this attempt' >&2; exit 75 ;;

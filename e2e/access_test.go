@@ -3,7 +3,9 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -207,12 +209,20 @@ func TestE2EUpWithUsers(t *testing.T) {
 	if _, code := g.cli("auth", "init", "--dir", g.auth); code != 0 {
 		t.Fatal("auth init failed")
 	}
-	g.process("flightlog", "up", "--store", filepath.Join(g.dir, "store"), "--listen", g.listen, "--auth", filepath.Join(g.auth, "auth.conf"))
+	page := g.upWithPage("--auth", filepath.Join(g.auth, "auth.conf"))
 	m := g.manager(g.as("client"))
 	p := submit(t, m, shell("true"))[0]
 	reach(t, p, pilot.Done)
 	if _, err := bus.Connect(t.Context(), bus.Config{URL: "nats://" + g.listen}); pilot.CodeOf(err) != pilot.Denied {
 		t.Errorf("a stranger: %v", err)
+	}
+	if code, body := look(t, page+"/api/marks"); code != http.StatusOK {
+		t.Errorf("its owner asks the page: %d %s", code, body)
+	}
+	if curl, err := exec.LookPath("curl"); err == nil && os.Geteuid() == 0 {
+		if code, _, _ := g.runAs(nobody(t), nil, curl, "-s", "-o", "/dev/null", "-w", "%{http_code}", page+"/api/marks"); code != "403" {
+			t.Errorf("another user asks the page: %s", code)
+		}
 	}
 }
 

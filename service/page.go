@@ -20,7 +20,8 @@ import (
 // PageOptions are the wishes for the live page.
 type PageOptions struct {
 	Panel     *ops.Panel  // whose server it is served by
-	Token     string      // what visitors must know; empty: nothing, on loopback
+	Token     string      // what visitors must know; empty: nothing, on loopback, where they must be of our user
+	Open      bool        // without a Token, any user of this machine may look and cancel
 	TokenFile string      // that holds Token; empty: none does
 	Run       string      // of this start, if links sign in visitors, who must be of our user (web.Config)
 	Hosts     []string    // names it is asked for by, beside addresses and localhost
@@ -65,7 +66,7 @@ func OpenPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
 	cfg := web.Config{
 		Log: source, Service: source, Token: o.Token, Run: o.Run, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
 	}
-	if o.Run != "" {
+	if o.Run != "" || o.Token == "" && !o.Open {
 		cfg.Own = owner.Own
 	}
 	page, err := web.New(cfg)

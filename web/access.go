@@ -90,6 +90,11 @@ func (h *Handler) hosted(host string) bool {
 func (h *Handler) known(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, visiting := h.session(r)
+		if h.cfg.Token == "" && !h.own(r) {
+			h.cfg.Logger.Warn("request of another user refused", zap.String("from", r.RemoteAddr))
+			refuse(w, http.StatusForbidden, "without a token only who runs this service sees its page; for others it needs --http-token-file")
+			return
+		}
 		if h.cfg.Token != "" && !visiting && !h.bearer(r) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="flightlog"`)
 			refuse(w, http.StatusUnauthorized, "a token is needed")
@@ -159,7 +164,7 @@ func (h *Handler) session(r *http.Request) (time.Time, bool) {
 	return time.Unix(until, 0), true
 }
 
-// own says whether who asks may have a session.
+// own says whether who asks may have a session, or look where no token is needed.
 func (h *Handler) own(r *http.Request) bool {
 	if h.cfg.Own == nil {
 		return true

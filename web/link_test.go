@@ -157,6 +157,30 @@ func TestLinksThatSignNobodyIn(t *testing.T) {
 	}
 }
 
+// TestWithoutATokenOnlyItsOwnerLooks: others of the machine see nothing and cancel nothing.
+func TestWithoutATokenOnlyItsOwnerLooks(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.put("a", pilot.Active, nil)
+	var own atomic.Bool
+	server := serve(t, l, web.Config{Own: func(netip.AddrPort, netip.AddrPort) bool { return own.Load() }})
+	for mine, want := range map[bool]int{false: http.StatusForbidden, true: http.StatusOK} {
+		own.Store(mine)
+		for _, path := range []string{"/api/marks", "/api/pilots/m/a", "/api/pilots/m/a/script", "/api/pilots/m/a/output"} {
+			if resp, body := ask(t, http.MethodGet, server.URL+path, "", nil); resp.StatusCode != want {
+				t.Errorf("%s, asked by our user %v: %s %s", path, mine, resp.Status, body)
+			}
+		}
+		resp, _ := ask(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", "{}", func(r *http.Request) {
+			r.Header.Set("X-Flightlog", "1")
+			r.Header.Set("Origin", server.URL)
+		})
+		if refused := resp.StatusCode == http.StatusForbidden; refused == mine {
+			t.Errorf("cancel, asked by our user %v: %s", mine, resp.Status)
+		}
+	}
+}
+
 // TestASessionIsOfOneUser: a browser of another user gets none, by no token, and what it
 // took of another browser's is worth nothing.
 func TestASessionIsOfOneUser(t *testing.T) {

@@ -52,8 +52,9 @@ type Config struct {
 	// in. Those that Link made for another one are worthless.
 	Run string
 	// Own says of the two ends of a connection whether who asks is of our own user: then
-	// only, he may sign in, and his session counts. Browsers send a session's cookie to
-	// all ports of a host, and others may listen there. nil: anybody who knows the token.
+	// only, he may sign in, and his session counts, or without Token, he may look. Browsers
+	// send a session's cookie to all ports of a host, and others may listen there. nil:
+	// anybody who knows the token, or who comes.
 	Own func(from, to netip.AddrPort) bool
 	// Hosts are the names that requests may be addressed to, beside addresses
 	// and localhost. Any other is refused: a page of somebody else's may have

@@ -49,6 +49,7 @@ func (g *guardFlags) owner() string {
 // guardPage has visitors of the page of this machine say a token, where nobody says who
 // else may come. Elsewhere than on loopback there is a page only if somebody does.
 func (g *guardFlags) guardPage(page *service.PageOptions) {
+	page.Open = g.open
 	if g.keys == nil || g.open || page.Token != "" || page.URL() == "" {
 		return
 	}

@@ -125,14 +125,15 @@ func (d ResourceDir) read() (resource.Layer, []resource.Fault, error) {
 }
 
 // Known declares the systems of this machine's files and gives the catalogue of
-// its resources; what is odd about those, and what is wrong, is logged.
-func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource.Catalogue, error) {
+// its resources; what is odd about those, and what is wrong, is logged. The faults are
+// to be told for as long as the process lives.
+func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource.Catalogue, []resource.Fault, error) {
 	if err := DeclareSystems(SystemDirs(getenv)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	known, found, err := Resources(ResourceDirs(getenv, radical))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, n := range found.Notices {
 		log.Warn("odd resource", zap.String("notice", n))
@@ -141,7 +142,7 @@ func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource
 		log.Error("file of resources is wrong: pilots for what that is about are refused",
 			zap.String("file", f.File), zap.Int("line", f.Line), zap.String("key", f.Key), zap.String("fault", f.Reason))
 	}
-	return known, nil
+	return known, found.Faults, nil
 }
 
 // PolicyOf gives what the files of this machine let pilots of a resource do. Of

@@ -98,10 +98,11 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 
 // serveUp runs everything until ctx ends.
 func (a *app) serveUp(ctx context.Context, u upFlags, log *zap.Logger, l *service.Leaving) error {
-	known, err := service.Known(a.getenv, u.radical, log)
+	known, faults, err := service.Known(a.getenv, u.radical, log)
 	if err != nil {
 		return err
 	}
+	u.panel.Faults = faults
 	dir, err := filepath.Abs(or(u.store, service.StateDir(a.getenv)))
 	if err != nil {
 		return err

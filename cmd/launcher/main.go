@@ -84,10 +84,11 @@ func (f *flags) run(c *cobra.Command) error {
 
 // serve launches until ctx ends.
 func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leaving) error {
-	known, err := service.Known(os.Getenv, f.radical, logger)
+	known, faults, err := service.Known(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
+	f.panel.Faults = faults
 	if f.opts.Policy, err = service.PolicyOf(known, f.opts.Resource); err != nil {
 		return err
 	}

@@ -84,10 +84,11 @@ func (f *flags) run(c *cobra.Command) error {
 
 // serve answers until ctx ends.
 func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leaving) error {
-	known, err := service.Known(os.Getenv, f.radical, logger)
+	known, faults, err := service.Known(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
+	f.panel.Faults = faults
 	panel, err := f.openPanel(ctx, logger)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/resource"
 )
 
 // report is the answer of /healthz and /readyz.
@@ -15,6 +17,9 @@ type report struct {
 	Status  string    `json:"status"` // ok, or why not in a word
 	Program string    `json:"program"`
 	Parts   []verdict `json:"parts,omitempty"`
+	// Faults are those of files of resources, which make nothing unready.
+	Faults  []resource.Fault `json:"faults,omitempty"`
+	LeftOut int              `json:"faults_left_out,omitempty"`
 	at      time.Time
 }
 
@@ -38,8 +43,17 @@ type verdict struct {
 // once cost the log one question.
 const reportAge = 250 * time.Millisecond
 
+// maxFaults of files are told in a report; the log has all.
+const maxFaults = 50
+
+// report is one of parts with which all is well so far.
+func (p *Panel) report(parts []verdict) report {
+	told := min(len(p.faults), maxFaults)
+	return report{Status: statusOK, Program: p.program, Parts: parts, Faults: p.faults[:told], LeftOut: len(p.faults) - told}
+}
+
 func (p *Panel) healthz(w http.ResponseWriter, r *http.Request) {
-	answer := report{Status: statusOK, Program: p.program, Parts: ask(r.Context(), p.all(), (*Part).alive)}
+	answer := p.report(ask(r.Context(), p.all(), (*Part).alive))
 	p.say(w, answer.judged(statusStuck))
 }
 
@@ -56,7 +70,7 @@ func (p *Panel) readiness(ctx context.Context) report {
 		return last
 	}
 	parts := p.all()
-	answer := report{Status: statusOK, Program: p.program, Parts: ask(ctx, parts, (*Part).ready)}
+	answer := p.report(ask(ctx, parts, (*Part).ready))
 	for _, name := range p.wanted {
 		if !named(parts, name) {
 			answer.Parts = append(answer.Parts, verdict{Name: name.Part, Resource: name.Resource, Reason: "it has not started yet: the bus is being looked for"})

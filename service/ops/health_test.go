@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service/ops"
 )
 
@@ -46,6 +47,27 @@ func TestReadinessFollowsTheBusAndLivenessDoesNot(t *testing.T) {
 		t.Errorf("told to leave it is %+v", r)
 	}
 	alive("while it leaves")
+}
+
+// TestFaultsOfFilesAreToldAndMakeNothingUnready: as long as the process lives.
+func TestFaultsOfFilesAreToldAndMakeNothingUnready(t *testing.T) {
+	t.Parallel()
+	faults := make([]resource.Fault, 60)
+	for i := range faults {
+		faults[i] = resource.Fault{File: "isle.json", Line: i + 1, Key: "north.cores_per_node", Reason: "must be a whole number"}
+	}
+	s := open(t, ops.Config{Faults: faults})
+	s.start()
+	r := s.until(http.StatusOK)
+	code, alive := s.say("/healthz")
+	for name, r := range map[string]report{"ready": r, "alive": alive} {
+		if r.Status != "ok" || len(r.Faults) != 50 || r.Faults[1] != faults[1] || r.LeftOut != 10 {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	if code != http.StatusOK {
+		t.Errorf("code %d", code)
+	}
 }
 
 func TestProfilesAreForThisMachineOnly(t *testing.T) {

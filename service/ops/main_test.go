@@ -14,6 +14,7 @@ import (
 	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 	"github.com/flightlog/flightlog/service/agents"
 	"github.com/flightlog/flightlog/service/ops"
@@ -177,6 +178,8 @@ type report struct {
 		Name, Reason string
 		OK           bool
 	}
+	Faults  []resource.Fault
+	LeftOut int `json:"faults_left_out"`
 }
 
 // say gives a report and its code.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service/build"
 )
 
@@ -24,6 +25,10 @@ type Config struct {
 	Listen  string      // host:port for HTTP; port 0: any free one; empty: no HTTP
 	PProf   bool        // serve /debug/pprof, to this machine only
 	Logger  *zap.Logger // nil: silent
+
+	// Faults are of files of resources, as read at the start: pilots for that are refused.
+	// Reports tell them; they make nothing unready.
+	Faults []resource.Fault
 
 	// Dropped is how many lines of the log were dropped since the process began; nil: none.
 	// It is called at each scrape, from any goroutine, and must not block.
@@ -52,6 +57,7 @@ func (cfg *Config) Flags(set *pflag.FlagSet) {
 type Panel struct {
 	program string
 	wanted  []Name
+	faults  []resource.Fault // of files of resources
 	logger  *zap.Logger
 	*metrics
 	tracing *tracing // nil: no traces
@@ -78,7 +84,7 @@ const (
 // none.
 func Open(ctx context.Context, cfg Config) (*Panel, error) {
 	p := &Panel{
-		program: cfg.Program, wanted: slices.Clone(cfg.Parts), logger: cfg.Logger,
+		program: cfg.Program, wanted: slices.Clone(cfg.Parts), faults: slices.Clone(cfg.Faults), logger: cfg.Logger,
 		metrics: newMetrics(build.Read(), cfg.Dropped), mux: http.NewServeMux(),
 	}
 	if p.logger == nil {

@@ -35,13 +35,15 @@ func TestE2EBatchSlurmTimeLimit(t *testing.T) {
 	d.Runtime = pilot.Runtime(time.Minute)
 	more := submit(t, h.m, d)[0]
 	less := submit(t, h.m, h.job("sleep 600"))[0]
-	changed := map[*client.Pilot]string{more: "3", less: "1"}
+	// SLURM warns 90 s before the end, and looks every 30 s: a poll has to come before.
+	changed := map[*client.Pilot]string{more: "3", less: "3"}
 	for p, limit := range changed {
 		h.run(nil, "scontrol", "update", "jobid="+h.seenRunning(p).Job.ID, "timelimit="+limit)
 	}
 	h.ends(less, pilot.Failed, pilot.RuntimeReached)
 	h.ends(more, pilot.Done, pilot.PayloadFinished)
-	for p, limit := range map[*client.Pilot]time.Duration{more: 3 * time.Minute, less: time.Minute} {
+	for _, p := range []*client.Pilot{more, less} {
+		const limit = 3 * time.Minute
 		got, err := p.Get(t.Context())
 		if err != nil || got.Deadline.Sub(*got.ActiveAt) != limit {
 			t.Errorf("the deadline is %v after its beginning at %v, %v; want %s", got.Deadline, got.ActiveAt, err, limit)

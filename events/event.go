@@ -113,7 +113,9 @@ type Owner struct {
 	ClosedAt  time.Time
 	ClosedBy  string // who closed it first, and, next, on whose behalf; as of events
 	ClosedFor string
-	Terminate bool // closing ends the pilots
+	Terminate bool   // closing ends the pilots
+	EndedBy   string // who asked for that, and, next, on whose behalf, where it was not who closed it first
+	EndedFor  string
 	Reason    string
 	Key       string // idempotency key of the request that made it
 }

@@ -113,7 +113,8 @@ func drawOwner(t *rapid.T) *events.Owner {
 		Labels:    drawMap(t, "labels"),
 		CreatedAt: drawTime(t, "created"), ClosedAt: drawTime(t, "closed"),
 		ClosedBy: drawText(t, "closed by"), ClosedFor: drawText(t, "closed for"),
-		Terminate: rapid.Bool().Draw(t, "terminate"), Reason: drawText(t, "reason"), Key: drawText(t, "key"),
+		Terminate: rapid.Bool().Draw(t, "terminate"),
+		EndedBy:   drawText(t, "ended by"), EndedFor: drawText(t, "ended for"), Reason: drawText(t, "reason"), Key: drawText(t, "key"),
 	}
 }
 

@@ -99,6 +99,9 @@ func samples() map[string]events.Event {
 		Class: events.Change, Kind: "canceling", OnBehalfOf: "ben@login", From: pilot.PendingActive, Status: &asked,
 	}
 	all["ses-closed-behalf"] = events.Event{Class: events.OfSession, Kind: events.Closed, OnBehalfOf: "ben@login", Owner: &closedFor}
+	endedFor := closedFor
+	endedFor.Terminate, endedFor.EndedBy, endedFor.EndedFor = true, "carl", "dora@login"
+	all["ses-closed-ended"] = events.Event{Class: events.OfSession, Kind: events.Closed, Owner: &endedFor}
 	all["evt-deadline"].Status.Limit = 2 * time.Hour
 	limited := *all["note-observed"].Remark
 	limited.Limit = time.Hour

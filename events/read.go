@@ -248,6 +248,10 @@ func (r *reader) owner(w *wireOwner) {
 			w.ClosedFor = r.text()
 		case "trm":
 			w.Terminate = r.boolean()
+		case "eby":
+			w.EndedBy = r.text()
+		case "efor":
+			w.EndedFor = r.text()
 		case "why":
 			w.Reason = r.text()
 		case "key":

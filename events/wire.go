@@ -205,6 +205,8 @@ type wireOwner struct {
 	ClosedBy  string            `msgpack:"cby,omitempty"`
 	ClosedFor string            `msgpack:"cfor,omitempty"`
 	Terminate bool              `msgpack:"trm,omitempty"`
+	EndedBy   string            `msgpack:"eby,omitempty"`
+	EndedFor  string            `msgpack:"efor,omitempty"`
 	Reason    string            `msgpack:"why,omitempty"`
 	Key       string            `msgpack:"key,omitempty"`
 }
@@ -215,7 +217,7 @@ func ownerToWire(o *Owner) *wireOwner {
 	}
 	return &wireOwner{
 		o.Session, string(o.State), o.Labels, millis(o.CreatedAt), millis(o.ClosedAt),
-		o.ClosedBy, o.ClosedFor, o.Terminate, o.Reason, o.Key,
+		o.ClosedBy, o.ClosedFor, o.Terminate, o.EndedBy, o.EndedFor, o.Reason, o.Key,
 	}
 }
 
@@ -225,7 +227,8 @@ func ownerFromWire(w *wireOwner) *Owner {
 	}
 	return &Owner{
 		Session: w.Session, State: OwnerState(w.State), Labels: w.Labels, CreatedAt: fromMillis(w.CreatedAt),
-		ClosedAt: fromMillis(w.ClosedAt), ClosedBy: w.ClosedBy, ClosedFor: w.ClosedFor, Terminate: w.Terminate, Reason: w.Reason, Key: w.Key,
+		ClosedAt: fromMillis(w.ClosedAt), ClosedBy: w.ClosedBy, ClosedFor: w.ClosedFor,
+		Terminate: w.Terminate, EndedBy: w.EndedBy, EndedFor: w.EndedFor, Reason: w.Reason, Key: w.Key,
 	}
 }
 

@@ -138,7 +138,9 @@ func closed(h *holding, t terms, at time.Time) (events.Owner, bool) {
 		return o, false
 	}
 	o.Terminate = t.terminate
-	if !again {
+	if again {
+		o.EndedBy, o.EndedFor = t.by.actor, t.by.onBehalfOf
+	} else {
 		o.ClosedBy, o.ClosedFor = t.by.actor, t.by.onBehalfOf
 	}
 	if t.reason != "" {

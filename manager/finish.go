@@ -104,9 +104,13 @@ type chore struct {
 	end bool // pilots or managers have yet to be told
 }
 
-// terms are those on which it was closed.
+// terms are those on which it was closed, and of whoever wanted the last of them.
 func (h *holding) terms() terms {
-	return terms{h.Terminate, h.Reason, who{h.ClosedBy, h.ClosedFor}}
+	by := who{h.EndedBy, h.EndedFor}
+	if by == (who{}) {
+		by = who{h.ClosedBy, h.ClosedFor}
+	}
+	return terms{h.Terminate, h.Reason, by}
 }
 
 // chores are what there is to do; what needs nothing any more is forgotten.

@@ -4,8 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/manager"
 	"github.com/flightlog/flightlog/pilot"
@@ -59,6 +62,40 @@ func TestWhoDidItIsKept(t *testing.T) {
 	}
 }
 
+// TestWhoEndsPilotsOfWhatAnotherClosedIsKept: another replica ends them, and names who
+// wanted that, not who had closed the manager before.
+func TestWhoEndsPilotsOfWhatAnotherClosedIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := bustest.NewMemory()
+		log.Faults.Refuse = func(e *events.Event) error { // ben's replica writes that they are to end, and no more
+			if e.Actor == "ben" && e.Owner == nil {
+				return pilot.Errorf(pilot.Invalid, "not by ben")
+			}
+			return nil
+		}
+		m := start(t.Context(), t, log)
+		defer m.stop()
+		of := newManager(t, m)
+		submit(t, m, of, job("p"))
+		if _, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of}, manager.Call{Actor: "anna"}); err != nil {
+			t.Fatal(err)
+		}
+		ben := manager.Call{Actor: "ben", OnBehalfOf: "team@login"}
+		_, _ = m.CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, ben) // refused, or beaten by the replica itself
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		got, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+		if err != nil || got.Pilots[0].Cancel == nil || got.Pilots[0].Cancel.By != "ben" || got.Pilots[0].Cancel.OnBehalfOf != "team@login" {
+			t.Errorf("the pilot: %+v, canceled %+v, %v", got.Pilots, got.Pilots[0].Cancel, err)
+		}
+		a, err := m.GetManager(t.Context(), api.OwnerRequest{UID: of}, user)
+		if err != nil || a.Manager.ClosedBy != "anna" {
+			t.Errorf("the manager: %+v, %v", a.Manager, err)
+		}
+	})
+}
+
 // TestWhoClosedItIsKept: he who did so first.
 func TestWhoClosedItIsKept(t *testing.T) {
 	t.Parallel()
@@ -77,7 +114,7 @@ func TestWhoClosedItIsKept(t *testing.T) {
 	want("its manager, whose pilots ben ends", a.Manager, err)
 	got, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
 	if err != nil || got.Pilots[0].Cancel.By != "ben" {
-		t.Errorf("the pilot: %+v, %v", got.Pilots, err)
+		t.Errorf("the pilot: %+v, canceled %+v, %v", got.Pilots, got.Pilots[0].Cancel, err)
 	}
 	listed, err := m.ListSessions(t.Context(), api.OwnersRequest{}, user)
 	want("the list", &listed.Sessions[0], err)

@@ -284,11 +284,11 @@ func TestE2EOpenIsSaidAloud(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer nc.Close()
-			ask(t, nc, "manager.create", `{"uid":"m"}`)
+			m := h.manager(h.client()) // waits until the service answers, which a plain client does not
+			ask(t, nc, "manager.create", `{"uid":"plain"}`)
 			if code, _ := look(t, page+"/api/marks"); code != http.StatusOK {
 				t.Errorf("the page: %d", code)
 			}
-			m := h.manager(h.client())
 			reach(t, submit(t, m, local("true"))[0], pilot.Done)
 		})
 	}

@@ -49,7 +49,7 @@ func (l *Launcher) start(t *track, s *sight, e effect) {
 		spec.Description, spec.Config = traced(s.Birth.Description, s.Trace), *t.config
 	}
 	if e.Act == launch {
-		spec.Secret = t.secret
+		spec.Secret, t.sentAt = t.secret, time.Now()
 	}
 	go func() {
 		// Not the context of Run: what is begun is finished when the process leaves.
@@ -210,6 +210,9 @@ func (l *Launcher) settleEffect(r result) {
 	t, way := r.track, r.effect.Act.lane()
 	t.busy[way] = false
 	l.traffic[way].under--
+	if r.effect.Act == launch {
+		t.sentAt = time.Time{}
+	}
 	for i := range r.fresh {
 		l.view.Apply(&r.fresh[i])
 	}

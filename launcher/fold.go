@@ -73,7 +73,8 @@ func (l *Launcher) arrive(d *events.Delivery) {
 }
 
 // look answers the pilot's agents, asks step what it needs, and starts it. While a
-// command of the batch system is under way only agents are answered.
+// command of the batch system is under way only agents are answered, beside a submit
+// once it has had submitFirst.
 func (l *Launcher) look(t *track) {
 	if t.busy[writes] || l.leaving || !l.caughtUp || t.busy[commands] && len(t.asks) == 0 {
 		return
@@ -92,6 +93,10 @@ func (l *Launcher) look(t *track) {
 	t.about(p.Attempt)
 	s := l.see(t, &p)
 	now := time.Now()
+	if at := t.answerFrom(now); !at.IsZero() {
+		t.wake = at
+		return
+	}
 	e, answering := l.answer(t, s)
 	switch {
 	case answering:

@@ -3,6 +3,7 @@ package launcher_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/adaptortest"
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/launcher"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -124,6 +126,36 @@ func TestAgentsAreAnsweredWhileCommandsHang(t *testing.T) {
 			})
 		})
 	}
+}
+
+// late is a batch system that answers a submit a second after the job has begun.
+type late struct{ *adaptortest.Endpoint }
+
+// Submit answers late.
+func (l late) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, error) {
+	placed, err := l.Endpoint.Submit(ctx, spec)
+	time.Sleep(time.Second) // of a bubble
+	return placed, err
+}
+
+// TestAnAgentQuickerThanItsSubmitWaits: the log tells PENDING_ACTIVE before ACTIVE, and
+// neither is tried in vain.
+func TestAnAgentQuickerThanItsSubmitWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, adaptortest.Config{})
+		tried := []events.Kind{}
+		f.log.Faults.Refuse = func(e *events.Event) error {
+			if e.Class == events.Change {
+				tried = append(tried, e.Kind)
+			}
+			return nil
+		}
+		f.launch("a", func(cfg *launcher.Config) { cfg.Systems = byName{"fork": late{f.batch.Open()}} })
+		f.awaitState(f.submit("p", pilot.Description{Executable: "true"}), pilot.Done)
+		if want := []events.Kind{"launching", "pending_active", "active", "done"}; !slices.Equal(tried, want) {
+			t.Errorf("the launcher wrote %q, want %q", tried, want)
+		}
+	})
 }
 
 // TestAgentsAreAnsweredWhileTheirJobIsLookedFor: a launcher that started anew does not

@@ -1,5 +1,7 @@
 package launcher
 
+import "time"
+
 // lane is where an effect is under way. Of one pilot there is at most one in each, and
 // the lanes have slots of their own: commands of a batch system that is away take
 // minutes, and what an agent reports has to be in the log meanwhile.
@@ -40,6 +42,19 @@ func (l *Launcher) takeSlot(t *track, way lane) bool {
 	traffic.under++
 	t.busy[way] = true
 	return true
+}
+
+// submitFirst is how long an agent that is quicker than the answer to its job's submit
+// waits for that: PENDING_ACTIVE then stands before ACTIVE in the log, and the two are
+// not written against each other. Submits take milliseconds; those that hang take longer.
+const submitFirst = 2 * time.Second
+
+// answerFrom is when agents are answered beside the submit that is under way; zero: at once.
+func (t *track) answerFrom(now time.Time) time.Time {
+	if at := t.sentAt.Add(submitFirst); !t.sentAt.IsZero() && now.Before(at) {
+		return at
+	}
+	return time.Time{}
 }
 
 // next gives free slots to those that wait for one.

@@ -21,6 +21,7 @@ type track struct {
 	settle  time.Duration
 	busy    [lanes]bool // an effect is under way
 	queued  [lanes]bool // waits for a free slot
+	sentAt  time.Time   // since when its submit is under way; zero: none is
 	wake    time.Time
 	held    *events.Delivery
 	stale   []*events.Delivery // commands that held has taken the place of

@@ -185,6 +185,10 @@ func (p *process) start() {
 	p.cmd = cmd
 	p.mu.Unlock()
 	p.h.t.Cleanup(p.kill)
+	word := "ready"
+	if len(p.args) > 0 && p.args[0] == "up" {
+		word = "ready: " // the launcher in it says before that it is, of itself
+	}
 	ready := make(chan bool, 1)
 	go func() {
 		defer r.Close()
@@ -193,7 +197,7 @@ func (p *process) start() {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			if !told && strings.Contains(lines.Text(), "ready") {
+			if !told && strings.Contains(lines.Text(), word) {
 				told = true
 				ready <- true
 			}

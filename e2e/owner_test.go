@@ -284,7 +284,7 @@ func TestE2EOpenIsSaidAloud(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer nc.Close()
-			m := h.manager(h.client()) // waits until the service answers, which a plain client does not
+			m := h.manager(h.client())
 			ask(t, nc, "manager.create", `{"uid":"plain"}`)
 			if code, _ := look(t, page+"/api/marks"); code != http.StatusOK {
 				t.Errorf("the page: %d", code)

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -31,19 +32,19 @@ func TestE2EBatchSlurmTimeLimit(t *testing.T) {
 		t.Skip("only root may give a job more time")
 	}
 	h := newSlurm(t)
-	d := h.job("sleep 80; cat \"$PILOT_DEADLINEFILE\"")
-	d.Runtime = pilot.Runtime(time.Minute)
+	d := h.job("sleep 140; cat \"$PILOT_DEADLINEFILE\"")
+	d.Runtime = pilot.Runtime(2 * time.Minute)
 	more := submit(t, h.m, d)[0]
 	less := submit(t, h.m, h.job("sleep 600"))[0]
-	// SLURM warns 90 s before the end, and looks every 30 s: a poll has to come before.
-	changed := map[*client.Pilot]string{more: "3", less: "3"}
+	// The change has to be polled, and heard by the agent, before the end there was: within
+	// about 45 s. SLURM warns 90 s before its end, and looks every 30 s.
+	changed := map[*client.Pilot]time.Duration{more: 4 * time.Minute, less: 3 * time.Minute}
 	for p, limit := range changed {
-		h.run(nil, "scontrol", "update", "jobid="+h.seenRunning(p).Job.ID, "timelimit="+limit)
+		h.run(nil, "scontrol", "update", "jobid="+h.seenRunning(p).Job.ID, fmt.Sprintf("timelimit=%d", int(limit.Minutes())))
 	}
 	h.ends(less, pilot.Failed, pilot.RuntimeReached)
 	h.ends(more, pilot.Done, pilot.PayloadFinished)
-	for _, p := range []*client.Pilot{more, less} {
-		const limit = 3 * time.Minute
+	for p, limit := range changed {
 		got, err := p.Get(t.Context())
 		if err != nil || got.Deadline.Sub(*got.ActiveAt) != limit {
 			t.Errorf("the deadline is %v after its beginning at %v, %v; want %s", got.Deadline, got.ActiveAt, err, limit)

@@ -40,13 +40,9 @@ func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.
 	if len(refs) == 0 {
 		return out, nil
 	}
-	said, err := s.ask(ctx, s.Dialect.Tokens(refs))
+	tokens, err := s.tokens(ctx, refs)
 	if err != nil {
 		return out, err
-	}
-	tokens := make(map[string]string, len(said))
-	for i := range said {
-		tokens[said[i].ID] = said[i].Token
 	}
 	for _, i := range asked {
 		h := jobs[i]

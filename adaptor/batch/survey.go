@@ -65,11 +65,15 @@ func (s *System) askStrangers(ctx context.Context, strangers []*Record) (named [
 	}
 	unasked := 0
 	for some := range slices.Chunk(strangers, askedAtOnce) {
-		tokens, failed := s.tokens(ctx, some)
+		refs := make([]Ref, len(some))
+		for i, r := range some {
+			refs[i] = r.Ref
+		}
+		tokens, failed := s.tokens(ctx, refs)
 		if failed != nil && len(some) > 1 { // of one of them
 			tokens = map[string]string{}
 			for i := range some {
-				one, failed := s.tokens(ctx, some[i:i+1])
+				one, failed := s.tokens(ctx, refs[i:i+1])
 				if failed != nil {
 					unasked, err = unasked+1, failed
 				}
@@ -93,12 +97,8 @@ func (s *System) askStrangers(ctx context.Context, strangers []*Record) (named [
 }
 
 // tokens asks jobs for the tokens they were submitted with, by id.
-func (s *System) tokens(ctx context.Context, jobs []*Record) (map[string]string, error) {
-	refs := make([]Ref, len(jobs))
-	for i, r := range jobs {
-		refs[i] = r.Ref
-	}
-	said, err := s.ask(ctx, s.Dialect.Tokens(refs))
+func (s *System) tokens(ctx context.Context, jobs []Ref) (map[string]string, error) {
+	said, err := s.ask(ctx, s.Dialect.Tokens(jobs))
 	if err != nil {
 		return nil, err
 	}

@@ -59,13 +59,14 @@ func (w *Watch) Run(ctx context.Context) error {
 	full := false
 	for {
 		w.Look(ctx)
-		switch err := w.Admit(); {
+		err := w.Admit()
+		switch {
 		case err != nil && !full:
 			w.log.Warn("nothing new begins", zap.Error(err))
 		case err == nil && full:
 			w.log.Info("there is room in the store again")
 		}
-		full = w.Admit() != nil
+		full = err != nil
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

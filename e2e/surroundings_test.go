@@ -147,7 +147,7 @@ func TestE2EBatchSGESurroundings(t *testing.T) {
 		t.Skip("only root gets a fresh login of another user")
 	}
 	h := newBatchHouse(t, "SGE_ROOT", "generic.sge", "local", "qsub", "qstat", "qacct", "qdel")
-	h.launcherEnv = append(h.launcherEnv, "LOGNAME=labuser", "MAIL=/var/mail/labuser") // qsub tells the job of them
+	h.launcherEnv = append(h.launcherEnv, "LOGNAME=labuser", "MAIL=/var/mail/labuser", "SHELL=/bin/bash") // qsub tells the job of them
 	got := h.ofPilot("JOB_ID=1", "JOB_NAME=outer", "NSLOTS=64", "QUEUE=other.q", "PE_HOSTFILE=/nowhere", "SGE_TASK_ID=7", "SGE_O_HOME=/nowhere", "RESTARTED=1")
 	submit := "export PATH=" + os.Getenv("PATH")
 	for _, name := range []string{"SGE_ROOT", "SGE_CELL", "SGE_CLUSTER_NAME", "SGE_QMASTER_PORT", "SGE_EXECD_PORT"} {

@@ -86,6 +86,9 @@ e2e-long: ## The same under load, for a long time
 bench: ## Benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
+codestat: ## What the syntax trees show of the readability of the code
+	$(GO) run ./scripts/codestat -list
+
 cover: ## Coverage over all packages
 	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $(PKGS) && $(GO) tool cover -func=cover.out | tail -1
 

@@ -86,6 +86,30 @@ func (r *run) until(reply *api.AgentReply) {
 	}
 }
 
+// lastWords is how long before its deadline an agent begins to say that it is near, and
+// beatsThen how often it does until then: the first has its launcher ask the batch system
+// for the time limit, and one of the next brings what came of that. So what the payload
+// still may run is known before its time is over, and nothing of its job's is spent on asking.
+const (
+	lastWords = 10 * time.Second
+	beatsThen = 4
+)
+
+// nearEnd is lastWords, less for a pilot of seconds.
+func (r *run) nearEnd() time.Duration { return min(lastWords, r.whole/beatsThen) }
+
+// near says that the deadline is.
+func (r *run) near() bool { return time.Until(r.deadline) <= r.nearEnd() }
+
+// untilBeat is the pause before the next beat.
+func (r *run) untilBeat() time.Duration {
+	every := time.Duration(r.Beat)
+	if r.near() {
+		return min(every, r.nearEnd()/beatsThen)
+	}
+	return min(jitter(every), time.Until(r.deadline)-r.nearEnd())
+}
+
 // heed takes a deadline that was moved out of the answer to a beat; false: there is none,
 // or not a later one than we know.
 func (r *run) heed(reply *api.AgentReply) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -90,6 +91,48 @@ func held(t *testing.T, a agent.Assignment, log *zap.Logger, active time.Time, w
 		t.Fatalf("no exit mark: %v, run: %v", markErr, err)
 	}
 	return *out, err
+}
+
+// TestNearTheDeadline: an agent says so, often enough that what its launcher asks the batch
+// system then still reaches it, and does so for each deadline.
+func TestNearTheDeadline(t *testing.T) {
+	t.Parallel()
+	a := assignment(t, "")
+	a.Executable, a.Arguments, a.Beat = "", nil, api.Duration(10*time.Second)
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		granted := begun.Add(time.Hour)
+		var near []time.Duration // before the deadline that was known
+		d := &desk{
+			activate: func(int, api.AgentRequest) (api.AgentReply, error) {
+				return api.AgentReply{ActiveAt: begun, Deadline: granted}, nil
+			},
+			beat: func(_ int, req api.AgentRequest) (api.AgentReply, error) {
+				reply, left := api.AgentReply{ActiveAt: begun, Deadline: granted}, time.Until(granted)
+				if req.Near != (left <= 10*time.Second) {
+					t.Errorf("%s before its deadline it says near: %v", left, req.Near)
+				}
+				if req.Near && left > 0 { // at the deadline either may come first
+					near = append(near, left)
+				}
+				if len(near) == 3 { // asking the batch system took five seconds
+					granted = begun.Add(2 * time.Hour)
+				}
+				if granted.After(begun.Add(time.Hour)) {
+					reply.Deadline, reply.Moved = granted, 7
+				}
+				return reply, nil
+			},
+		}
+		err := agent.Run(t.Context(), agent.Config{Gateway: d, Logger: zap.NewNop(), Patience: time.Minute}, a)
+		if took := time.Since(begun); err != nil || took.Truncate(time.Second) != 2*time.Hour {
+			t.Errorf("ended after %s: %v", took, err)
+		}
+		want := []time.Duration{10 * time.Second, 7500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 7500 * time.Millisecond, 5 * time.Second, 2500 * time.Millisecond}
+		if !slices.Equal(near, want) {
+			t.Errorf("it said so %v before, want %v", near, want)
+		}
+	})
 }
 
 // TestALimitThatHasPassed: an allocation whose limit is now shorter than it has run ends at

@@ -33,7 +33,7 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 	defer cancel()
 	limit := time.NewTimer(time.Until(r.deadline))
 	defer limit.Stop()
-	beat := time.NewTimer(jitter(time.Duration(r.Beat)))
+	beat := time.NewTimer(r.untilBeat())
 	defer beat.Stop()
 	replies := make(chan api.AgentReply, 1) // 1: one beat at a time, which nobody may be waiting for
 	for {
@@ -51,7 +51,8 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 		case <-r.orphans:
 			r.reap(p)
 		case <-beat.C:
-			beats.Go(func() { replies <- r.beat(asking) })
+			near := r.near() // here: who asks beside us does not look at our deadline
+			beats.Go(func() { replies <- r.beat(asking, near) })
 		case reply := <-replies:
 			if o, ok := r.told(reply); ok {
 				return r.stop(p, o)
@@ -59,7 +60,7 @@ func (r *run) watch(ctx context.Context, p *payload) end {
 			if r.heed(&reply) {
 				limit.Reset(time.Until(r.deadline))
 			}
-			beat.Reset(jitter(time.Duration(r.Beat)))
+			beat.Reset(r.untilBeat())
 		}
 	}
 }
@@ -98,8 +99,8 @@ func within(ctx context.Context, d time.Duration) bool {
 }
 
 // beat says that we are there. Nobody answers: go on.
-func (r *run) beat(ctx context.Context) api.AgentReply {
-	reply, err := r.ask(ctx, api.Beat, api.AgentRequest{}, askTimeout)
+func (r *run) beat(ctx context.Context, near bool) api.AgentReply {
+	reply, err := r.ask(ctx, api.Beat, api.AgentRequest{Near: near}, askTimeout)
 	if err != nil {
 		r.log.Warn("beat not heard", zap.Error(err))
 		return api.AgentReply{}

@@ -26,6 +26,10 @@ type AgentRequest struct {
 	Cores int64    `json:"cores,omitempty"`
 	GPUs  int64    `json:"gpus,omitempty"`
 
+	// Near says, with a beat, that the agent's deadline is near: if the time limit of its job was
+	// changed, this is the time to find out. Launchers of earlier versions know nothing of it.
+	Near bool `json:"near,omitempty"`
+
 	Outcome *Outcome `json:"outcome,omitempty"` // finish
 }
 

@@ -28,6 +28,7 @@ type fleet struct {
 	batch *adaptortest.Memory
 	mu    sync.Mutex
 	crew  []*member // living ones answer agents
+	ear   *member   // the one that does, as long as it lives; nil: any
 }
 
 // byName are Systems of which each name has one.
@@ -88,18 +89,34 @@ func newFleet(t testing.TB, cfg adaptortest.Config) *fleet {
 	return f
 }
 
-// answer is what agents get: some living launcher, as a queue group would pick it.
+// answer is what agents get: some living launcher, as a queue group would pick it. All
+// overhear what agents say near their ends.
 func (f *fleet) answer(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
 	f.mu.Lock()
 	var picked *member
 	if len(f.crew) > 0 {
 		picked = f.crew[int(verb[0])%len(f.crew)]
 	}
+	for _, m := range f.crew {
+		if m == f.ear {
+			picked = m
+		}
+		if req.Near {
+			m.Overhear(key, verb, req)
+		}
+	}
 	f.mu.Unlock()
 	if picked == nil {
 		return api.AgentReply{}, pilot.Errorf(pilot.Unavailable, "nobody answers")
 	}
 	return picked.Answer(ctx, key, verb, req)
+}
+
+// heardBy has one launcher answer the agents.
+func (f *fleet) heardBy(m *member) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ear = m
 }
 
 // launch starts a launcher.

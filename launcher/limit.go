@@ -31,6 +31,17 @@ func (s *sight) newLimit() (time.Duration, bool) {
 	return limit, end.Before(s.Deadline)
 }
 
+// limitAge is how old what is known of a job's limit may be when its agent says that the
+// deadline is near: however many pilots are near theirs, their batch system is asked no
+// more often.
+const limitAge = 5 * time.Second
+
+// mayBeLonger says that the batch system is worth asking whether a job that is about to be
+// ended was given more time.
+func (s *sight) mayBeLonger(now time.Time) bool {
+	return s.State == pilot.Active && s.Poll != nil && s.firstLimit() > 0 && !s.Poll.Firm && now.Sub(s.PolledAt) >= limitAge
+}
+
 // warnedEarly is how long before a job's end its system may warn it: 60 s, as package
 // render asks, and 60 s more (sbatch(1), --signal).
 const warnedEarly = 2 * time.Minute

@@ -79,6 +79,30 @@ func (f *fleet) moves(k pilot.Key) int {
 	return len(slices.DeleteFunc(f.kinds(k), func(k events.Kind) bool { return k != "deadline" }))
 }
 
+// TestALimitChangedNearTheEnd: an agent that says that its deadline is near has its launcher
+// look at the limit at once, also where another one of the fleet answers it.
+func TestALimitChangedNearTheEnd(t *testing.T) {
+	for name, other := range map[string]bool{"alone": false, "another one answers": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, held(adaptortest.Script{Hold: true}))
+				f.launch("a", shared(f))
+				k := f.submit("p", pilot.Description{Executable: "solve"})
+				active := f.awaitState(k, pilot.Active).ActiveAt
+				if other {
+					f.heardBy(f.launch("b", shared(f)))
+				}
+				time.Sleep(time.Until(active.Add(time.Hour - 12*time.Second)))
+				f.batch.Limit(k, 2*time.Hour)
+				p := f.awaitState(k, pilot.Failed)
+				if ran := p.EndedAt.Sub(p.ActiveAt).Round(time.Minute); ran != 2*time.Hour || f.moves(k) != 1 || p.Launcher != "a" {
+					t.Errorf("ran %s with %s, %v", ran, p.Launcher, f.kinds(k))
+				}
+			})
+		})
+	}
+}
+
 // TestTheSitesOwnLimit: what a site makes of the runtime at submit moves nothing.
 func TestTheSitesOwnLimit(t *testing.T) {
 	for name, limit := range map[string]time.Duration{"longer": 5 * time.Hour, "rounded": time.Hour + 59*time.Second} {

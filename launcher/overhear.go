@@ -36,6 +36,9 @@ func (l *Launcher) overhear(w word) {
 	if p.Launcher != l.id {
 		return
 	}
+	if w.req.Near && w.verb == api.Beat && l.see(t, &p).mayBeLonger(t.beatAt) && !t.polling {
+		l.pollSoon(t)
+	}
 	if v := judge(l.see(t, &p), &ask{key: w.key, verb: w.verb, req: w.req}); v.ending {
 		l.expectEnd(t)
 	}

@@ -141,7 +141,7 @@ func (j *job) activate() *api.Outcome {
 // the agent died with it.
 func (j *job) payload() *api.Outcome {
 	j.set(func() { j.ran = true })
-	own, beat := time.NewTimer(j.script.Length), time.NewTicker(j.memory.config.Beat)
+	own, beat := time.NewTimer(j.script.Length), time.NewTimer(j.untilBeat())
 	limit := time.NewTimer(time.Until(j.deadline))
 	defer own.Stop()
 	defer beat.Stop()
@@ -165,7 +165,26 @@ func (j *job) payload() *api.Outcome {
 				return out
 			}
 			limit.Reset(time.Until(j.deadline))
+			beat.Reset(j.untilBeat())
 		}
+	}
+}
+
+// lastWords is how long before its deadline an agent says that it is near.
+const lastWords = 10 * time.Second
+
+func (j *job) near() bool { return !j.script.Early && time.Until(j.deadline) <= lastWords }
+
+// untilBeat is the pause before the next beat; there are more near the deadline, as agents have it.
+func (j *job) untilBeat() time.Duration {
+	every := j.memory.config.Beat
+	switch left := time.Until(j.deadline); {
+	case j.script.Early:
+		return every
+	case j.near():
+		return min(every, lastWords/4)
+	default:
+		return min(every, left-lastWords)
 	}
 }
 
@@ -190,7 +209,7 @@ func (j *job) exited() *api.Outcome {
 
 // beat is one beat; an outcome when the answer was to stop.
 func (j *job) beat() *api.Outcome {
-	reply, err := j.memory.ask(j.killed, &j.spec, api.Beat, api.AgentRequest{})
+	reply, err := j.memory.ask(j.killed, &j.spec, api.Beat, api.AgentRequest{Near: j.near()})
 	switch {
 	case err != nil:
 		return nil

@@ -39,8 +39,14 @@ var stages = []stage{claims, puts, submits, keeps, records, acks, finds, polls, 
 // killedLate is a submit that has queued its job and is killed at its deadline.
 const killedLate fakebatch.Kind = "queue_then_deadline"
 
+// killedRenamed is a submit whose launcher dies after it, and whose job waits and is called
+// something else at once.
+const killedRenamed fakebatch.Kind = "queue_then_rename_and_death"
+
 // faults are answers that a submit may give instead of the right one.
-var faults = []fakebatch.Kind{fakebatch.QueueThenTimeout, fakebatch.QueueThenGarbage, fakebatch.QueueThenDie, killedLate}
+var faults = []fakebatch.Kind{
+	fakebatch.QueueThenTimeout, fakebatch.QueueThenGarbage, fakebatch.QueueThenDie, killedLate, fakebatch.QueueThenRename, killedRenamed,
+}
 
 // crash is one case: a launcher dies, another one takes its place.
 type crash struct {
@@ -68,8 +74,8 @@ func (c *crash) short() bool {
 func (c *crash) canceled() bool { return c.at == stops || c.at == cancels }
 
 // crashCases is how many there are, so that none vanishes: of each of 6 systems 13
-// stages, before and after, with 2 heirs, and 4 faults.
-const crashCases = 6 * (13*2*2 + 4)
+// stages, before and after, with 2 heirs, and 6 faults.
+const crashCases = 6 * (13*2*2 + 6)
 
 // crashes are all cases.
 func crashes() []crash {
@@ -96,6 +102,8 @@ func (c *crash) play(s *site) projection.Pilot {
 	case c.fault == killedLate:
 		s.edit = func(c *batch.Config) { c.Runner = &lateRunner{Runner: c.Runner} }
 		s.open("a")
+	case c.fault == fakebatch.QueueThenRename, c.fault == killedRenamed:
+		c.rename(s, k)
 	case c.fault != "":
 		s.fake.Fault(fakebatch.Fault{Kind: c.fault})
 		s.open("a")
@@ -126,6 +134,23 @@ func (c *crash) play(s *site) projection.Pilot {
 		want = pilot.Canceled
 	}
 	return s.awaitState(k, want)
+}
+
+// rename loses the answer of a submit whose job waits under another name until it is found.
+func (c *crash) rename(s *site, k pilot.Key) {
+	s.fake.Stop()
+	s.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+	if c.fault == killedRenamed {
+		d := newDeath(submits, true)
+		m := s.doomed("a", d, polls)
+		<-d.dead
+		s.kill(m)
+		s.open("b")
+	} else {
+		s.open("a")
+	}
+	s.awaitState(k, pilot.PendingActive)
+	s.fake.Start()
 }
 
 // turn brings a pilot whose payload has begun to its end.
@@ -168,7 +193,7 @@ func TestCrashes(t *testing.T) {
 			})
 		}
 	})
-	if want := map[bool]int{false: crashCases, true: 2 * (13*2 + 4)}[testing.Short()]; played != want {
+	if want := map[bool]int{false: crashCases, true: 2 * (13*2 + 6)}[testing.Short()]; played != want {
 		t.Errorf("%d cases, not %d", played, want)
 	}
 	t.Logf("%d of %d cases\n%s", played, len(all), crashTable(all, results))

@@ -25,7 +25,7 @@ type bootMark struct {
 const markLimit = 1 << 20
 
 // Find looks for a job with the attempt's token: in the sandbox, in the queue,
-// and among the jobs that have ended.
+// among the jobs that have ended, and among those that bear other names, which are asked.
 func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return adaptor.Placed{}, false, err
@@ -37,23 +37,58 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, 
 	if placed, found, err := s.marked(ctx, spec, full.Sandbox); found || err != nil {
 		return placed, found, err
 	}
-	listing, err := s.lister.Listing(ctx, time.Now())
-	if err != nil {
+	begun := time.Now()
+	rec, found, err := s.listed(ctx, spec, begun)
+	if err == nil && !found {
+		rec, found, err = s.accounted(ctx, spec)
+	}
+	if err == nil && !found {
+		rec, found, err = s.renamedSince(ctx, spec, begun)
+	}
+	if err != nil || !found {
 		return adaptor.Placed{}, false, err
 	}
-	if rec, ok := pick(listing.Jobs, full.Token, spec.Born); ok {
-		return s.placed(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), true, nil
+	return s.placed(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), true, nil
+}
+
+// listed looks for the attempt's job in a listing that began after a time.
+func (s *System) listed(ctx context.Context, spec *adaptor.Spec, after time.Time) (Record, bool, error) {
+	listing, err := s.lister.Listing(ctx, after)
+	if err != nil {
+		return Record{}, false, err
 	}
+	rec, found := pick(listing.Jobs, spec.Token(), spec.Born)
+	return rec, found, nil
+}
+
+// accounted looks for it among the jobs that have ended.
+func (s *System) accounted(ctx context.Context, spec *adaptor.Spec) (Record, bool, error) {
 	if s.Dialect.Recent == nil {
-		return adaptor.Placed{}, false, nil
+		return Record{}, false, nil
 	}
 	ended, err := s.ask(ctx, s.Dialect.Recent(spec.Born.Add(-skew)))
 	var unkept unkeptError // then the queue and the marks are all that there is to know
 	if err != nil && !errors.As(err, &unkept) {
-		return adaptor.Placed{}, false, err
+		return Record{}, false, err
 	}
-	rec, ok := pick(ended, full.Token, spec.Born)
-	return s.placed(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), ok, nil
+	rec, found := pick(ended, spec.Token(), spec.Born)
+	return rec, found, nil
+}
+
+// renamedSince looks for it among the jobs that show no token, by asking them.
+func (s *System) renamedSince(ctx context.Context, spec *adaptor.Spec, after time.Time) (Record, bool, error) {
+	if s.Dialect.Tokens == nil {
+		return Record{}, false, nil
+	}
+	jobs, err := s.all(ctx, after)
+	if err != nil {
+		return Record{}, false, err
+	}
+	rec, found, err := s.underAnotherName(ctx, jobs, spec.Token(), spec.Born)
+	if found {
+		s.remember(spec.Token(), &rec)
+	}
+	return rec, found, err
 }
 
 // alive gives nil if the sandbox cannot be read, for that reason, and the pilot is to end
@@ -62,11 +97,15 @@ func (s *System) alive(ctx context.Context, spec *adaptor.Spec, why error) error
 	if _, away := errors.AsType[*runner.Error](why); away || !spec.Ending {
 		return why
 	}
-	listing, err := s.lister.Listing(ctx, time.Now())
-	if err != nil {
-		return err
+	begun := time.Now()
+	rec, found, err := s.listed(ctx, spec, begun)
+	if err == nil && !found {
+		rec, found, err = s.renamedSince(ctx, spec, begun)
 	}
-	if rec, ok := pick(listing.Jobs, spec.Token(), spec.Born); ok && rec.Phase != adaptor.Ended {
+	switch {
+	case err != nil:
+		return err
+	case found && rec.Phase != adaptor.Ended:
 		return why
 	}
 	return nil

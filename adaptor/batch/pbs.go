@@ -194,12 +194,16 @@ func recordPBS(f map[string]string) Record {
 	return rec
 }
 
-// askedPBS reads a job that was asked for by its id, which those that a payload has
-// submitted do not have: it has its token whatever it is called.
+// handedOn is in the list of variables of a job that a payload has submitted with qsub
+// -V: its pilot's script has set it, and no submit of ours says it.
+var handedOn = regexp.MustCompile(`(?:^|,)\s*PILOT_SANDBOX=`)
+
+// askedPBS reads a job that was asked for by its id: it has its token whatever it is
+// called, unless a payload has submitted it.
 func askedPBS(read func(map[string]string) Record) func(map[string]string) Record {
 	return func(f map[string]string) Record {
 		rec := read(f)
-		if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil {
+		if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil && !handedOn.MatchString(f["Variable_List"]) {
 			rec.Token = m[1]
 		}
 		return rec

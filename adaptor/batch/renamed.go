@@ -46,7 +46,7 @@ func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.
 	}
 	for _, i := range asked {
 		h := jobs[i]
-		token, answered := tokens[h.Job.ID]
+		token, answered := tokens.of(Ref{h.Job.ID, h.Job.Cluster})
 		if out[i].doubt = out[i].doubt && !answered; token != h.Token() {
 			continue
 		}
@@ -61,7 +61,7 @@ func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.
 			own := *r
 			own.Token = token
 			out[i].record = &own
-			s.remember(h, &own)
+			s.remember(token, &own)
 		}
 	}
 	return out, nil
@@ -86,10 +86,10 @@ type alias struct {
 	at        time.Time // when it was last looked for
 }
 
-func (s *System) remember(h *adaptor.Handle, r *Record) {
+func (s *System) remember(token string, r *Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.aliases[h.Token()] = alias{id: r.ID, name: r.Name, submitted: r.Submitted, at: time.Now()}
+	s.aliases[token] = alias{id: r.ID, name: r.Name, submitted: r.Submitted, at: time.Now()}
 }
 
 // shownAs gives the handle's job in a listing, by its token or name, or by the name that

@@ -9,6 +9,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/adaptortest/fakebatch"
 	"github.com/flightlog/flightlog/adaptor/batch"
+	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -222,4 +223,93 @@ func TestRenamedJobsAreSurveyed(t *testing.T) {
 			t.Errorf("it is shown as %+v still, and the other one is %+v", seen, st)
 		}
 	})
+}
+
+// TestRenamedJobsAreFound: a job whose submit's answer was lost, and that its user called
+// something else at once, is found by the token that it was submitted with; another attempt
+// is not found in it.
+func TestRenamedJobsAreFound(t *testing.T) {
+	t.Parallel()
+	eachRenamed(t, func(t *testing.T, b *bench) {
+		s, spec := b.open(), b.spec("p", 1, "exit 0")
+		b.fake.Stop()
+		b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+		if _, err := s.Submit(t.Context(), spec); err == nil {
+			t.Fatal("it was answered")
+		}
+		id := b.fake.Jobs()[0].ID
+		for _, each := range []*batch.System{s, b.open(), s} {
+			if p, ok, err := each.Find(t.Context(), spec); !ok || err != nil || p.Job.ID != id {
+				t.Fatalf("found %+v, %v, %v; want %s", p, ok, err, id)
+			}
+		}
+		second := *spec
+		second.Attempt = 2
+		if p, ok, err := s.Find(t.Context(), &second); ok || err != nil {
+			t.Errorf("another attempt is found: %+v, %v", p, err)
+		}
+		p, _, _ := s.Find(t.Context(), spec)
+		b.fake.Start()
+		if st := b.ended(s, b.handle(spec, p)); st.Outcome == nil || st.Outcome.Kind != api.OutcomeDone {
+			t.Errorf("it ends %+v", st)
+		}
+		if n, ran := b.fake.Submits(), b.ran("p"); n != 1 || ran != 1 {
+			t.Errorf("%d submits, %d runs", n, ran)
+		}
+	})
+}
+
+// TestFindInDoubt: while a job under another name cannot be asked, it is not known whether
+// there is one of the attempt.
+func TestFindInDoubt(t *testing.T) {
+	t.Parallel()
+	for _, system := range []string{"slurm", "sge", "lsf"} {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s, spec := b.open(), b.spec("p", 1, "exit 0")
+			b.fake.Stop()
+			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename}, fakebatch.Fault{Kind: fakebatch.AskFails, Times: -1})
+			if _, err := s.Submit(t.Context(), spec); err == nil {
+				t.Fatal("it was answered")
+			}
+			for range 2 {
+				if p, ok, err := s.Find(t.Context(), spec); ok || err == nil {
+					t.Errorf("found %+v, %v, %v", p, ok, err)
+				}
+			}
+			b.fake.Heal()
+			if _, ok, err := s.Find(t.Context(), spec); !ok || err != nil {
+				t.Errorf("asked again: found %v, %v", ok, err)
+			}
+		})
+	}
+}
+
+// TestFindOfPilotsThatEnd: a sandbox that cannot be read is no reason to wait where no job
+// lives, and is one where a job lives, whatever it is called.
+func TestFindOfPilotsThatEnd(t *testing.T) {
+	t.Parallel()
+	for _, system := range fakebatch.Systems() {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, system)
+			s, spec := b.open(), b.spec("p", 1, "exit 0")
+			b.fake.Stop()
+			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+			if _, err := s.Submit(t.Context(), spec); err == nil {
+				t.Fatal("it was answered")
+			}
+			unread := *spec
+			unread.Config.DefaultRemoteWorkdir = "~nobody-here/x"
+			unread.Ending = true
+			if _, ok, err := b.open().Find(t.Context(), &unread); ok || err == nil {
+				t.Errorf("a job lives: found %v, %v", ok, err)
+			}
+			unread.Attempt = 2
+			if _, ok, err := b.open().Find(t.Context(), &unread); ok || err != nil {
+				t.Errorf("none lives: found %v, %v", ok, err)
+			}
+		})
+	}
 }

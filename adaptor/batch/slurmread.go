@@ -216,8 +216,9 @@ for job; do
 	id=${job%%;*} cluster=${job#*;}
 	text=$(scontrol ${cluster:+"--clusters=$cluster"} write batch_script "$id" - 2>&1)
 	case $text in
-	*'#!'*) printf '%s %s\n' "$id" "$(printf '%s\n' "$text" | sed -n '/^#SBATCH --comment=/{s///p;q;}')" ;;
-	*'Invalid job id'* | *'ermission denied'* | *'script not specified'*) ;;
+	*'#!'*) printf '%s %s\n' "$job" "$(printf '%s\n' "$text" | sed -n '/^#SBATCH --comment=/{s///p;q;}')" ;;
+	*'ermission denied'* | *'script not specified'*) printf '%s\n' "$job" ;;
+	*'Invalid job id'*) ;;
 	*) printf '%s\n' "$text" >&2; exit 1 ;;
 	esac
 done
@@ -233,8 +234,9 @@ func readScripts(r runner.Result) ([]Record, error) {
 	}
 	var out []Record
 	for line := range strings.Lines(body) {
-		if id, token, ok := strings.Cut(strings.TrimSpace(line)+" ", " "); ok && slurmID.MatchString(id) {
-			out = append(out, Record{Ref: Ref{ID: id}, Token: strings.TrimSpace(token)})
+		job, token, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if id, cluster, ok := strings.Cut(job, ";"); ok && slurmID.MatchString(id) {
+			out = append(out, Record{Ref: Ref{id, cluster}, Token: token})
 		}
 	}
 	return out, nil

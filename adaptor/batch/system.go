@@ -59,6 +59,10 @@ type Listing struct {
 type System struct {
 	Config
 	lister Lister
+	whole  Lister // the lister, or one of this System's own, which shows also what is not ours
+	// said holds the tokens that jobs under other names have said, empty ones too. Who has
+	// taken it may ask, and puts it back.
+	said chan map[sighting]string
 
 	mu     sync.Mutex
 	over   map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
@@ -93,9 +97,11 @@ func New(c Config) (*System, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}, aliases: map[string]alias{}, tended: map[string]time.Time{}}
+	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}, aliases: map[string]alias{}, tended: map[string]time.Time{}, said: make(chan map[sighting]string, 1)}
+	s.said <- nil
+	s.whole = NewListings(s.Query, s.Floor())
 	if s.lister == nil {
-		s.lister = NewListings(s.Query, s.Floor())
+		s.lister = s.whole
 	}
 	return s, nil
 }

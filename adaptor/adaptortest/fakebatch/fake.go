@@ -255,11 +255,13 @@ func (f *Fake) Relabel(id, words string) {
 // description (`bmod -Jd`).
 func (f *Fake) Rename(id, name string) {
 	f.t.Helper()
-	f.job(id, func(s *state, j *Job) {
-		if j.Name = name; s.System == "slurm" || s.System == "lsf" {
-			j.Token = "of " + name
-		}
-	})
+	f.job(id, func(s *state, j *Job) { s.rename(j, name) })
+}
+
+func (s *state) rename(j *Job, name string) {
+	if j.Name = name; s.System == "slurm" || s.System == "lsf" {
+		j.Token = "of " + name
+	}
 }
 
 // Move gives a waiting job to another server (PBS).

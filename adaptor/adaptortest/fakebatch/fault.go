@@ -11,6 +11,7 @@ const (
 	QueueThenTimeout Kind = "queue_then_timeout" // the system's own words for a lost answer
 	QueueThenGarbage Kind = "queue_then_garbage" // exit code 0, and no id
 	QueueThenDie     Kind = "queue_then_die"     // killed by SIGKILL
+	QueueThenRename  Kind = "queue_then_rename"  // as QueueThenTimeout, and its user calls it something else at once
 	QueueLoudly      Kind = "queue_loudly"       // the answer is between lines of a site's wrapper
 	Reject           Kind = "reject"             // refused for good
 	Throttle         Kind = "throttle"           // a limit of the user's

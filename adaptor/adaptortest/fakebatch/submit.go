@@ -152,6 +152,9 @@ func (c *call) submit(file string, answer func(*Job) string) {
 		c.hang = true
 	case c.take(QueueThenTimeout):
 		c.refuse(said.lost)
+	case c.take(QueueThenRename):
+		c.rename(j, "my-analysis")
+		c.refuse(said.lost)
 	case c.take(QueueThenGarbage):
 		c.say("\x1b[1mWelcome!\x1b[0m quota: 93%%")
 	case c.take(QueueThenDie):

@@ -181,12 +181,16 @@ func validHost(s, extra string) bool {
 	return s != "" && s[0] != '-' && len(s) <= 255
 }
 
-// Supported is nil for what this build has a way to, and otherwise an error of
-// code unsupported.
+// Supported is nil for what this build has a way to, and otherwise an error: of
+// code unsupported, or invalid where the file that describes its system is wrong, which
+// may be mended.
 func (e Endpoint) Supported() error {
+	why := broken[e.System]
 	switch {
 	case e.Transport != "" && e.Transport != "ssh":
 		return pilot.Errorf(pilot.Unsupported, "unsupported transport %s in %s://%s; supported are ssh and none", e.Transport, e.scheme, e.Host)
+	case why != "":
+		return pilot.Errorf(pilot.Invalid, "system %s cannot be used, for its file is wrong: %s", e.System, why)
 	case e.System != "file" && !slices.Contains(driven(), e.System):
 		return pilot.Errorf(pilot.Unsupported, "unsupported system %s in %s://%s; supported are %s",
 			shown(e.System), e.scheme, e.Host, strings.Join(driven(), ", "))

@@ -24,14 +24,15 @@ func SystemDirs(getenv func(string) string) []string {
 
 // DeclareSystems makes the systems of these directories known; a later file
 // replaces an earlier one of the same system. A process does it before it reads
-// resources. A directory that does not exist is an empty one. Code invalid: the
-// cause, a *resource.FileError, names every fault of every file.
-func DeclareSystems(dirs []string) error {
+// resources. A directory that does not exist is an empty one. What is wrong in a file
+// makes nothing unusable but resources of its system, whatever an earlier file says of it. Code
+// invalid: a directory cannot be read.
+func DeclareSystems(dirs []string) ([]resource.Fault, error) {
 	var faults []resource.Fault
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			faults = append(faults, resource.Fault{File: dir, Reason: err.Error()})
+			return nil, &pilot.Error{Code: pilot.Invalid, Op: "systems", Err: err}
 		}
 		for _, e := range entries {
 			switch filepath.Ext(e.Name()) {
@@ -42,23 +43,22 @@ func DeclareSystems(dirs []string) error {
 			}
 		}
 	}
-	if len(faults) > 0 {
-		return &pilot.Error{Code: pilot.Invalid, Op: "systems", Err: &resource.FileError{Faults: faults}}
-	}
-	return nil
+	return faults, nil
 }
 
 func declareSystem(file string) []resource.Fault {
 	b, err := os.ReadFile(file)
-	if err != nil {
-		return []resource.Fault{{File: file, Reason: err.Error()}}
-	}
-	d, err := batch.ParseDeclared(file, b)
 	if err == nil {
-		err = d.Register()
+		var d *batch.Declared
+		if d, err = batch.ParseDeclared(file, b); err == nil {
+			err = d.Register()
+		}
 	}
-	if err != nil {
-		return resource.FaultsOf(file, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	faults := resource.FaultsOf(file, err)
+	// An error is of a name that no file can declare: who has it keeps it.
+	_ = resource.DeclareBroken(batch.NameOfDeclared(file, b), faults)
+	return faults
 }

@@ -12,18 +12,23 @@ import (
 	"github.com/flightlog/flightlog/service"
 )
 
-// TestAWrongFileIsLoggedAndGivenBack: with file, line, key and reason, and what it is not
-// about is known.
-func TestAWrongFileIsLoggedAndGivenBack(t *testing.T) {
-	t.Parallel()
+// TestWrongFilesAreLoggedAndGivenBack: of resources and of batch systems, with file, line,
+// key and reason, and what they are not about is known. It is not parallel: what files
+// declare is the whole process's.
+func TestWrongFilesAreLoggedAndGivenBack(t *testing.T) {
 	config := t.TempDir()
-	dir := filepath.Join(config, "flightlog", "resources.d")
-	file := filepath.Join(dir, "isle.json")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte("{\"north\": {\n  \"cores_per_node\": \"many\"}}"), 0o600); err != nil {
-		t.Fatal(err)
+	file := filepath.Join(config, "flightlog", "resources.d", "isle.json")
+	system := filepath.Join(config, "flightlog", "systems.d", "home.yaml")
+	for file, text := range map[string]string{
+		file:   "{\"north\": {\n  \"cores_per_node\": \"many\"}}",
+		system: "settle: long",
+	} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	core, logged := observer.New(zapcore.ErrorLevel)
 	known, faults, err := service.Known(func(name string) string {
@@ -35,16 +40,21 @@ func TestAWrongFileIsLoggedAndGivenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(faults) != 1 || faults[0].File != file || faults[0].Line != 2 || faults[0].Key != "north.cores_per_node" || faults[0].Reason == "" {
+	if last := faults[len(faults)-1]; len(faults) < 2 || last.File != file || last.Line != 2 || last.Key != "north.cores_per_node" || last.Reason == "" {
 		t.Fatalf("faults are %+v", faults)
 	}
 	all := logged.All()
-	if len(all) != 1 {
+	if len(all) != len(faults) {
 		t.Fatalf("logged %+v", all)
 	}
-	said := all[0].ContextMap()
-	if said["file"] != file || said["line"] != int64(2) || said["key"] != faults[0].Key || said["fault"] != faults[0].Reason {
-		t.Errorf("logged %v", said)
+	for i, f := range faults {
+		said := all[i].ContextMap()
+		if said["file"] != f.File || said["line"] != int64(f.Line) || said["key"] != f.Key || said["fault"] != f.Reason {
+			t.Errorf("logged %v, want %v", said, f)
+		}
+		if f.File != system && f.File != file {
+			t.Errorf("nothing is wrong with %s: %v", f.File, f)
+		}
 	}
 	if _, err := known.Resolve("local.localhost", ""); err != nil {
 		t.Errorf("what is well: %v", err)

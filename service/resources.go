@@ -128,8 +128,12 @@ func (d ResourceDir) read() (resource.Layer, []resource.Fault, error) {
 // its resources; what is odd about those, and what is wrong, is logged. The faults are
 // to be told for as long as the process lives.
 func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource.Catalogue, []resource.Fault, error) {
-	if err := DeclareSystems(SystemDirs(getenv)); err != nil {
+	faults, err := DeclareSystems(SystemDirs(getenv))
+	if err != nil {
 		return nil, nil, err
+	}
+	for _, f := range faults {
+		log.Error("file of a batch system is wrong: pilots for resources of that system are refused", inFile(f)...)
 	}
 	known, found, err := Resources(ResourceDirs(getenv, radical))
 	if err != nil {
@@ -139,10 +143,13 @@ func Known(getenv func(string) string, radical bool, log *zap.Logger) (*resource
 		log.Warn("odd resource", zap.String("notice", n))
 	}
 	for _, f := range found.Faults {
-		log.Error("file of resources is wrong: pilots for what that is about are refused",
-			zap.String("file", f.File), zap.Int("line", f.Line), zap.String("key", f.Key), zap.String("fault", f.Reason))
+		log.Error("file of resources is wrong: pilots for what that is about are refused", inFile(f)...)
 	}
-	return known, found.Faults, nil
+	return known, slices.Concat(faults, found.Faults), nil
+}
+
+func inFile(f resource.Fault) []zap.Field {
+	return []zap.Field{zap.String("file", f.File), zap.Int("line", f.Line), zap.String("key", f.Key), zap.String("fault", f.Reason)}
 }
 
 // PolicyOf gives what the files of this machine let pilots of a resource do. Of

@@ -60,11 +60,14 @@ func (s *systems) For(cfg *resource.Config) (adaptor.Adaptor, error) {
 		return s.fork, nil
 	}
 	e, err := cfg.Endpoint()
+	code := pilot.Unsupported
 	if err == nil {
-		err = e.Supported()
+		if err = e.Supported(); pilot.CodeOf(err) == pilot.Invalid {
+			code = pilot.Unavailable // the file of its system may be mended
+		}
 	}
 	if err != nil {
-		return nil, &pilot.Error{Code: pilot.Unsupported, Op: "open", Err: err}
+		return nil, &pilot.Error{Code: code, Op: "open", Err: err}
 	}
 	e.Options = nil
 	name, now := e.String(), time.Now()

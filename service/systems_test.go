@@ -3,6 +3,7 @@ package service
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,23 @@ import (
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service/polling"
 )
+
+// TestASystemWhoseFileIsWrong may be mended: its pilots wait. It is not parallel.
+func TestASystemWhoseFileIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mistaken.yaml"), []byte("settle: long"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if faults, err := DeclareSystems([]string{dir}); err != nil || len(faults) == 0 {
+		t.Fatal(faults, err)
+	}
+	all := newSystems(nil, &LauncherOptions{Resource: "lab.host", Logger: zap.NewNop()}, fleet{me: "a"})
+	defer all.Close()
+	_, err := all.For(&resource.Config{JobManagerEndpoint: "mistaken://host/"})
+	if pilot.CodeOf(err) != pilot.Unavailable || !strings.Contains(err.Error(), "mistaken.yaml") || !strings.Contains(err.Error(), ", and ") {
+		t.Errorf("%v", err)
+	}
+}
 
 // TestEndpointsThatCannotBeOpened: what is wrong is said once for each change, however
 // often it is asked, and what was mended is found.

@@ -41,6 +41,31 @@ func ParseDeclared(file string, b []byte) (*Declared, error) {
 	return &Declared{Dialect: d.dialect(), Script: script}, nil
 }
 
+// NameOfDeclared is the name of the system that a file of systems.d is about, as far as
+// that can be told of one that was refused: what it says, where that can be read, or else the
+// file's own name.
+func NameOfDeclared(file string, b []byte) string {
+	p := parser{file: file}
+	name := ""
+	if root := p.document(b); root != nil {
+		name = p.text("name", root["name"])
+	} else if line := nameLine.FindSubmatch(b); line != nil {
+		name = string(line[1])
+	}
+	if name == "" {
+		name = nameOfFile(file)
+	}
+	return name
+}
+
+// nameLine is the name in a file that is no YAML.
+var nameLine = regexp.MustCompile(`(?m)^name:[ \t]*["']?([a-z][a-z0-9]{0,31})\b`)
+
+func nameOfFile(file string) string {
+	base := path.Base(file)
+	return strings.TrimSuffix(base, path.Ext(base))
+}
+
 // parser reads a value and collects what is wrong with it.
 type parser struct {
 	file   string
@@ -105,8 +130,7 @@ func (p *parser) declaration(o object, d *declaration, script *render.Syntax) {
 		"cancel", "words", "causes", "times", "probe")
 	d.name = p.text("name", o["name"])
 	if d.name == "" {
-		base := path.Base(p.file)
-		d.name = strings.TrimSuffix(base, path.Ext(base))
+		d.name = nameOfFile(p.file)
 	}
 	if !systemName.MatchString(d.name) {
 		p.fault("name", "%.64q must be a word of small letters and digits, a letter first, of at most 32; without it, the file's name is", d.name)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
 	"github.com/flightlog/flightlog/service"
 )
@@ -35,7 +36,11 @@ func (a *app) resourceCheck() *cobra.Command {
 }
 
 func (a *app) checkFiles(files []string) error {
-	if err := service.DeclareSystems(service.SystemDirs(a.getenv)); err != nil {
+	wrong, err := service.DeclareSystems(service.SystemDirs(a.getenv))
+	if len(wrong) > 0 {
+		err = &pilot.Error{Code: pilot.Invalid, Op: "systems", Err: &resource.FileError{Faults: wrong}}
+	}
+	if err != nil {
 		return err
 	}
 	below, _, err := service.Resources(service.ResourceDirs(a.getenv, false))

@@ -20,8 +20,8 @@ demo: build ## See it work: everything on this machine, in a temporary directory
 up: build ## Server, manager and launcher in one process; STORE= and LISTEN= say where
 	bin/flightlog up --store $(STORE) --listen $(LISTEN)
 
-build: ## Binaries into bin/: flightlog, manager, launcher, agent
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+build: ## Binaries into bin/: flightlog, flightlog-manager, flightlog-launcher, flightlog-agent
+	GO=$(GO) scripts/build.sh bin
 
 # Each command of a fake batch system is the test binary, whose start the race
 # detector makes 20 times as slow: what only does that is tested without it.

@@ -109,7 +109,7 @@ func (c *Conn) grow(ctx context.Context, have, grown *jetstream.StreamConfig) er
 		return err
 	})
 	if !lacks && pilot.CodeOf(err) == pilot.Denied {
-		c.log.Warn("live subscriptions hear nothing until an admin has run 'manager --ensure'", zap.Error(err))
+		c.log.Warn("live subscriptions hear nothing until an admin has run 'flightlog-manager --ensure'", zap.Error(err))
 		return nil
 	}
 	return err

@@ -86,7 +86,7 @@ func (g *guarded) start(user, name string, env []string, args ...string) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	p := &process{h: g.house, name: filepath.Join(bin, name), args: args, env: append(strings.Fields(string(said)), env...)}
+	p := &process{h: g.house, name: programIn(bin, name), args: args, env: append(strings.Fields(string(said)), env...)}
 	p.start()
 }
 

@@ -131,7 +131,7 @@ func (h *batchHouse) write(name, text string) {
 func (h *batchHouse) launch() {
 	h.t.Helper()
 	h.launcher = &process{
-		h: h.house, name: filepath.Join(cmp.Or(h.prefix, bin), "launcher"),
+		h: h.house, name: filepath.Join(cmp.Or(h.prefix, bin), "flightlog-launcher"),
 		args: []string{"--resource", h.resource, "--spare", "-1", "--agent-dir", h.kept()},
 		env:  h.launcherEnv, as: h.as,
 	}

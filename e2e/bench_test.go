@@ -50,7 +50,7 @@ func newSingle(b *testing.B, launches bool) *single {
 		ready.Add(1)
 		parts.Go(func() {
 			_ = service.Launcher(ctx, conn, service.LauncherOptions{
-				Resource: "local.localhost", State: b.TempDir(), Agent: []string{filepath.Join(bin, "agent")},
+				Resource: "local.localhost", State: b.TempDir(), Agent: []string{filepath.Join(bin, "flightlog-agent")},
 				Bus: bus.Config{URL: server.URL()}, Ready: ready.Done,
 			})
 		})

@@ -25,7 +25,7 @@ func TestE2ECancel(t *testing.T) {
 
 	// PENDING_ACTIVE: the agent is slow to start.
 	slow := filepath.Join(h.dir, "slow-agent")
-	script := "#!/bin/sh\nsleep 3\nexec " + filepath.Join(bin, "agent") + "\n"
+	script := "#!/bin/sh\nsleep 3\nexec " + filepath.Join(bin, "flightlog-agent") + "\n"
 	if err := os.WriteFile(slow, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -56,13 +56,20 @@ func run(m *testing.M) int {
 		return 1
 	}
 	bin = dir
-	build := exec.Command("go", "build", "-o", bin+"/", "../cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+	if out, err := exec.Command("../scripts/build.sh", bin).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		return 1
 	}
 	return m.Run()
+}
+
+// programIn is the path of a program, or of the part of that name.
+func programIn(dir, name string) string {
+	switch name {
+	case "manager", "launcher", "agent":
+		name = "flightlog-" + name
+	}
+	return filepath.Join(dir, name)
 }
 
 // serve is a NATS server until it is killed.
@@ -152,7 +159,7 @@ func (h *house) serverOver(store string) *process {
 }
 
 func (h *house) process(name string, args ...string) *process {
-	p := &process{h: h, name: filepath.Join(bin, name), args: args}
+	p := &process{h: h, name: programIn(bin, name), args: args}
 	p.start()
 	return p
 }

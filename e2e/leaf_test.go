@@ -157,7 +157,7 @@ func (b *hub) behind(l *link) *site {
 	for range 2 {
 		at := address(h.t)
 		s.health = append(s.health, "http://"+at)
-		p := &process{h: h, name: filepath.Join(bin, "launcher"), args: []string{"--replicas", "3", "--http", at}}
+		p := &process{h: h, name: filepath.Join(bin, "flightlog-launcher"), args: []string{"--replicas", "3", "--http", at}}
 		// Sites know users by their keys, which files with tokens hold too.
 		p.env = append(b.as(siteLauncher), "NATS_URL=tls://"+listen, "NATS_CREDS=", "NATS_NKEY="+b.seed(siteLauncher))
 		p.start()

@@ -18,7 +18,7 @@ import (
 
 // TestE2EVersions asks every binary what it is.
 func TestE2EVersions(t *testing.T) {
-	for _, name := range []string{"flightlog", "manager", "launcher", "agent"} {
+	for _, name := range []string{"flightlog", "flightlog-manager", "flightlog-launcher", "flightlog-agent"} {
 		out, err := exec.CommandContext(t.Context(), filepath.Join(bin, name), "version", "-o", "json").Output()
 		var is struct{ Program, Version string }
 		if err != nil || json.Unmarshal(out, &is) != nil || is.Version == "" {

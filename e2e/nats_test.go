@@ -108,7 +108,7 @@ const (
 
 func (b *hub) process(user, name string, args ...string) {
 	b.h.t.Helper()
-	p := &process{h: b.h, name: filepath.Join(bin, name), args: args, env: b.as(user)}
+	p := &process{h: b.h, name: programIn(bin, name), args: args, env: b.as(user)}
 	p.start()
 }
 

@@ -121,7 +121,7 @@ func TestE2EAnotherUserGetsNothing(t *testing.T) {
 			}
 		}
 		for _, program := range []string{"manager", "launcher"} {
-			if out, errs, code := h.runAs(other, env, filepath.Join(bin, program)); out != "" || code != 1 || strings.Count(errs, "\n") != 1 {
+			if out, errs, code := h.runAs(other, env, programIn(bin, program)); out != "" || code != 1 || strings.Count(errs, "\n") != 1 {
 				t.Errorf("%s, %s: exit %d, stdout %q, stderr %q", name, program, code, out, errs)
 			}
 		}
@@ -226,7 +226,7 @@ func TestE2EWithoutCredentialsOneClearError(t *testing.T) {
 		programs = append(programs, append([]string{"flightlog"}, args...))
 	}
 	for _, args := range programs {
-		out, errs, code := h.runAs(nil, env, filepath.Join(bin, args[0]), args[1:]...)
+		out, errs, code := h.runAs(nil, env, programIn(bin, args[0]), args[1:]...)
 		if code != 1 || strings.Count(out+errs, "\n") != 1 {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out, errs)
 		}

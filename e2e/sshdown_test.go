@@ -188,7 +188,7 @@ func TestE2ELaunchHitches(t *testing.T) {
 	h := newHouse(t)
 	all := s.hitches(t, h.dir)
 	h.env = append(h.env, "FLIGHTLOG_SSH_CONFIG="+s.configure(all, false), "SSH_AUTH_SOCK=")
-	binary, err := os.ReadFile(filepath.Join(bin, "agent"))
+	binary, err := os.ReadFile(filepath.Join(bin, "flightlog-agent"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestE2ELaunchHitches(t *testing.T) {
 	if _, err := c.PutResource(t.Context(), "lab.hitches", "", []byte(text), client.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	l := &process{h: h, name: filepath.Join(bin, "launcher"), args: []string{"--resource", "lab.hitches", "--agent", agent, "--spare", "-1"}}
+	l := &process{h: h, name: filepath.Join(bin, "flightlog-launcher"), args: []string{"--resource", "lab.hitches", "--agent", agent, "--spare", "-1"}}
 	depart := func() { // it looks for its agent once, at its start
 		if err := os.Rename(agent+".away", agent); err != nil {
 			t.Fatal(err)

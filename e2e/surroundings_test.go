@@ -57,7 +57,7 @@ func (h *batchHouse) ofPilot(env ...string) surroundings {
 	h.t.Helper()
 	h.launcher = &process{
 		h: h.house, name: "/bin/bash", as: h.as, env: append(slices.Clone(h.launcherEnv), env...),
-		args: []string{"-c", `ulimit -t 20 -s 4096 -n 512 -c 0 && umask 077 && exec "$0" "$@"`, filepath.Join(bin, "launcher"), "--resource", h.resource, "--spare", "-1"},
+		args: []string{"-c", `ulimit -t 20 -s 4096 -n 512 -c 0 && umask 077 && exec "$0" "$@"`, filepath.Join(bin, "flightlog-launcher"), "--resource", h.resource, "--spare", "-1"},
 	}
 	h.launcher.start()
 	dir := h.room("of-pilot")

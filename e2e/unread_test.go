@@ -59,7 +59,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 // unheard starts a program whose stdout and stderr lead there.
 func (h *house) unheard(to *os.File, name string, args ...string) *process {
 	h.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, name), append(args, "--log-level", "debug")...)
+	cmd := exec.Command(programIn(bin, name), append(args, "--log-level", "debug")...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = h.env, to, to
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)

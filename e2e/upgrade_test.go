@@ -17,7 +17,7 @@ func (h *batchHouse) install(prefix string) {
 	if err := os.Mkdir(h.prefix, 0o755); err != nil {
 		h.t.Fatal(err)
 	}
-	for _, name := range []string{"launcher", "agent"} {
+	for _, name := range []string{"flightlog-launcher", "flightlog-agent"} {
 		b, err := os.ReadFile(filepath.Join(bin, name))
 		if err != nil {
 			h.t.Fatal(err)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows Flightlog at work on this machine, in a temporary directory that is
-# removed at the end. Needs bin/flightlog and bin/agent: make demo builds them.
+# removed at the end. Needs bin/flightlog and bin/flightlog-agent: make demo builds them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -18,7 +18,7 @@ import (
 func main() {
 	if len(os.Args) > 1 {
 		if err := told(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, "agent:", err)
+			fmt.Fprintln(os.Stderr, "flightlog-agent:", err)
 			os.Exit(2)
 		}
 		return
@@ -27,7 +27,7 @@ func main() {
 	// (measured), and needs no more memory on a node of two hundred.
 	runtime.GOMAXPROCS(1)
 	if err := agents.Run(context.Background(), os.Stdin, os.Stdout, bus.ConfigFromEnv(os.Getenv)); err != nil {
-		fmt.Fprintln(os.Stderr, "agent:", err)
+		fmt.Fprintln(os.Stderr, "flightlog-agent:", err)
 		os.Exit(1)
 	}
 }
@@ -36,10 +36,10 @@ func main() {
 func told(args []string) error {
 	switch {
 	case args[0] == "version" && len(args) == 1:
-		return build.Print(os.Stdout, "agent", "")
+		return build.Print(os.Stdout, "flightlog-agent", "")
 	case args[0] == "version" && len(args) == 3 && args[1] == "-o":
-		return build.Print(os.Stdout, "agent", args[2])
+		return build.Print(os.Stdout, "flightlog-agent", args[2])
 	default:
-		return fmt.Errorf("launchers start it without arguments, and give it its assignments on stdin; 'agent version [-o json]' shows what it is")
+		return fmt.Errorf("launchers start it without arguments, and give it its assignments on stdin; 'flightlog-agent version [-o json]' shows what it is")
 	}
 }

@@ -328,7 +328,7 @@ func agentCommand() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	beside := filepath.Join(filepath.Dir(self), "agent")
+	beside := filepath.Join(filepath.Dir(self), "flightlog-agent")
 	if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 		return []string{beside}, nil
 	}

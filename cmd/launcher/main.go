@@ -40,9 +40,9 @@ type flags struct {
 func command() *cobra.Command {
 	f := flags{bus: bus.ConfigFromEnv(os.Getenv)}
 	c := &cobra.Command{
-		Use:   "launcher",
+		Use:   "flightlog-launcher",
 		Short: "Launch the pilots of a resource until SIGTERM",
-		Long: "launcher takes submitted pilots from NATS, launches them, and looks after them. Start as many\n" +
+		Long: "flightlog-launcher takes submitted pilots from NATS, launches them, and looks after them. Start as many\n" +
 			"as you like for a resource. One that stops leaves its pilots running; when it starts again,\n" +
 			"or when its lease has run out and another one is there, they are looked after again.",
 		Args: cobra.NoArgs,
@@ -53,7 +53,7 @@ func command() *cobra.Command {
 	set.StringVar(&f.opts.Resource, "resource", "local.localhost", "resource it serves")
 	set.StringVar(&f.opts.State, "state", service.StateDir(os.Getenv), "`directory` for what it keeps on this host")
 	set.StringVar(&f.opts.Sandboxes, "sandboxes", "", "`directory` of sandboxes (default <state>/sandbox)")
-	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: agent beside this one)")
+	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: flightlog-agent beside this one)")
 	set.StringVar(&f.opts.AgentDir, "agent-dir", "", "`directory` in which agents are kept for jobs, where the resource names none (default "+service.DefaultAgentDir+")")
 	service.AgentFlags(set, &f.agents)
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
@@ -97,7 +97,7 @@ func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leavin
 		if err != nil {
 			return err
 		}
-		f.agent = filepath.Join(filepath.Dir(self), "agent")
+		f.agent = filepath.Join(filepath.Dir(self), "flightlog-agent")
 	}
 	if err := f.bus.CheckAgents(&f.agents); err != nil {
 		return err

@@ -43,9 +43,9 @@ type flags struct {
 func command() *cobra.Command {
 	f := flags{bus: bus.ConfigFromEnv(os.Getenv)}
 	c := &cobra.Command{
-		Use:   "manager",
+		Use:   "flightlog-manager",
 		Short: "Run one replica of the manager until SIGTERM",
-		Long:  "manager answers pilots.api requests from the log on NATS. Start as many as you like.",
+		Long:  "flightlog-manager answers pilots.api requests from the log on NATS. Start as many as you like.",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}

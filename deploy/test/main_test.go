@@ -24,11 +24,13 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/...", "github.com/nats-io/nats-server/v2")
-	build.Dir, build.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-		return 1
+	server := exec.Command("go", "build", "-o", dir+"/", "github.com/nats-io/nats-server/v2")
+	server.Dir, server.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
+	for _, build := range []*exec.Cmd{exec.Command("../../scripts/build.sh", dir), server} {
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+			return 1
+		}
 	}
 	return m.Run()
 }

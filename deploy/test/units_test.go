@@ -20,7 +20,7 @@ func unitsIn(t *testing.T, kind string) (dir string, units []string) {
 	if err != nil || len(paths) != 3 {
 		t.Fatalf("units are %v, %v", paths, err)
 	}
-	for _, program := range []string{"nats-server", "manager", "launcher"} {
+	for _, program := range []string{"nats-server", "flightlog-manager", "flightlog-launcher"} {
 		write(t, filepath.Join(dir, program), "#!/bin/sh\n", 0o700)
 	}
 	for _, path := range paths {

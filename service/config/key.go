@@ -78,7 +78,7 @@ var keys = slices.Concat(
 		Key{Path: "resource", Default: "local.localhost", Usage: "resource it serves", check: text},
 		Key{Path: "state", Usage: "directory for what it keeps on this host", check: text},
 		Key{Path: "sandboxes", Usage: "directory of sandboxes; <state>/sandbox", check: text},
-		Key{Path: "agent", Usage: "the agent's binary; the one beside the launcher", check: text},
+		Key{Path: "agent", Usage: "the agent's binary; flightlog-agent beside the launcher", check: text},
 		Key{Path: "agent_dir", Usage: "directory in which agents are kept for jobs; $HOME/.cache/flightlog", check: text},
 		Key{Path: "agent_creds", Usage: "file of the agents' credentials", check: text},
 		Key{Path: "agent_nkey", Usage: "file of the agents' nkey seed", check: text},

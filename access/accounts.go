@@ -67,6 +67,11 @@ func tenantExports() []Export {
 		{Subject: api + "STREAM.NAMES"},
 		{Subject: api + "STREAM.INFO.*"},
 		{Subject: api + "STREAM.MSG.GET.*"},
+		{Subject: readers + string(ReaderCreate) + ".>"},
+		{Subject: readers + string(ReaderDurable) + ".>"},
+		{Subject: readers + string(ReaderInfo) + ".>"},
+		{Subject: readers + string(ReaderDelete) + ".>"},
+		{Subject: readers + string(ReaderFlow) + ".>"},
 		{Subject: api + "CONSUMER.CREATE." + log + ".>"},
 		{Subject: api + "CONSUMER.DURABLE.CREATE." + log + ".*"},
 		{Subject: api + "CONSUMER.INFO." + log + ".*"},
@@ -83,9 +88,10 @@ func fleetOf(site, verb string) string { return "pilots.fleet." + site + ".*." +
 
 // Account is an account of NATS with all its users.
 type Account struct {
-	Name   string
-	Tenant string
-	Users  []*User
+	Name      string
+	Tenant    string
+	Users     []*User
+	Resources []string // of the tenant's launchers, whose queues are nobody else's; of its own account only
 }
 
 // Main says whether it is the tenant's own, which holds the log.
@@ -187,6 +193,9 @@ func (a *Account) Imports(all []*Account) []Import {
 func (u *User) there(subject string) string {
 	if subject == asking {
 		return u.asks()
+	}
+	if to, ok := u.toReader(subject); ok {
+		return to
 	}
 	return atHub(subject)
 }

@@ -55,8 +55,8 @@ func Tail(user string, slot int) string { return tails(user) + "-" + strconv.Ito
 // tails is what the names of a user's consumers begin with.
 func tails(user string) string { return "tail-" + user }
 
-// OrderedSlots is how many ordered consumers of the client libraries a user may make
-// one after the other. They count on with each interruption (nats.go 1.55.0,
+// OrderedSlots is how many ordered consumers of the client libraries a user in the account of
+// the log may make one after the other. They count on with each interruption (nats.go 1.55.0,
 // ordered.go: getConsumerConfig makes <prefix>_<n>), and begin anew with the program.
 const OrderedSlots = 32
 
@@ -80,16 +80,16 @@ func (a *Account) Permissions(u *User) Permissions {
 	p := Permissions{Subscribe: []string{u.inbox()}}
 	switch u.Role {
 	case Manager:
-		p.manager(u)
+		p.manager(a, u)
 	case Launcher:
 		p.launcher(u)
 	case Client:
 		p.publish(asking, output)
 		if u.Watch {
-			p.read(u)
+			p.readBy(a, u)
 		}
 	case Subscriber:
-		p.read(u)
+		p.readBy(a, u)
 	case Agent:
 		for _, verb := range []string{"activate", "beat", "finish"} {
 			p.publish(agents + u.Resource + ".*.*." + verb)
@@ -98,7 +98,7 @@ func (a *Account) Permissions(u *User) Permissions {
 		p.link(a, u)
 	case Admin:
 		p = Permissions{
-			Publish: []string{">"}, Subscribe: []string{">"}, DenyPublish: []string{askers + ">"}, DenySubscribe: []string{agents + ">"},
+			Publish: []string{">"}, Subscribe: []string{">"}, DenyPublish: []string{askers + ">", AnyReader}, DenySubscribe: []string{agents + ">"},
 		}
 	}
 	return p.sorted()
@@ -111,14 +111,15 @@ func trees() []string {
 	return []string{"pilots.cmd.>", "pilots.evt.>", "pilots.note.>", "pilots.mgr.>", "pilots.ses.>", "pilots.res.>"}
 }
 
-func (p *Permissions) manager(u *User) {
+func (p *Permissions) manager(a *Account, u *User) {
 	p.read(u)
+	p.forward(a)
 	p.publish(trees()...)
 	// It makes log and leases where there are none; to change them takes an admin.
 	p.publish(api+"INFO", api+"STREAM.CREATE."+log, api+"STREAM.CREATE.KV_"+leases)
 	p.lookUpLeases()
 	p.publish(asking, u.asks(), output) // the live page asks, as the user that it is
-	p.Subscribe = append(p.Subscribe, asking, askers+">", "$SRV.>")
+	p.Subscribe = append(p.Subscribe, asking, askers+">", AnyReader, "$SRV.>")
 	p.Respond = respond
 }
 
@@ -175,11 +176,21 @@ func (p *Permissions) link(a *Account, leaf *User) {
 	})
 }
 
-// read lets the user read the log: by position or subject, by tails, and live.
-func (p *Permissions) read(u *User) {
+// look lets the user read the log by position or subject, and live.
+func (p *Permissions) look(u *User) {
 	p.publish(
 		api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET."+log, api+"DIRECT.GET."+log+".>",
 	)
+	p.Subscribe = append(p.Subscribe, live+">")
+	if u.hearsTrees() {
+		p.Subscribe = append(p.Subscribe, trees()...)
+	}
+}
+
+// read lets the user read the log, and by consumers of its own names, which it asks
+// JetStream itself for.
+func (p *Permissions) read(u *User) {
+	p.look(u)
 	for slot := range TailSlots {
 		name := Tail(u.Name, slot)
 		p.consume(name)
@@ -195,9 +206,40 @@ func (p *Permissions) read(u *User) {
 		}
 		p.publish(api + "STREAM.NAMES") // libraries look there for who stores a subject
 	}
-	p.Subscribe = append(p.Subscribe, live+">")
-	if u.hearsTrees() {
-		p.Subscribe = append(p.Subscribe, trees()...)
+}
+
+// readBy lets the user read the log from an account of its own, where consumers may have
+// any name because managers give them one that is the reader's. In the account of the log, where users are
+// whose tokens are of before there were others, only JetStream would answer.
+func (p *Permissions) readBy(a *Account, u *User) {
+	if a.Main() {
+		p.read(u)
+		return
+	}
+	p.look(u)
+	p.publish(readerSubjects()...)
+	for _, name := range pulled(u.Name) {
+		p.publish(api + "CONSUMER.MSG.NEXT." + log + "." + name)
+	}
+	for slot := range TailSlots {
+		p.publish(acknowledging(Tail(u.Name, slot))...)
+	}
+	p.publish(api + "STREAM.NAMES") // libraries look there for who stores a subject
+}
+
+// forward lets a manager make, use and remove consumers for readers, and its own, but not
+// the queues of launchers.
+func (p *Permissions) forward(a *Account) {
+	p.publish(
+		api+"CONSUMER.CREATE."+log+".>", api+"CONSUMER.DURABLE.CREATE."+log+".*", api+"CONSUMER.INFO."+log+".*",
+		api+"CONSUMER.DELETE."+log+".*", api+"CONSUMER.MSG.NEXT."+log+".*", "$JS.FC.>",
+	)
+	for _, resource := range a.Resources {
+		name := log + "." + Queue(resource)
+		p.DenyPublish = append(p.DenyPublish,
+			api+"CONSUMER.CREATE."+name, api+"CONSUMER.CREATE."+name+".>", api+"CONSUMER.DURABLE.CREATE."+name,
+			api+"CONSUMER.DELETE."+name, api+"CONSUMER.MSG.NEXT."+name,
+		)
 	}
 }
 

@@ -29,8 +29,8 @@ func Remedy(subject string) string {
 	case under("pilots.agent."):
 		return "what agents say takes an agent of the resource, and hearing it a launcher: 'flightlog auth add agent --resource …'"
 	case under(api+"CONSUMER.") && !under(api+"CONSUMER.CREATE."+log+".launcher-", api+"CONSUMER.MSG.NEXT."+log+".launcher-"):
-		return "reading the log takes a subscriber, or a client that may watch, and consumers named " + tails("<name>") + "-0 to -7, or " +
-			tails("<name>") + " as the prefix of ordered ones: 'flightlog auth add client --watch'"
+		return "reading the log takes a subscriber, or a client that may watch: 'flightlog auth add client --watch'; launchers read it by consumers named " +
+			TailNames("<name>")
 	case under(api+"STREAM.NAMES", api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET.", live):
 		return "reading the log takes a subscriber, or a client that may watch: 'flightlog auth add client --watch'"
 	case under(api + "STREAM.CREATE."):

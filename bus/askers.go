@@ -30,6 +30,20 @@ type askers struct {
 	said    bool // that they are not
 }
 
+// hear hears users and readers, as far as the server lets us.
+func (s *serving) hear() error {
+	if !s.askers.heard {
+		if err := s.askers.hear(); err != nil {
+			s.askers.heard = false
+			return err
+		}
+	}
+	if s.readers.heard {
+		return nil
+	}
+	return s.readers.hear()
+}
+
 // hear subscribes, unless the server denies that.
 func (a *askers) hear() error {
 	conn := a.serving.conn
@@ -77,13 +91,13 @@ func (a *askers) watch(ctx context.Context) {
 			conn.self.Store(nil)
 			return
 		case <-again: // another server may know another configuration
+			a.heard, a.serving.readers.heard = false, false
 		case <-tick.C:
-			if a.heard {
+			if a.heard && a.serving.readers.heard {
 				continue
 			}
 		}
-		if err := a.hear(); err != nil {
-			a.heard = false
+		if err := a.serving.hear(); err != nil {
 			a.serving.service.Logger.Warn("users are not heard on their own subjects", zap.Error(err))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 // Error codes of JetStream that mean something to us.
 // Source: nats-server v2.15.2, server/errors.json.
 const (
+	errBadRequest      jetstream.ErrorCode = 10003
 	errAccountSpent    jetstream.ErrorCode = 10002
 	errNoResources     jetstream.ErrorCode = 10023 // of the server: max_file_store
 	errNoMessage       jetstream.ErrorCode = 10037
@@ -68,6 +69,8 @@ func codeOf(err error) pilot.Code {
 		return pilot.Denied
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
 		return pilot.Unavailable
+	case errors.As(err, &api) && api.Code == http.StatusForbidden: // said by a manager, see readers
+		return pilot.Denied
 	case notSent(err), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return pilot.Unavailable
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):

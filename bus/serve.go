@@ -51,8 +51,10 @@ const (
 // without one); what cannot wait is refused as unavailable. Handlers get ctx. A
 // handler that panics costs its own request only.
 //
-// Where the bus knows users, a request comes on a subject that only its user can
-// publish to, and the request's Actor is that user; else it is who the caller says.
+// Where the bus knows users, it also asks JetStream what readers with accounts of their own
+// ask about consumers of the log, each about its own. A request comes on a
+// subject that only its user can publish to, and the request's Actor is that user; else it
+// is who the caller says.
 func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if s.Logger == nil {
 		s.Logger = zap.NewNop()
@@ -62,6 +64,7 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	}
 	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger), discovery: newDiscovery(&s)}
 	serving.askers = askers{serving: serving, takes: map[string]func(*nats.Msg){}}
+	serving.readers = readers{conn: c, refusals: serving.refusals, making: map[string]*makings{}}
 	for i := range s.Endpoints {
 		if err := serving.open(ctx, &s.Endpoints[i]); err != nil {
 			serving.drain()
@@ -73,7 +76,7 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 		return nil, invalid("serve", err)
 	}
 	if c.identified && c.owner == "" {
-		if err := serving.askers.hear(); err != nil {
+		if err := serving.hear(); err != nil {
 			serving.drain()
 			return nil, invalid("serve", err)
 		}
@@ -95,7 +98,8 @@ type serving struct {
 	subs      []*nats.Subscription
 	turns     []*turns
 	askers    askers
-	deafen    func() // ends the hearing of askers; nil: they are not heard
+	readers   readers
+	deafen    func() // ends the hearing of askers and readers; nil: they are not heard
 }
 
 // stopGrace is how long requests may still arrive that were sent before stop.
@@ -117,6 +121,7 @@ func (s *serving) stop() {
 	for _, q := range s.turns {
 		closing.Go(q.close)
 	}
+	closing.Go(s.readers.made.Wait)
 	closing.Wait()
 	_ = s.conn.nc.FlushTimeout(time.Second)
 }
@@ -127,6 +132,7 @@ func (s *serving) drain() {
 		s.deafen()
 	}
 	drain(s.askers.subs)
+	s.readers.stop()
 	for _, sub := range s.subs {
 		if err := sub.Drain(); err != nil {
 			s.service.Logger.Warn("service did not stop cleanly", zap.Error(err))

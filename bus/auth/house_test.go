@@ -110,14 +110,25 @@ func (h *house) as(t *testing.T, name string) *bus.Conn {
 	return c
 }
 
-// manager connects as it, and makes the log.
+// manager connects as it, makes the log, and lets readers read.
 func (h *house) manager(t *testing.T) *bus.Conn {
 	t.Helper()
 	m := h.as(t, "manager")
 	if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
+	h.serve(t, m)
 	return m
+}
+
+// serve has a manager serve nothing but readers.
+func (h *house) serve(t *testing.T, m *bus.Conn) {
+	t.Helper()
+	stop, err := m.Serve(t.Context(), bus.Service{Name: "readers", Version: "1.0.0", LookEvery: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
 }
 
 // both runs a test in both modes.

@@ -62,8 +62,9 @@ type kept struct {
 const (
 	version = 1
 	// layout was 0: all users of a tenant were in its account; 1: sites linked as a launcher; 2: nothing
-	// was heard live of what launchers wrote; 3: nobody knew who asks; 4: consumers pushed to nobody.
-	layout   = 5
+	// was heard live of what launchers wrote; 3: nobody knew who asks; 4: consumers pushed to nobody; 5: readers
+	// named consumers themselves.
+	layout   = 6
 	manifest = "auth.json"
 	conf     = "auth.conf"
 )
@@ -213,7 +214,10 @@ func (s *Set) accounts() []*account {
 	}
 	for i := range s.Users {
 		e := &s.Users[i]
-		named(e.Tenant, e.Tenant) // the others need it
+		main := named(e.Tenant, e.Tenant) // the others need it
+		if e.Role == access.Launcher {
+			main.Resources = append(main.Resources, e.Resource)
+		}
 		a := named(e.Tenant, s.home(e))
 		a.entries, a.Users = append(a.entries, e), append(a.Users, &e.User)
 	}

@@ -1,0 +1,248 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/access"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+const (
+	makingTime = 10 * time.Second // for JetStream to make a consumer; the libraries wait no longer
+	makingMost = 32               // requests of one reader that are being answered
+	// settlingTime is how long a new consumer is let be that nobody asks for messages.
+	settlingTime = 10 * time.Second
+)
+
+// readers asks JetStream what readers ask about consumers, each about consumers of its
+// own (package access). It remembers nothing: any replica does it for any reader.
+type readers struct {
+	conn     *Conn
+	refusals refusals
+	sub      *nats.Subscription
+	heard    bool // by the server we are connected to
+
+	mu     sync.Mutex
+	making map[string]*makings // by user
+	made   sync.WaitGroup
+}
+
+// makings are requests of one reader, of which those for a consumer are answered one after
+// the other.
+type makings struct {
+	turn sync.Mutex
+	n    int // under readers.mu
+}
+
+// hear subscribes, unless the server denies that: its users are of before.
+func (r *readers) hear() error {
+	if r.heard = r.conn.may("sub", access.AnyReaderOf(r.conn.nonce())); !r.heard {
+		return nil
+	}
+	old := r.sub
+	sub, err := r.conn.nc.QueueSubscribe(access.AnyReader, micro.DefaultQueueGroup, r.take)
+	if err != nil {
+		r.heard = false
+		return err
+	}
+	r.sub = sub
+	if old != nil {
+		drain([]*nats.Subscription{old})
+	}
+	return nil
+}
+
+// stop ends that; what has come is still answered.
+func (r *readers) stop() {
+	if r.sub != nil {
+		drain([]*nats.Subscription{r.sub})
+	}
+}
+
+// take passes on one request. It does not wait.
+func (r *readers) take(m *nats.Msg) {
+	user, verb, rest, ok := access.ReaderOf(m.Subject)
+	switch {
+	case !ok:
+		return
+	case verb == access.ReaderFlow:
+		r.flow(user, rest)
+	case !answerable(m.Reply):
+		r.refusals.reply(m.Reply)
+	default:
+		r.answer(user, verb, rest, m)
+	}
+}
+
+// flow says to a consumer that what it has pushed is taken. Its name stands before the last
+// word, behind that of the log.
+func (r *readers) flow(user, rest string) {
+	words := strings.Split(rest, ".")
+	if n := len(words); (n == 3 || n == 5) && words[n-3] == stream && access.Owns(user, words[n-2]) {
+		r.publish(&nats.Msg{Subject: access.ReaderFlow.Forwarded(rest)})
+	}
+}
+
+// answer has a goroutine answer one request.
+func (r *readers) answer(user string, verb access.ReaderVerb, rest string, m *nats.Msg) {
+	mine, ok := r.admit(user)
+	if !ok {
+		r.refuse(user, verb, m, pilot.Errorf(pilot.Unavailable, "%d requests of user %s are being answered already", makingMost, user))
+		return
+	}
+	r.made.Go(func() {
+		defer r.leave(user, mine)
+		ctx, cancel := context.WithTimeout(context.Background(), makingTime)
+		defer cancel()
+		var answer []byte
+		var err error
+		if verb == access.ReaderCreate || verb == access.ReaderDurable {
+			mine.turn.Lock()
+			answer, err = r.create(ctx, user, rest, m.Data)
+			mine.turn.Unlock()
+		} else {
+			answer, err = r.about(ctx, user, verb, rest)
+		}
+		if err != nil {
+			r.refuse(user, verb, m, err)
+			return
+		}
+		r.publish(&nats.Msg{Subject: m.Reply, Data: answer})
+	})
+}
+
+// about asks about a consumer of the reader, or removes it.
+func (r *readers) about(ctx context.Context, user string, verb access.ReaderVerb, consumer string) ([]byte, error) {
+	if !access.Owns(user, consumer) || strings.Contains(consumer, ".") {
+		return nil, pilot.Errorf(pilot.Denied, "user %s may not ask about consumer %.100q, which is another's", user, consumer)
+	}
+	return r.ask(ctx, verb.Forwarded(consumer), nil)
+}
+
+func (r *readers) admit(user string) (*makings, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mine := r.making[user]
+	if mine == nil {
+		mine = &makings{}
+		r.making[user] = mine
+	}
+	if mine.n == makingMost {
+		return nil, false
+	}
+	mine.n++
+	return mine, true
+}
+
+func (r *readers) leave(user string, mine *makings) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if mine.n--; mine.n == 0 {
+		delete(r.making, user)
+	}
+}
+
+// create makes a consumer, under the first of its names that is free or was left by a reader
+// that died. A reader that lives after all notices and has another one made.
+func (r *readers) create(ctx context.Context, user, rest string, data []byte) ([]byte, error) {
+	req, names, err := readConsumerRequest(user, rest, data)
+	if err != nil {
+		return nil, err
+	}
+	for _, force := range []bool{false, true} {
+		for _, name := range names {
+			if force && !r.abandoned(ctx, name) {
+				continue
+			}
+			body, err := req.named(name)
+			if err != nil {
+				return nil, invalid("make a consumer", err)
+			}
+			answer, err := r.ask(ctx, access.ReaderCreate.Forwarded(name), body)
+			if err != nil || len(names) == 1 || jsError(answer) != errConsumerExists {
+				return answer, err
+			}
+		}
+	}
+	return nil, pilot.Errorf(pilot.Unavailable, "no consumer was made: user %s has %d of this kind, which are all read from; give the program a user of its own", user, len(names))
+}
+
+// abandoned says whether nobody asks a consumer for messages or listens to it, and removes
+// it then.
+func (r *readers) abandoned(ctx context.Context, consumer string) bool {
+	var info struct {
+		jetstream.ConsumerInfo
+		Error *jetstream.APIError `json:"error"`
+	}
+	answer, err := r.ask(ctx, access.ReaderInfo.Forwarded(consumer), nil)
+	if err == nil {
+		err = json.Unmarshal(answer, &info)
+	}
+	if err != nil || info.Error != nil || info.NumWaiting > 0 || info.PushBound || info.TimeStamp.Sub(info.Created) < settlingTime {
+		return false
+	}
+	_, err = r.ask(ctx, access.ReaderDelete.Forwarded(consumer), nil)
+	return err == nil
+}
+
+// ask asks JetStream.
+func (r *readers) ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
+	answer, err := r.conn.nc.RequestWithContext(ctx, subject, data)
+	if err != nil {
+		return nil, fault("ask JetStream for a reader", err)
+	}
+	return answer.Data, nil
+}
+
+// jsError is JetStream's code of an answer; 0: it is none.
+func jsError(answer []byte) jetstream.ErrorCode {
+	var said struct {
+		Error jetstream.APIError `json:"error"`
+	}
+	_ = json.Unmarshal(answer, &said) // what cannot be read is the reader's to judge
+	return said.Error.ErrorCode
+}
+
+// refuse answers as JetStream does.
+func (r *readers) refuse(user string, verb access.ReaderVerb, m *nats.Msg, err error) {
+	r.refusals.request(err, zap.String("actor", user), zap.String("endpoint", "consumer."+string(verb)))
+	why := oneLine(err.Error())
+	kind := string(verb)
+	if verb == access.ReaderDurable {
+		kind = string(access.ReaderCreate)
+	}
+	data, _ := json.Marshal(map[string]any{ // texts and numbers always encode
+		"type": "io.nats.jetstream.api.v1.consumer_" + kind + "_response", "error": apiError(err, why),
+	})
+	r.publish(&nats.Msg{Subject: m.Reply, Data: data})
+}
+
+// apiError is an error as JetStream has them. What may work later has a code after which
+// libraries try again (nats.go 1.55.0, js.go: resetOrderedConsumer).
+func apiError(err error, why string) jetstream.APIError {
+	switch pilot.CodeOf(err) {
+	case pilot.Denied:
+		return jetstream.APIError{Code: http.StatusForbidden, ErrorCode: errBadRequest, Description: "denied: " + why}
+	case pilot.Invalid:
+		return jetstream.APIError{Code: http.StatusBadRequest, ErrorCode: errBadRequest, Description: why}
+	default:
+		return jetstream.APIError{Code: http.StatusServiceUnavailable, ErrorCode: errNoResources, Description: why}
+	}
+}
+
+// publish sends, or the reader asks again.
+func (r *readers) publish(m *nats.Msg) {
+	if err := r.conn.nc.PublishMsg(m); err != nil {
+		r.refusals.log.Warn("a reader was not answered", zap.Error(err))
+	}
+}

@@ -45,6 +45,8 @@ die-after) "$real" "$@" >"$dir/answer.$$"; die ;;
 hang-after) "$real" "$@" >"$dir/answer.$$"; exec sleep 1000 ;;
 fail-after) "$real" "$@" >"$dir/answer.$$"; echo "$command: error: Batch job submission failed: Socket timed out on send/recv operation" >&2; exit 1 ;;
 garbage) "$real" "$@" >"$dir/answer.$$"; echo 'Welcome to Stampede3'; exit 0 ;;
+rename-after) "$real" "$@" >"$dir/answer.$$"; "$dir/rename" "$(cat "$dir/answer.$$")"; echo "Socket timed out on send/recv operation" >&2; exit 1 ;;
+rename-die) "$real" "$@" >"$dir/answer.$$"; "$dir/rename" "$(cat "$dir/answer.$$")"; die ;;
 silent) "$real" "$@" >"$dir/answer.$$"; exit 0 ;;
 empty) exit 0 ;;
 esac

@@ -1,36 +1,50 @@
 package e2e_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/flightlog/flightlog/pilot"
 )
 
+// renaming is how a real system's jobs are renamed, and let run that waited.
+type renaming struct {
+	system, variable, closed string
+	submit, list             string
+	commands                 []string
+	rename, open             func(id string) []string
+}
+
+var renamings = []renaming{
+	{
+		system: "slurm", variable: "SLURM_CONF", closed: "down", submit: "sbatch", list: "squeue", commands: slurmCommands,
+		rename: func(id string) []string {
+			return []string{"scontrol", "update", "jobid=" + id, "jobname=my-analysis", "comment=mine"}
+		},
+		open: func(id string) []string { return []string{"scontrol", "update", "jobid=" + id, "partition=main"} },
+	},
+	{
+		system: "sge", variable: "SGE_ROOT", closed: "down.q", submit: "qsub", list: "qstat", commands: []string{"qsub", "qstat", "qacct", "qdel"},
+		rename: func(id string) []string { return []string{"qalter", "-N", "my-analysis", id} },
+		open:   func(id string) []string { return []string{"qalter", "-q", "main.q", id} },
+	},
+}
+
+// house opens a house on the system.
+func (r *renaming) house(t *testing.T) *batchHouse {
+	t.Helper()
+	h := newBatchHouse(t, r.variable, "generic."+r.system, "local", r.commands...)
+	h.launch()
+	return h
+}
+
 // TestE2EBatchRenamed: a pilot whose job its user calls something else, on a real system,
 // waits, runs once and ends as any other; and one that is canceled leaves no job.
 func TestE2EBatchRenamed(t *testing.T) {
-	for _, c := range []struct {
-		system, variable, closed string
-		list                     string
-		commands                 []string
-		rename, open             func(id string) []string
-	}{
-		{
-			system: "slurm", variable: "SLURM_CONF", closed: "down", list: "squeue", commands: slurmCommands,
-			rename: func(id string) []string {
-				return []string{"scontrol", "update", "jobid=" + id, "jobname=my-analysis", "comment=mine"}
-			},
-			open: func(id string) []string { return []string{"scontrol", "update", "jobid=" + id, "partition=main"} },
-		},
-		{
-			system: "sge", variable: "SGE_ROOT", closed: "down.q", list: "qstat", commands: []string{"qsub", "qstat", "qacct", "qdel"},
-			rename: func(id string) []string { return []string{"qalter", "-N", "my-analysis", id} },
-			open:   func(id string) []string { return []string{"qalter", "-q", "main.q", id} },
-		},
-	} {
+	for _, c := range renamings {
 		t.Run(c.system, func(t *testing.T) {
-			h := newBatchHouse(t, c.variable, "generic."+c.system, "local", c.commands...)
-			h.launch()
+			h := c.house(t)
 			d := h.job("true")
 			d.Queue = c.closed
 			both := submit(t, h.m, d, d)
@@ -51,6 +65,46 @@ func TestE2EBatchRenamed(t *testing.T) {
 			h.ends(runs, pilot.Done, pilot.PayloadFinished)
 			if n, none := h.runs(runs), h.runs(leaves); n != 1 || none != 0 {
 				t.Errorf("they ran %d and %d times, want 1 and 0", n, none)
+			}
+		})
+	}
+}
+
+// TestE2EBatchRenamedAtOnce: a job that is renamed on a real system before its id is known,
+// for the answer to its submit is lost, with its launcher or without, is the pilot's all the
+// same: there is one job, and it runs once, or is canceled.
+func TestE2EBatchRenamedAtOnce(t *testing.T) {
+	for _, c := range renamings {
+		t.Run(c.system, func(t *testing.T) {
+			h := c.house(t)
+			h.write("rename", fmt.Sprintf("#!/bin/sh\n%s\n", strings.Join(c.rename(`"$1"`), " ")))
+			d := h.job("true")
+			d.Queue = c.closed
+			for n, fault := range []string{"rename-after", "rename-die"} {
+				h.fault(c.submit, fault)
+				p := submit(t, h.m, d)[0]
+				if fault == "rename-die" {
+					h.launcher.wait()
+					h.launch()
+				}
+				id := h.native(p)
+				if got, err := p.Get(t.Context()); err != nil || got.Attempt != 1 || h.calls(c.submit) != n+1 {
+					t.Errorf("%s: attempt %d, %d submits, %v; want 1, %d", fault, got.Attempt, h.calls(c.submit), err, n+1)
+				}
+				open := c.open(id)
+				h.command(open[0], open[1:]...)
+				h.ends(p, pilot.Done, pilot.PayloadFinished)
+				if runs := h.runs(p); runs != 1 {
+					t.Errorf("%s: it ran %d times", fault, runs)
+				}
+			}
+			h.fault(c.submit, "rename-after")
+			leaves := submit(t, h.m, d)[0]
+			h.taken(c.submit)
+			cancel(t, leaves)
+			h.ends(leaves, pilot.Canceled, pilot.CanceledInQueue)
+			if n, runs := h.calls(c.submit), h.runs(leaves); n != 3 || runs != 0 {
+				t.Errorf("canceled: %d submits, %d runs, want 3 and 0", n, runs)
 			}
 		})
 	}

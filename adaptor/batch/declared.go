@@ -71,6 +71,7 @@ type declaration struct {
 	name                  string
 	submitted             expression
 	list, history, recent *asking
+	tokens                *asking
 	cancel, gentle, waits order
 	taken                 expression
 	words                 map[string]Word
@@ -93,6 +94,13 @@ func (d *declaration) dialect() Dialect {
 	}
 	if d.recent != nil {
 		out.Recent = func(since time.Time) Query { return d.query(d.recent, sinceValue(since), nil) }
+	}
+	if d.tokens != nil {
+		out.Tokens = func(jobs []Ref) Query {
+			q := d.query(d.tokens, nil, idsOf(jobs))
+			q.Read = func(r runner.Result) ([]Record, error) { return d.readTokens(d.tokens, r) }
+			return q
+		}
 	}
 	return out
 }

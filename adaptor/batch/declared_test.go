@@ -57,6 +57,7 @@ submitted: '(?P<number>[0-9]+)'
 refusals: [{class: perhaps, pattern: '('}]
 list: {command: [], codes: [-1], begin: 'x*', job: ['(?P<id>[0-9]+) (?P<status>.*)']}
 history: {command: [acct], job: '(?P<id>1)(?P<state>2)(?P<name>3)'}
+tokens: {command: [show, "{id}"], job: ['(?P<id>[0-9]+) (?P<state>.*)']}
 cancel: {command: [kill], taken: '((a{100}){100}){100}'}
 words: {R: {phase: runs}, Q: {phase: queued, cause: out_of_memory}, E: {phase: ended, cause: bad_luck}}
 causes: [{reason: x}]
@@ -75,7 +76,7 @@ causes: [{reason: x}]
 	for _, key := range []string{
 		"name", "colour", "env[0]", "settle", "script.prefix", "script.directives[0]", "script.directives", "script.submit", "script.id",
 		"script.home", "script.name_limit", "submitted", "refusals[0].class", "refusals[0].pattern", "list.command", "list.codes", "list.begin",
-		"list.job[0]", "list.job", "history.command", "cancel", "cancel.taken", "words.R", "words.Q", "words.E.cause", "causes[0].cause",
+		"list.job[0]", "list.job", "history.command", "tokens.command", "tokens.job[0]", "tokens.job", "cancel", "cancel.taken", "words.R", "words.Q", "words.E.cause", "causes[0].cause",
 	} {
 		if !told[key] {
 			t.Errorf("nothing is said of %s:\n%v", key, err)
@@ -149,5 +150,35 @@ func TestDeclaredManual(t *testing.T) {
 	}
 	if jobs, err := d.Dialect.List().Read(runner.Result{}); err == nil {
 		t.Errorf("nothing at all is an answer: %v", jobs)
+	}
+}
+
+// TestDeclaredTokens: a file may say how a job is asked for its token, by ids that are
+// arguments; an answer that is none says nothing, and a job without a token has none.
+func TestDeclaredTokens(t *testing.T) {
+	t.Parallel()
+	token := pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}.Token(1, theDay)
+	d, err := ParseDeclared("oar.yaml", examples(t)["oar.yaml"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := d.Dialect.Tokens([]Ref{{ID: "17"}, {ID: "18"}})
+	if n := len(q.Argv); n < 3 || q.Argv[0] != "sh" || strings.Join(q.Argv[n-2:], " ") != "17 18" {
+		t.Errorf("asked by %q", q.Argv)
+	}
+	said, err := q.Read(runner.Result{Stdout: []byte("Job_Id: 17\nPILOT_TOKEN=" + token + "\nJob_Id: 18\n")})
+	if got := picture(said, err); got != fmt.Sprintf("17  token=%q\n18 \n2 jobs\n", token) {
+		t.Error(got)
+	}
+	for what, r := range map[string]runner.Result{
+		"failed": {Code: 1, Stdout: []byte("Job_Id: 17\n")}, "broken": {Stdout: []byte("Lost connection to the OAR server\n")}, "cut": {Stdout: []byte("Job_Id: 17")},
+	} {
+		if said, err := q.Read(r); err == nil {
+			t.Errorf("%s is an answer: %+v", what, said)
+		}
+	}
+	without := strings.Replace(string(examples(t)["oar.yaml"]), "tokens:", "recent:", 1)
+	if _, err := ParseDeclared("oar.yaml", []byte(without)); err == nil {
+		t.Error("tokens are taken for a listing")
 	}
 }

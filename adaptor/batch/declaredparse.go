@@ -127,7 +127,7 @@ func join(at, key string) string {
 // declaration reads the whole file.
 func (p *parser) declaration(o object, d *declaration, script *render.Syntax) {
 	p.known("", o, "name", "manual", "env", "unset", "settle", "floor", "script", "submitted", "refusals", "list", "history", "recent",
-		"cancel", "words", "causes", "times", "probe")
+		"tokens", "cancel", "words", "causes", "times", "probe")
 	d.name = p.text("name", o["name"])
 	if d.name == "" {
 		d.name = nameOfFile(p.file)
@@ -148,13 +148,7 @@ func (p *parser) declaration(o object, d *declaration, script *render.Syntax) {
 	p.needs("submitted", d.submitted, "id")
 	d.refusals = p.refusals(o["refusals"])
 	d.words, d.causes = p.words(o["words"]), p.causes(o["causes"])
-	if d.list = p.asking("list", o["list"]); d.list == nil && o["list"] == nil {
-		p.fault("list", "is required: how all jobs of this user are asked for")
-	}
-	d.history, d.recent = p.asking("history", o["history"]), p.asking("recent", o["recent"])
-	if d.history != nil && d.history.command.shell == "" && !slices.ContainsFunc(d.history.command.words, func(w string) bool { return strings.Contains(w, "{ids") }) {
-		p.fault("history.command", "must name {ids} or {ids,}")
-	}
+	p.askings(o, d)
 	p.cancels(o["cancel"], d)
 }
 
@@ -176,8 +170,42 @@ func (p *parser) cancels(v any, d *declaration) {
 	}
 }
 
-// asking reads a query; nil: there is none.
-func (p *parser) asking(at string, v any) *asking {
+// askings reads the queries.
+func (p *parser) askings(o object, d *declaration) {
+	if d.list = p.listing("list", o["list"]); d.list == nil && o["list"] == nil {
+		p.fault("list", "is required: how all jobs of this user are asked for")
+	}
+	d.history, d.recent = p.listing("history", o["history"]), p.listing("recent", o["recent"])
+	d.tokens = p.asking("tokens", o["tokens"], groupsOfTokens, func(named map[string]bool) string {
+		if named["id"] && named["token"] {
+			return ""
+		}
+		return "id and token"
+	})
+	p.namesJobs("history", d.history)
+	p.namesJobs("tokens", d.tokens)
+}
+
+// namesJobs complains of a query about jobs by their ids that does not name them.
+func (p *parser) namesJobs(at string, a *asking) {
+	if a != nil && a.command.shell == "" && !slices.ContainsFunc(a.command.words, func(w string) bool { return strings.Contains(w, "{ids") }) {
+		p.fault(at+".command", "must name {ids} or {ids,}")
+	}
+}
+
+// listing reads a query that shows where jobs stand; nil: there is none.
+func (p *parser) listing(at string, v any) *asking {
+	return p.asking(at, v, groupsOfJobs, func(named map[string]bool) string {
+		if named["id"] && named["state"] && (named["name"] || named["token"]) {
+			return ""
+		}
+		return "id, state, and name or token"
+	})
+}
+
+// asking reads a query, whose expressions have those groups; missing gives those that have
+// to be there and are not. nil: there is none.
+func (p *parser) asking(at string, v any, groups []string, missing func(named map[string]bool) string) *asking {
 	if v == nil {
 		return nil
 	}
@@ -195,12 +223,12 @@ func (p *parser) asking(at string, v any) *asking {
 	}
 	patterns := p.list(at+".job", o["job"])
 	if len(patterns) == 0 {
-		p.fault(at+".job", "is required: expressions with groups named %s", strings.Join(groupsOfJobs, ", "))
+		p.fault(at+".job", "is required: expressions with groups named %s", strings.Join(groups, ", "))
 		return &a
 	}
 	named := map[string]bool{}
 	for i, pattern := range patterns {
-		e := p.expression(fmt.Sprintf("%s.job[%d]", at, i), pattern, true, groupsOfJobs)
+		e := p.expression(fmt.Sprintf("%s.job[%d]", at, i), pattern, true, groups)
 		a.job = append(a.job, e)
 		if e.Regexp != nil {
 			for _, name := range e.SubexpNames() {
@@ -208,8 +236,8 @@ func (p *parser) asking(at string, v any) *asking {
 			}
 		}
 	}
-	if !named["id"] || !named["state"] || !named["name"] && !named["token"] {
-		p.fault(at+".job", "must have groups id, state, and name or token: (?P<id>…)")
+	if lacks := missing(named); lacks != "" {
+		p.fault(at+".job", "must have groups %s: (?P<id>…)", lacks)
 	}
 	if a.begin.Regexp != nil && a.begin.MatchString("") {
 		p.fault(at+".begin", "matches nothing at all, and so everywhere")

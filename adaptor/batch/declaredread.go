@@ -48,8 +48,9 @@ type asking struct {
 	job     []expression
 }
 
-// read reads an answer. A job of which the state is missing shows that it was cut.
-func (d *declaration) read(a *asking, r runner.Result) ([]Record, error) {
+// answer gives what a whole answer says of each job, by the names of groups; of those
+// parts that show no id, nothing.
+func (d *declaration) answer(a *asking, r runner.Result) ([]map[string]string, error) {
 	if err := whole(d.name, r); err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func (d *declaration) read(a *asking, r runner.Result) ([]Record, error) {
 	case out != "" && !strings.HasSuffix(out, "\n"):
 		return nil, fmt.Errorf("%s: its answer ends in %.200q", d.name, out[max(0, len(out)-200):])
 	}
-	var jobs []Record
+	var jobs []map[string]string
 	for _, part := range a.parts(out) {
 		f := map[string]string{}
 		for _, e := range a.job {
@@ -70,13 +71,38 @@ func (d *declaration) read(a *asking, r runner.Result) ([]Record, error) {
 				maps.Copy(f, e.groups(m))
 			}
 		}
-		switch {
-		case f["id"] == "": // a header, a rule, a banner
-		case f["state"] == "":
-			return nil, fmt.Errorf("%s: it shows no state of job %.100q", d.name, f["id"])
-		default:
-			jobs = append(jobs, d.record(f))
+		if f["id"] != "" { // else a header, a rule, a banner
+			jobs = append(jobs, f)
 		}
+	}
+	return jobs, nil
+}
+
+// read reads a listing. A job of which the state is missing shows that it was cut.
+func (d *declaration) read(a *asking, r runner.Result) ([]Record, error) {
+	shown, err := d.answer(a, r)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []Record
+	for _, f := range shown {
+		if f["state"] == "" {
+			return nil, fmt.Errorf("%s: it shows no state of job %.100q", d.name, f["id"])
+		}
+		jobs = append(jobs, d.record(f))
+	}
+	return jobs, nil
+}
+
+// readTokens reads what jobs say of the tokens that they were submitted with.
+func (d *declaration) readTokens(a *asking, r runner.Result) ([]Record, error) {
+	said, err := d.answer(a, r)
+	if err != nil {
+		return nil, err
+	}
+	jobs := make([]Record, len(said))
+	for i, f := range said {
+		jobs[i] = Record{Ref: Ref{f["id"], f["cluster"]}, Token: known(f["token"])}
 	}
 	return jobs, nil
 }
@@ -102,6 +128,9 @@ func (a *asking) parts(out string) []string {
 var groupsOfJobs = []string{
 	"id", "cluster", "state", "name", "token", "reason", "exit", "signal", "restarts", "nodes", "submitted", "started", "ended",
 }
+
+// groupsOfTokens are those of a job that is asked for its token.
+var groupsOfTokens = []string{"id", "cluster", "token"}
 
 func (d *declaration) record(f map[string]string) Record {
 	rec := Record{

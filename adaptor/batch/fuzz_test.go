@@ -109,6 +109,9 @@ func FuzzDeclared(f *testing.F) {
 	for _, b := range examples(f) {
 		f.Add(b, []byte("Job_Id: 1\n    name = x\n    state = Running\n    exit_code = 256 (1,0,0)\n"))
 	}
+	for _, b := range examples(f) {
+		f.Add(b, []byte("Job_Id: 1\nPILOT_TOKEN=mgr.pilot.1.20shf84zcey\nJob_Id: 2\n"))
+	}
 	f.Add([]byte("list: {command: x, job: '(?P<id>.)'}"), []byte("x"))
 	f.Fuzz(func(t *testing.T, b, out []byte) {
 		d, err := ParseDeclared("x.yaml", b)
@@ -123,6 +126,7 @@ func FuzzDeclared(f *testing.F) {
 				}
 			}
 		}
+		fuzzTokens(t, &d.Dialect, r)
 		d.Dialect.Submitted(r)
 		d.Dialect.Canceled(r)
 	})

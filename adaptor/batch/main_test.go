@@ -17,6 +17,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/resource/render"
 )
 
 // asAgent is the socket of an agent's desk.
@@ -24,7 +25,27 @@ const asAgent = "FLIGHTLOG_BATCH_TEST_AGENT"
 
 func TestMain(m *testing.M) {
 	fakebatch.Main()
+	if len(os.Args) < 2 || os.Args[1] != "agent" { // an agent is where its job is
+		declareOAR()
+	}
 	adaptortest.Main(m, os.Getenv(asAgent))
+}
+
+// oar is the system of a file that is the manual's example. It is not among those that
+// are known without one.
+var oar *batch.Declared
+
+func declareOAR() {
+	b, err := os.ReadFile("../../docs/systems.d/oar.yaml")
+	if err == nil {
+		oar, err = batch.ParseDeclared("oar.yaml", b)
+	}
+	if err == nil {
+		err = render.Declare(oar.Dialect.Name, oar.Script)
+	}
+	if err != nil {
+		panic(err)
+	}
 }
 
 // bench is a fake batch system, a desk that answers its agents, and a file where
@@ -43,6 +64,7 @@ type bench struct {
 	// listings are shared with others; nil: a System asks for itself.
 	listings batch.Lister
 	tend     func(context.Context, [][]byte) error // may be nil
+	dialect  *batch.Dialect                        // nil: the system's own
 }
 
 func newBench(t *testing.T, system string) *bench {
@@ -52,6 +74,9 @@ func newBench(t *testing.T, system string) *bench {
 		b.fake = fakebatch.New(t, system)
 	}
 	b.runs = filepath.Join(b.root, "runs")
+	if system == oar.Dialect.Name {
+		b.dialect = &oar.Dialect
+	}
 	return b
 }
 
@@ -70,6 +95,9 @@ func (h here) Run(ctx context.Context, c runner.Command) (runner.Result, error) 
 func (b *bench) open() *batch.System {
 	b.Helper()
 	dialect, ok := batch.Named(b.system)
+	if b.dialect != nil {
+		dialect, ok = b.dialect, true
+	}
 	if !ok {
 		b.Fatalf("no dialect %s", b.system)
 	}

@@ -34,7 +34,7 @@ var listed = map[string]func(*bench) batch.Lister{
 
 func eachRenamed(t *testing.T, test func(*testing.T, *bench)) {
 	t.Helper()
-	for _, system := range fakebatch.Systems() {
+	for _, system := range append(fakebatch.Systems(), "oar") {
 		for how, lister := range listed {
 			t.Run(system+" "+how, func(t *testing.T) {
 				t.Parallel()
@@ -136,7 +136,7 @@ func TestRenamedIsNotAnother(t *testing.T) {
 // says that it did not reach it.
 func TestDoubtIsNoAbsence(t *testing.T) {
 	t.Parallel()
-	for _, system := range []string{"slurm", "sge", "lsf"} {
+	for _, system := range []string{"slurm", "sge", "lsf", "oar"} {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, system)
@@ -263,7 +263,7 @@ func TestRenamedJobsAreFound(t *testing.T) {
 // there is one of the attempt.
 func TestFindInDoubt(t *testing.T) {
 	t.Parallel()
-	for _, system := range []string{"slurm", "sge", "lsf"} {
+	for _, system := range []string{"slurm", "sge", "lsf", "oar"} {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, system)
@@ -311,5 +311,38 @@ func TestFindOfPilotsThatEnd(t *testing.T) {
 				t.Errorf("none lives: found %v, %v", ok, err)
 			}
 		})
+	}
+}
+
+// TestRenamedJobsOfFilesWithoutTokens: what docs/batch-systems.md says of a system of a file
+// that has no such question. A job that was renamed before its id was known is not found;
+// what is submitted in its place runs, and it does not. One that is known is in doubt.
+func TestRenamedJobsOfFilesWithoutTokens(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "oar")
+	b.mute = true
+	mum := oar.Dialect
+	mum.Tokens = nil
+	b.dialect = &mum
+	s, spec := b.open(), b.spec("p", 1, "exit 0")
+	b.fake.Stop()
+	b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+	if _, err := s.Submit(t.Context(), spec); err == nil {
+		t.Fatal("it was answered")
+	}
+	if p, ok, err := s.Find(t.Context(), spec); ok || err != nil {
+		t.Errorf("found %+v, %v", p, err)
+	}
+	next := b.submit(s, b.spec("p", 2, "exit 0"))
+	b.fake.Rename(next.Job.ID, "my-analysis")
+	if st := b.poll(s, next); st.Phase != adaptor.Unknown {
+		t.Errorf("renamed, it is %+v", st)
+	}
+	b.fake.Start()
+	for _, j := range b.fake.Jobs() {
+		b.fake.Wait(j.ID, fakebatch.Ended)
+	}
+	if n, ran := b.fake.Submits(), b.ran("p"); n != 2 || ran != 1 {
+		t.Errorf("%d submits, %d runs", n, ran)
 	}
 }

@@ -44,6 +44,10 @@ func oarstat(c *call) {
 		return
 	}
 	ids := c.flag("-j")
+	if ids != "" && c.take(AskFails) {
+		c.refuse(says["oar"].broken)
+		return
+	}
 	lags := ids != "" && c.take(HistoryLags)
 	for _, j := range c.mine(true) {
 		if ids != "" && j.ID != ids || ids == "" && j.State == Ended || lags && j.State == Ended {
@@ -58,6 +62,7 @@ func oarstat(c *call) {
 			{"owner", j.user()},
 			{"state", stateOAR(j)},
 			{"queue", "default"},
+			{"command", j.File},
 			{"exit_code", fmt.Sprintf("%d (%d,%d,0)", j.Exit<<8|j.Signal, j.Exit, j.Signal)},
 			{"submissionTime", stampOAR(j.Submitted)},
 			{"startTime", stampOAR(j.Started)},

@@ -56,6 +56,7 @@ type Job struct {
 	Ended     time.Time
 
 	Script string
+	File   string // with the script; empty: it was on stdin
 	Dir    string
 	Out    string
 	Err    string

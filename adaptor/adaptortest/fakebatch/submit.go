@@ -147,6 +147,7 @@ func (c *call) submit(file string, answer func(*Job) string) {
 		c.warn("fakebatch: %v", err)
 		return
 	}
+	j.File = file
 	switch {
 	case c.take(QueueThenHang):
 		c.hang = true

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -8,9 +9,12 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// refusesFor is how long it counts that the log took nothing, where nobody has written
-// since.
-const refusesFor = time.Minute
+// How long it counts that the log took nothing, where nobody has written since.
+const (
+	refusesFor = time.Minute
+	// silentFor is as long as one try takes: then somebody is let try again.
+	silentFor = storeTime
+)
 
 // refusal is why the log took nothing, and when.
 type storeRefusal struct {
@@ -32,16 +36,61 @@ func storeFull(cause error) error {
 	}
 }
 
-var errSilent = pilot.Errorf(pilot.Unavailable,
-	"the server does not answer what is written: where that goes on it may keep a write error, and has to be restarted")
+// errSilent is said of a server that is connected and leaves writes without an answer.
+var errSilent = &pilot.Error{
+	Code: pilot.Unavailable, Lasting: true,
+	Message: "the server does not answer what is written: it keeps a write error if that goes on, and has to be restarted by whoever runs it",
+}
 
 // refused notes that the log took nothing; wrote, that it took something.
 func (c *Conn) refused(err error) { c.full.Store(&storeRefusal{err, time.Now()}) }
 func (c *Conn) wrote()            { c.full.Store(nil) }
 
+// keeper is a server in this process that knows whether its store can be written.
+type keeper interface {
+	// Broken says why it cannot; nil: it can. Code unavailable.
+	Broken() error
+	// OnBroken has do called, which must be quick, once it cannot, until undo is called.
+	OnBroken(do func()) (undo func())
+}
+
+// broken says why the store of the server in this process cannot be written; nil: it can,
+// or the server is another process's.
+func (c *Conn) broken() error {
+	if k, ok := c.server.(keeper); ok {
+		return k.Broken()
+	}
+	return nil
+}
+
+// onBroken has do called once the store of the server in this process cannot be written,
+// until undo is called.
+func (c *Conn) onBroken(do func()) (undo func()) {
+	if k, ok := c.server.(keeper); ok {
+		return k.OnBroken(do)
+	}
+	return func() {}
+}
+
+// Broken says why the log takes nothing now, and would leave who writes without an answer;
+// nil: it takes something, or that is not known. Of a server apart it is known for a few
+// seconds after it left a write of this connection without an answer. Code unavailable.
+func (c *Conn) Broken() error {
+	if err := c.broken(); err != nil {
+		return err
+	}
+	if r := c.full.Load(); r != nil && errors.Is(r.err, errSilent) && time.Since(r.at) < silentFor {
+		return r.err
+	}
+	return nil
+}
+
 // Refused is why the log took nothing of what was last written by this connection, for a
 // minute; nil: it took it. Code unavailable.
 func (c *Conn) Refused() error {
+	if err := c.broken(); err != nil {
+		return err
+	}
 	if r := c.full.Load(); r != nil && time.Since(r.at) < refusesFor {
 		return r.err
 	}

@@ -121,6 +121,9 @@ func (l *Log) AppendBatch(ctx context.Context, es []*events.Event) (uint64, erro
 // publish sends the events once.
 func (a *appending) publish(ctx context.Context) (ack *jetstream.PubAck, err error) {
 	conn := a.log.conn
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer conn.onBroken(stop)() // who writes gets no answer then
 	err = conn.withinOn(ctx, storeTime, a.writes, func(ctx context.Context) (err error) {
 		if len(a.es) == 1 {
 			ack, err = conn.js.PublishMsg(ctx, message(&a.es[0]), jetstream.WithRetryAttempts(0))

@@ -26,6 +26,9 @@ const maxUnseen = 5
 
 // once tries once; errAgain in the error asks for another try.
 func (a *appending) once(ctx context.Context) (uint64, error) {
+	if broken := a.log.conn.broken(); broken != nil {
+		return 0, a.inVain(broken)
+	}
 	ack, err := a.publish(ctx)
 	if err == nil {
 		a.log.conn.wrote()
@@ -67,10 +70,21 @@ func (a *appending) unanswered(ctx context.Context, err error) error {
 		return &pilot.Error{Code: pilot.Internal, Op: "append", Err: err}
 	default:
 		a.unknown = true
-		if a.log.conn.Connected() && ctx.Err() == nil {
+		if a.log.conn.Connected() && ctx.Err() == nil && a.log.conn.broken() == nil {
 			a.log.conn.refused(errSilent)
 		}
 		return errors.Join(errAgain, err)
+	}
+}
+
+// inVain is the error of an append to a store that cannot be written.
+func (a *appending) inVain(broken error) error {
+	if !a.unknown {
+		return broken
+	}
+	return &pilot.Error{
+		Code: pilot.Timeout, Lasting: true, Err: broken,
+		Message: broken.Error() + "; whether this was written is not known",
 	}
 }
 

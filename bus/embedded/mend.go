@@ -29,21 +29,20 @@ const (
 func (s *Server) mend() {
 	tick := time.NewTicker(mendEvery)
 	defer tick.Stop()
-	said := false
 	pause, restarted := mendEvery, time.Time{}
 	for {
 		select {
 		case <-s.over:
 			return
 		case <-tick.C:
+		case <-s.cfg.fails:
 		}
 		why := s.broken()
 		if why == "" {
-			said = false
+			s.trouble.end()
 			continue
 		}
-		if !said {
-			said = true
+		if s.trouble.begin(why) {
 			s.log().Error("the store cannot be written; this goes on by itself once it can", zap.String("reason", why))
 		}
 		if time.Since(restarted) > calmAfter {
@@ -59,9 +58,13 @@ func (s *Server) mend() {
 			s.log().Error("the server could not be started anew", zap.Error(err))
 			continue
 		}
+		s.trouble.end()
 		s.log().Info("the store can be written again: the server was started anew", zap.String("url", s.URL()))
 	}
 }
+
+// writeError is how the server speaks of a write that has failed (nats-server 2.15.2).
+const writeError = "write error"
 
 // broken says why the server does not write any more, and will not; empty: it does.
 func (s *Server) broken() string {
@@ -74,7 +77,7 @@ func (s *Server) broken() string {
 	}
 	for _, e := range n.Healthz(&server.HealthzOptions{Details: true}).Errors {
 		// The only sign of it (nats-server 2.15.2, monitor.go and jetstream_cluster.go).
-		if e.Type == server.HealthzErrorStream && strings.Contains(e.Error, "write error") {
+		if e.Type == server.HealthzErrorStream && strings.Contains(e.Error, writeError) {
 			return e.Error
 		}
 	}

@@ -66,12 +66,35 @@ func TestAStoreThatCanBeWrittenAgainIsWritten(t *testing.T) {
 	if code := pilot.CodeOf(err); code != pilot.Timeout && code != pilot.Unavailable {
 		t.Errorf("on a full disk: %v", err)
 	}
-	last := n
+	for name, log := range logs { // who does not ask the server itself gets no answer
+		err := write(log, 2*time.Second)
+		if want := map[string]pilot.Code{"apart": pilot.Timeout, "within": pilot.Unavailable}[name]; pilot.CodeOf(err) != want {
+			t.Errorf("%s, once that is known: %v, want %s", name, err, want)
+		}
+	}
+	const reason = "the store cannot be written: no space left on device; ask again once it can"
+	if err := s.Broken(); err == nil || err.Error() != reason || !pilot.Lasting(err) {
+		t.Errorf("the server says %v, want %s", err, reason)
+	}
+	told := false
+	s.OnBroken(func() { told = true })()
+	if !told {
+		t.Error("who asks only now is not told")
+	}
+	taken := n - 1 - len(logs)
 	empty()
 	for name, log := range logs {
-		if err := write(log, time.Minute); err != nil {
+		err := write(log, time.Minute)
+		for over := time.Now().Add(time.Minute); pilot.CodeOf(err) == pilot.Unavailable && time.Now().Before(over); {
+			time.Sleep(20 * time.Millisecond) // between two tries
+			err = write(log, time.Minute)
+		}
+		if err != nil {
 			t.Errorf("%s, once there is room: %v", name, err)
 		}
+	}
+	if err := s.Broken(); err != nil {
+		t.Errorf("once it can be written: %v", err)
 	}
 	if s.URL() != url {
 		t.Errorf("the server is at %s now, not %s", s.URL(), url)
@@ -80,7 +103,7 @@ func TestAStoreThatCanBeWrittenAgainIsWritten(t *testing.T) {
 		t.Errorf("%d lines say that it can be written again: %+v", got, said.All())
 	}
 	found, err := logs["apart"].History(t.Context(), remark("").Key, 0)
-	if want := last - 1 + len(logs); err != nil || len(found) < want {
+	if want := taken + len(logs); err != nil || len(found) < want {
 		t.Errorf("the log has %d of %d events, %v", len(found), want, err)
 	}
 	if left, err := filepath.Glob(filepath.Join(disk, "store", ".writable-*")); len(left) > 0 || err != nil {

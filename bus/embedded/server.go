@@ -41,7 +41,8 @@ type Config struct {
 	// nobody wants to know.
 	Listening func(url string)
 
-	most int64 // MaxStore as it is for this run
+	most  int64         // MaxStore as it is for this run
+	fails chan struct{} // of size 1: the server says that a write has failed
 }
 
 // Cluster makes a server one of several.
@@ -64,6 +65,8 @@ type Server struct {
 	url  string        // where clients connect
 	host string        // where it listens, over restarts
 	port int
+
+	trouble trouble // with the store
 
 	life sync.Mutex    // held while the server is replaced, read anew or ended
 	over chan struct{} // closed by Shutdown
@@ -89,6 +92,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	cfg.most = cmp.Or(cfg.MaxStore, disk(cfg.Store).Size) // the server's own default is of what is free today
 	opts.JetStreamMaxStore = cfg.most
+	cfg.fails = make(chan struct{}, 1)
 	lock, err := lockStore(cfg.Store)
 	if err != nil {
 		return nil, err
@@ -197,7 +201,7 @@ func (cfg *Config) run(ctx context.Context, opts *server.Options) (*server.Serve
 	if err != nil {
 		return nil, invalid("embed", err)
 	}
-	listener := newServerLog(cfg.Logger)
+	listener := newServerLog(cfg.Logger, cfg.fails)
 	s.SetLoggerV2(listener, false, false, false)
 	go s.Start() // ends with Shutdown
 	for !s.ReadyForConnections(50 * time.Millisecond) {

@@ -18,17 +18,18 @@ import (
 type serverLog struct {
 	log      *zap.Logger
 	refusals *zap.Logger
+	fails    chan<- struct{} // of size 1: a write has failed
 
 	mu    sync.Mutex
 	fatal string
 }
 
-func newServerLog(log *zap.Logger) *serverLog {
+func newServerLog(log *zap.Logger, fails chan<- struct{}) *serverLog {
 	if log == nil {
 		log = zap.NewNop()
 	}
 	log = log.Named("nats")
-	return &serverLog{log: log, refusals: bus.Bounded(log)}
+	return &serverLog{log: log, refusals: bus.Bounded(log), fails: fails}
 }
 
 // failure is the first fatal message as an error.
@@ -57,6 +58,12 @@ var refused = []string{"Violation", server.ErrAuthentication.Error(), server.Err
 
 func (l *serverLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
+	if strings.Contains(text, "critical "+writeError) {
+		select {
+		case l.fails <- struct{}{}:
+		default: // it is known
+		}
+	}
 	if slices.ContainsFunc(refused, func(word string) bool { return strings.Contains(text, word) }) {
 		l.refusals.Warn("server refuses", zap.String("code", string(pilot.Denied)), zap.String("text", text))
 		return

@@ -54,10 +54,12 @@ type store struct {
 	limits  []bus.Limit
 	err     error
 	refused error
+	broken  error
 }
 
 func (s *store) Limits(context.Context) ([]bus.Limit, error) { return s.limits, s.err }
 func (s *store) Refused() error                              { return s.refused }
+func (s *store) Broken() error                               { return s.broken }
 
 func TestNothingBeginsBelowTheReserve(t *testing.T) {
 	t.Parallel()
@@ -93,6 +95,10 @@ func TestNothingBeginsBelowTheReserve(t *testing.T) {
 	w.Look(t.Context())
 	if w.Admit() != nil || !errors.Is(w.Ready(), full) {
 		t.Errorf("what the log refused: %v, %v", w.Admit(), w.Ready())
+	}
+	s.refused, s.broken = nil, pilot.Errorf(pilot.Unavailable, "input/output error")
+	if !errors.Is(w.Admit(), s.broken) || !errors.Is(w.Ready(), s.broken) {
+		t.Errorf("what cannot be written: %v, %v", w.Admit(), w.Ready())
 	}
 	s.limits = []bus.Limit{{What: bus.LimitDisk, Size: 24 * mib, Left: mib + mib/2}}
 	w.Look(t.Context())

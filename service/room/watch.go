@@ -17,6 +17,9 @@ import (
 type Source interface {
 	// Limits are what keeps the log from growing; beside an error, those that are known.
 	Limits(ctx context.Context) ([]bus.Limit, error)
+	// Broken is why it takes nothing now and does not answer who writes; nil: it does, or
+	// that is not known.
+	Broken() error
 	// Refused is why the log took nothing of late; nil: it did, or nobody wrote.
 	Refused() error
 }
@@ -64,7 +67,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		case err != nil && !full:
 			w.log.Warn("nothing new begins", zap.Error(err))
 		case err == nil && full:
-			w.log.Info("there is room in the store again")
+			w.log.Info("something new may begin again")
 		}
 		full = err != nil
 		select {
@@ -102,8 +105,12 @@ func (w *Watch) Limits() []Kept {
 	return *w.seen.Load()
 }
 
-// Admit says whether something new may begin. Code unavailable: the store is full.
+// Admit says whether something new may begin. Code unavailable: the store is full, or
+// cannot be written.
 func (w *Watch) Admit() error {
+	if w == nil {
+		return nil
+	}
 	for _, k := range w.Limits() {
 		if k.short() {
 			return &pilot.Error{
@@ -112,7 +119,7 @@ func (w *Watch) Admit() error {
 			}
 		}
 	}
-	return nil
+	return w.source.Broken()
 }
 
 // Ready says whether the log takes what is written; why not otherwise.

@@ -13,15 +13,15 @@ import (
 // name.
 type verdict struct {
 	record *Record // the job under its new name, which said itself that it is the handle's
-	// doubt says that a job of the handle's id is listed, and that nobody could say
+	// doubt says that a job of the handle's id is there, or may be, and that nobody could say
 	// whether it is the handle's: it may have been renamed (`qalter -N`, `scontrol update`).
 	doubt bool
 }
 
 // identify asks the jobs themselves for their tokens, those of the handles that a
 // listing shows under other names, or leaves out because it comes from another launcher,
-// which hands on what carries a token or a tag. An error is that of the question; the
-// verdicts are then what is known without it.
+// which hands on what carries a token or a tag. An error is that of a question; the
+// verdicts are then what is known without its answer.
 func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.Handle) ([]verdict, error) {
 	out := make([]verdict, len(jobs))
 	var asked []int
@@ -40,22 +40,24 @@ func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.
 	if len(refs) == 0 {
 		return out, nil
 	}
-	tokens, err := s.tokens(ctx, refs)
-	if err != nil {
-		return out, err
-	}
-	for _, i := range asked {
+	tokens, missing := answers{}, map[Ref]bool{}
+	_, err := s.askTokens(ctx, refs, surveyCommands, func(ref Ref, token string, answered bool) {
+		tokens[ref], missing[ref] = token, !answered
+	})
+	for n, i := range asked {
 		h := jobs[i]
-		token, answered := tokens.of(Ref{h.Job.ID, h.Job.Cluster})
-		if out[i].doubt = out[i].doubt && !answered; token != h.Token() {
+		token, heard := tokens[refs[n]]
+		out[i].doubt = !heard || out[i].doubt && missing[refs[n]]
+		if token != h.Token() {
 			continue
 		}
 		r := under(listed, h)
 		if r == nil { // the listing is another launcher's
-			if listed, err = s.Query(ctx); err != nil {
-				return out, err
+			all, failed := s.Query(ctx)
+			if failed != nil {
+				return out, failed
 			}
-			r = under(listed, h)
+			listed, r = all, under(all, h)
 		}
 		if r != nil {
 			own := *r
@@ -64,7 +66,7 @@ func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.
 			s.remember(token, &own)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // under gives the job that a listing shows under a handle's id, if it can be the

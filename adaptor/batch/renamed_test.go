@@ -132,30 +132,34 @@ func TestRenamedIsNotAnother(t *testing.T) {
 	})
 }
 
-// TestDoubtIsNoAbsence: a listed id whose job cannot be asked is unknown, and a cancel
-// says that it did not reach it.
+// TestDoubtIsNoAbsence: a listed id whose job cannot be asked is unknown, also where the
+// listing is another launcher's and does not show it, and a cancel says that it did not
+// reach it.
 func TestDoubtIsNoAbsence(t *testing.T) {
 	t.Parallel()
 	for _, system := range []string{"slurm", "sge", "lsf", "oar"} {
-		t.Run(system, func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t, system)
-			s := b.open()
-			b.fake.Stop()
-			h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
-			b.fake.Rename(h.Job.ID, "my-analysis")
-			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.AskFails, Times: -1})
-			if st := b.poll(s, h); st.Phase != adaptor.Unknown {
-				t.Errorf("it is %+v", st)
-			}
-			if err := s.Cancel(t.Context(), h, adaptor.Stop{Force: true}); err == nil {
-				t.Error("its cancel is said to have been sent")
-			}
-			b.fake.Heal()
-			if st := b.poll(s, h); st.Phase != adaptor.Queued {
-				t.Errorf("asked again, it is %+v", st)
-			}
-		})
+		for how, lister := range listed {
+			t.Run(system+" "+how, func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, system)
+				b.listings = lister(b)
+				s := b.open()
+				b.fake.Stop()
+				h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
+				b.fake.Rename(h.Job.ID, "my-analysis")
+				b.fake.Fault(fakebatch.Fault{Kind: fakebatch.AskFails, Times: -1})
+				if st := b.poll(s, h); st.Phase != adaptor.Unknown {
+					t.Errorf("it is %+v", st)
+				}
+				if err := s.Cancel(t.Context(), h, adaptor.Stop{Force: true}); err == nil {
+					t.Error("its cancel is said to have been sent")
+				}
+				b.fake.Heal()
+				if st := b.poll(s, h); st.Phase != adaptor.Queued {
+					t.Errorf("asked again, it is %+v", st)
+				}
+			})
+		}
 	}
 }
 

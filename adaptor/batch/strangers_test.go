@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/adaptor"
 	"github.com/flightlog/flightlog/adaptor/runner"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -198,5 +199,23 @@ func TestTokensHandedOnAreNotAnswers(t *testing.T) {
 				t.Errorf("%s, %q: %+v, %v", d.Name, handed, said, err)
 			}
 		}
+	}
+}
+
+// TestOneThatCannotBeAsked: a renamed job that cannot be asked is in doubt, and the others
+// of the same poll are known.
+func TestOneThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	c, s, key := newCrowd(t)
+	var handles []*adaptor.Handle
+	for attempt, id := range []string{"1", "2", "3"} {
+		c.add(id, theDay)
+		h := adaptor.Handle{Key: key, Attempt: attempt + 1, Born: theDay, Job: pilot.Job{ID: id}}
+		c.tokens[id], handles = h.Token(), append(handles, &h)
+	}
+	c.mute["2"], c.tokens["3"] = true, ""
+	verdicts, err := s.identify(t.Context(), c.list(s), handles)
+	if err == nil || verdicts[0].record == nil || verdicts[0].doubt || verdicts[1].record != nil || !verdicts[1].doubt || verdicts[2].record != nil || verdicts[2].doubt {
+		t.Errorf("%+v, %v", verdicts, err)
 	}
 }

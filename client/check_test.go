@@ -2,7 +2,9 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/flightlog/flightlog/api"
@@ -41,7 +43,9 @@ func TestCheckNamesEveryFaultOfALongList(t *testing.T) {
 	}
 }
 
-// TestAnEarlierServiceIsNotTakenForASubmit: it does not know the field and says so.
+// TestAnEarlierServiceIsNotTakenForASubmit: it does not know the field and says so. A long
+// list is sent to it all the same, with what can be found without it, and the faults of a
+// part count from the list's start.
 func TestAnEarlierServiceIsNotTakenForASubmit(t *testing.T) {
 	t.Parallel()
 	server := bustest.JetStream(t)
@@ -57,7 +61,16 @@ func TestAnEarlierServiceIsNotTakenForASubmit(t *testing.T) {
 				Pilots         []pilot.Description `json:"pilots"`
 				IdempotencyKey string              `json:"idempotency_key"`
 			}
-			return api.PilotsAnswer{}, 1, r.Decode(&earlier)
+			if err := r.Decode(&earlier); err != nil {
+				return nil, 0, err
+			}
+			answer := api.PilotsAnswer{Pilots: make([]api.Pilot, len(earlier.Pilots))}
+			for i := range earlier.Pilots {
+				if earlier.Pilots[i].Resource == "no.where" {
+					return nil, 0, &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Index: i, Field: "resource", Reason: "is not known"}}}
+				}
+			}
+			return answer, 1, nil
 		},
 	}}})
 	if err != nil {
@@ -67,5 +80,21 @@ func TestAnEarlierServiceIsNotTakenForASubmit(t *testing.T) {
 	c := dial(t, server.URL())
 	if err := c.Check(t.Context(), "m", client.SubmitOptions{}, describe("p")); pilot.CodeOf(err) != pilot.Unsupported {
 		t.Errorf("got %v", err)
+	}
+	m := c.Handle("m")
+	descs := many(api.MaxItems + 10)
+	descs[api.MaxItems+3].Resource = "no.where"
+	got, err := m.Submit(t.Context(), descs...)
+	partial, ok := errors.AsType[*client.PartialError](err)
+	if !ok || partial.Accepted != api.MaxItems || partial.Unknown != 0 || len(got) != api.MaxItems {
+		t.Fatalf("%d handles, %v", len(got), err)
+	}
+	if faults := pilot.FaultsOf(err); len(faults) != 1 || faults[0].Index != api.MaxItems+3 {
+		t.Errorf("faults %v", faults)
+	}
+	descs[3].Cores = -1
+	got, err = m.Submit(t.Context(), descs...)
+	if faults := pilot.FaultsOf(err); len(got) > 0 || pilot.CodeOf(err) != pilot.Invalid || len(faults) != 1 || faults[0].Index != 3 || !strings.Contains(err.Error(), "earlier version") {
+		t.Errorf("%d handles, %v", len(got), err)
 	}
 }

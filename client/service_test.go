@@ -185,7 +185,9 @@ func TestLongListsAreCutAndKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestAListThatIsRefusedHalfwayTellsHowFarItGot(t *testing.T) {
+// TestALongListIsRefusedAsAWhole for every fault of all parts, whoever finds it, and
+// nothing of it is submitted.
+func TestALongListIsRefusedAsAWhole(t *testing.T) {
 	t.Parallel()
 	c, _, _ := served(t, 1)
 	m := newManager(t, c)
@@ -193,19 +195,40 @@ func TestAListThatIsRefusedHalfwayTellsHowFarItGot(t *testing.T) {
 		t.Fatal(err)
 	}
 	descs := many(api.MaxItems + 10)
-	descs[api.MaxItems+3].UID = "taken"
+	descs[2].Cores, descs[3].Resource = -1, "no.where" // found here, and by the service alone
+	descs[4].UID, descs[api.MaxItems+2].UID, descs[api.MaxItems+5].UID = "twice", "twice", "twice"
+	descs[api.MaxItems+3].UID, descs[api.MaxItems+4].Cores = "taken", 0
 	got, err := m.Submit(t.Context(), descs...)
-	var partial *client.PartialError
-	if !errors.As(err, &partial) || partial.Accepted != api.MaxItems || partial.Unknown != 0 || len(got) != api.MaxItems {
-		t.Fatalf("%d handles, %v", len(got), err)
+	var at []int
+	for _, f := range pilot.FaultsOf(err) {
+		at = append(at, f.Index-api.MaxItems)
 	}
-	if faults := pilot.FaultsOf(err); len(faults) != 1 || faults[0].Index != api.MaxItems+3 {
-		t.Errorf("faults %v", faults)
+	if _, partly := errors.AsType[*client.PartialError](err); len(got) > 0 || partly || pilot.CodeOf(err) != pilot.Invalid {
+		t.Errorf("%d pilots, %v", len(got), err)
 	}
+	if want := []int{2 - api.MaxItems, 3 - api.MaxItems, 2, 3, 4, 5}; !slices.Equal(at, want) {
+		t.Errorf("faults of %v, want %v: %v", at, want, err)
+	}
+	for p, err := range m.List(t.Context(), client.ListOptions{}) {
+		if err != nil || p.UID != "taken" {
+			t.Fatalf("there is %s, %v", p.UID, err)
+		}
+	}
+}
 
-	descs[api.MaxItems+3].UID, descs[api.MaxItems+4].Cores = "", 0
-	if got, err := m.Submit(t.Context(), descs...); len(got) > 0 || pilot.CodeOf(err) != pilot.Invalid {
-		t.Errorf("a fault that was there to see: %d pilots, %v", len(got), err)
+// TestAListThatIsRefusedHalfwayTellsHowFarItGot: what no check could see, for the key of the
+// second part stands for another list.
+func TestAListThatIsRefusedHalfwayTellsHowFarItGot(t *testing.T) {
+	t.Parallel()
+	c, _, _ := served(t, 1)
+	m := newManager(t, c)
+	if _, err := m.SubmitWith(t.Context(), client.SubmitOptions{IdempotencyKey: "k.1"}, many(1)...); err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.SubmitWith(t.Context(), client.SubmitOptions{IdempotencyKey: "k"}, many(api.MaxItems+10)...)
+	partial, ok := errors.AsType[*client.PartialError](err)
+	if !ok || partial.Accepted != api.MaxItems || partial.Unknown != 0 || len(got) != api.MaxItems || pilot.CodeOf(err) != pilot.Conflict {
+		t.Fatalf("%d handles, %v", len(got), err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/flightlog/flightlog/api"
@@ -50,9 +49,10 @@ func (e *PartialError) Unwrap() error { return e.Err }
 // descriptions. When it returns, the pilots are in the log.
 //
 // A list that fits in one request (1,000 pilots, and about 0.9 MB) is accepted
-// as a whole or not at all. A longer one is checked as a whole, then sent in
-// parts; if one of these is refused, the error is a *PartialError and the
-// handles of what was accepted come with it.
+// as a whole or not at all. A longer one is checked as a whole, by the service too, so
+// that one error names every fault and nothing is submitted; then it is sent in
+// parts. If one of these is refused all the same, as when a uid was taken meanwhile, the
+// error is a *PartialError and the handles of what was accepted come with it.
 func (m *Manager) Submit(ctx context.Context, descs ...pilot.Description) ([]*Pilot, error) {
 	return m.SubmitWith(ctx, SubmitOptions{}, descs...)
 }
@@ -66,7 +66,7 @@ func (m *Manager) SubmitWith(ctx context.Context, o SubmitOptions, descs ...pilo
 	}
 	parts := cut(descs)
 	if len(parts) > 1 {
-		if err := check(descs); err != nil {
+		if err := m.c.judge(ctx, m.uid, o, descs); err != nil {
 			return nil, err
 		}
 	}
@@ -150,62 +150,6 @@ func sizeOf(d *pilot.Description) int {
 		return pilotBytes // the request will not encode either, and say so
 	}
 	return len(b) + pilotBytes
-}
-
-// Check gives every fault that a submit of these pilots to a manager would be refused
-// for, as an error that counts them from the list's start; nil: none. Nothing is
-// written. An empty manager stands for any. Code unsupported: a service of an earlier
-// version, which cannot be asked.
-func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, descs ...pilot.Description) error {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
-	wrong, parts, before := pilot.Error{Op: "check"}, cut(descs), 0
-	for i, part := range parts {
-		r := api.SubmitRequest{Manager: manager, Pilots: part, Check: true}
-		if o.IdempotencyKey != "" {
-			r.IdempotencyKey = partKey(o.IdempotencyKey, i)
-		}
-		_, err := call[api.PilotsAnswer](ctx, c, "pilot.submit", r)
-		faults := pilot.FaultsOf(err)
-		switch {
-		case err == nil:
-		case slices.ContainsFunc(faults, func(f pilot.Fault) bool { return f.Field == "check" }):
-			return &pilot.Error{Code: pilot.Unsupported, Op: "check", Message: "the service is of an earlier version, which does not check"}
-		case len(faults) == 0:
-			return err
-		case wrong.Code == "" || wrong.Code == pilot.Unsupported:
-			wrong.Code = pilot.CodeOf(err)
-		}
-		for _, f := range faults {
-			f.Index += before
-			wrong.Faults = append(wrong.Faults, f)
-		}
-		before += len(part)
-	}
-	if len(wrong.Faults) > 0 {
-		return &wrong
-	}
-	return nil
-}
-
-// check finds what can be found without the service, so that a list is not
-// accepted in part for a fault that was there to see.
-func check(descs []pilot.Description) error {
-	var faults []pilot.Fault
-	first := map[pilot.UID]int{}
-	for i := range descs {
-		faults = append(faults, descs[i].Validate(i)...)
-		uid := descs[i].UID
-		if was, twice := first[uid]; twice && uid != "" {
-			faults = append(faults, pilot.Fault{Index: i, Field: "uid", Reason: fmt.Sprintf("is that of item %d too", was)})
-			continue
-		}
-		first[uid] = i
-	}
-	if len(faults) > 0 {
-		return &pilot.Error{Code: pilot.Invalid, Op: "submit", Faults: faults}
-	}
-	return nil
 }
 
 // newKey makes an idempotency key.

@@ -1,0 +1,112 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// Check gives every fault that a submit of these pilots to a manager would be refused
+// for, as an error that counts them from the list's start; nil: none. Nothing is
+// written. An empty manager stands for any. Code unsupported: a service of an earlier
+// version, which cannot be asked.
+func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, descs ...pilot.Description) error {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	wrong, parts, before := pilot.Error{Op: "check"}, cut(descs), 0
+	var local []pilot.Fault
+	if len(parts) > 1 { // no part shows what two of them have in common
+		local = faultsOf(descs)
+	}
+	if len(local) > 0 {
+		wrong.Code = pilot.Invalid
+	}
+	for i, part := range parts {
+		r := api.SubmitRequest{Manager: manager, Pilots: part, Check: true}
+		if o.IdempotencyKey != "" {
+			r.IdempotencyKey = partKey(o.IdempotencyKey, i)
+		}
+		_, err := call[api.PilotsAnswer](ctx, c, "pilot.submit", r)
+		faults := pilot.FaultsOf(err)
+		switch {
+		case err == nil:
+		case slices.ContainsFunc(faults, func(f pilot.Fault) bool { return f.Field == "check" }):
+			return &pilot.Error{Code: pilot.Unsupported, Op: "check", Message: "the service is of an earlier version, which does not check"}
+		case len(faults) == 0:
+			return err
+		case wrong.Code == "":
+			wrong.Code = pilot.CodeOf(err)
+		case wrong.Code != pilot.CodeOf(err):
+			wrong.Code = pilot.Invalid
+		}
+		for _, f := range faults {
+			f.Index += before
+			wrong.Faults = append(wrong.Faults, f)
+		}
+		before += len(part)
+	}
+	if wrong.Faults = merge(local, wrong.Faults); len(wrong.Faults) > 0 {
+		return &wrong
+	}
+	return nil
+}
+
+// merge gives what we found and what the service did. That two uids are the same it says
+// of items as its part counts them.
+func merge(local, served []pilot.Fault) []pilot.Fault {
+	var twice, others []pilot.Fault
+	for _, f := range local {
+		if f.Field == "uid" {
+			twice = append(twice, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	return pilot.MergeFaults(twice, append(others, served...))
+}
+
+// judge is what a list of several parts is refused for before the first is sent, so that
+// it is not accepted in part for a fault that was there to see. Where the service cannot
+// say, that is what can be found without it.
+func (c *Client) judge(ctx context.Context, manager pilot.UID, o SubmitOptions, descs []pilot.Description) error {
+	local := faultsOf(descs)
+	asking := ctx
+	if len(local) > 0 { // there is something to say without the service
+		var cancel context.CancelFunc
+		asking, cancel = context.WithTimeout(ctx, c.timeout/3)
+		defer cancel()
+	}
+	err := c.Check(asking, manager, o, descs...)
+	code := pilot.CodeOf(err)
+	switch {
+	case err == nil:
+		return nil
+	case len(pilot.FaultsOf(err)) > 0:
+		return &pilot.Error{Code: code, Op: "submit", Faults: pilot.FaultsOf(err)}
+	case len(local) > 0:
+		why := "the service could not be asked what else is wrong: " + err.Error()
+		return &pilot.Error{Code: pilot.Invalid, Op: "submit", Message: why, Faults: local}
+	case code == pilot.Unsupported || code == pilot.Conflict: // the submit itself tells of the latter, or looks again
+		return nil
+	}
+	return err
+}
+
+// faultsOf are the faults that can be found without the service.
+func faultsOf(descs []pilot.Description) []pilot.Fault {
+	var faults []pilot.Fault
+	first := map[pilot.UID]int{}
+	for i := range descs {
+		faults = append(faults, descs[i].Validate(i)...)
+		uid := descs[i].UID
+		if was, twice := first[uid]; twice && uid != "" {
+			faults = append(faults, pilot.Fault{Index: i, Field: "uid", Reason: fmt.Sprintf("is that of item %d too", was)})
+			continue
+		}
+		first[uid] = i
+	}
+	return faults
+}

@@ -32,10 +32,15 @@ var listed = map[string]func(*bench) batch.Lister{
 	},
 }
 
+// eachRenamed runs a test over each system that needs no file and the one of the manual's,
+// by listings of both ways; in short, by another launcher's only over two.
 func eachRenamed(t *testing.T, test func(*testing.T, *bench)) {
 	t.Helper()
 	for _, system := range append(fakebatch.Systems(), "oar") {
 		for how, lister := range listed {
+			if testing.Short() && how != "own" && !slices.Contains(protocolSystems, system) {
+				continue
+			}
 			t.Run(system+" "+how, func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t, system)

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { focusSeen, problems } from './access.js';
+import { again } from './bus.js';
 import { House, browser, far, here, verdict, visit } from './house.js';
 
 let chrome;
@@ -183,6 +184,23 @@ test('ten pilots: states, filters, one in full, cancel', async (t) => {
     await page.getByText('There is no such pilot.').waitFor();
     page.wrong = page.wrong.splice(0, page.wrong.length).filter((w) => !/404/.test(w));
   });
+});
+
+test('an event that counts for nothing is marked, and why', async (t) => {
+  const h = await house(t);
+  const page = await look(h);
+  await h.submit([here('ended', ['true'])]);
+  await h.cli('wait', 'ended', '--state', 'final');
+  await again(h.listen, 'pilots.evt.local.localhost.m.ended');
+  await stands(page, 'ended', 'DONE');
+  await row(page, 'ended').getByRole('link').click();
+  const refused = page.locator('.history tr.refused');
+  await refused.getByText('refused', { exact: true }).waitFor();
+  assert.match(await refused.textContent(), /refused.*counts for nothing: message \d+ expects 0, which was not the last.*done/);
+  assert.equal(await refused.count(), 1);
+  assert.equal(await page.locator('.history tr:not(.refused)', { has: page.getByRole('cell', { name: 'done', exact: true }) }).count(), 1);
+  assert.equal(await refused.locator('[data-state], .state').count(), 0);
+  assert.deepEqual(await problems(page), []);
 });
 
 test('keys alone are enough, and the focus is seen', async (t) => {

@@ -221,10 +221,10 @@ func (p *Permissions) readBy(a *Account, u *User) {
 	for _, name := range pulled(u.Name) {
 		p.publish(api + "CONSUMER.MSG.NEXT." + log + "." + name)
 	}
-	for slot := range TailSlots {
-		p.publish(acknowledging(Tail(u.Name, slot))...)
+	for _, name := range acknowledged(u.Name) {
+		p.publish(acknowledging(name)...)
 	}
-	p.publish(api + "STREAM.NAMES") // libraries look there for who stores a subject
+	p.publish(api+"STREAM.NAMES", api+"INFO") // libraries look there for who stores a subject, and whether there is JetStream
 }
 
 // forward lets a manager make, use and remove consumers for readers, and its own, but not

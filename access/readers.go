@@ -82,7 +82,7 @@ func ReaderOf(subject string) (user string, verb ReaderVerb, rest string, ok boo
 const (
 	MadeSlots   = 4  // for each serial number
 	MadeSerials = 64 // from 1 on; after that they begin anew, which only Next notices
-	OtherSlots  = 8  // of consumers without a serial number, and as many that push
+	OtherSlots  = 8  // of consumers without a serial number, and as many that push; these may be acknowledged
 )
 
 // made is what the names of consumers begin with that the user named otherwise. No name of
@@ -105,6 +105,15 @@ func Made(user, name string, push bool) []string {
 	names := make([]string, slots)
 	for slot := range names {
 		names[slot] = made(user) + strconv.Itoa(slot) + end
+	}
+	return names
+}
+
+// acknowledged are all of a user's consumers whose messages it may acknowledge.
+func acknowledged(user string) []string {
+	names := append(Made(user, "", false), Made(user, "", true)...)
+	for slot := range TailSlots {
+		names = append(names, Tail(user, slot))
 	}
 	return names
 }
@@ -133,7 +142,8 @@ func IsTail(user, name string) bool {
 
 // Owns says whether a consumer is the reader's.
 func Owns(user, consumer string) bool {
-	return IsTail(user, consumer) || strings.HasPrefix(consumer, made(user))
+	rest, isMade := strings.CutPrefix(consumer, made(user))
+	return IsTail(user, consumer) || isMade && pilot.ValidToken(rest)
 }
 
 // TailNames is how people are told the names that are kept for a user.

@@ -65,7 +65,13 @@ func readConsumerRequest(user, rest string, data []byte) (r *consumerRequest, na
 	if access.IsTail(user, name) {
 		names = []string{name}
 	} else {
-		wrong(cfg.Durable != "" || cfg.AckPolicy != jetstream.AckNonePolicy, "consumers that are durable, or acknowledged, are named "+access.TailNames(user))
+		if cfg.InactiveThreshold > 0 { // it would go by itself: as that of 'nats stream view'
+			cfg.Durable = ""
+		}
+		wrong(cfg.Durable != "", "durable consumers are named "+access.TailNames(user))
+		if cfg.AckPolicy != jetstream.AckNonePolicy {
+			name = "" // it is no ordered one
+		}
 		names = access.Made(user, name, push)
 		makeUnnamed(r)
 	}

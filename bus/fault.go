@@ -16,6 +16,7 @@ import (
 const (
 	errBadRequest      jetstream.ErrorCode = 10003
 	errAccountSpent    jetstream.ErrorCode = 10002
+	errConsumerGone    jetstream.ErrorCode = 10014
 	errNoResources     jetstream.ErrorCode = 10023 // of the server: max_file_store
 	errNoMessage       jetstream.ErrorCode = 10037
 	errStorageSpent    jetstream.ErrorCode = 10047

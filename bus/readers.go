@@ -123,7 +123,11 @@ func (r *readers) answer(user string, verb access.ReaderVerb, rest string, m *na
 
 // about asks about a consumer of the reader, or removes it.
 func (r *readers) about(ctx context.Context, user string, verb access.ReaderVerb, consumer string) ([]byte, error) {
-	if !access.Owns(user, consumer) || strings.Contains(consumer, ".") {
+	switch {
+	case access.Owns(user, consumer):
+	case pilot.ValidToken(consumer): // libraries look whether there is one before they make it
+		return nil, errNoConsumer
+	default:
 		return nil, pilot.Errorf(pilot.Denied, "user %s may not ask about consumer %.100q, which is another's", user, consumer)
 	}
 	return r.ask(ctx, verb.Forwarded(consumer), nil)
@@ -195,6 +199,9 @@ func (r *readers) abandoned(ctx context.Context, consumer string) bool {
 	return err == nil
 }
 
+// errNoConsumer: the reader has none of that name, whoever else may have one.
+var errNoConsumer = pilot.Errorf(pilot.NotFound, "consumer not found")
+
 // ask asks JetStream.
 func (r *readers) ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
 	answer, err := r.conn.nc.RequestWithContext(ctx, subject, data)
@@ -215,7 +222,9 @@ func jsError(answer []byte) jetstream.ErrorCode {
 
 // refuse answers as JetStream does.
 func (r *readers) refuse(user string, verb access.ReaderVerb, m *nats.Msg, err error) {
-	r.refusals.request(err, zap.String("actor", user), zap.String("endpoint", "consumer."+string(verb)))
+	if err != errNoConsumer { //nolint:errorlint // our own value, never wrapped
+		r.refusals.request(err, zap.String("actor", user), zap.String("endpoint", "consumer."+string(verb)))
+	}
 	why := oneLine(err.Error())
 	kind := string(verb)
 	if verb == access.ReaderDurable {
@@ -233,6 +242,8 @@ func apiError(err error, why string) jetstream.APIError {
 	switch pilot.CodeOf(err) {
 	case pilot.Denied:
 		return jetstream.APIError{Code: http.StatusForbidden, ErrorCode: errBadRequest, Description: "denied: " + why}
+	case pilot.NotFound:
+		return jetstream.APIError{Code: http.StatusNotFound, ErrorCode: errConsumerGone, Description: why}
 	case pilot.Invalid:
 		return jetstream.APIError{Code: http.StatusBadRequest, ErrorCode: errBadRequest, Description: why}
 	default:

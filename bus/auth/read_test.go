@@ -28,6 +28,7 @@ A M L C W S G
 + + - - + + -  ordered default
 + + + - + + -  durable own
 + + - - - - -  durable audit
++ + - - + + -  acknowledged any
 + + - - + + -  push own
 + + - - + + -  push ordered
 + + + - + + -  tail
@@ -115,7 +116,7 @@ func (r *reading) read(t *testing.T, way, about string) error {
 		return r.subscribe(t, what, about)
 	case "ordered":
 		return r.ordered(t, what, about)
-	case "durable":
+	case "durable", "acknowledged":
 		return r.durable(t, what, about)
 	case "push":
 		return r.pushed(t, what, about)
@@ -211,9 +212,13 @@ func (r *reading) durable(t *testing.T, how, about string) error {
 	if how == "own" {
 		name = access.Tail(r.name, 3)
 	}
-	cons, err := js.CreateConsumer(ctx, "PILOTS", jetstream.ConsumerConfig{
+	cfg := jetstream.ConsumerConfig{
 		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, FilterSubject: "pilots.evt.*.*.m." + about,
-	})
+	}
+	if how == "any" {
+		cfg.Durable = ""
+	}
+	cons, err := js.CreateConsumer(ctx, "PILOTS", cfg)
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
@@ -231,7 +236,7 @@ func (r *reading) durable(t *testing.T, how, about string) error {
 	if err == nil && (info.NumAckPending != 0 || info.AckFloor.Consumer != n) {
 		err = fmt.Errorf("%d are not acknowledged, %d are", info.NumAckPending, info.AckFloor.Consumer)
 	}
-	return errors.Join(err, js.DeleteConsumer(ctx, "PILOTS", name))
+	return errors.Join(err, js.DeleteConsumer(ctx, "PILOTS", cons.CachedInfo().Name))
 }
 
 // pushed reads as clients of before pull consumers did, and those of other languages do:

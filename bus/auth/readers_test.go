@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/bus/auth"
+	"github.com/flightlog/flightlog/bus/embedded"
 )
 
 // change has the launcher write one change.
@@ -136,6 +139,123 @@ func pushes(t *testing.T, nc *nats.Conn, about string) func() (uint64, error) {
 			return 0, err
 		}
 		return meta.Sequence.Stream, nil
+	}
+}
+
+// TestWhatIsPushedFlows: more than a server pushes before it is told that it arrives.
+func TestWhatIsPushedFlows(t *testing.T) {
+	t.Parallel()
+	h := build(t, auth.NKey, usual()...)
+	h.manager(t)
+	writer, err := jetstream.New(h.raw(t, "launcher-site-a-host"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 600
+	body := []byte(strings.Repeat("x", 16<<10))
+	for range many {
+		if _, err := writer.PublishAsync("pilots.evt."+here+".m.flow", body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-writer.PublishAsyncComplete()
+	pushed := pushes(t, h.raw(t, "subscriber"), "flow")
+	for i := range uint64(many) {
+		if seq, err := pushed(); err != nil || seq != i+1 {
+			t.Fatalf("%d, %v comes where %d should", seq, err, i+1)
+		}
+	}
+}
+
+// TestAnEmbeddedServerLetsRead by ordered consumers of any name, whose managers are in its own
+// process.
+func TestAnEmbeddedServerLetsRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	set := directory(t, filepath.Join(dir, "auth"), auth.NKey, usual()...)
+	s, err := embedded.Start(t.Context(), embedded.Config{Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:0", Auth: set.Conf()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	m, err := bus.Connect(t.Context(), bus.Config{InProcess: s})
+	if err == nil {
+		err = m.Ensure(t.Context(), bus.StreamConfig{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	(&house{Set: set}).serve(t, m)
+	connect := func(name string) *nats.Conn {
+		key, err := nats.NkeyOptionFromSeed(set.Credentials(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := nats.Connect(s.URL(), key, nats.CustomInboxPrefix("_INBOX_"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		return nc
+	}
+	writer, err := jetstream.New(connect("launcher-site-a-host"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"admin", "manager", "watcher", "subscriber"} {
+		next, pushed, want := pulls(t, connect(name), name), pushes(t, connect(name), name), change(t, writer, name)
+		if seq, err := next(); err != nil || seq != want {
+			t.Errorf("%s: %d, %v; want %d", name, seq, err, want)
+		}
+		if seq, err := pushed(); err != nil || seq != want {
+			t.Errorf("%s, pushed: %d, %v; want %d", name, seq, err, want)
+		}
+	}
+}
+
+// TestReadersOfBeforeReadOn: with the configuration of an earlier version they read as they
+// did, and once it is made anew, and read, by any name, without a restart of the manager.
+func TestReadersOfBeforeReadOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	set := directory(t, filepath.Join(dir, "auth"), auth.NKey, usual()...)
+	now := read(t, set.Conf())
+	before := strings.ReplaceAll(now, `"pilots.reader.>"`, `"pilots.none.>"`)
+	for verb, ask := range map[string]string{"create": "CONSUMER.CREATE", "info": "CONSUMER.INFO", "delete": "CONSUMER.DELETE"} {
+		before = strings.ReplaceAll(before, `"pilots.reader.`+verb+`.subscriber.>" }, to: "$JS.API.`+ask+`.PILOTS.>"`, `"$JS.API.`+ask+`.PILOTS.tail-subscriber-0" }, to: "$JS.API.`+ask+`.PILOTS.tail-subscriber-0"`)
+	}
+	if strings.Count(before, `to: "$JS.API.CONSUMER.CREATE.PILOTS.tail-subscriber-0"`) != 1 {
+		t.Fatal("this test is void")
+	}
+	conf := filepath.Join(dir, "nats.conf")
+	text := "listen: 127.0.0.1:-1\njetstream { store_dir: " + filepath.Join(dir, "store") + " }\nmax_payload: 2MB\ninclude auth/auth.conf\n"
+	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), os.WriteFile(set.Conf(), []byte(before), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	h := &house{Set: set, server: start(t, conf)}
+	h.manager(t)
+	nc := h.raw(t, "subscriber")
+	const config = `{"stream_name":"PILOTS","config":{"deliver_policy":"all","ack_policy":"none","replay_policy":"instant"}}`
+	if said := refusedBy(t, nc, "CONSUMER.CREATE.PILOTS.tail-subscriber-0", config); said != "" {
+		t.Errorf("before: %s", said)
+	}
+	if err := os.WriteFile(set.Conf(), []byte(now), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := h.server.Reload(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for {
+		_, err := h.raw(t, "subscriber").RequestWithContext(t.Context(), "$JS.API.CONSUMER.CREATE.PILOTS.any_1", []byte(config))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, nats.ErrNoResponders) {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ A M L C W S G F
 + - - - - - - -  pub $KV.PILOTS_LEASES.launcher.site-b.host.x
 + - + - - - - +  pub $KV.PILOTS_LEASES.poll.site-a.e
 + - - - - - - -  pub $KV.PILOTS_LEASES.poll.site-b.e
-+ + - - - - - -  pub $JS.API.INFO
++ + - - + + - -  pub $JS.API.INFO
 + + - - - - - -  pub $JS.API.STREAM.CREATE.PILOTS
 + - - - - - - -  pub $JS.API.STREAM.CREATE.OTHER
 + - - - - - - -  pub $JS.API.STREAM.UPDATE.PILOTS

@@ -30,10 +30,12 @@ var fullCodes = map[jetstream.ErrorCode]bool{
 
 // storeFull is the error for what a full store refused.
 func storeFull(cause error) error {
-	return &pilot.Error{
-		Code: pilot.Unavailable, Lasting: true, Err: cause,
-		Message: "the store is full: the server took nothing: " + cause.Error(),
+	message := "the store is full: the server took nothing: " + cause.Error()
+	if errorCode(cause) == errBatchIncomplete {
+		message = "the server keeps no list of events until it is whole, as where it has no room: " + cause.Error() +
+			"; nothing was written, ask again once there is room"
 	}
+	return &pilot.Error{Code: pilot.Unavailable, Lasting: true, Err: cause, Message: message}
 }
 
 // errSilent is said of a server that is connected and leaves writes without an answer.

@@ -15,6 +15,7 @@ type appending struct {
 	es      []Sealed
 	unknown bool // a try got no answer: it may have stored the events
 	unseen  int  // conflicts with nothing there to conflict with
+	torn    int  // tries of which the server had a part
 }
 
 // errAgain marks what may be gone at the next try.
@@ -23,6 +24,10 @@ var errAgain = errors.New("try again")
 // maxUnseen conflicts without a message behind Prev mean that Prev is no
 // position of this log. A few may come from a leader that has just changed.
 const maxUnseen = 5
+
+// maxTorn tries of which the server had a part, over a second, mean that it has no room to
+// keep a list until it is whole. A few may come from a leader that has just changed.
+const maxTorn = 7
 
 // once tries once; errAgain in the error asks for another try.
 func (a *appending) once(ctx context.Context) (uint64, error) {
@@ -46,7 +51,12 @@ func (a *appending) once(ctx context.Context) (uint64, error) {
 	switch code {
 	case errWrongLast, errBatchDuplicate:
 		return a.conflict(ctx, err)
-	case errWrongLastBusy, errBatchTooMany, errBatchIncomplete:
+	case errBatchIncomplete:
+		if a.torn++; a.torn >= maxTorn {
+			return a.refused(ctx, err)
+		}
+		return 0, errors.Join(errAgain, err)
+	case errWrongLastBusy, errBatchTooMany:
 		return 0, errors.Join(errAgain, err)
 	case errTooLarge, errBatchTooLong:
 		return 0, invalid("append", err)

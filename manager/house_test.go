@@ -42,7 +42,13 @@ func start(ctx context.Context, t tb, log manager.Log) replica {
 // startWith runs a replica that knows these resources.
 func startWith(ctx context.Context, t tb, log manager.Log, known *resource.Catalogue) replica {
 	t.Helper()
-	m, err := manager.New(manager.Config{Log: log, Resources: known})
+	return startAs(ctx, t, manager.Config{Log: log, Resources: known})
+}
+
+// startAs runs a replica of this configuration.
+func startAs(ctx context.Context, t tb, c manager.Config) replica {
+	t.Helper()
+	m, err := manager.New(c)
 	if err != nil {
 		t.Fatalf("new: %v", err)
 	}

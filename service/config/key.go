@@ -107,8 +107,7 @@ var keys = slices.Concat(
 
 // reserveKey is the room that managers keep in the store.
 var reserveKey = Key{
-	Path: "reserve", Default: room.Auto, check: reserve,
-	Usage: "room of the store kept for what runs: a share (10%), an amount (512MiB), auto: 5%, 4MiB to 1GiB",
+	Path: "reserve", Default: room.Auto, check: reserve, Usage: room.Usage,
 }
 
 // page are the keys of the live page, which managers serve.

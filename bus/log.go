@@ -28,9 +28,14 @@ const storeTime = 5 * time.Second
 // Log is the durable log of everything. All methods may be called at the same
 // time.
 type Log struct {
-	conn  *Conn
-	epoch int64
+	conn    *Conn
+	epoch   int64
+	patient bool
 }
+
+// Patient gives the same log for who has to write sooner or later: its appends to a store
+// that cannot be written go on until it can, or ctx ends, where those of others end at once.
+func (l *Log) Patient() *Log { return &Log{conn: l.conn, epoch: l.epoch, patient: true} }
 
 // Log opens the log. Code unavailable: there is none yet.
 func (c *Conn) Log(ctx context.Context) (*Log, error) {
@@ -123,7 +128,9 @@ func (a *appending) publish(ctx context.Context) (ack *jetstream.PubAck, err err
 	conn := a.log.conn
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	defer conn.onBroken(stop)() // who writes gets no answer then
+	if !a.log.patient {
+		defer conn.onBroken(stop)() // who writes gets no answer then
+	}
 	err = conn.withinOn(ctx, storeTime, a.writes, func(ctx context.Context) (err error) {
 		if len(a.es) == 1 {
 			ack, err = conn.js.PublishMsg(ctx, message(&a.es[0]), jetstream.WithRetryAttempts(0))

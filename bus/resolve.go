@@ -31,7 +31,7 @@ const maxTorn = 7
 
 // once tries once; errAgain in the error asks for another try.
 func (a *appending) once(ctx context.Context) (uint64, error) {
-	if broken := a.log.conn.broken(); broken != nil {
+	if broken := a.log.conn.broken(); broken != nil && !a.log.patient {
 		return 0, a.inVain(broken)
 	}
 	ack, err := a.publish(ctx)

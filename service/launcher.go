@@ -99,6 +99,7 @@ func (o *LauncherOptions) open(
 	if err != nil {
 		return nil, nil, err
 	}
+	log = log.Patient() // ends are written once that goes
 	inbox, err := conn.Inbox(ctx, o.Resource, bus.InboxConfig{})
 	if err != nil {
 		return nil, nil, err

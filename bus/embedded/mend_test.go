@@ -73,6 +73,11 @@ func TestAStoreThatCanBeWrittenAgainIsWritten(t *testing.T) {
 		}
 	}
 	const reason = "the store cannot be written: no space left on device; ask again once it can"
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	if _, err := logs["within"].Patient().Append(ctx, remark("patient")); pilot.CodeOf(err) != pilot.Timeout || ctx.Err() == nil {
+		t.Errorf("who has to write sooner or later goes on until its time is over: %v", err)
+	}
 	if err := s.Broken(); err == nil || err.Error() != reason || !pilot.Lasting(err) {
 		t.Errorf("the server says %v, want %s", err, reason)
 	}

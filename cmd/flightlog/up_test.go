@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/flightlog/flightlog/api"
@@ -50,6 +52,7 @@ func started(t *testing.T, store string) (env []string, stop func() int) {
 		cancel()
 		t.Fatalf("up said %q, %v, code %d, log %s", line, err, <-code, log.String())
 	}
+	t.Cleanup(func() { endUnder(store) }) // after the stop below
 	stopped := false
 	stop = func() int {
 		stopped = true
@@ -62,6 +65,22 @@ func started(t *testing.T, store string) (env []string, stop func() int) {
 		}
 	})
 	return []string{"NATS_URL", url, "XDG_STATE_HOME", state, "FLIGHTLOG_MANAGER", "m", "FLIGHTLOG_OUTPUT", outJSON}, stop
+}
+
+// endUnder kills what runs in a directory and below, agents and payloads that outlived
+// their service, until there is none.
+func endUnder(dir string) {
+	for left := true; left; {
+		left = false
+		all, _ := filepath.Glob("/proc/[0-9]*/cwd")
+		for _, link := range all {
+			at, err := os.Readlink(link)
+			pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
+			if err == nil && strings.HasPrefix(at, dir+"/") && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				left = true // it may have begun another before
+			}
+		}
+	}
 }
 
 // well runs a command line that must end with 0, and reads its value.

@@ -226,7 +226,7 @@ func (h *batchHouse) endsAs(p *client.Pilot, state pilot.State) api.Pilot {
 // story is what happened to a pilot, for messages.
 func (h *batchHouse) story(p *client.Pilot) string {
 	out, _ := h.cli("history", "--manager", h.m.UID(), p.UID())
-	return "\n" + out + h.tail(filepath.Join(h.dir, "launcher.log"))
+	return "\n" + out + h.tail(filepath.Join(h.dir, "flightlog-launcher.log"))
 }
 
 // command runs a command of the batch system as the jobs' user, not through the

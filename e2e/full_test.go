@@ -123,7 +123,7 @@ func TestE2ELeavingIsBounded(t *testing.T) {
 			}
 			store, at := filepath.Join(disk, "store"), address(t)
 			crew := map[string]*process{}
-			busy, trouble := "launcher", func() { bustest.Fill(t, disk, 0) }
+			busy, trouble := "flightlog-launcher", func() { bustest.Fill(t, disk, 0) }
 			if c.apart {
 				server := h.serverOver(store)
 				crew["manager"], crew["launcher"] = h.process("manager"), h.process("launcher", "--http", at)

@@ -90,10 +90,10 @@ func (a *attacks) agents() {
 	nc := a.g.as("agent-local-localhost").Bus().NATS()
 	for i, body := range []string{"\x00", "[]", strings.Repeat("[", 100_000), strings.Repeat("x", 900_000), `{"secret":{}}`} {
 		subject := fmt.Sprintf("pilots.agent.local.localhost.%s.hostile-%d.activate", a.manager.UID(), i)
-		a.ask(nc, &nats.Msg{Subject: subject, Data: []byte(body)}, "launcher.log", subject)
+		a.ask(nc, &nats.Msg{Subject: subject, Data: []byte(body)}, "flightlog-launcher.log", subject)
 	}
 	unknown := fmt.Sprintf("pilots.agent.local.localhost.%s.nobody.beat", a.manager.UID())
-	a.ask(nc, &nats.Msg{Subject: unknown, Data: []byte("{}")}, "launcher.log", unknown)
+	a.ask(nc, &nats.Msg{Subject: unknown, Data: []byte("{}")}, "flightlog-launcher.log", unknown)
 	reply := "pilots.evt.local.localhost." + a.manager.UID() + ".by-launcher"
 	if err := nc.PublishMsg(&nats.Msg{Subject: unknown + ".more", Reply: reply}); err != nil { // no agent's subject
 		a.g.t.Fatal(err)
@@ -115,7 +115,7 @@ func (a *attacks) agent(verb api.Verb, attempt int, secret, why string) {
 	if err != nil || reply.Refused != why {
 		a.g.t.Errorf("%s of attempt %d: %+v, %v", verb, attempt, reply, err)
 	}
-	a.expect("launcher.log", `"agent refused"`, `"code":"denied"`, `"pilot":"`+a.pilot.UID()+`"`,
+	a.expect("flightlog-launcher.log", `"agent refused"`, `"code":"denied"`, `"pilot":"`+a.pilot.UID()+`"`,
 		`"verb":"`+string(verb)+`"`, fmt.Sprintf(`"attempt":%d`, attempt), `"why":"`+why+`"`)
 }
 
@@ -143,7 +143,7 @@ func (a *attacks) payloads() {
 		a.ask(nc, &nats.Msg{
 			Subject: "pilots.api." + endpoint, Data: []byte(body),
 			Header: nats.Header{"Content-Type": {content}, bus.HeaderActor: {actor}},
-		}, "manager.log", actor)
+		}, "flightlog-manager.log", actor)
 	}
 	bodies := junk()
 	for i, endpoint := range endpoints() {
@@ -160,7 +160,7 @@ func (a *attacks) payloads() {
 	if err := a.g.as("admin").Bus().NATS().PublishMsg(m); err != nil { // others name subjects of their own account
 		a.g.t.Fatal(err)
 	}
-	a.expect("manager.log", `"answer refused: its subject is no inbox"`, `"code":"denied"`, `"subject":"`+reply+`"`)
+	a.expect("flightlog-manager.log", `"answer refused: its subject is no inbox"`, `"code":"denied"`, `"subject":"`+reply+`"`)
 }
 
 // subjects are other roles'; the servers refuse them.

@@ -30,10 +30,7 @@ func Mount(t testing.TB) *FS {
 	}
 	f := &FS{Dir: t.TempDir()}
 	root := &fs.LoopbackRoot{Path: t.TempDir()}
-	root.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{LoopbackNode: fs.LoopbackNode{RootData: root}, of: f}
-	}
-	root.RootNode = root.NewNode(root, nil, "", nil)
+	root.RootNode = &node{&fs.LoopbackNode{RootData: root}, f}
 	server, err := fs.Mount(f.Dir, root.RootNode, &fs.Options{MountOptions: fuse.MountOptions{
 		DirectMountStrict: true, AllowOther: true, FsName: "faultfs", Name: "faultfs",
 	}})
@@ -57,8 +54,16 @@ func (f *FS) broken() syscall.Errno { return syscall.Errno(f.fault.Load()) }
 
 // node is a file or a directory.
 type node struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	of *FS
+}
+
+// WrapChild is called for each node that the loopback makes below this one.
+func (n *node) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	if plain, ok := child.(*fs.LoopbackNode); ok {
+		return &node{plain, n.of}
+	}
+	return child
 }
 
 func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {

@@ -92,6 +92,8 @@ func TestAnswersStayWithWhoAsks(t *testing.T) {
 					{"$JS.API.DIRECT.GET.PILOTS", `{"seq":1000000}`}, // its answer has no body
 					{"$JS.API.STREAM.MSG.GET.PILOTS", fmt.Sprintf(`{"seq":%d}`, first)},
 					{"$JS.API.STREAM.INFO.PILOTS", ``},
+					{"$JS.API.CONSUMER.INFO.PILOTS." + tail, ``},
+					{"$JS.API.CONSUMER.CREATE.PILOTS." + tail, `{`},
 					{"$JS.API.CONSUMER.MSG.NEXT.PILOTS." + tail, `1`},
 				} {
 					if err := nc.PublishMsg(&nats.Msg{Subject: ask.subject, Reply: target, Data: []byte(ask.body)}); err != nil {

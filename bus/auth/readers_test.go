@@ -68,6 +68,42 @@ func TestOrderedConsumersGoOn(t *testing.T) {
 	})
 }
 
+// TestReadingGoesOnWithoutAManager, which it takes to begin, also anew.
+func TestReadingGoesOnWithoutAManager(t *testing.T) {
+	t.Parallel()
+	h := build(t, auth.NKey, usual()...)
+	m := h.as(t, "manager")
+	if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := m.Serve(t.Context(), bus.Service{Name: "readers", Version: "1.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer, err := jetstream.New(h.raw(t, "launcher-site-a-host"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc := h.raw(t, "subscriber")
+	next := pulls(t, nc, "alone")
+	stop()
+	want := change(t, writer, "alone")
+	if seq, err := next(); err != nil || seq != want {
+		t.Fatalf("without a manager: %d, %v; want %d", seq, err, want)
+	}
+	if _, err := nc.RequestWithContext(t.Context(), "$JS.API.CONSUMER.CREATE.PILOTS.x_1", nil); !errors.Is(err, nats.ErrNoResponders) {
+		t.Fatalf("a consumer is made without a manager: %v", err)
+	}
+	if err := nc.ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	h.serve(t, m)
+	want = change(t, writer, "alone")
+	if seq, err := next(); err != nil || seq != want {
+		t.Fatalf("with one again: %d, %v; want %d", seq, err, want)
+	}
+}
+
 // removeOrdered removes all consumers that are pulled from.
 func removeOrdered(t *testing.T, admin jetstream.JetStream) {
 	t.Helper()

@@ -21,7 +21,7 @@ import (
 func (u *User) Account() string {
 	switch u.Role {
 	case Launcher, Agent, Leaf:
-		return u.Tenant + "=site=" + u.site()
+		return u.Tenant + "=site=" + u.siteName()
 	case Client, Subscriber:
 		return u.Tenant + "=user=" + u.Name
 	default:
@@ -29,7 +29,7 @@ func (u *User) Account() string {
 	}
 }
 
-func (u *User) site() string {
+func (u *User) siteName() string {
 	if u.Role == Leaf {
 		return u.Site
 	}
@@ -47,44 +47,44 @@ type Import struct {
 
 // Export lets other accounts import a subject.
 type Export struct {
-	Subject  string
-	Live     bool
-	Many     bool          // a request may have any number of answers
-	Patience time.Duration // how long the next answer may take; 0: the server's two minutes
+	Subject           string
+	Live              bool
+	Many              bool          // a request may have any number of answers
+	ResponseThreshold time.Duration // how long the next answer may take; 0: the server's two minutes
 }
 
 // tenantExports are what tenants let others import. No two of a kind overlap: the
 // server would take any of them.
 func tenantExports() []Export {
 	exports := []Export{
-		{Subject: askers + ">", Patience: respond},
+		{Subject: userRequestPrefix + ">", ResponseThreshold: replyTimeout},
 		{Subject: "pilots.evt.>"},
 		{Subject: "pilots.note.>"},
-		{Subject: "$KV." + leases + ".>"},
+		{Subject: "$KV." + leaseBucket + ".>"},
 		{Subject: "$JS.ACK.>"},
 		{Subject: "$JS.FC.>"},
-		{Subject: api + "INFO"},
-		{Subject: api + "STREAM.NAMES"},
-		{Subject: api + "STREAM.INFO.*"},
-		{Subject: api + "STREAM.MSG.GET.*"},
+		{Subject: apiPrefix + "INFO"},
+		{Subject: apiPrefix + "STREAM.NAMES"},
+		{Subject: apiPrefix + "STREAM.INFO.*"},
+		{Subject: apiPrefix + "STREAM.MSG.GET.*"},
 		{Subject: readers + string(ReaderCreate) + ".>"},
 		{Subject: readers + string(ReaderDurable) + ".>"},
 		{Subject: readers + string(ReaderInfo) + ".>"},
 		{Subject: readers + string(ReaderDelete) + ".>"},
 		{Subject: readers + string(ReaderFlow) + ".>"},
-		{Subject: api + "CONSUMER.CREATE." + log + ".>"},
-		{Subject: api + "CONSUMER.DURABLE.CREATE." + log + ".*"},
-		{Subject: api + "CONSUMER.INFO." + log + ".*"},
-		{Subject: api + "CONSUMER.DELETE." + log + ".*"},
-		{Subject: api + "CONSUMER.MSG.NEXT." + log + ".*", Many: true},
-		{Subject: api + "DIRECT.GET." + log, Many: true},
-		{Subject: api + "DIRECT.GET." + log + ".>", Many: true},
+		{Subject: apiPrefix + "CONSUMER.CREATE." + logStream + ".>"},
+		{Subject: apiPrefix + "CONSUMER.DURABLE.CREATE." + logStream + ".*"},
+		{Subject: apiPrefix + "CONSUMER.INFO." + logStream + ".*"},
+		{Subject: apiPrefix + "CONSUMER.DELETE." + logStream + ".*"},
+		{Subject: apiPrefix + "CONSUMER.MSG.NEXT." + logStream + ".*", Many: true},
+		{Subject: apiPrefix + "DIRECT.GET." + logStream, Many: true},
+		{Subject: apiPrefix + "DIRECT.GET." + logStream + ".>", Many: true},
 	}
-	return append(exports, Export{Subject: live + ">", Live: true})
+	return append(exports, Export{Subject: livePrefix + ">", Live: true})
 }
 
-// fleetOf is where a site's launchers are asked; verb may be *.
-func fleetOf(site, verb string) string { return "pilots.fleet." + site + ".*." + verb }
+// fleetSubject is where a site's launchers are asked; verb may be *.
+func fleetSubject(site, verb string) string { return "pilots.fleet." + site + ".*." + verb }
 
 // Account is an account of NATS with all its users.
 type Account struct {
@@ -94,62 +94,62 @@ type Account struct {
 	Resources []string // of the tenant's launchers, whose queues are nobody else's; of its own account only
 }
 
-// Main says whether it is the tenant's own, which holds the log.
-func (a *Account) Main() bool { return a.Name == a.Tenant }
+// IsMain says whether it is the tenant's own, which holds the log.
+func (a *Account) IsMain() bool { return a.Name == a.Tenant }
 
-// sites are those whose launchers are in the account.
-func (a *Account) sites() []string {
+// launcherSites are those whose launchers are in the account.
+func (a *Account) launcherSites() []string {
 	var sites []string
 	for _, u := range a.Users {
-		if u.Role == Launcher && !slices.Contains(sites, u.site()) {
-			sites = append(sites, u.site())
+		if u.Role == Launcher && !slices.Contains(sites, u.siteName()) {
+			sites = append(sites, u.siteName())
 		}
 	}
 	return sites
 }
 
-// asks is what the account may ask launchers of other accounts: anything, *, or the
+// fleetVerb is what the account may ask launchers of other accounts: anything, *, or the
 // one verb; empty: nothing.
-func (a *Account) asks() string {
+func (a *Account) fleetVerb() string {
 	switch {
-	case a.Main():
+	case a.IsMain():
 		return "*"
 	case slices.ContainsFunc(a.Users, func(u *User) bool { return u.Role == Client }):
-		return output[strings.LastIndexByte(output, '.')+1:]
+		return outputSubject[strings.LastIndexByte(outputSubject, '.')+1:]
 	default:
 		return ""
 	}
 }
 
-// inside says whether no other account is asked there, or each site's by a name of
+// isOwnSubject says whether no other account is asked there, or each site's by a name of
 // its own.
-func inside(subject string) bool {
-	return strings.HasPrefix(subject, inboxes) || strings.HasPrefix(subject, agents) || strings.HasPrefix(subject, "pilots.poll.") || subject == output
+func isOwnSubject(subject string) bool {
+	return strings.HasPrefix(subject, inboxPrefix) || strings.HasPrefix(subject, agentPrefix) || strings.HasPrefix(subject, "pilots.poll.") || subject == outputSubject
 }
 
 // Exports gives what others may import of the account, all being all accounts.
 func (a *Account) Exports(all []*Account) []Export {
 	var exports []Export
-	if a.Main() {
-		exports = append(tenantExports(), a.pushes(all)...)
+	if a.IsMain() {
+		exports = append(tenantExports(), a.inboxExports(all)...)
 	}
-	for _, site := range a.sites() {
-		exports = append(exports, Export{Subject: fleetOf(site, "*"), Patience: respond})
+	for _, site := range a.launcherSites() {
+		exports = append(exports, Export{Subject: fleetSubject(site, "*"), ResponseThreshold: replyTimeout})
 	}
 	return exports
 }
 
-// pushes are the inboxes of readers in other accounts: consumers that push send there, in
+// inboxExports are the inboxes of readers in other accounts: consumers that push send there, in
 // the account of the log.
-func (a *Account) pushes(all []*Account) []Export {
+func (a *Account) inboxExports(all []*Account) []Export {
 	var exports []Export
 	for _, other := range all {
-		if other.Tenant != a.Tenant || other.Main() {
+		if other.Tenant != a.Tenant || other.IsMain() {
 			continue
 		}
 		for _, u := range other.Users {
-			if u.hearsTrees() {
-				exports = append(exports, Export{Subject: u.inbox(), Live: true})
+			if u.subscribesLog() {
+				exports = append(exports, Export{Subject: u.inboxSubjects(), Live: true})
 			}
 		}
 	}
@@ -160,72 +160,72 @@ func (a *Account) pushes(all []*Account) []Export {
 func (a *Account) Imports(all []*Account) []Import {
 	found := map[Import]bool{}
 	for _, other := range all {
-		if verb := a.asks(); verb != "" && other.Tenant == a.Tenant && other.Name != a.Name {
-			for _, site := range other.sites() {
-				found[Import{From: other.Name, Subject: fleetOf(site, verb), Local: fleetOf(site, verb)}] = true
+		if verb := a.fleetVerb(); verb != "" && other.Tenant == a.Tenant && other.Name != a.Name {
+			for _, site := range other.launcherSites() {
+				found[Import{From: other.Name, Subject: fleetSubject(site, verb), Local: fleetSubject(site, verb)}] = true
 			}
 		}
 	}
-	if a.Main() {
-		return slices.SortedFunc(maps.Keys(found), compare)
+	if a.IsMain() {
+		return slices.SortedFunc(maps.Keys(found), compareImports)
 	}
 	// With it a server answers the account's other requests to JetStream no more,
 	// which would be that it has none (nats-server 2.15.2, jetstream.go:
 	// enableJetStreamInfoServiceImportOnly).
-	found[Import{From: a.Tenant, Subject: api + "INFO", Local: api + "INFO"}] = true
+	found[Import{From: a.Tenant, Subject: apiPrefix + "INFO", Local: apiPrefix + "INFO"}] = true
 	for _, u := range a.Users {
 		p := a.Permissions(u)
 		for _, subject := range p.Publish {
-			if !inside(subject) {
-				found[Import{From: a.Tenant, Subject: u.there(subject), Local: subject}] = true
+			if !isOwnSubject(subject) {
+				found[Import{From: a.Tenant, Subject: u.exportedSubject(subject), Local: subject}] = true
 			}
 		}
 		for _, subject := range p.Subscribe {
-			if from, ok := u.heard(subject); ok {
+			if from, ok := u.liveSource(subject); ok {
 				found[Import{From: a.Tenant, Subject: from, Local: subject, Live: true}] = true
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Keys(found), compare)
+	return slices.SortedFunc(maps.Keys(found), compareImports)
 }
 
-// there is the subject of the log's account to which what the user publishes leads.
-func (u *User) there(subject string) string {
-	if subject == asking {
-		return u.asks()
+// exportedSubject is the subject of the log's account to which what the user publishes leads.
+func (u *User) exportedSubject(subject string) string {
+	if subject == apiSubjects {
+		return u.requestSubjects()
 	}
 	if to, ok := u.toReader(subject); ok {
 		return to
 	}
-	return atHub(subject)
+	return withoutHub(subject)
 }
 
-// heard is where the account of the log sends what the user hears on a subject in his own;
+// liveSource is where the account of the log sends what the user hears on a subject in his own;
 // false: nothing of the log is heard there. It is what was stored and nothing else: servers
 // hand on to no other account what came from another one, as all does that launchers write
 // (nats-server 2.15.2, client.go: processMsgResults lets no message of a service import
 // into a stream import).
-func (u *User) heard(subject string) (from string, ok bool) {
-	if subject == live+">" || u.hearsTrees() && subject == u.inbox() {
+func (u *User) liveSource(subject string) (from string, ok bool) {
+	if subject == livePrefix+">" || u.subscribesLog() && subject == u.inboxSubjects() {
 		return subject, true
 	}
-	if slices.Contains(trees(), subject) {
-		return live + strings.TrimPrefix(subject, "pilots."), true
+	if slices.Contains(logSubjects(), subject) {
+		return livePrefix + strings.TrimPrefix(subject, "pilots."), true
 	}
 	return "", false
 }
 
-func compare(a, b Import) int { return strings.Compare(a.Local, b.Local) }
+func compareImports(a, b Import) int { return strings.Compare(a.Local, b.Local) }
 
-// atHub undoes what ThroughLeaf does.
-func atHub(subject string) string {
-	what, ok := strings.CutPrefix(subject, hub)
+// withoutHub undoes what ThroughLeaf does.
+func withoutHub(subject string) string {
+	what, ok := strings.CutPrefix(subject, hubPrefix)
 	switch {
 	case !ok:
 		return subject
 	case strings.HasPrefix(what, "$KV."):
 		return what
 	default:
-		return api + what
+		return apiPrefix + what
 	}
 }

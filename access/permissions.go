@@ -25,50 +25,52 @@ type Permissions struct {
 // counts for whoever only asks).
 const Responses = 2
 
-// respond outlasts the longest request of the API.
-const respond = 15 * time.Minute
+// replyTimeout outlasts the longest request of the API.
+const replyTimeout = 15 * time.Minute
 
 // Names of package bus; a test on a real server holds the two together.
 const (
-	log    = "PILOTS"
-	leases = "PILOTS_LEASES"
-	api    = "$JS.API."
-	hub    = "$JS.hub.API."
+	logStream   = "PILOTS"
+	leaseBucket = "PILOTS_LEASES"
+	apiPrefix   = "$JS.API."
+	hubPrefix   = "$JS.hub.API."
 )
 
-// agents is what subjects begin with at which agents ask.
-const agents = "pilots.agent."
+// agentPrefix is what subjects begin with at which agents ask.
+const agentPrefix = "pilots.agent."
 
-// live is what the subjects begin with under which the log sends what it has stored:
+// livePrefix is what the subjects begin with under which the log sends what it has stored:
 // live, and behind it the subject without pilots.
-const live = "pilots.live."
+const livePrefix = "pilots.live."
 
-// output is where launchers are asked what a payload prints.
-const output = "pilots.fleet.*.*.output"
+// outputSubject is where launchers are asked what a payload prints.
+const outputSubject = "pilots.fleet.*.*.output"
 
 // TailSlots is how many consumers a user may have to read the log with.
 const TailSlots = 8
 
-// Tail is the name of one of a user's consumers of the log, durable or not.
-func Tail(user string, slot int) string { return tails(user) + "-" + strconv.Itoa(slot) }
+// TailConsumer is the name of one of a user's consumers of the log, durable or not.
+func TailConsumer(user string, slot int) string { return tailPrefix(user) + "-" + strconv.Itoa(slot) }
 
-// tails is what the names of a user's consumers begin with.
-func tails(user string) string { return "tail-" + user }
+// tailPrefix is what the names of a user's consumers begin with.
+func tailPrefix(user string) string { return "tail-" + user }
 
 // OrderedSlots is how many ordered consumers of the client libraries a user in the account of
 // the log may make one after the other. They count on with each interruption (nats.go 1.55.0,
 // ordered.go: getConsumerConfig makes <prefix>_<n>), and begin anew with the program.
 const OrderedSlots = 32
 
-// ordered is the name of one of them; the prefix that the reader gives is tails.
-func ordered(user string, n int) string { return tails(user) + "_" + strconv.Itoa(n) }
+// orderedConsumer is the name of one of them; the prefix that the reader gives is tails.
+func orderedConsumer(user string, n int) string { return tailPrefix(user) + "_" + strconv.Itoa(n) }
 
-// Queue is the name of the consumer that launchers of a resource share. No token has
+// QueueConsumer is the name of the consumer that launchers of a resource share. No token has
 // a =, so that names differ as resources do.
-func Queue(resource string) string { return "launcher-" + strings.ReplaceAll(resource, ".", "=") }
+func QueueConsumer(resource string) string {
+	return "launcher-" + strings.ReplaceAll(resource, ".", "=")
+}
 
-// sorted has each subject once.
-func (p Permissions) sorted() Permissions {
+// sortedUnique has each subject once.
+func (p Permissions) sortedUnique() Permissions {
 	slices.Sort(p.Publish)
 	slices.Sort(p.Subscribe)
 	p.Publish, p.Subscribe = slices.Compact(p.Publish), slices.Compact(p.Subscribe)
@@ -77,14 +79,14 @@ func (p Permissions) sorted() Permissions {
 
 // Permissions gives what one of the account's users needs, and no more.
 func (a *Account) Permissions(u *User) Permissions {
-	p := Permissions{Subscribe: []string{u.inbox()}}
+	p := Permissions{Subscribe: []string{u.inboxSubjects()}}
 	switch u.Role {
 	case Manager:
-		p.manager(a, u)
+		p.addManager(a, u)
 	case Launcher:
-		p.launcher(u)
+		p.addLauncher(u)
 	case Client:
-		p.publish(asking, output)
+		p.addPublish(apiSubjects, outputSubject)
 		if u.Watch {
 			p.readBy(a, u)
 		}
@@ -92,119 +94,119 @@ func (a *Account) Permissions(u *User) Permissions {
 		p.readBy(a, u)
 	case Agent:
 		for _, verb := range []string{"activate", "beat", "finish"} {
-			p.publish(agents + u.Resource + ".*.*." + verb)
+			p.addPublish(agentPrefix + u.Resource + ".*.*." + verb)
 		}
 	case Leaf:
-		p.link(a, u)
+		p.addLeaf(a, u)
 	case Admin:
 		p = Permissions{
-			Publish: []string{">"}, Subscribe: []string{">"}, DenyPublish: []string{askers + ">", AnyReader}, DenySubscribe: []string{agents + ">"},
+			Publish: []string{">"}, Subscribe: []string{">"}, DenyPublish: []string{userRequestPrefix + ">", AnyReader}, DenySubscribe: []string{agentPrefix + ">"},
 		}
 	}
-	return p.sorted()
+	return p.sortedUnique()
 }
 
-func (p *Permissions) publish(subjects ...string) { p.Publish = append(p.Publish, subjects...) }
+func (p *Permissions) addPublish(subjects ...string) { p.Publish = append(p.Publish, subjects...) }
 
-// trees are what the log stores.
-func trees() []string {
+// logSubjects are what the log stores.
+func logSubjects() []string {
 	return []string{"pilots.cmd.>", "pilots.evt.>", "pilots.note.>", "pilots.mgr.>", "pilots.ses.>", "pilots.res.>"}
 }
 
-func (p *Permissions) manager(a *Account, u *User) {
-	p.read(u)
+func (p *Permissions) addManager(a *Account, u *User) {
+	p.addReader(u)
 	p.forward(a)
-	p.publish(trees()...)
+	p.addPublish(logSubjects()...)
 	// It makes log and leases where there are none; to change them takes an admin.
-	p.publish(api+"INFO", api+"STREAM.CREATE."+log, api+"STREAM.CREATE.KV_"+leases)
-	p.lookUpLeases()
-	p.publish(asking, u.asks(), output) // the live page asks, as the user that it is
-	p.Subscribe = append(p.Subscribe, asking, askers+">", AnyReader, "$SRV.>")
-	p.Respond = respond
+	p.addPublish(apiPrefix+"INFO", apiPrefix+"STREAM.CREATE."+logStream, apiPrefix+"STREAM.CREATE.KV_"+leaseBucket)
+	p.addLeaseReader()
+	p.addPublish(apiSubjects, u.requestSubjects(), outputSubject) // the live page asks, as the user that it is
+	p.Subscribe = append(p.Subscribe, apiSubjects, userRequestPrefix+">", AnyReader, "$SRV.>")
+	p.Respond = replyTimeout
 }
 
-func (p *Permissions) launcher(u *User) {
-	site := u.site()
-	p.read(u)
-	p.lookUpLeases()
-	p.publish(
+func (p *Permissions) addLauncher(u *User) {
+	site := u.siteName()
+	p.addReader(u)
+	p.addLeaseReader()
+	p.addPublish(
 		"pilots.evt."+u.Resource+".>", "pilots.note."+u.Resource+".>",
-		"$KV."+leases+".launcher."+u.Resource+".*", "$KV."+leases+".poll."+site+".*",
+		"$KV."+leaseBucket+".launcher."+u.Resource+".*", "$KV."+leaseBucket+".poll."+site+".*",
 		"pilots.poll."+site+".*",
 	)
-	queue := Queue(u.Resource)
-	p.publish(
-		api+"CONSUMER.CREATE."+log+"."+queue+".pilots.cmd."+u.Resource+".*.*.submit",
-		api+"CONSUMER.INFO."+log+"."+queue,
-		api+"CONSUMER.MSG.NEXT."+log+"."+queue,
+	queue := QueueConsumer(u.Resource)
+	p.addPublish(
+		apiPrefix+"CONSUMER.CREATE."+logStream+"."+queue+".pilots.cmd."+u.Resource+".*.*.submit",
+		apiPrefix+"CONSUMER.INFO."+logStream+"."+queue,
+		apiPrefix+"CONSUMER.MSG.NEXT."+logStream+"."+queue,
 	)
-	p.publish(acknowledging(queue)...)
+	p.addPublish(ackSubjects(queue)...)
 	p.Subscribe = append(p.Subscribe,
-		agents+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
-	p.Respond = respond
+		agentPrefix+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
+	p.Respond = replyTimeout
 }
 
 // ThroughLeaf adds what a site's server makes of the JetStream API: a leaf node
 // passes it on under the name of the hub only (deploy/nats/leaf.conf).
 func (p Permissions) ThroughLeaf() Permissions {
 	for _, subject := range p.Publish {
-		if what, ok := strings.CutPrefix(subject, api); ok {
-			p.publish(hub + what)
+		if what, ok := strings.CutPrefix(subject, apiPrefix); ok {
+			p.addPublish(hubPrefix + what)
 		} else if strings.HasPrefix(subject, "$KV.") {
-			p.publish(hub + subject)
+			p.addPublish(hubPrefix + subject)
 		}
 	}
-	return p.sorted()
+	return p.sortedUnique()
 }
 
-// link is what the launchers of a site need, through its server. What agents ask
+// addLeaf is what the launchers of a site need, through its server. What agents ask
 // them does not leave the site, and what the log sends live does not come there: a
 // link of little bandwidth carries what is asked for. For where there is no launcher yet it has inboxes:
 // servers take an empty list for leave to do anything.
-func (p *Permissions) link(a *Account, leaf *User) {
-	p.publish(leaf.InboxPrefix() + ".>")
+func (p *Permissions) addLeaf(a *Account, leaf *User) {
+	p.addPublish(leaf.InboxPrefix() + ".>")
 	for _, u := range a.Users {
 		if u.Role == Launcher {
 			l := a.Permissions(u).ThroughLeaf()
-			p.publish(l.Publish...)
+			p.addPublish(l.Publish...)
 			p.Subscribe = append(p.Subscribe, l.Subscribe...)
 			p.Respond = l.Respond
 		}
 	}
 	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(subject string) bool {
-		return strings.HasPrefix(subject, agents) || strings.HasPrefix(subject, live)
+		return strings.HasPrefix(subject, agentPrefix) || strings.HasPrefix(subject, livePrefix)
 	})
 }
 
 // look lets the user read the log by position or subject, and live.
 func (p *Permissions) look(u *User) {
-	p.publish(
-		api+"STREAM.INFO."+log, api+"STREAM.MSG.GET."+log, api+"DIRECT.GET."+log, api+"DIRECT.GET."+log+".>",
+	p.addPublish(
+		apiPrefix+"STREAM.INFO."+logStream, apiPrefix+"STREAM.MSG.GET."+logStream, apiPrefix+"DIRECT.GET."+logStream, apiPrefix+"DIRECT.GET."+logStream+".>",
 	)
-	p.Subscribe = append(p.Subscribe, live+">")
-	if u.hearsTrees() {
-		p.Subscribe = append(p.Subscribe, trees()...)
+	p.Subscribe = append(p.Subscribe, livePrefix+">")
+	if u.subscribesLog() {
+		p.Subscribe = append(p.Subscribe, logSubjects()...)
 	}
 }
 
-// read lets the user read the log, and by consumers of its own names, which it asks
+// addReader lets the user read the log, and by consumers of its own names, which it asks
 // JetStream itself for.
-func (p *Permissions) read(u *User) {
+func (p *Permissions) addReader(u *User) {
 	p.look(u)
 	for slot := range TailSlots {
-		name := Tail(u.Name, slot)
-		p.consume(name)
-		p.publish(api + "CONSUMER.DURABLE.CREATE." + log + "." + name) // as nats.py makes durable ones
-		p.publish(acknowledging(name)...)
+		name := TailConsumer(u.Name, slot)
+		p.addConsumer(name)
+		p.addPublish(apiPrefix + "CONSUMER.DURABLE.CREATE." + logStream + "." + name) // as nats.py makes durable ones
+		p.addPublish(ackSubjects(name)...)
 	}
 	if u.Role != Launcher { // all of that goes over the link of a site, whose server takes no such list
 		for n := range OrderedSlots {
-			p.consume(ordered(u.Name, n+1))
+			p.addConsumer(orderedConsumer(u.Name, n+1))
 		}
 		for slot := range TailSlots {
-			p.publish(flowing(Tail(u.Name, slot))...)
+			p.addPublish(flowControlSubjects(TailConsumer(u.Name, slot))...)
 		}
-		p.publish(api + "STREAM.NAMES") // libraries look there for who stores a subject
+		p.addPublish(apiPrefix + "STREAM.NAMES") // libraries look there for who stores a subject
 	}
 }
 
@@ -212,61 +214,61 @@ func (p *Permissions) read(u *User) {
 // any name because managers give them one that is the reader's. In the account of the log, where users are
 // whose tokens are of before there were others, only JetStream would answer.
 func (p *Permissions) readBy(a *Account, u *User) {
-	if a.Main() {
-		p.read(u)
+	if a.IsMain() {
+		p.addReader(u)
 		return
 	}
 	p.look(u)
-	p.publish(readerSubjects()...)
+	p.addPublish(readerSubjects()...)
 	for _, name := range pulled(u.Name) {
-		p.publish(api + "CONSUMER.MSG.NEXT." + log + "." + name)
+		p.addPublish(apiPrefix + "CONSUMER.MSG.NEXT." + logStream + "." + name)
 	}
 	for _, name := range acknowledged(u.Name) {
-		p.publish(acknowledging(name)...)
+		p.addPublish(ackSubjects(name)...)
 	}
-	p.publish(api+"STREAM.NAMES", api+"INFO") // libraries look there for who stores a subject, and whether there is JetStream
+	p.addPublish(apiPrefix+"STREAM.NAMES", apiPrefix+"INFO") // libraries look there for who stores a subject, and whether there is JetStream
 }
 
 // forward lets a manager make, use and remove consumers for readers, and its own, but not
 // the queues of launchers.
 func (p *Permissions) forward(a *Account) {
-	p.publish(
-		api+"CONSUMER.CREATE."+log+".>", api+"CONSUMER.DURABLE.CREATE."+log+".*", api+"CONSUMER.INFO."+log+".*",
-		api+"CONSUMER.DELETE."+log+".*", api+"CONSUMER.MSG.NEXT."+log+".*", "$JS.FC.>",
+	p.addPublish(
+		apiPrefix+"CONSUMER.CREATE."+logStream+".>", apiPrefix+"CONSUMER.DURABLE.CREATE."+logStream+".*", apiPrefix+"CONSUMER.INFO."+logStream+".*",
+		apiPrefix+"CONSUMER.DELETE."+logStream+".*", apiPrefix+"CONSUMER.MSG.NEXT."+logStream+".*", "$JS.FC.>",
 	)
 	for _, resource := range a.Resources {
-		name := log + "." + Queue(resource)
+		name := logStream + "." + QueueConsumer(resource)
 		p.DenyPublish = append(p.DenyPublish,
-			api+"CONSUMER.CREATE."+name, api+"CONSUMER.CREATE."+name+".>", api+"CONSUMER.DURABLE.CREATE."+name,
-			api+"CONSUMER.DELETE."+name, api+"CONSUMER.MSG.NEXT."+name,
+			apiPrefix+"CONSUMER.CREATE."+name, apiPrefix+"CONSUMER.CREATE."+name+".>", apiPrefix+"CONSUMER.DURABLE.CREATE."+name,
+			apiPrefix+"CONSUMER.DELETE."+name, apiPrefix+"CONSUMER.MSG.NEXT."+name,
 		)
 	}
 }
 
-// consume lets the user make, use and remove one consumer.
-func (p *Permissions) consume(name string) {
-	p.publish(
-		api+"CONSUMER.CREATE."+log+"."+name, api+"CONSUMER.CREATE."+log+"."+name+".>",
-		api+"CONSUMER.INFO."+log+"."+name, api+"CONSUMER.DELETE."+log+"."+name,
-		api+"CONSUMER.MSG.NEXT."+log+"."+name,
+// addConsumer lets the user make, use and remove one consumer.
+func (p *Permissions) addConsumer(name string) {
+	p.addPublish(
+		apiPrefix+"CONSUMER.CREATE."+logStream+"."+name, apiPrefix+"CONSUMER.CREATE."+logStream+"."+name+".>",
+		apiPrefix+"CONSUMER.INFO."+logStream+"."+name, apiPrefix+"CONSUMER.DELETE."+logStream+"."+name,
+		apiPrefix+"CONSUMER.MSG.NEXT."+logStream+"."+name,
 	)
 }
 
-// acknowledging is where the messages of a consumer are acknowledged: servers with a
+// ackSubjects is where the messages of a consumer are acknowledged: servers with a
 // domain write it the second way (ADR-15).
-func acknowledging(name string) []string {
-	return []string{"$JS.ACK." + log + "." + name + ".>", "$JS.ACK.*.*." + log + "." + name + ".>"}
+func ackSubjects(name string) []string {
+	return []string{"$JS.ACK." + logStream + "." + name + ".>", "$JS.ACK.*.*." + logStream + "." + name + ".>"}
 }
 
-// flowing is where it is said that what a consumer has pushed is taken, likewise.
-func flowing(name string) []string {
-	return []string{"$JS.FC." + log + "." + name + ".*", "$JS.FC.*.*." + log + "." + name + ".*"}
+// flowControlSubjects is where it is said that what a consumer has pushed is taken, likewise.
+func flowControlSubjects(name string) []string {
+	return []string{"$JS.FC." + logStream + "." + name + ".*", "$JS.FC.*.*." + logStream + "." + name + ".*"}
 }
 
-// hearsTrees says whether what is stored is heard in the user's account under the
+// subscribesLog says whether what is stored is heard in the user's account under the
 // subjects of the log, too. Where launchers are, who write there, it would come twice.
-func (u *User) hearsTrees() bool { return u.Role == Subscriber || u.Role == Client && u.Watch }
+func (u *User) subscribesLog() bool { return u.Role == Subscriber || u.Role == Client && u.Watch }
 
-func (p *Permissions) lookUpLeases() {
-	p.publish(api+"STREAM.INFO.KV_"+leases, api+"STREAM.MSG.GET.KV_"+leases)
+func (p *Permissions) addLeaseReader() {
+	p.addPublish(apiPrefix+"STREAM.INFO.KV_"+leaseBucket, apiPrefix+"STREAM.MSG.GET.KV_"+leaseBucket)
 }

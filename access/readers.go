@@ -35,10 +35,10 @@ const (
 
 // forwarded are the subjects at which readers ask that, without the rest.
 var forwarded = map[ReaderVerb]string{
-	ReaderCreate:  api + "CONSUMER.CREATE." + log,
-	ReaderDurable: api + "CONSUMER.DURABLE.CREATE." + log,
-	ReaderInfo:    api + "CONSUMER.INFO." + log,
-	ReaderDelete:  api + "CONSUMER.DELETE." + log,
+	ReaderCreate:  apiPrefix + "CONSUMER.CREATE." + logStream,
+	ReaderDurable: apiPrefix + "CONSUMER.DURABLE.CREATE." + logStream,
+	ReaderInfo:    apiPrefix + "CONSUMER.INFO." + logStream,
+	ReaderDelete:  apiPrefix + "CONSUMER.DELETE." + logStream,
 	ReaderFlow:    "$JS.FC",
 }
 
@@ -113,7 +113,7 @@ func Made(user, name string, push bool) []string {
 func acknowledged(user string) []string {
 	names := append(Made(user, "", false), Made(user, "", true)...)
 	for slot := range TailSlots {
-		names = append(names, Tail(user, slot))
+		names = append(names, TailConsumer(user, slot))
 	}
 	return names
 }
@@ -122,10 +122,10 @@ func acknowledged(user string) []string {
 func pulled(user string) []string {
 	names := Made(user, "", false)
 	for serial := range MadeSerials {
-		names = append(names, Made(user, ordered(user, serial+1), false)...)
+		names = append(names, Made(user, orderedConsumer(user, serial+1), false)...)
 	}
 	for slot := range TailSlots {
-		names = append(names, Tail(user, slot))
+		names = append(names, TailConsumer(user, slot))
 	}
 	return names
 }
@@ -133,7 +133,7 @@ func pulled(user string) []string {
 // IsTail says whether that is one of the names that are kept for the user, and stay.
 func IsTail(user, name string) bool {
 	for slot := range TailSlots {
-		if name == Tail(user, slot) {
+		if name == TailConsumer(user, slot) {
 			return true
 		}
 	}
@@ -147,4 +147,6 @@ func Owns(user, consumer string) bool {
 }
 
 // TailNames is how people are told the names that are kept for a user.
-func TailNames(user string) string { return Tail(user, 0) + " to -" + strconv.Itoa(TailSlots-1) }
+func TailNames(user string) string {
+	return TailConsumer(user, 0) + " to -" + strconv.Itoa(TailSlots-1)
+}

@@ -14,12 +14,12 @@ import (
 func TestReadersNameNoConsumersThemselves(t *testing.T) {
 	t.Parallel()
 	for _, u := range []access.User{{Role: access.Subscriber}, {Role: access.Client, Watch: true}} {
-		u = u.Filled()
+		u = u.WithDefaults()
 		for _, name := range []string{u.Tenant, u.Account()} {
 			a := access.Account{Name: name, Tenant: u.Tenant, Users: []*access.User{&u}}
 			for _, subject := range a.Permissions(&u).Publish {
 				consumer := strings.Contains(subject, ".CONSUMER.") && !strings.Contains(subject, ".MSG.NEXT.")
-				if a.Main() && consumer && !strings.Contains(subject, ".tail-"+u.Name) {
+				if a.IsMain() && consumer && !strings.Contains(subject, ".tail-"+u.Name) {
 					t.Errorf("in %s %s may publish %s", name, u.Name, subject)
 				}
 			}

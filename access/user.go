@@ -20,8 +20,8 @@ const (
 	Leaf       Role = "leaf" // the server of a site, which links as a leaf node
 )
 
-// Roles gives all roles.
-func Roles() []Role { return []Role{Manager, Launcher, Client, Subscriber, Agent, Admin, Leaf} }
+// AllRoles gives all roles.
+func AllRoles() []Role { return []Role{Manager, Launcher, Client, Subscriber, Agent, Admin, Leaf} }
 
 // DefaultTenant is the tenant of users that name none.
 const DefaultTenant = "default"
@@ -36,8 +36,8 @@ type User struct {
 	Watch    bool   `json:"watch,omitempty"`    // of clients: may read the log too
 }
 
-// Filled gives the user with what follows from the rest in place: tenant and name.
-func (u User) Filled() User {
+// WithDefaults gives the user with what follows from the rest in place: tenant and name.
+func (u User) WithDefaults() User {
 	if u.Tenant == "" {
 		u.Tenant = DefaultTenant
 	}
@@ -56,10 +56,10 @@ func (u User) Filled() User {
 	return u
 }
 
-// Faults says all that is wrong with a user.
-func (u *User) Faults() []pilot.Fault {
-	var faults []pilot.Fault
-	wrong := func(field, reason string) { faults = append(faults, pilot.Fault{Field: field, Reason: reason}) }
+// Validate says all that is wrong with a user.
+func (u *User) Validate() []pilot.FieldError {
+	var faults []pilot.FieldError
+	wrong := func(field, reason string) { faults = append(faults, pilot.FieldError{Field: field, Reason: reason}) }
 	token := func(field, s string) {
 		if !pilot.ValidToken(s) {
 			wrong(field, pilot.TokenRule)
@@ -71,7 +71,7 @@ func (u *User) Faults() []pilot.Fault {
 	}
 	switch u.Role {
 	case Launcher, Agent:
-		if !pilot.ValidLabel(u.Resource) {
+		if !pilot.ValidResourceName(u.Resource) {
 			wrong("resource", "must be <site>.<host>, each of which "+pilot.TokenRule)
 		}
 	case Manager, Client, Subscriber, Admin, Leaf:
@@ -79,7 +79,7 @@ func (u *User) Faults() []pilot.Fault {
 			wrong("resource", "only launchers and agents have one")
 		}
 	default:
-		wrong("role", "must be one of "+strings.Join(roles(), ", "))
+		wrong("role", "must be one of "+strings.Join(roleNames(), ", "))
 	}
 	switch {
 	case u.Role == Leaf && u.Site == "":
@@ -90,7 +90,7 @@ func (u *User) Faults() []pilot.Fault {
 		wrong("site", "only leafs have one; the others' is in their resource")
 	}
 	// A name that is made of the rest is no fault of its own.
-	if made := (User{Role: u.Role, Tenant: u.Tenant, Resource: u.Resource, Site: u.Site}).Filled(); len(faults) == 0 || u.Name != made.Name {
+	if made := (User{Role: u.Role, Tenant: u.Tenant, Resource: u.Resource, Site: u.Site}).WithDefaults(); len(faults) == 0 || u.Name != made.Name {
 		token("name", u.Name)
 	}
 	if u.Watch && u.Role != Client {
@@ -99,20 +99,20 @@ func (u *User) Faults() []pilot.Fault {
 	return faults
 }
 
-func roles() []string {
+func roleNames() []string {
 	var all []string
-	for _, r := range Roles() {
+	for _, r := range AllRoles() {
 		all = append(all, string(r))
 	}
 	return all
 }
 
-// Connections are the kinds of connection that the user may make, in the words of
+// ConnectionTypes are the kinds of connection that the user may make, in the words of
 // NATS. One that is not a leaf node's may not name acknowledgements as the place for
 // an answer; a leaf node may, and with them has what it publishes taken for a message
 // on any other subject (nats-server 2.15.2, client.go: processMsgResults takes the
 // subject from behind the @ of such a reply).
-func (u *User) Connections() []string {
+func (u *User) ConnectionTypes() []string {
 	if u.Role == Leaf {
 		return []string{"LEAFNODE", "LEAFNODE_WS"}
 	}
@@ -122,18 +122,18 @@ func (u *User) Connections() []string {
 // SystemAccount is the account in which servers tell about themselves.
 const SystemAccount = "SYS"
 
-// inboxes is what the prefixes of users' inboxes begin with.
-const inboxes = "_INBOX_"
+// inboxPrefix is what the prefixes of users' inboxes begin with.
+const inboxPrefix = "_INBOX_"
 
 // InboxPrefix is where answers to the user come to (NATS_INBOX_PREFIX).
-func (u *User) InboxPrefix() string { return inboxes + u.Name }
+func (u *User) InboxPrefix() string { return inboxPrefix + u.Name }
 
 // UserOf gives the name of the user whose prefix of inboxes that is; false: it is
 // nobody's.
 func UserOf(inboxPrefix string) (string, bool) {
-	name, ok := strings.CutPrefix(inboxPrefix, inboxes)
+	name, ok := strings.CutPrefix(inboxPrefix, inboxPrefix)
 	return name, ok && pilot.ValidToken(name)
 }
 
-// inbox is the subject of all of them.
-func (u *User) inbox() string { return u.InboxPrefix() + ".>" }
+// inboxSubjects is the subject of all of them.
+func (u *User) inboxSubjects() string { return u.InboxPrefix() + ".>" }

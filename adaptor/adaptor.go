@@ -15,14 +15,14 @@ import (
 type Adaptor interface {
 	// Submit starts exactly one job for the attempt, or says how it failed
 	// with an *Error. The job's name and environment carry the spec's token.
-	Submit(ctx context.Context, spec *Spec) (Placed, error)
+	Submit(ctx context.Context, spec *Spec) (SubmittedJob, error)
 	// Find looks for a job that carries the token of the attempt, whether it
 	// runs or has ended; the spec has no secret. False says that there is none
 	// and, as far as the system can tell, will be none; an error says that this is
 	// not known.
-	Find(ctx context.Context, spec *Spec) (Placed, bool, error)
+	Find(ctx context.Context, spec *Spec) (SubmittedJob, bool, error)
 	// Poll asks for the state of jobs, in one call to the system if it can.
-	// The answers are in the order asked, and newer than after; a Shared system
+	// The answers are in the order asked, and newer than after; a BulkPolled system
 	// may be waited for. An error says nothing about any job.
 	Poll(ctx context.Context, jobs []Handle, after time.Time) ([]Status, error)
 	// Cancel asks a job to end: its agent gets the grace to stop the payload,
@@ -31,39 +31,39 @@ type Adaptor interface {
 	Cancel(ctx context.Context, job Handle, stop Stop) error
 }
 
-// Notifier is an Adaptor that can tell of a job's end without being asked.
-type Notifier interface {
-	// Ended gives the pilots whose job ended since Submit, Find or Poll saw it
+// EndNotifier is an Adaptor that can tell of a job's end without being asked.
+type EndNotifier interface {
+	// JobEnds gives the pilots whose job ended since Submit, Find or Poll saw it
 	// running. The channel is never closed.
-	Ended() <-chan pilot.Key
+	JobEnds() <-chan pilot.Key
 }
 
-// Settler is an Adaptor that knows how long a submit whose answer was lost may
-// still show up in Find; without it that is DefaultSettle.
-type Settler interface {
-	Settle() time.Duration
+// SettleTimer is an Adaptor that knows how long a submit whose answer was lost may
+// still show up in Find; without it that is DefaultSettleTime.
+type SettleTimer interface {
+	SettleTime() time.Duration
 }
 
-// DefaultSettle is what batch systems get: a loaded SLURM controller was seen to
+// DefaultSettleTime is what batch systems get: a loaded SLURM controller was seen to
 // answer after its client's 30 s message timeout.
-const DefaultSettle = 30 * time.Second
+const DefaultSettleTime = 30 * time.Second
 
-// Shared is an Adaptor that asks about all jobs in one query, to a service that
+// BulkPolled is an Adaptor that asks about all jobs in one query, to a service that
 // must not be asked often: who asks about one job asks about all of them.
-type Shared interface {
-	// Floor is the least time between two queries.
-	Floor() time.Duration
+type BulkPolled interface {
+	// MinPollInterval is the least time between two queries.
+	MinPollInterval() time.Duration
 }
 
-// Bound is an Adaptor whose jobs only processes at the same place can see: on one boot
+// HostLocal is an Adaptor whose jobs only processes at the same place can see: on one boot
 // of one machine, and in the same process namespace there.
-type Bound interface {
-	// Place says where the jobs are that it starts; only Host, Boot and Space are set.
-	Place() pilot.Job
-	// Sees says whether a job is at this place, or was before its machine started anew:
+type HostLocal interface {
+	// JobsHost says where the jobs are that it starts; only Host, Boot and Space are set.
+	JobsHost() pilot.Job
+	// SeesJob says whether a job is at this place, or was before its machine started anew:
 	// whoever sees it is right about its end. Of one that it does not see, or is not
 	// sure of, Poll may find a sign all the same, and else answers Unknown. It does not block.
-	Sees(job *pilot.Job) bool
+	SeesJob(job *pilot.Job) bool
 }
 
 // Reacher is an Adaptor with a way to its batch system that may be closed for a while.
@@ -73,9 +73,9 @@ type Reacher interface {
 	Reach(ctx context.Context) error
 }
 
-// Cleaner is an Adaptor that can remove the sandbox of a job that has ended.
-type Cleaner interface {
-	Cleanup(ctx context.Context, job Handle) error
+// SandboxRemover is an Adaptor that can remove the sandbox of a job that has ended.
+type SandboxRemover interface {
+	RemoveSandbox(ctx context.Context, job Handle) error
 }
 
 // Spec is one attempt to launch a pilot.
@@ -85,31 +85,31 @@ type Spec struct {
 	Secret      string // for the agent only: never on a command line, in an environment or in a log
 	Description pilot.Description
 	Config      resource.Config
-	Born        time.Time // when the pilot was submitted: no job of it is older
-	Ending      bool      // the pilot is to end: to Find only a job that lives matters
+	SubmittedAt time.Time // when the pilot was submitted: no job of it is older
+	LiveOnly    bool      // the pilot is to end: to Find only a job that lives matters
 }
 
 // Token names the attempt inside the batch system: it is what Find looks for.
-func (s *Spec) Token() string { return s.Key.Token(s.Attempt, s.Born) }
+func (s *Spec) Token() string { return s.Key.Token(s.Attempt, s.SubmittedAt) }
 
-// Placed is a job the batch system has.
-type Placed struct {
+// SubmittedJob is a job the batch system has.
+type SubmittedJob struct {
 	Job     pilot.Job
 	Sandbox string // absolute path, where the job runs
 }
 
 // Handle is what a job is asked about with.
 type Handle struct {
-	Key     pilot.Key
-	Attempt int
-	Job     pilot.Job
-	Sandbox string
-	Born    time.Time // when the pilot was submitted: no job of it is older
-	Mute    bool      // its agent reaches no launcher: only its marks tell of it
+	Key          pilot.Key
+	Attempt      int
+	Job          pilot.Job
+	Sandbox      string
+	SubmittedAt  time.Time // when the pilot was submitted: no job of it is older
+	AgentOffline bool      // its agent reaches no launcher: only its marks tell of it
 }
 
 // Token is that of the attempt.
-func (h *Handle) Token() string { return h.Key.Token(h.Attempt, h.Born) }
+func (h *Handle) Token() string { return h.Key.Token(h.Attempt, h.SubmittedAt) }
 
 // Stop is how to end a job.
 type Stop struct {
@@ -134,22 +134,22 @@ const (
 
 // Status is what a poll learnt of a job.
 type Status struct {
-	Phase  Phase
-	Native string        // the system's own word
-	Reason string        // the system's own reason
-	At     time.Time     // when this was so
-	Limit  time.Duration // how long the job may run, suspensions not counted; 0: the system shows none
-	Firm   bool          // it never gets more time once it runs, whatever limit is shown
-	// Begun says that the agent of a Mute job has begun; nil: not yet, or it tells
+	Phase      Phase
+	Native     string        // the system's own word
+	Reason     string        // the system's own reason
+	At         time.Time     // when this was so
+	Limit      time.Duration // how long the job may run, suspensions not counted; 0: the system shows none
+	LimitFixed bool          // it never gets more time once it runs, whatever limit is shown
+	// AgentStart says that the agent of a Mute job has begun; nil: not yet, or it tells
 	// so itself.
-	Begun *Begun
+	AgentStart *AgentStart
 	// Outcome of an Ended job: the agent's own mark in the sandbox where there
 	// is one, else what the system knows of its exit. Nil: nothing is known.
 	Outcome *api.Outcome
 }
 
-// Begun is an agent at work, by its mark.
-type Begun struct {
+// AgentStart is an agent at work, by its mark.
+type AgentStart struct {
 	Instance string
 	Nodes    []string // where the system shows them
 	At       time.Time
@@ -171,9 +171,9 @@ const (
 type Error struct {
 	Class Class
 	Err   error
-	// Away: the batch system, or the way to it, did not answer; nothing about the pilot
+	// NoAnswer: the batch system, or the way to it, did not answer; nothing about the pilot
 	// was in the way. Only of NotSent and Uncertain.
-	Away bool
+	NoAnswer bool
 }
 
 // Error gives the system's words.

@@ -19,15 +19,15 @@ type Call struct {
 // block, and is called from several goroutines at once.
 type Observer func(Call)
 
-// Done tells of a call that began then and ended now with err.
-func (o Observer) Done(system, command string, begun time.Time, err error) {
+// ObserveCall tells of a call that began then and ended now with err.
+func (o Observer) ObserveCall(system, command string, begun time.Time, err error) {
 	if o != nil {
 		o(Call{System: system, Command: command, Result: ResultOf(err), Took: time.Since(begun)})
 	}
 }
 
-// For gives what is told of one system's calls.
-func (o Observer) For(system string) func(command, result string, took time.Duration) {
+// ForSystem gives what is told of one system's calls.
+func (o Observer) ForSystem(system string) func(command, result string, took time.Duration) {
 	return func(command, result string, took time.Duration) {
 		if o != nil {
 			o(Call{System: system, Command: command, Result: result, Took: took})

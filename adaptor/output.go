@@ -6,9 +6,9 @@ import (
 	"github.com/flightlog/flightlog/api"
 )
 
-// Reader is an Adaptor that can show what the payload of a job has printed so far.
-type Reader interface {
-	// Output gives the ends of it, empty where there is none yet. Code unavailable:
+// OutputReader is an Adaptor that can show what the payload of a job has printed so far.
+type OutputReader interface {
+	// ReadOutput gives the ends of it, empty where there is none yet. Code unavailable:
 	// the sandbox cannot be seen from here, or not now.
-	Output(ctx context.Context, job Handle) (api.OutputAnswer, error)
+	ReadOutput(ctx context.Context, job Handle) (api.OutputAnswer, error)
 }

@@ -16,8 +16,8 @@ import (
 // has them on disk, maybe across a leader election of the bus; a batch system
 // that sent TERM sends KILL soon, some after 2 s more than we wait here.
 const (
-	askTimeout    = 10 * time.Second
-	termedTimeout = 2 * time.Second
+	askTimeout  = 10 * time.Second
+	termTimeout = 2 * time.Second
 )
 
 // Pauses between two tries. The longest keeps an agent's report within seconds
@@ -27,9 +27,9 @@ const (
 	lastPause  = 10 * time.Second
 )
 
-// ask asks a launcher. One that cannot be reached, by design, agrees to all.
-func (r *run) ask(ctx context.Context, verb api.Verb, req api.AgentRequest, timeout time.Duration) (api.AgentReply, error) {
-	if r.Mute {
+// askLauncher asks a launcher. One that cannot be reached, by design, agrees to all.
+func (r *attemptRun) askLauncher(ctx context.Context, verb api.Verb, req api.AgentRequest, timeout time.Duration) (api.AgentReply, error) {
+	if r.Offline {
 		return api.AgentReply{}, ctx.Err()
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -38,115 +38,115 @@ func (r *run) ask(ctx context.Context, verb api.Verb, req api.AgentRequest, time
 	return r.Gateway.Ask(ctx, r.Key(), verb, req)
 }
 
-// activate asks for leave to run until it has an answer, for as long as the
+// requestActivation asks for leave to run until it has an answer, for as long as the
 // pilot was meant to run; nil: granted.
-func (r *run) activate(ctx context.Context) *end {
-	r.begun = time.Now()
+func (r *attemptRun) requestActivation(ctx context.Context) *runEnd {
+	r.askedAt = time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		reply, err := r.ask(ctx, api.Activate, api.AgentRequest{Nodes: r.Nodes, Cores: r.Cores, GPUs: r.GPUs}, askTimeout)
+		reply, err := r.askLauncher(ctx, api.Activate, api.AgentRequest{Nodes: r.Nodes, Cores: r.Cores, GPUs: r.GPUs}, askTimeout)
 		switch {
 		case err == nil && reply.Refused != "":
-			return refused(pilot.BootstrapFailed, reply)
+			return refusedEnd(pilot.BootstrapFailed, reply)
 		case err == nil && reply.Stop:
-			return &end{Outcome: api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.CanceledByAgent, Message: "told to stop before it began", EndedAt: time.Now().UTC()}}
+			return &runEnd{Outcome: api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.CanceledByAgent, Message: "told to stop before it began", EndedAt: time.Now().UTC()}}
 		case err == nil:
-			r.granted, r.whole, r.moved = time.Now(), time.Duration(r.Runtime), reply.Moved
-			r.until(&reply)
+			r.grantedAt, r.timeLimit, r.deadlineSeq = time.Now(), time.Duration(r.Runtime), reply.Moved
+			r.setDeadline(&reply)
 			return nil
 		case ctx.Err() != nil:
-			o := r.termed(ctx)
-			return &end{Outcome: api.Outcome{Kind: o.kind, Code: o.code, Message: o.message, EndedAt: time.Now().UTC()}, mute: o.mute}
-		case time.Since(r.begun) > time.Duration(r.Runtime):
-			return &end{Outcome: api.Outcome{
+			o := r.reasonForTerm(ctx)
+			return &runEnd{Outcome: api.Outcome{Kind: o.kind, Code: o.code, Message: o.message, EndedAt: time.Now().UTC()}, unreported: o.unreported}
+		case time.Since(r.askedAt) > time.Duration(r.Runtime):
+			return &runEnd{Outcome: api.Outcome{
 				Kind: api.OutcomeFailed, Code: pilot.BootstrapFailed, EndedAt: time.Now().UTC(),
 				Message: "no launcher answered within the runtime: " + err.Error(),
 			}}
 		}
 		r.log.Warn("not activated yet", zap.Error(err))
-		sleep(ctx, jitter(pause))
+		sleepFor(ctx, addJitter(pause))
 	}
 }
 
-// until sets the deadline by our clock. The launcher's may differ: the pilot became
+// setDeadline sets the deadline by our clock. The launcher's may differ: the pilot became
 // ACTIVE after we first asked, and before we had leave.
-func (r *run) until(reply *api.AgentReply) {
+func (r *attemptRun) setDeadline(reply *api.AgentReply) {
 	switch {
 	case reply.Deadline.IsZero():
-		r.deadline = r.granted.Add(r.whole)
+		r.deadline = r.grantedAt.Add(r.timeLimit)
 		return
 	case !reply.ActiveAt.IsZero():
-		r.whole = reply.Deadline.Sub(reply.ActiveAt)
+		r.timeLimit = reply.Deadline.Sub(reply.ActiveAt)
 	}
 	r.deadline = reply.Deadline
-	if first := r.begun.Add(r.whole); r.deadline.Before(first) {
+	if first := r.askedAt.Add(r.timeLimit); r.deadline.Before(first) {
 		r.deadline = first
 	}
-	if last := r.granted.Add(r.whole); r.deadline.After(last) {
+	if last := r.grantedAt.Add(r.timeLimit); r.deadline.After(last) {
 		r.deadline = last
 	}
 }
 
-// lastWords is how long before its deadline an agent begins to say that it is near, and
-// beatsThen how often it does until then: the first has its launcher ask the batch system
+// maxNearEnd is how long before its deadline an agent begins to say that it is near, and
+// nearEndBeats how often it does until then: the first has its launcher ask the batch system
 // for the time limit, and one of the next brings what came of that. So what the payload
 // still may run is known before its time is over, and nothing of its job's is spent on asking.
 const (
-	lastWords = 10 * time.Second
-	beatsThen = 4
+	maxNearEnd   = 10 * time.Second
+	nearEndBeats = 4
 )
 
-// nearEnd is lastWords, less for a pilot of seconds.
-func (r *run) nearEnd() time.Duration { return min(lastWords, r.whole/beatsThen) }
+// nearEndSpan is lastWords, less for a pilot of seconds.
+func (r *attemptRun) nearEndSpan() time.Duration { return min(maxNearEnd, r.timeLimit/nearEndBeats) }
 
-// near says that the deadline is.
-func (r *run) near() bool { return time.Until(r.deadline) <= r.nearEnd() }
+// isNearEnd says that the deadline is.
+func (r *attemptRun) isNearEnd() bool { return time.Until(r.deadline) <= r.nearEndSpan() }
 
-// untilBeat is the pause before the next beat.
-func (r *run) untilBeat() time.Duration {
+// nextBeatIn is the pause before the next beat.
+func (r *attemptRun) nextBeatIn() time.Duration {
 	every := time.Duration(r.Beat)
-	if r.near() {
-		return min(every, r.nearEnd()/beatsThen)
+	if r.isNearEnd() {
+		return min(every, r.nearEndSpan()/nearEndBeats)
 	}
-	return min(jitter(every), time.Until(r.deadline)-r.nearEnd())
+	return min(addJitter(every), time.Until(r.deadline)-r.nearEndSpan())
 }
 
-// heed takes a deadline that was moved out of the answer to a beat; false: there is none,
+// applyMovedDeadline takes a deadline that was moved out of the answer to a beat; false: there is none,
 // or not a later one than we know.
-func (r *run) heed(reply *api.AgentReply) bool {
-	if reply.Moved <= r.moved || reply.Deadline.IsZero() || reply.ActiveAt.IsZero() {
+func (r *attemptRun) applyMovedDeadline(reply *api.AgentReply) bool {
+	if reply.Moved <= r.deadlineSeq || reply.Deadline.IsZero() || reply.ActiveAt.IsZero() {
 		return false
 	}
 	before := r.deadline
-	r.moved = reply.Moved
-	if r.until(reply); r.deadline.Equal(before) {
+	r.deadlineSeq = reply.Moved
+	if r.setDeadline(reply); r.deadline.Equal(before) {
 		return false
 	}
-	r.log.Info("deadline moved", zap.Time("from", before), zap.Time("to", r.deadline), zap.Duration("limit", r.whole))
+	r.log.Info("deadline moved", zap.Time("from", before), zap.Time("to", r.deadline), zap.Duration("limit", r.timeLimit))
 	if r.Executable != "" {
-		r.leaveDeadline(r.marks.replace)
+		r.writeDeadline(r.marks.replaceFile)
 	}
 	return true
 }
 
-func refused(code pilot.CauseCode, reply api.AgentReply) *end {
-	return &end{mute: true, Outcome: api.Outcome{
+func refusedEnd(code pilot.CauseCode, reply api.AgentReply) *runEnd {
+	return &runEnd{unreported: true, Outcome: api.Outcome{
 		Kind: api.OutcomeFailed, Code: code, Message: "refused: " + reply.Refused, EndedAt: time.Now().UTC(),
 	}}
 }
 
-// leaveTime is how long an agent that was asked to leave reports an end: with what it
+// leaveTimeout is how long an agent that was asked to leave reports an end: with what it
 // waited before, and unless its payload takes longer to end, it is gone within fifteen
 // seconds. The end is in the sandbox by then.
-const leaveTime = 7 * time.Second
+const leaveTimeout = 7 * time.Second
 
-// report says how it ended until somebody has heard it, or until a while after ctx has
+// reportEnd says how it ended until somebody has heard it, or until a while after ctx has
 // ended.
-func (r *run) report(leave context.Context, out api.Outcome) error {
+func (r *attemptRun) reportEnd(leave context.Context, out api.Outcome) error {
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(leave))
 	defer stop(nil)
 	defer context.AfterFunc(leave, func() {
-		sleep(ctx, leaveTime)
-		stop(pilot.Errorf(pilot.Unavailable, "asked to leave, and nobody heard of the end within %s", leaveTime))
+		sleepFor(ctx, leaveTimeout)
+		stop(pilot.Errorf(pilot.Unavailable, "asked to leave, and nobody heard of the end within %s", leaveTimeout))
 	})()
 	patience := r.Patience
 	if patience == 0 {
@@ -154,7 +154,7 @@ func (r *run) report(leave context.Context, out api.Outcome) error {
 	}
 	begun := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		reply, err := r.ask(ctx, api.Finish, api.AgentRequest{Outcome: &out}, askTimeout)
+		reply, err := r.askLauncher(ctx, api.Finish, api.AgentRequest{Outcome: &out}, askTimeout)
 		switch {
 		case err == nil && reply.Refused != "":
 			r.log.Warn("end not wanted", zap.String("reason", reply.Refused))
@@ -167,17 +167,17 @@ func (r *run) report(leave context.Context, out api.Outcome) error {
 			return &pilot.Error{Code: pilot.Unavailable, Op: "finish", Err: err}
 		}
 		r.log.Warn("end not heard yet", zap.Error(err))
-		sleep(ctx, jitter(pause))
+		sleepFor(ctx, addJitter(pause))
 	}
 }
 
-// jitter spreads a pause over its last third, so that a thousand agents do not
+// addJitter spreads a pause over its last third, so that a thousand agents do not
 // beat as one.
-func jitter(d time.Duration) time.Duration {
+func addJitter(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/3+1))
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+func sleepFor(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

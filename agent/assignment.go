@@ -42,8 +42,8 @@ type Assignment struct {
 	Beat    api.Duration `json:"beat,omitempty"`  // 0: 10s
 	Grace   api.Duration `json:"grace,omitempty"` // between TERM and KILL where nobody says another; 0: 10s
 
-	Mute bool `json:"mute,omitempty"` // launchers cannot be reached: the marks say it all
-	Job  bool `json:"job,omitempty"`  // of a batch system, which knows better why it sends a TERM
+	Offline  bool `json:"mute,omitempty"` // launchers cannot be reached: the marks say it all
+	BatchJob bool `json:"job,omitempty"`  // of a batch system, which knows better why it sends a TERM
 }
 
 // Key addresses the pilot.
@@ -51,8 +51,8 @@ func (a *Assignment) Key() pilot.Key {
 	return pilot.Key{Resource: a.Resource, Manager: a.Manager, Pilot: a.Pilot}
 }
 
-// check refuses what cannot be run, and fills in what may be absent.
-func (a *Assignment) check() error {
+// validate refuses what cannot be run, and fills in what may be absent.
+func (a *Assignment) validate() error {
 	switch {
 	case !pilot.ValidToken(a.Manager) || !pilot.ValidToken(a.Pilot) || a.Attempt < 1:
 		return pilot.Errorf(pilot.Invalid, "assignment names no pilot and attempt")

@@ -18,8 +18,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// word is what a launcher says of the deadline from a time on.
-type word struct {
+// deadlineAnswer is what a launcher says of the deadline from a time on.
+type deadlineAnswer struct {
 	from  time.Duration // after the beginning
 	limit time.Duration // from the beginning on
 	moved uint64
@@ -32,21 +32,21 @@ func TestAMovedDeadline(t *testing.T) {
 	const minute, hour = time.Minute, time.Hour
 	for name, c := range map[string]struct {
 		skew  time.Duration // of the launcher's clock
-		words []word
+		words []deadlineAnswer
 		want  time.Duration
 		moves int
 	}{
 		"nothing":                    {0, nil, hour, 0},
-		"longer":                     {0, []word{{30 * minute, 2 * hour, 7}}, 2 * hour, 1},
-		"shorter":                    {0, []word{{30 * minute, 40 * minute, 7}}, 40 * minute, 1},
-		"longer, then shorter":       {0, []word{{10 * minute, 2 * hour, 7}, {30 * minute, 90 * minute, 9}}, 90 * minute, 2},
-		"and back":                   {0, []word{{10 * minute, 2 * hour, 7}, {30 * minute, hour, 9}}, hour, 2},
-		"an earlier word comes late": {0, []word{{10 * minute, 2 * hour, 9}, {30 * minute, 40 * minute, 7}}, 2 * hour, 1},
-		"the same said again":        {0, []word{{10 * minute, 2 * hour, 7}, {30 * minute, 2 * hour, 9}}, 2 * hour, 1},
-		"an earlier launcher":        {0, []word{{10 * minute, 2 * hour, 7}, {20 * minute, hour, 0}}, 2 * hour, 1},
-		"its clock is ahead":         {5 * hour, []word{{30 * minute, 2 * hour, 7}}, 2 * hour, 1},
-		"its clock is behind":        {-5 * hour, []word{{30 * minute, 2 * hour, 7}}, 2 * hour, 1},
-		"ahead, and shorter":         {5 * hour, []word{{30 * minute, 40 * minute, 7}}, 40 * minute, 1},
+		"longer":                     {0, []deadlineAnswer{{30 * minute, 2 * hour, 7}}, 2 * hour, 1},
+		"shorter":                    {0, []deadlineAnswer{{30 * minute, 40 * minute, 7}}, 40 * minute, 1},
+		"longer, then shorter":       {0, []deadlineAnswer{{10 * minute, 2 * hour, 7}, {30 * minute, 90 * minute, 9}}, 90 * minute, 2},
+		"and back":                   {0, []deadlineAnswer{{10 * minute, 2 * hour, 7}, {30 * minute, hour, 9}}, hour, 2},
+		"an earlier word comes late": {0, []deadlineAnswer{{10 * minute, 2 * hour, 9}, {30 * minute, 40 * minute, 7}}, 2 * hour, 1},
+		"the same said again":        {0, []deadlineAnswer{{10 * minute, 2 * hour, 7}, {30 * minute, 2 * hour, 9}}, 2 * hour, 1},
+		"an earlier launcher":        {0, []deadlineAnswer{{10 * minute, 2 * hour, 7}, {20 * minute, hour, 0}}, 2 * hour, 1},
+		"its clock is ahead":         {5 * hour, []deadlineAnswer{{30 * minute, 2 * hour, 7}}, 2 * hour, 1},
+		"its clock is behind":        {-5 * hour, []deadlineAnswer{{30 * minute, 2 * hour, 7}}, 2 * hour, 1},
+		"ahead, and shorter":         {5 * hour, []deadlineAnswer{{30 * minute, 40 * minute, 7}}, 40 * minute, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +55,7 @@ func TestAMovedDeadline(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log, lines := observer.New(zap.InfoLevel)
 				begun := time.Now()
-				end, err := held(t, a, zap.New(log), begun.Add(c.skew), c.words)
+				end, err := runHeld(t, a, zap.New(log), begun.Add(c.skew), c.words)
 				if took := time.Since(begun); err != nil || end.Code != pilot.RuntimeReached || took.Truncate(time.Second) != c.want {
 					t.Errorf("ended after %s, want %s: %v, %+v", took, c.want, err, end)
 				}
@@ -67,16 +67,16 @@ func TestAMovedDeadline(t *testing.T) {
 	}
 }
 
-// held runs an agent whose launcher granted it an hour at a time, by its own clock.
-func held(t *testing.T, a agent.Assignment, log *zap.Logger, active time.Time, words []word) (api.Outcome, error) {
+// runHeld runs an agent whose launcher granted it an hour at a time, by its own clock.
+func runHeld(t *testing.T, a agent.Assignment, log *zap.Logger, active time.Time, words []deadlineAnswer) (api.Outcome, error) {
 	t.Helper()
 	begun := time.Now()
-	d := &desk{
+	d := &fakeLauncher{
 		activate: func(int, api.AgentRequest) (api.AgentReply, error) {
 			return api.AgentReply{ActiveAt: active, Deadline: active.Add(time.Hour)}, nil
 		},
 		beat: func(int, api.AgentRequest) (api.AgentReply, error) {
-			said := word{limit: time.Hour}
+			said := deadlineAnswer{limit: time.Hour}
 			for _, w := range words {
 				if time.Since(begun) >= w.from {
 					said = w
@@ -86,7 +86,7 @@ func held(t *testing.T, a agent.Assignment, log *zap.Logger, active time.Time, w
 		},
 	}
 	err := agent.Run(t.Context(), agent.Config{Gateway: d, Logger: log, Patience: time.Minute}, a)
-	out, markErr := agent.MarksOf(a.Sandbox, a.Attempt).Exit()
+	out, markErr := agent.MarksOf(a.Sandbox, a.Attempt).ReadExit()
 	if markErr != nil || out == nil {
 		t.Fatalf("no exit mark: %v, run: %v", markErr, err)
 	}
@@ -103,7 +103,7 @@ func TestNearTheDeadline(t *testing.T) {
 		begun := time.Now()
 		granted := begun.Add(time.Hour)
 		var near []time.Duration // before the deadline that was known
-		d := &desk{
+		d := &fakeLauncher{
 			activate: func(int, api.AgentRequest) (api.AgentReply, error) {
 				return api.AgentReply{ActiveAt: begun, Deadline: granted}, nil
 			},
@@ -143,7 +143,7 @@ func TestALimitThatHasPassed(t *testing.T) {
 	a.Executable, a.Arguments, a.Beat = "", nil, api.Duration(10*time.Second)
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		end, err := held(t, a, zap.NewNop(), begun, []word{{30 * time.Minute, 20 * time.Minute, 7}})
+		end, err := runHeld(t, a, zap.NewNop(), begun, []deadlineAnswer{{30 * time.Minute, 20 * time.Minute, 7}})
 		took := time.Since(begun)
 		if err != nil || end.Code != pilot.RuntimeReached || took < 30*time.Minute || took > 30*time.Minute+10*time.Second {
 			t.Errorf("ended after %s: %v, %+v", took, err, end)
@@ -158,7 +158,7 @@ func TestThePayloadReadsItsDeadline(t *testing.T) {
 		while cmp -s first "$PILOT_DEADLINEFILE"; do sleep 0.01; done
 		echo "$PILOT_DEADLINE"; cat first "$PILOT_DEADLINEFILE"`)
 	active := time.Now()
-	d := &desk{
+	d := &fakeLauncher{
 		activate: func(int, api.AgentRequest) (api.AgentReply, error) {
 			return api.AgentReply{ActiveAt: active, Deadline: active.Add(time.Hour)}, nil
 		},
@@ -170,7 +170,7 @@ func TestThePayloadReadsItsDeadline(t *testing.T) {
 			return reply, nil
 		},
 	}
-	out, err := run(context.WithoutCancel(t.Context()), t, d, a)
+	out, err := attemptRun(context.WithoutCancel(t.Context()), t, d, a)
 	at := strings.Fields(out.Stdout)
 	if err != nil || out.Code != pilot.PayloadFinished || len(at) != 3 || at[0] != at[1] {
 		t.Fatalf("%v %+v", err, out)

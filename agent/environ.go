@@ -17,10 +17,10 @@ const TokenVariable = "PILOT_TOKEN"
 // secretWords mark variables that hold credentials of whoever started us.
 var secretWords = []string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDS", "PRIVATE_KEY", "ACCESS_KEY", "API_KEY", "NKEY"}
 
-// Scrub drops from an environment what a payload must not see: the bus's
+// ScrubEnviron drops from an environment what a payload must not see: the bus's
 // settings and our collector's, the variables of an outer pilot, and whatever is named like a
 // credential.
-func Scrub(environ []string) []string {
+func ScrubEnviron(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return strings.HasPrefix(name, "NATS_") || strings.HasPrefix(name, "PILOT_") ||
@@ -29,9 +29,9 @@ func Scrub(environ []string) []string {
 	})
 }
 
-// environ is the payload's environment. Ours comes first, so that who looks
+// payloadEnviron is the payload's environment. Ours comes first, so that who looks
 // for the token finds it soon, and wins over the user's.
-func (a *Assignment) environ(own []string, nodefile, deadlineFile string, deadline time.Time) []string {
+func (a *Assignment) payloadEnviron(own []string, nodefile, deadlineFile string, deadline time.Time) []string {
 	ours := [][2]string{
 		{TokenVariable, a.Token},
 		{"PILOT_UID", a.Pilot},
@@ -39,7 +39,7 @@ func (a *Assignment) environ(own []string, nodefile, deadlineFile string, deadli
 		{"PILOT_RESOURCE", a.Resource},
 		{"PILOT_ATTEMPT", strconv.Itoa(a.Attempt)},
 		{"PILOT_SANDBOX", a.Sandbox},
-		{"PILOT_DEADLINE", stamp(deadline)},
+		{"PILOT_DEADLINE", formatTime(deadline)},
 		{"PILOT_DEADLINEFILE", deadlineFile},
 		{"PILOT_CORES", strconv.FormatInt(a.Cores, 10)},
 		{"PILOT_GPUS", strconv.FormatInt(a.GPUs, 10)},
@@ -60,15 +60,15 @@ func (a *Assignment) environ(own []string, nodefile, deadlineFile string, deadli
 	for name, value := range a.Environment {
 		add(name, value)
 	}
-	for _, entry := range Scrub(own) {
+	for _, entry := range ScrubEnviron(own) {
 		name, value, _ := strings.Cut(entry, "=")
 		add(name, value)
 	}
 	return out
 }
 
-// stamp is a time as payloads read it.
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// formatTime is a time as payloads read it.
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // lookPath finds an executable as execvp(3) would in that environment and
 // directory; a relative PATH entry is not searched.
@@ -77,7 +77,7 @@ func lookPath(name string, environ []string, dir string) (string, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
-		return name, executable(name)
+		return name, checkExecutable(name)
 	}
 	var path string
 	for _, entry := range environ {
@@ -91,7 +91,7 @@ func lookPath(name string, environ []string, dir string) (string, error) {
 			continue
 		}
 		candidate := filepath.Join(entry, name)
-		switch found := executable(candidate); {
+		switch found := checkExecutable(candidate); {
 		case found == nil:
 			return candidate, nil
 		case errors.Is(found, fs.ErrPermission):
@@ -101,7 +101,7 @@ func lookPath(name string, environ []string, dir string) (string, error) {
 	return "", err
 }
 
-func executable(path string) error {
+func checkExecutable(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:

@@ -8,18 +8,18 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Connecting is a Gateway that is not there yet: dial is tried in the background, with
+// ConnectInBackground is a Gateway that is not there yet: dial is tried in the background, with
 // growing pauses of at most 10 s, until it gives one or ctx ends, and Ask waits for it as
 // long as its own context. An agent whose bus is away so still hears that its stdin
 // ended, and no error of one attempt is the last word: a bus that is starting may not
 // know its users yet, and a file of credentials may be shown late. The func ends what
 // dial does and waits for it; it does not close what it gave.
-func Connecting(ctx context.Context, dial func(context.Context) (Gateway, error)) (Gateway, func()) {
+func ConnectInBackground(ctx context.Context, dial func(context.Context) (Gateway, error)) (Gateway, func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &connecting{done: make(chan struct{})}
+	c := &backgroundGateway{done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		c.connect(ctx, dial)
+		c.dialUntilConnected(ctx, dial)
 	}()
 	return c, func() {
 		cancel()
@@ -27,40 +27,40 @@ func Connecting(ctx context.Context, dial func(context.Context) (Gateway, error)
 	}
 }
 
-type connecting struct {
-	why     atomic.Pointer[error] // of the last attempt that failed
+type backgroundGateway struct {
+	lastErr atomic.Pointer[error] // of the last attempt that failed
 	done    chan struct{}
 	gateway Gateway // once done; nil: ctx ended before
 }
 
-func (c *connecting) connect(ctx context.Context, dial func(context.Context) (Gateway, error)) {
+func (c *backgroundGateway) dialUntilConnected(ctx context.Context, dial func(context.Context) (Gateway, error)) {
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, lastPause) {
 		gateway, err := dial(ctx)
 		if err == nil {
 			c.gateway = gateway
 			return
 		}
-		c.why.Store(&err)
-		sleep(ctx, jitter(pause))
+		c.lastErr.Store(&err)
+		sleepFor(ctx, addJitter(pause))
 	}
 }
 
 // Ask asks once there is somebody to ask.
-func (c *connecting) Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+func (c *backgroundGateway) Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		return api.AgentReply{}, c.absent(context.Cause(ctx))
+		return api.AgentReply{}, c.unavailableError(context.Cause(ctx))
 	}
 	if c.gateway == nil {
-		return api.AgentReply{}, c.absent(context.Canceled)
+		return api.AgentReply{}, c.unavailableError(context.Canceled)
 	}
 	return c.gateway.Ask(ctx, key, verb, req)
 }
 
-// absent says that there is nobody to ask, and why, as far as an attempt told.
-func (c *connecting) absent(err error) error {
-	if why := c.why.Load(); why != nil {
+// unavailableError says that there is nobody to ask, and why, as far as an attempt told.
+func (c *backgroundGateway) unavailableError(err error) error {
+	if why := c.lastErr.Load(); why != nil {
 		err = *why
 	}
 	return &pilot.Error{Code: pilot.Unavailable, Op: "connect", Err: err}

@@ -14,10 +14,10 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// answers is a gateway that is there.
-type answers struct{}
+// grantingGateway is a gateway that is there.
+type grantingGateway struct{}
 
-func (answers) Ask(context.Context, pilot.Key, api.Verb, api.AgentRequest) (api.AgentReply, error) {
+func (grantingGateway) Ask(context.Context, pilot.Key, api.Verb, api.AgentRequest) (api.AgentReply, error) {
 	return api.AgentReply{Stop: true}, nil
 }
 
@@ -28,11 +28,11 @@ func TestAnAttemptToConnectIsNeverTheLast(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var attempts atomic.Int64
 			var free atomic.Bool
-			asks, stop := agent.Connecting(t.Context(), func(context.Context) (agent.Gateway, error) {
+			asks, stop := agent.ConnectInBackground(t.Context(), func(context.Context) (agent.Gateway, error) {
 				if attempts.Add(1); !free.Load() {
 					return nil, pilot.Errorf(code, "not yet")
 				}
-				return answers{}, nil
+				return grantingGateway{}, nil
 			})
 			defer stop()
 			ask := func(within time.Duration) (api.AgentReply, error) {
@@ -57,7 +57,7 @@ func TestAnAttemptToConnectIsNeverTheLast(t *testing.T) {
 // TestConnectingEndsWithItsContext, and says so to those who wait.
 func TestConnectingEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	asks, stop := agent.Connecting(t.Context(), func(ctx context.Context) (agent.Gateway, error) {
+	asks, stop := agent.ConnectInBackground(t.Context(), func(ctx context.Context) (agent.Gateway, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})

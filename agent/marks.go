@@ -54,47 +54,47 @@ const (
 	stopMark    = "stop"
 )
 
-// Begin leaves the mark of an agent; code conflict when another one has.
-func (m Marks) Begin(s Started) error {
-	err := m.once(startedMark, s)
+// WriteStarted leaves the mark of an agent; code conflict when another one has.
+func (m Marks) WriteStarted(s Started) error {
+	err := m.writeNewSmall(startedMark, s)
 	if errors.Is(err, fs.ErrExist) {
 		return &pilot.Error{Code: pilot.Conflict, Op: "begin", Message: "another agent has this attempt", Err: err}
 	}
 	return err
 }
 
-// Started reads the agent's mark; nil when there is none.
-func (m Marks) Started() (*Started, error) { return read[Started](m, startedMark) }
+// ReadStarted reads the agent's mark; nil when there is none.
+func (m Marks) ReadStarted() (*Started, error) { return readMark[Started](m, startedMark) }
 
-// End leaves the outcome, unless there is one already: the first counts.
-func (m Marks) End(out api.Outcome) error {
-	if err := m.Once(exitMark, out); err != nil && !errors.Is(err, fs.ErrExist) {
+// WriteExit leaves the outcome, unless there is one already: the first counts.
+func (m Marks) WriteExit(out api.Outcome) error {
+	if err := m.WriteNew(exitMark, out); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
 }
 
-// Stop leaves the word that somebody is about to signal the attempt's agent,
+// AnnounceStop leaves the word that somebody is about to signal the attempt's agent,
 // and says whether that is right: not once there is an exit mark. The agent
 // leaves that one first and then looks for this one, and takes no other
 // assignment if it is there. So the signal hits no other attempt, whoever is
 // slow. Where this word cannot be left the agent cannot leave its own, and then
 // takes no other assignment either; that goes for an exit mark not to be read.
-func (m Marks) Stop() bool {
-	_ = m.create(stopMark, nil)
-	out, _ := m.Exit()
+func (m Marks) AnnounceStop() bool {
+	_ = m.createFile(stopMark, nil)
+	out, _ := m.ReadExit()
 	return out == nil
 }
 
-// Stopped says whether somebody may have signalled the attempt's agent.
-func (m Marks) Stopped() bool {
+// StopAnnounced says whether somebody may have signalled the attempt's agent.
+func (m Marks) StopAnnounced() bool {
 	_, err := os.Lstat(m.Path(stopMark))
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// Exit reads the outcome; nil when there is none.
-func (m Marks) Exit() (*api.Outcome, error) {
-	out, err := read[api.Outcome](m, exitMark)
+// ReadExit reads the outcome; nil when there is none.
+func (m Marks) ReadExit() (*api.Outcome, error) {
+	out, err := readMark[api.Outcome](m, exitMark)
 	if out != nil && out.Kind == "" {
 		return nil, fmt.Errorf("mark %s: %w: it says nothing", exitMark, ErrGarbled)
 	}
@@ -104,32 +104,32 @@ func (m Marks) Exit() (*api.Outcome, error) {
 // ErrGarbled is a mark that holds something else than a mark: it never will be one.
 var ErrGarbled = errors.New("not what a mark holds")
 
-// Once writes v as JSON to a file that must not exist (fs.ErrExist).
-func (m Marks) Once(name string, v any) error {
-	return m.write(name, v, os.Link)
+// WriteNew writes v as JSON to a file that must not exist (fs.ErrExist).
+func (m Marks) WriteNew(name string, v any) error {
+	return m.publishJSON(name, v, os.Link)
 }
 
-// Replace writes v, of one page at most, as JSON to a file that may exist.
-func (m Marks) Replace(name string, v any) error {
-	err := m.once(name, v)
+// WriteOrReplace writes v, of one page at most, as JSON to a file that may exist.
+func (m Marks) WriteOrReplace(name string, v any) error {
+	err := m.writeNewSmall(name, v)
 	if errors.Is(err, fs.ErrExist) {
-		return m.write(name, v, os.Rename)
+		return m.publishJSON(name, v, os.Rename)
 	}
 	return err
 }
 
-// once is Once for a mark of one page at most, which is written at one stroke:
+// writeNewSmall is Once for a mark of one page at most, which is written at one stroke:
 // only who dies between making and writing it leaves an empty one.
-func (m Marks) once(name string, v any) error {
+func (m Marks) writeNewSmall(name string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return m.create(name, append(b, '\n'))
+	return m.createFile(name, append(b, '\n'))
 }
 
-// create makes a file that must not exist (fs.ErrExist).
-func (m Marks) create(name string, content []byte) error {
+// createFile makes a file that must not exist (fs.ErrExist).
+func (m Marks) createFile(name string, content []byte) error {
 	f, err := os.OpenFile(m.Path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -141,16 +141,16 @@ func (m Marks) create(name string, content []byte) error {
 	return err
 }
 
-func (m Marks) write(name string, v any, publish func(from, to string) error) error {
+func (m Marks) publishJSON(name string, v any, publish func(from, to string) error) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return m.place(name, append(b, '\n'), publish)
+	return m.publishFile(name, append(b, '\n'), publish)
 }
 
-// place makes a file that appears whole.
-func (m Marks) place(name string, content []byte, publish func(from, to string) error) error {
+// publishFile makes a file that appears whole.
+func (m Marks) publishFile(name string, content []byte, publish func(from, to string) error) error {
 	tmp, err := os.CreateTemp(m.Dir, filepath.Base(m.Path(name))+".*.tmp")
 	if err != nil {
 		return err
@@ -163,15 +163,17 @@ func (m Marks) place(name string, content []byte, publish func(from, to string) 
 	return publish(tmp.Name(), m.Path(name))
 }
 
-// replace writes a file that may exist, and is whole at any time.
-func (m Marks) replace(name string, content []byte) error { return m.place(name, content, os.Rename) }
+// replaceFile writes a file that may exist, and is whole at any time.
+func (m Marks) replaceFile(name string, content []byte) error {
+	return m.publishFile(name, content, os.Rename)
+}
 
 // markLimit bounds a mark: two tails of 4 KiB in JSON, escaped, are far below.
 const markLimit = 1 << 20
 
 // Read reads a mark's JSON into v; false when there is no such mark.
 func (m Marks) Read(name string, v any) (bool, error) {
-	f, err := open(m.Path(name))
+	f, err := openRegular(m.Path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -192,7 +194,7 @@ func (m Marks) Read(name string, v any) (bool, error) {
 	return true, nil
 }
 
-func read[T any](m Marks, name string) (*T, error) {
+func readMark[T any](m Marks, name string) (*T, error) {
 	var v T
 	if ok, err := m.Read(name, &v); !ok || err != nil {
 		return nil, err
@@ -200,9 +202,9 @@ func read[T any](m Marks, name string) (*T, error) {
 	return &v, nil
 }
 
-// open opens a regular file of a sandbox for reading. What a payload may have
+// openRegular opens a regular file of a sandbox for reading. What a payload may have
 // put in its place (a pipe that blocks, a link to elsewhere) is an error.
-func open(path string) (*os.File, error) {
+func openRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

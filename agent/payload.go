@@ -14,21 +14,21 @@ import (
 
 // payload is a running payload: a process group.
 type payload struct {
-	group int       // its first process's pid; 0 for a payload that only holds the allocation
-	ended chan exit // gives one
+	group int              // its first process's pid; 0 for a payload that only holds the allocation
+	ended chan processExit // gives one
 
 	mu     sync.Mutex
 	reaped bool // the group's number may be another's
 }
 
-// exit is how the first process ended.
-type exit struct {
+// processExit is how the first process ended.
+type processExit struct {
 	code   int
 	signal syscall.Signal // 0: it exited by itself
 	why    string         // what is known of the cause; mostly empty
 }
 
-func (e exit) String() string {
+func (e processExit) String() string {
 	if e.signal != 0 {
 		return fmt.Sprintf("killed by signal %d (%s)", int(e.signal), e.signal)
 	}
@@ -38,34 +38,34 @@ func (e exit) String() string {
 	return fmt.Sprintf("exit code %d", e.code)
 }
 
-// command is what to start.
-type command struct {
+// payloadCommand is what to start.
+type payloadCommand struct {
 	path    string
 	argv    []string
 	environ []string
 	dir     string
 }
 
-// start starts the payload, its output in files of its directory.
-func (c *command) start() (*payload, error) {
-	files, err := c.files()
+// startProcess starts the payload, its output in files of its directory.
+func (c *payloadCommand) startProcess() (*payload, error) {
+	files, err := c.openFiles()
 	if err != nil {
 		return nil, err
 	}
-	p := &payload{ended: make(chan exit, 1)} // 1: who stopped listening need not be waited for
+	p := &payload{ended: make(chan processExit, 1)} // 1: who stopped listening need not be waited for
 	started := make(chan error)
 	go func() {
 		// The kernel ties the parent-death signal to the thread that forked: it
 		// must last as long as the payload.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := c.fork(p, files)
+		err := c.forkExec(p, files)
 		for _, f := range files {
 			_ = f.Close()
 		}
 		started <- err
 		if err == nil {
-			e := p.wait()
+			e := p.waitAndReap()
 			if e.signal == 0 {
 				e.why = startFault(c.path, e.code, c.environ)
 			}
@@ -75,7 +75,7 @@ func (c *command) start() (*payload, error) {
 	return p, <-started
 }
 
-func (c *command) fork(p *payload, files []*os.File) (err error) {
+func (c *payloadCommand) forkExec(p *payload, files []*os.File) (err error) {
 	fds := make([]uintptr, len(files))
 	for i, f := range files {
 		fds[i] = f.Fd()
@@ -87,8 +87,8 @@ func (c *command) fork(p *payload, files []*os.File) (err error) {
 	return execFailed(c.path, err)
 }
 
-// files are stdin, stdout and stderr. Output of an earlier attempt goes.
-func (c *command) files() ([]*os.File, error) {
+// openFiles are stdin, stdout and stderr. Output of an earlier attempt goes.
+func (c *payloadCommand) openFiles() ([]*os.File, error) {
 	null, err := os.Open(os.DevNull)
 	files := []*os.File{null}
 	for _, name := range []string{StdoutFile, StderrFile} {
@@ -109,16 +109,16 @@ func (c *command) files() ([]*os.File, error) {
 	return files, nil
 }
 
-// wait waits for the first process, kills what is left of its group, and only
+// waitAndReap waits for the first process, kills what is left of its group, and only
 // then reaps it: until then the group's number cannot be another's.
-func (p *payload) wait() exit {
+func (p *payload) waitAndReap() processExit {
 	for {
 		err := unix.Waitid(unix.P_PID, p.group, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
-	p.signal(syscall.SIGKILL)
+	p.signalGroup(syscall.SIGKILL)
 	p.mu.Lock() // a zombie is waited for: that takes no time
 	defer p.mu.Unlock()
 	p.reaped = true
@@ -128,17 +128,17 @@ func (p *payload) wait() exit {
 		switch {
 		case errors.Is(err, syscall.EINTR):
 		case err != nil:
-			return exit{code: -1} // somebody else reaped it
+			return processExit{code: -1} // somebody else reaped it
 		case status.Signaled():
-			return exit{signal: status.Signal()}
+			return processExit{signal: status.Signal()}
 		default:
-			return exit{code: status.ExitStatus()}
+			return processExit{code: status.ExitStatus()}
 		}
 	}
 }
 
-// signal goes to the whole group, if there is one.
-func (p *payload) signal(signals ...syscall.Signal) {
+// signalGroup goes to the whole group, if there is one.
+func (p *payload) signalGroup(signals ...syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, sig := range signals {

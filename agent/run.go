@@ -25,25 +25,25 @@ type Config struct {
 	Gateway  Gateway
 	Logger   *zap.Logger   // nil: agent.log beside the marks
 	Patience time.Duration // how long the end is reported to nobody; 0: 10 min
-	// Alone says that this process is the agent and nothing else. It then
+	// OwnProcess says that this process is the agent and nothing else. It then
 	// becomes the parent of what the payload leaves behind, and so finds all
 	// of it; otherwise it finds what carries its token.
-	Alone bool
+	OwnProcess bool
 }
 
-// run is one agent at work; its goroutine owns it.
-type run struct {
+// attemptRun is one agent at work; its goroutine owns it.
+type attemptRun struct {
 	Config
 	Assignment
-	marks    Marks
-	instance string // of this process and assignment
-	log      *zap.Logger
-	begun    time.Time        // when it first asked for leave, by our clock
-	granted  time.Time        // when it had it
-	whole    time.Duration    // how long the pilot may run, from being ACTIVE on
-	deadline time.Time        // by our clock
-	moved    uint64           // position of the change whose deadline it is; 0: it is the runtime's
-	orphans  <-chan os.Signal // SIGCHLD, if we are alone
+	marks       Marks
+	instance    string // of this process and assignment
+	log         *zap.Logger
+	askedAt     time.Time        // when it first asked for leave, by our clock
+	grantedAt   time.Time        // when it had it
+	timeLimit   time.Duration    // how long the pilot may run, from being ACTIVE on
+	deadline    time.Time        // by our clock
+	deadlineSeq uint64           // position of the change whose deadline it is; 0: it is the runtime's
+	childEnds   <-chan os.Signal // SIGCHLD, if we are alone
 }
 
 // Run does all that an agent does and returns when the end was reported, or
@@ -53,20 +53,20 @@ type run struct {
 // conflict when another agent has the attempt, denied when a launcher refused,
 // unavailable when nobody heard of the end.
 func Run(ctx context.Context, c Config, a Assignment) error {
-	_, err := serve(ctx, c, a)
+	_, err := serveAssignment(ctx, c, a)
 	return err
 }
 
-// serve is Run; it also says whether this process is as it was before, so that
+// serveAssignment is Run; it also says whether this process is as it was before, so that
 // another assignment may follow: the payload ended by itself, its end is
 // marked and acknowledged, nothing of it lives, and nobody has asked this
 // process to leave.
-func serve(ctx context.Context, c Config, a Assignment) (spotless bool, err error) {
-	if err := a.check(); err != nil {
+func serveAssignment(ctx context.Context, c Config, a Assignment) (reusable bool, err error) {
+	if err := a.validate(); err != nil {
 		return false, err
 	}
-	r := &run{Config: c, Assignment: a, marks: MarksOf(a.Sandbox, a.Attempt), log: c.Logger}
-	if err := r.begin(); err != nil {
+	r := &attemptRun{Config: c, Assignment: a, marks: MarksOf(a.Sandbox, a.Attempt), log: c.Logger}
+	if err := r.claimAttempt(); err != nil {
 		return false, err
 	}
 	if r.log == nil {
@@ -75,18 +75,18 @@ func serve(ctx context.Context, c Config, a Assignment) (spotless bool, err erro
 		r.log = log
 	}
 	r.log = r.log.With(zap.String("pilot", a.Pilot), zap.Int("attempt", a.Attempt))
-	if c.Alone {
+	if c.OwnProcess {
 		defer r.adoptOrphans()()
 	}
-	end := r.course(ctx)
-	if err := r.finish(ctx, &end); err != nil {
+	end := r.runPayload(ctx)
+	if err := r.finishAttempt(ctx, &end); err != nil {
 		return false, err
 	}
-	return end.natural && r.Alone && ctx.Err() == nil && !r.marks.Stopped() && childless(), nil
+	return end.byItself && r.OwnProcess && ctx.Err() == nil && !r.marks.StopAnnounced() && reapChildren(), nil
 }
 
-// childless reaps what has ended and says whether that was all.
-func childless() bool {
+// reapChildren reaps what has ended and says whether that was all.
+func reapChildren() bool {
 	for {
 		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 		switch {
@@ -97,8 +97,8 @@ func childless() bool {
 	}
 }
 
-// begin claims the attempt in the sandbox.
-func (r *run) begin() error {
+// claimAttempt claims the attempt in the sandbox.
+func (r *attemptRun) claimAttempt() error {
 	if err := os.MkdirAll(r.marks.Dir, 0o700); err != nil {
 		return err
 	}
@@ -112,12 +112,12 @@ func (r *run) begin() error {
 			r.Nodes = []string{name}
 		}
 	}
-	err = r.marks.Begin(Started{Identity: self, Serial: r.Serial, Token: r.Token, Instance: r.instance, At: time.Now().UTC()})
+	err = r.marks.WriteStarted(Started{Identity: self, Serial: r.Serial, Token: r.Token, Instance: r.instance, At: time.Now().UTC()})
 	if err != nil {
 		return err
 	}
 	// Who killed an agent before it began has left a word for those to come.
-	if out, err := r.marks.Exit(); out != nil || err != nil {
+	if out, err := r.marks.ReadExit(); out != nil || err != nil {
 		return &pilot.Error{Code: pilot.Conflict, Op: "begin", Message: "the attempt has ended", Err: err}
 	}
 	return nil
@@ -125,64 +125,64 @@ func (r *run) begin() error {
 
 // adoptOrphans makes this process the parent of the payload's orphans
 // (PR_SET_CHILD_SUBREAPER, prctl(2)) and listens for their ends.
-func (r *run) adoptOrphans() func() {
+func (r *attemptRun) adoptOrphans() func() {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		r.Alone = false
+		r.OwnProcess = false
 		return func() {}
 	}
 	ends := make(chan os.Signal, 1) // 1: a signal only says "look"
 	signal.Notify(ends, syscall.SIGCHLD)
-	r.orphans = ends
+	r.childEnds = ends
 	return func() { signal.Stop(ends) }
 }
 
-// end is an outcome.
-type end struct {
+// runEnd is an outcome.
+type runEnd struct {
 	api.Outcome
-	mute    bool // launchers are not to hear it from us
-	natural bool // nobody had to end it
+	unreported bool // launchers are not to hear it from us
+	byItself   bool // nobody had to end it
 }
 
-// course goes from activation to the payload's end.
-func (r *run) course(ctx context.Context) end {
-	if out := r.activate(ctx); out != nil {
+// runPayload goes from activation to the payload's end.
+func (r *attemptRun) runPayload(ctx context.Context) runEnd {
+	if out := r.requestActivation(ctx); out != nil {
 		return *out
 	}
-	p, err := r.start()
+	p, err := r.startPayload()
 	if err != nil {
 		r.log.Warn("payload not started", zap.Error(err))
-		return end{Outcome: api.Outcome{
+		return runEnd{Outcome: api.Outcome{
 			Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: err.Error(), EndedAt: time.Now().UTC(),
 		}}
 	}
-	out := r.watch(ctx, p)
+	out := r.watchPayload(ctx, p)
 	out.EndedAt = time.Now().UTC()
 	if p.group > 0 {
-		out.Stdout, out.Stderr = Tail(r.Sandbox, StdoutFile), Tail(r.Sandbox, StderrFile)
+		out.Stdout, out.Stderr = ReadTail(r.Sandbox, StdoutFile), ReadTail(r.Sandbox, StderrFile)
 	}
 	return out
 }
 
-// start starts the payload; a payload without an executable is one that never
+// startPayload starts the payload; a payload without an executable is one that never
 // ends.
-func (r *run) start() (*payload, error) {
+func (r *attemptRun) startPayload() (*payload, error) {
 	if r.Executable == "" {
 		r.log.Info("allocation held", zap.Time("deadline", r.deadline))
 		return &payload{}, nil
 	}
-	nodefile, err := r.nodefile()
+	nodefile, err := r.ensureNodefile()
 	if err != nil {
 		return nil, err
 	}
-	c := command{
-		argv: append([]string{r.Executable}, r.Arguments...), environ: r.environ(os.Environ(), nodefile, r.marks.Path(deadlineFile), r.deadline),
+	c := payloadCommand{
+		argv: append([]string{r.Executable}, r.Arguments...), environ: r.payloadEnviron(os.Environ(), nodefile, r.marks.Path(deadlineFile), r.deadline),
 		dir: r.Sandbox,
 	}
-	r.leaveDeadline(r.marks.create)
+	r.writeDeadline(r.marks.createFile)
 	if c.path, err = lookPath(r.Executable, c.environ, r.Sandbox); err != nil {
 		return nil, err
 	}
-	p, err := c.start()
+	p, err := c.startProcess()
 	if err != nil {
 		return nil, err
 	}
@@ -194,15 +194,15 @@ func (r *run) start() (*payload, error) {
 // that of its beginning.
 const deadlineFile = "deadline"
 
-// leaveDeadline writes it. A payload that does not find it is no reason to stop one.
-func (r *run) leaveDeadline(write func(name string, content []byte) error) {
-	if err := write(deadlineFile, []byte(stamp(r.deadline)+"\n")); err != nil {
+// writeDeadline writes it. A payload that does not find it is no reason to stop one.
+func (r *attemptRun) writeDeadline(write func(name string, content []byte) error) {
+	if err := write(deadlineFile, []byte(formatTime(r.deadline)+"\n")); err != nil {
 		r.log.Warn("deadline not written for the payload", zap.Error(err))
 	}
 }
 
-// nodefile gives a file that lists the nodes.
-func (r *run) nodefile() (string, error) {
+// ensureNodefile gives a file that lists the nodes.
+func (r *attemptRun) ensureNodefile() (string, error) {
 	list := []byte(strings.Join(r.Nodes, "\n") + "\n")
 	if r.Nodefile != "" {
 		if found, err := os.ReadFile(r.Nodefile); err == nil && bytes.Equal(found, list) {
@@ -213,18 +213,18 @@ func (r *run) nodefile() (string, error) {
 	return own, os.WriteFile(own, list, 0o600)
 }
 
-// finish leaves the exit mark and then tells the launchers, not for long once ctx has ended.
-func (r *run) finish(ctx context.Context, out *end) error {
+// finishAttempt leaves the exit mark and then tells the launchers, not for long once ctx has ended.
+func (r *attemptRun) finishAttempt(ctx context.Context, out *runEnd) error {
 	r.log.Debug("ended", zap.String("code", string(out.Code)), zap.String("message", out.Message))
-	err := r.marks.Once(exitMark, out.Outcome)
+	err := r.marks.WriteNew(exitMark, out.Outcome)
 	if errors.Is(err, fs.ErrExist) { // the first counts; who else is here?
-		out.natural, err = false, nil
+		out.byItself, err = false, nil
 	}
 	if err != nil {
 		r.log.Error("exit mark not written", zap.Error(err))
 	}
-	if out.mute {
+	if out.unreported {
 		return errors.Join(pilot.Errorf(pilot.Denied, "%s", out.Message), err)
 	}
-	return errors.Join(r.report(ctx, out.Outcome), err)
+	return errors.Join(r.reportEnd(ctx, out.Outcome), err)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// desk answers an agent: each verb by its func; none grants.
-type desk struct {
+// fakeLauncher answers an agent: each verb by its func; none grants.
+type fakeLauncher struct {
 	activate, beat, finish func(n int, req api.AgentRequest) (api.AgentReply, error)
 
 	mu    sync.Mutex
@@ -31,7 +31,7 @@ type desk struct {
 
 var errAway = &pilot.Error{Code: pilot.Unavailable, Message: "nobody answers"}
 
-func (d *desk) Ask(_ context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+func (d *fakeLauncher) Ask(_ context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.asked == nil {
@@ -51,7 +51,7 @@ func (d *desk) Ask(_ context.Context, key pilot.Key, verb api.Verb, req api.Agen
 	return f(d.asked[verb], req)
 }
 
-func (d *desk) count(verb api.Verb) int {
+func (d *fakeLauncher) count(verb api.Verb) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.asked[verb]
@@ -67,19 +67,19 @@ func assignment(t *testing.T, script string) agent.Assignment {
 	}
 }
 
-// run runs an agent and gives the outcome in its mark.
-func run(ctx context.Context, t *testing.T, d *desk, a agent.Assignment) (api.Outcome, error) {
+// attemptRun runs an agent and gives the outcome in its mark.
+func attemptRun(ctx context.Context, t *testing.T, d *fakeLauncher, a agent.Assignment) (api.Outcome, error) {
 	t.Helper()
 	err := agent.Run(ctx, agent.Config{Gateway: d, Patience: time.Minute}, a)
-	out, markErr := agent.MarksOf(a.Sandbox, a.Attempt).Exit()
+	out, markErr := agent.MarksOf(a.Sandbox, a.Attempt).ReadExit()
 	if markErr != nil || out == nil {
 		t.Fatalf("no exit mark: %v, run: %v", markErr, err)
 	}
 	return *out, err
 }
 
-// wait waits for a file in the sandbox.
-func wait(t *testing.T, path string) string {
+// waitForFile waits for a file in the sandbox.
+func waitForFile(t *testing.T, path string) string {
 	t.Helper()
 	for range 6000 {
 		if b, err := os.ReadFile(path); err == nil {
@@ -120,8 +120,8 @@ func TestEndsByItself(t *testing.T) {
 			if c.change != nil {
 				c.change(&a)
 			}
-			d := &desk{}
-			out, err := run(t.Context(), t, d, a)
+			d := &fakeLauncher{}
+			out, err := attemptRun(t.Context(), t, d, a)
 			code := -1
 			if out.ExitCode != nil {
 				code = *out.ExitCode
@@ -144,12 +144,12 @@ func TestTheMarkComesBeforeTheReport(t *testing.T) {
 	t.Parallel()
 	a := assignment(t, "exit 3")
 	var marked bool
-	d := &desk{finish: func(int, api.AgentRequest) (api.AgentReply, error) {
-		out, err := agent.MarksOf(a.Sandbox, 1).Exit()
+	d := &fakeLauncher{finish: func(int, api.AgentRequest) (api.AgentReply, error) {
+		out, err := agent.MarksOf(a.Sandbox, 1).ReadExit()
 		marked = err == nil && out != nil && *out.ExitCode == 3
 		return api.AgentReply{}, nil
 	}}
-	if _, err := run(t.Context(), t, d, a); err != nil || !marked {
+	if _, err := attemptRun(t.Context(), t, d, a); err != nil || !marked {
 		t.Fatal(err, marked)
 	}
 }
@@ -160,7 +160,7 @@ func TestOneAgentPerAttempt(t *testing.T) {
 	var group sync.WaitGroup
 	errs := make([]error, 4)
 	for i := range errs {
-		group.Go(func() { errs[i] = agent.Run(t.Context(), agent.Config{Gateway: &desk{}}, a) })
+		group.Go(func() { errs[i] = agent.Run(t.Context(), agent.Config{Gateway: &fakeLauncher{}}, a) })
 	}
 	group.Wait()
 	lost := 0
@@ -169,7 +169,7 @@ func TestOneAgentPerAttempt(t *testing.T) {
 			lost++
 		}
 	}
-	if runs := wait(t, filepath.Join(a.Sandbox, "runs")); lost != 3 || runs != "x\n" {
+	if runs := waitForFile(t, filepath.Join(a.Sandbox, "runs")); lost != 3 || runs != "x\n" {
 		t.Fatalf("%v, runs %q", errs, runs)
 	}
 }
@@ -181,11 +181,11 @@ func TestAnAttemptThatHasEndedIsNotBegun(t *testing.T) {
 	if err := os.MkdirAll(marks.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := marks.End(api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.KilledAfterGrace}); err != nil {
+	if err := marks.WriteExit(api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.KilledAfterGrace}); err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{}
-	out, err := run(t.Context(), t, d, a)
+	d := &fakeLauncher{}
+	out, err := attemptRun(t.Context(), t, d, a)
 	if pilot.CodeOf(err) != pilot.Conflict || out.Code != pilot.KilledAfterGrace || d.count(api.Activate) != 0 {
 		t.Fatalf("%v %+v", err, out)
 	}
@@ -197,21 +197,21 @@ func TestNothingRunsWithoutLeave(t *testing.T) {
 		return func(int, api.AgentRequest) (api.AgentReply, error) { return r, err }
 	}
 	for name, c := range map[string]struct {
-		desk     *desk
+		desk     *fakeLauncher
 		runtime  time.Duration
 		want     pilot.CauseCode
 		err      pilot.Code
 		finished int
 	}{
-		"refused":     {&desk{activate: reply(api.AgentReply{Refused: "another one"}, nil)}, time.Hour, pilot.BootstrapFailed, pilot.Denied, 0},
-		"stop":        {&desk{activate: reply(api.AgentReply{Stop: true}, nil)}, time.Hour, pilot.CanceledByAgent, "", 1},
-		"nobody ever": {&desk{activate: reply(api.AgentReply{}, errAway)}, 50 * time.Millisecond, pilot.BootstrapFailed, "", 1},
+		"refused":     {&fakeLauncher{activate: reply(api.AgentReply{Refused: "another one"}, nil)}, time.Hour, pilot.BootstrapFailed, pilot.Denied, 0},
+		"stop":        {&fakeLauncher{activate: reply(api.AgentReply{Stop: true}, nil)}, time.Hour, pilot.CanceledByAgent, "", 1},
+		"nobody ever": {&fakeLauncher{activate: reply(api.AgentReply{}, errAway)}, 50 * time.Millisecond, pilot.BootstrapFailed, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := assignment(t, "touch ran")
 			a.Runtime = api.Duration(c.runtime)
-			out, err := run(t.Context(), t, c.desk, a)
+			out, err := attemptRun(t.Context(), t, c.desk, a)
 			if out.Code != c.want || pilot.CodeOf(err) != c.err || c.desk.count(api.Finish) != c.finished {
 				t.Errorf("%+v %v, finished %d times", out, err, c.desk.count(api.Finish))
 			}
@@ -234,8 +234,8 @@ func TestTheBusMayBeAway(t *testing.T) {
 	beat := func(int, api.AgentRequest) (api.AgentReply, error) {
 		return api.AgentReply{}, errors.Join(errAway, os.WriteFile(filepath.Join(a.Sandbox, "beaten"), nil, 0o600))
 	}
-	d := &desk{activate: away, finish: away, beat: beat}
-	out, err := run(t.Context(), t, d, a)
+	d := &fakeLauncher{activate: away, finish: away, beat: beat}
+	out, err := attemptRun(t.Context(), t, d, a)
 	if err != nil || out.Code != pilot.PayloadFinished || d.count(api.Finish) != 3 || d.count(api.Beat) == 0 {
 		t.Fatalf("%v %+v, %d beats", err, out, d.count(api.Beat))
 	}
@@ -243,14 +243,14 @@ func TestTheBusMayBeAway(t *testing.T) {
 
 func TestAnEndNobodyHearsIsGivenUp(t *testing.T) {
 	t.Parallel()
-	d := &desk{finish: func(int, api.AgentRequest) (api.AgentReply, error) { return api.AgentReply{}, errAway }}
+	d := &fakeLauncher{finish: func(int, api.AgentRequest) (api.AgentReply, error) { return api.AgentReply{}, errAway }}
 	err := agent.Run(t.Context(), agent.Config{Gateway: d, Patience: time.Millisecond}, assignment(t, ""))
 	if pilot.CodeOf(err) != pilot.Unavailable || d.count(api.Finish) < 2 {
 		t.Fatalf("%v, %d tries", err, d.count(api.Finish))
 	}
 }
 
-const deaf = `trap "" TERM; touch ready; while :; do sleep 0.05; done`
+const deafScript = `trap "" TERM; touch ready; while :; do sleep 0.05; done`
 
 func TestStops(t *testing.T) {
 	t.Parallel()
@@ -271,7 +271,7 @@ func TestStops(t *testing.T) {
 		err    pilot.Code
 	}{
 		"told":                 {"exec sleep 1000", api.AgentReply{Stop: true, Grace: long}, pilot.CanceledByAgent, syscall.SIGTERM, ""},
-		"told, and deaf":       {deaf, api.AgentReply{Stop: true, Grace: short}, pilot.KilledAfterGrace, syscall.SIGKILL, ""},
+		"told, and deaf":       {deafScript, api.AgentReply{Stop: true, Grace: short}, pilot.KilledAfterGrace, syscall.SIGKILL, ""},
 		"by force":             {"exec sleep 1000", api.AgentReply{Stop: true, Force: true, Grace: long}, pilot.KilledAfterGrace, syscall.SIGKILL, ""},
 		"a stopped payload":    {"kill -STOP $$; sleep 1000", api.AgentReply{Stop: true, Grace: long}, pilot.CanceledByAgent, syscall.SIGTERM, ""},
 		"no more its own":      {"exec sleep 1000", api.AgentReply{Refused: "fenced"}, pilot.AgentLost, syscall.SIGTERM, pilot.Denied},
@@ -284,7 +284,7 @@ func TestStops(t *testing.T) {
 			if c.script == "" {
 				a.Executable, a.Arguments = "", nil
 			}
-			out, err := run(t.Context(), t, &desk{beat: stop(c.reply)}, a)
+			out, err := attemptRun(t.Context(), t, &fakeLauncher{beat: stop(c.reply)}, a)
 			if out.Code != c.want || out.Signal != int(c.signal) || pilot.CodeOf(err) != c.err {
 				t.Fatalf("%v %+v", err, out)
 			}
@@ -295,7 +295,7 @@ func TestStops(t *testing.T) {
 func TestTheDeadline(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"obedient": "exec sleep 1000", "deaf": deaf, "held": "",
+		"obedient": "exec sleep 1000", "deaf": deafScript, "held": "",
 		"ends well when told": "trap 'exit 0' TERM; while :; do sleep 0.01; done",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestTheDeadline(t *testing.T) {
 				a.Executable, a.Arguments, want = "", nil, api.OutcomeDone
 			}
 			a.Runtime, a.Grace = api.Duration(300*time.Millisecond), api.Duration(100*time.Millisecond)
-			out, err := run(t.Context(), t, &desk{}, a)
+			out, err := attemptRun(t.Context(), t, &fakeLauncher{}, a)
 			if err != nil || out.Kind != want || out.Code != pilot.RuntimeReached {
 				t.Fatalf("%v %+v", err, out)
 			}
@@ -332,11 +332,11 @@ func TestTermAsksWhetherItWasWanted(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			go func() {
-				wait(t, filepath.Join(a.Sandbox, "ready"))
+				waitForFile(t, filepath.Join(a.Sandbox, "ready"))
 				cancel()
 			}()
-			d := &desk{beat: c.beat}
-			out, err := run(ctx, t, d, a)
+			d := &fakeLauncher{beat: c.beat}
+			out, err := attemptRun(ctx, t, d, a)
 			if err != nil || out.Code != c.want || d.count(api.Beat) != 1 || d.count(api.Finish) != 1 {
 				t.Fatalf("%v %+v", err, out)
 			}
@@ -360,19 +360,19 @@ func TestASignalToAWholeJob(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := assignment(t, "echo $$ >.pid; mv .pid pid; "+c.end)
-			a.Beat, a.Job = api.Duration(time.Hour), c.job
+			a.Beat, a.BatchJob = api.Duration(time.Hour), c.job
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if c.termed {
 				go func() {
-					pid := strings.TrimSpace(wait(t, filepath.Join(a.Sandbox, "pid")))
+					pid := strings.TrimSpace(waitForFile(t, filepath.Join(a.Sandbox, "pid")))
 					for _, err := os.Stat("/proc/" + pid); err == nil; _, err = os.Stat("/proc/" + pid) {
 						runtime.Gosched()
 					}
 					cancel()
 				}()
 			}
-			out, err := run(ctx, t, &desk{}, a)
+			out, err := attemptRun(ctx, t, &fakeLauncher{}, a)
 			if err != nil || out.Code != c.want || out.Signal == 0 && *out.ExitCode != 143 {
 				t.Fatalf("%v %+v", err, out)
 			}
@@ -389,17 +389,17 @@ func TestWhatIsLeftIsKilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := assignment(t, script)
-			d := &desk{beat: func(n int, _ api.AgentRequest) (api.AgentReply, error) {
+			d := &fakeLauncher{beat: func(n int, _ api.AgentRequest) (api.AgentReply, error) {
 				return api.AgentReply{Stop: n > 20, Grace: api.Duration(time.Minute)}, nil
 			}}
-			if _, err := run(t.Context(), t, d, a); err != nil {
+			if _, err := attemptRun(t.Context(), t, d, a); err != nil {
 				t.Fatal(err)
 			}
 			var pid int
-			if err := json.Unmarshal([]byte(wait(t, filepath.Join(a.Sandbox, "pid"))), &pid); err != nil {
+			if err := json.Unmarshal([]byte(waitForFile(t, filepath.Join(a.Sandbox, "pid"))), &pid); err != nil {
 				t.Fatal(err)
 			}
-			for len(proc.Living([]int{pid})) > 0 { // killed is not yet gone
+			for len(proc.LiveIdentities([]int{pid})) > 0 { // killed is not yet gone
 				time.Sleep(time.Millisecond)
 			}
 		})
@@ -414,7 +414,7 @@ func TestThePayloadSees(t *testing.T) {
 	a := assignment(t, `env; cat "$PILOT_NODEFILE"`)
 	a.Environment = map[string]string{"MINE": "a b", "PILOT_TOKEN": "forged", "MY_TOKEN": "the user's own"}
 	a.Nodes = []string{"n1", "n2"}
-	out, err := run(t.Context(), t, &desk{}, a)
+	out, err := attemptRun(t.Context(), t, &fakeLauncher{}, a)
 	if err != nil || out.Code != pilot.PayloadFinished {
 		t.Fatalf("%v %+v", err, out)
 	}
@@ -440,8 +440,8 @@ func TestMainNeedsAnAssignment(t *testing.T) {
 		"": "", " \n": "", "{": pilot.Invalid, "nonsense": pilot.Invalid, "{}": pilot.Invalid,
 		`{"manager":"m","pilot":"../p","attempt":1,"token":"t","secret":"s","sandbox":"/","runtime":"1h"}`: pilot.Invalid,
 	} {
-		d := &desk{}
-		err := agent.Main(t.Context(), strings.NewReader(text), io.Discard, agent.Config{Gateway: d})
+		d := &fakeLauncher{}
+		err := agent.RunProcess(t.Context(), strings.NewReader(text), io.Discard, agent.Config{Gateway: d})
 		if pilot.CodeOf(err) != want || d.count(api.Activate) != 0 {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}

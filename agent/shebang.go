@@ -44,7 +44,7 @@ func programFault(program string, err error) string {
 		return ""
 	case errors.Is(err, fs.ErrPermission) && info.Mode()&0o111 == 0:
 		return fmt.Sprintf("its mode, %04o, lets nobody execute it; 'chmod +x' does", info.Mode().Perm())
-	case errors.Is(err, fs.ErrPermission) && noexec(program):
+	case errors.Is(err, fs.ErrPermission) && onNoexecMount(program):
 		return "its file system is mounted noexec: nothing there may be executed; give it to its interpreter as an argument, or put it elsewhere"
 	case !errors.Is(err, unix.ENOEXEC):
 		return ""
@@ -63,8 +63,8 @@ func programFault(program string, err error) string {
 	}
 }
 
-// noexec says whether a file is where nothing may be executed.
-func noexec(file string) bool {
+// onNoexecMount says whether a file is where nothing may be executed.
+func onNoexecMount(file string) bool {
 	var where unix.Statfs_t
 	return unix.Statfs(file, &where) == nil && where.Flags&unix.ST_NOEXEC != 0
 }
@@ -88,7 +88,7 @@ func interpreterFault(program string) string {
 		return fmt.Sprintf("its interpreter %q, which its first line names, cannot be found", words[0])
 	case info.IsDir():
 		return fmt.Sprintf("its interpreter %q, which its first line names, is a directory", words[0])
-	case info.Mode()&0o111 == 0 || noexec(words[0]):
+	case info.Mode()&0o111 == 0 || onNoexecMount(words[0]):
 		return fmt.Sprintf("its interpreter %q, which its first line names, may not be executed", words[0])
 	default:
 		return ""
@@ -96,19 +96,19 @@ func interpreterFault(program string) string {
 }
 
 const (
-	// notFound is what env and shells exit with that do not find a program (env(1), POSIX).
-	notFound = 127
-	// misused is what shells and other interpreters exit with that do not know an option.
-	misused = 2
+	// exitNotFound is what env and shells exit with that do not find a program (env(1), POSIX).
+	exitNotFound = 127
+	// exitMisused is what shells and other interpreters exit with that do not know an option.
+	exitMisused = 2
 )
 
 // startFault says why what a script is to be run with began and did not run it, as the
 // code it exited with and the script's first line tell; empty if they do not.
 func startFault(program string, code int, environ []string) string {
 	switch code {
-	case notFound:
+	case exitNotFound:
 		return envFault(program, environ)
-	case misused:
+	case exitMisused:
 		return optionFault(program)
 	default:
 		return ""
@@ -126,7 +126,7 @@ func optionFault(program string) string {
 	return fmt.Sprintf("the lines of %s end in CR LF, so that its interpreter has the option %q, with a carriage return (CR); write it with ends of LF, as by dos2unix", program, option)
 }
 
-// envFault says of a script, started by an env that exited with notFound, what is to be
+// envFault says of a script, started by an env that exited with exitNotFound, what is to be
 // run with it and is not there; empty if that is not it. The kernel hands on what
 // follows env as one argument (execve(2)), its end included. With -S, env splits it
 // itself, at carriage returns too (GNU coreutils 8.30).

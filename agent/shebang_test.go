@@ -35,8 +35,8 @@ func TestAPayloadWithoutItsInterpreterNamesIt(t *testing.T) {
 		if err := os.WriteFile(program, []byte(c.text), 0o700); err != nil { //nolint:gosec // it is to be run
 			t.Fatal(err)
 		}
-		run := command{path: program, argv: []string{program}, dir: sandbox}
-		_, err := run.start()
+		run := payloadCommand{path: program, argv: []string{program}, dir: sandbox}
+		_, err := run.startProcess()
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), program) || strings.Contains(err.Error(), "\r") {
 			t.Errorf("%s: %v; want %q", name, err, c.says)
 		}
@@ -51,7 +51,7 @@ func TestAPayloadThatMayNotBeExecutedSaysWhy(t *testing.T) {
 		if err := os.WriteFile(program, []byte("#!/bin/sh\n"), mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := (&command{path: program, argv: []string{program}, dir: dir}).start()
+		_, err := (&payloadCommand{path: program, argv: []string{program}, dir: dir}).startProcess()
 		return err
 	}
 	if err := start(filepath.Join(dir, "work"), 0o644); err == nil || !strings.Contains(err.Error(), "its mode, 0644, lets nobody execute it; 'chmod +x' does: permission denied") {
@@ -78,12 +78,12 @@ func TestAnOptionWithACarriageReturnIsNamed(t *testing.T) {
 		if err := os.WriteFile(program, []byte(line+"\nexit 2\n"), 0o700); err != nil { //nolint:gosec // it is to be run
 			t.Fatal(err)
 		}
-		p, err := (&command{path: program, argv: []string{program}, dir: filepath.Dir(program)}).start()
+		p, err := (&payloadCommand{path: program, argv: []string{program}, dir: filepath.Dir(program)}).startProcess()
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := <-p.ended
-		if said := e.String(); e.code != misused || says == "" && said != "exit code 2" || !strings.Contains(said, says) {
+		if said := e.String(); e.code != exitMisused || says == "" && said != "exit code 2" || !strings.Contains(said, says) {
 			t.Errorf("%q: %s; want %q", line, said, says)
 		}
 	}
@@ -112,13 +112,13 @@ func TestAnInterpreterThatEnvDoesNotFindIsNamed(t *testing.T) {
 		if err := os.WriteFile(program, []byte(c.line+"exit 127\n"), 0o700); err != nil { //nolint:gosec // it is to be run
 			t.Fatal(err)
 		}
-		run := command{path: program, argv: []string{program}, environ: os.Environ(), dir: sandbox}
-		p, err := run.start()
+		run := payloadCommand{path: program, argv: []string{program}, environ: os.Environ(), dir: sandbox}
+		p, err := run.startProcess()
 		if err != nil {
 			t.Fatal(name, err)
 		}
 		e := <-p.ended
-		if said := e.String(); e.code != notFound || strings.Contains(said, "\r") || c.says == "" && said != "exit code 127" ||
+		if said := e.String(); e.code != exitNotFound || strings.Contains(said, "\r") || c.says == "" && said != "exit code 127" ||
 			!strings.Contains(said, c.says) {
 			t.Errorf("%s: %s; want %q", name, said, c.says)
 		}

@@ -16,10 +16,10 @@ const (
 // TailBytes bounds a tail: domain.md's events carry 1 to 10 KiB.
 const TailBytes = 4 << 10
 
-// Tail is the end of a file in the sandbox, at most TailBytes of valid UTF-8;
+// ReadTail is the end of a file in the sandbox, at most TailBytes of valid UTF-8;
 // empty when it cannot be read.
-func Tail(sandbox, name string) string {
-	f, err := open(filepath.Join(sandbox, name))
+func ReadTail(sandbox, name string) string {
+	f, err := openRegular(filepath.Join(sandbox, name))
 	if err != nil {
 		return ""
 	}
@@ -33,12 +33,12 @@ func Tail(sandbox, name string) string {
 	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt gives io.EOF itself
 		return ""
 	}
-	return Clip(b[:n], int64(n) < info.Size())
+	return ClipTail(b[:n], int64(n) < info.Size())
 }
 
-// Clip makes the end of a text valid: no rune cut in half at its start, if it
+// ClipTail makes the end of a text valid: no rune cut in half at its start, if it
 // was cut there, and no more than TailBytes after invalid bytes were replaced.
-func Clip(b []byte, cut bool) string {
+func ClipTail(b []byte, cut bool) string {
 	for i := 0; cut && i < utf8.UTFMax-1 && len(b) > 0 && !utf8.RuneStart(b[0]); i++ {
 		b = b[1:]
 	}

@@ -33,7 +33,7 @@ func TestTail(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := Tail(dir, "f"); got != c.want {
+		if got := ReadTail(dir, "f"); got != c.want {
 			t.Errorf("%s: %d bytes %.20q, want %d %.20q", name, len(got), got, len(c.want), c.want)
 		}
 	}
@@ -44,7 +44,7 @@ func TestTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"pipe", "link", "nothing", "."} {
-		if got := Tail(dir, name); got != "" {
+		if got := ReadTail(dir, name); got != "" {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
@@ -54,7 +54,7 @@ func FuzzClip(f *testing.F) {
 	f.Add([]byte("a\xffb"), true)
 	f.Add([]byte(strings.Repeat("\xff", 9000)), false)
 	f.Fuzz(func(t *testing.T, b []byte, cut bool) {
-		if s := Clip(b, cut); !utf8.ValidString(s) || len(s) > TailBytes {
+		if s := ClipTail(b, cut); !utf8.ValidString(s) || len(s) > TailBytes {
 			t.Fatalf("%d bytes, valid %v", len(s), utf8.ValidString(s))
 		}
 	})
@@ -62,7 +62,7 @@ func FuzzClip(f *testing.F) {
 
 func TestScrub(t *testing.T) {
 	t.Parallel()
-	kept := Scrub([]string{
+	kept := ScrubEnviron([]string{
 		"PATH=/bin", "HOME=/h", "NATS_URL=x", "NATS_CREDS=x", "PILOT_UID=x", "FLIGHTLOG_STATE=x", "GITHUB_TOKEN=x",
 		"db_password=x", "AWS_SECRET_ACCESS_KEY=x", "KEYBOARD=x", "malformed",
 	})
@@ -107,8 +107,8 @@ func TestDeadlineByOurClock(t *testing.T) {
 		"a launcher's clock behind": {-5 * time.Hour, -time.Minute, 59 * time.Minute},
 		"a launcher's clock ahead":  {5 * time.Hour, -time.Minute, time.Hour},
 	} {
-		r := &run{whole: time.Hour, begun: now.Add(c.begun), granted: now}
-		r.until(&api.AgentReply{ActiveAt: now.Add(c.active), Deadline: now.Add(c.active + time.Hour)})
+		r := &attemptRun{timeLimit: time.Hour, askedAt: now.Add(c.begun), grantedAt: now}
+		r.setDeadline(&api.AgentReply{ActiveAt: now.Add(c.active), Deadline: now.Add(c.active + time.Hour)})
 		if got := r.deadline.Sub(now); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
@@ -133,14 +133,14 @@ func TestWhoseTermItIs(t *testing.T) {
 		"a raised one without warnings": {4 * minute, 20 * minute, 19 * minute, false},
 		"before it had leave":           {10 * minute, 0, 8 * minute, true},
 	} {
-		r := &run{Assignment: Assignment{Runtime: api.Duration(c.runtime), Job: true}, whole: c.limit, marks: MarksOf(t.TempDir(), 1)}
+		r := &attemptRun{Assignment: Assignment{Runtime: api.Duration(c.runtime), BatchJob: true}, timeLimit: c.limit, marks: MarksOf(t.TempDir(), 1)}
 		if err := os.MkdirAll(r.marks.Dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.marks.Once("bootstrap", map[string]time.Time{"at": time.Now().Add(-c.ran - time.Second)}); err != nil {
+		if err := r.marks.WriteNew("bootstrap", map[string]time.Time{"at": time.Now().Add(-c.ran - time.Second)}); err != nil {
 			t.Fatal(err)
 		}
-		if got := r.timeIsUp(); got != c.want {
+		if got := r.atTimeLimit(); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -159,10 +159,10 @@ func TestTheLogIsBounded(t *testing.T) {
 	}
 }
 
-// hung is a bus that takes questions and never answers.
-type hung struct{}
+// hangingGateway is a bus that takes questions and never answers.
+type hangingGateway struct{}
 
-func (hung) Ask(ctx context.Context, _ pilot.Key, _ api.Verb, _ api.AgentRequest) (api.AgentReply, error) {
+func (hangingGateway) Ask(ctx context.Context, _ pilot.Key, _ api.Verb, _ api.AgentRequest) (api.AgentReply, error) {
 	<-ctx.Done()
 	return api.AgentReply{}, context.Cause(ctx)
 }
@@ -180,10 +180,10 @@ func TestAnAgentThatIsToLeaveReportsForAWhile(t *testing.T) {
 				begun := time.Now()
 				time.AfterFunc(after, tell)
 				synctest.Wait()
-				r := &run{Config: Config{Gateway: hung{}}, log: zap.NewNop()}
-				err := r.report(leave, api.Outcome{})
+				r := &attemptRun{Config: Config{Gateway: hangingGateway{}}, log: zap.NewNop()}
+				err := r.reportEnd(leave, api.Outcome{})
 				took := time.Since(begun) - after
-				if pilot.CodeOf(err) != pilot.Unavailable || took < leaveTime || took > leaveTime+termedTimeout {
+				if pilot.CodeOf(err) != pilot.Unavailable || took < leaveTimeout || took > leaveTimeout+termTimeout {
 					t.Errorf("it gave up after %s: %v", took, err)
 				}
 			})

@@ -23,7 +23,7 @@ const MaxItems = 1000
 type Manager struct {
 	UID       pilot.UID         `json:"uid"`
 	Session   pilot.UID         `json:"session,omitempty"`
-	State     events.OwnerState `json:"state"`
+	State     events.ScopeState `json:"state"`
 	CreatedAt time.Time         `json:"created_at"`
 	ClosedAt  *time.Time        `json:"closed_at,omitempty"`
 	ClosedBy  string            `json:"closed_by,omitempty"`           // who closed it first
@@ -42,15 +42,15 @@ type CreateRequest struct {
 	IdempotencyKey string            `json:"idempotency_key,omitempty"`
 }
 
-// OwnerRequest asks manager.get or session.get.
-type OwnerRequest struct {
+// ScopeRequest asks manager.get or session.get.
+type ScopeRequest struct {
 	UID pilot.UID `json:"uid"`
 }
 
-// OwnersRequest asks manager.list or session.list.
-type OwnersRequest struct {
+// ScopesRequest asks manager.list or session.list.
+type ScopesRequest struct {
 	Session pilot.UID         `json:"session,omitempty"`
-	State   events.OwnerState `json:"state,omitempty"`
+	State   events.ScopeState `json:"state,omitempty"`
 	Limit   int               `json:"limit,omitempty"` // 0: 1000, which is also the most
 	After   string            `json:"after,omitempty"` // Next of the page before
 }
@@ -214,8 +214,8 @@ type ErrorAnswer struct {
 
 // ErrorBody is a pilot.Error on its way.
 type ErrorBody struct {
-	Code    pilot.Code    `json:"code"`
-	Message string        `json:"message"`
-	Faults  []pilot.Fault `json:"faults,omitempty"`
-	Lasting bool          `json:"lasting,omitempty"` // of unavailable: it does not pass by itself soon
+	Code        pilot.Code         `json:"code"`
+	Message     string             `json:"message"`
+	FieldErrors []pilot.FieldError `json:"faults,omitempty"`
+	Lasting     bool               `json:"lasting,omitempty"` // of unavailable: it does not pass by itself soon
 }

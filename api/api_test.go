@@ -48,7 +48,7 @@ func TestDurationInJSON(t *testing.T) {
 func TestShapesReadBack(t *testing.T) {
 	t.Parallel()
 	for _, shape := range []any{
-		&api.CreateRequest{}, &api.OwnerRequest{}, &api.OwnersRequest{}, &api.CloseRequest{}, &api.ManagerAnswer{},
+		&api.CreateRequest{}, &api.ScopeRequest{}, &api.ScopesRequest{}, &api.CloseRequest{}, &api.ManagerAnswer{},
 		&api.ManagersAnswer{}, &api.SessionAnswer{}, &api.SessionsAnswer{}, &api.CloseAnswer{}, &api.SubmitRequest{},
 		&api.GetRequest{}, &api.PilotsAnswer{}, &api.ListRequest{}, &api.ListAnswer{}, &api.WaitRequest{}, &api.WaitAnswer{},
 		&api.CancelRequest{}, &api.CancelAnswer{}, &api.PilotRequest{}, &api.HistoryAnswer{}, &api.LogsAnswer{},
@@ -115,7 +115,7 @@ func fill(v reflect.Value) {
 
 func faultTexts(err error) string {
 	var all []string
-	for _, f := range pilot.FaultsOf(err) {
+	for _, f := range pilot.FieldErrorsOf(err) {
 		all = append(all, f.String())
 	}
 	return strings.Join(all, "\n")
@@ -155,7 +155,7 @@ item 0: idempotency_key: must be a string, not number
 item 0: check: must be true or false, not string
 item 0: runtime: "1:30" is ambiguous: some read it as hours and minutes, others as minutes and seconds; write 01:30:00, 90m or 1h30m
 item 1: environment.A: must be a string, not number`
-	if got := faultTexts(&pilot.Error{Faults: r.Unread}); err != nil || got != want {
+	if got := faultTexts(&pilot.Error{FieldErrors: r.Unread}); err != nil || got != want {
 		t.Errorf("%v, faults:\n%s\nwant:\n%s", err, got, want)
 	}
 	if len(r.Pilots) != 2 || r.Manager != "m" || r.Pilots[0].Cores != 1 || r.Pilots[1].Queue != "q" || r.Pilots[1].Environment["B"] != "b" {
@@ -194,7 +194,7 @@ func TestPilotOf(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(1_767_225_600_000).UTC()
 	fresh := projection.Pilot{
-		Key: pilot.Key{Resource: "a.b", Manager: "m", Pilot: "p"}, Born: 4, SubmittedAt: at, Actor: "anna",
+		Key: pilot.Key{Resource: "a.b", Manager: "m", Pilot: "p"}, SubmittedSeq: 4, SubmittedAt: at, Actor: "anna",
 		Status: pilot.Status{State: pilot.PendingLaunch},
 	}
 	b, err := json.Marshal(api.PilotOf(&fresh))
@@ -204,7 +204,7 @@ func TestPilotOf(t *testing.T) {
 		t.Errorf("a fresh one is %s, %v", b, err)
 	}
 	old := fresh
-	old.Birth = &events.Birth{Description: pilot.Description{UID: "p", Cores: 2}}
+	old.Submission = &events.Submission{Description: pilot.Description{UID: "p", Cores: 2}}
 	old.Note, old.NoteSeq = events.Note{Phase: "running", Native: "R", Health: "silent"}, 9
 	old.Degraded = "odd"
 	old.Status = pilot.Status{
@@ -236,21 +236,21 @@ func TestEventOf(t *testing.T) {
 	cause := &pilot.Cause{Code: pilot.LaunchError, Message: "no"}
 	cancel := &pilot.Cancel{Reason: "enough"}
 	change := func(k pilot.Kind, st pilot.Status) events.Event {
-		return events.Event{Class: events.Change, Kind: events.Kind(k.String()), Status: &st}
+		return events.Event{Class: events.ClassChange, Kind: events.Kind(k.String()), Status: &st}
 	}
 	for name, tt := range map[string]struct {
 		event events.Event
 		want  string
 	}{
-		"birth":  {events.Event{Class: events.Command, Kind: events.Submit, Actor: "anna", Birth: &events.Birth{}}, `"kind":"submit","state":"PENDING_LAUNCH","actor":"anna"`},
-		"behalf": {events.Event{Class: events.Command, Kind: events.Submit, Actor: "anna", OnBehalfOf: "ben", Birth: &events.Birth{}}, `"kind":"submit","state":"PENDING_LAUNCH","actor":"anna","on_behalf_of":"ben"`},
-		"wake":   {events.Event{Class: events.Command, Kind: events.Cancel, Reason: "enough"}, `"kind":"cancel","message":"enough"`},
-		"note":   {events.Event{Class: events.Remark, Kind: events.Logged, Remark: &events.Note{Text: "hello"}}, `"kind":"log","message":"hello"`},
-		"newer":  {events.Event{Class: events.Change, Kind: "paused"}, `"kind":"paused"`},
-		"queued": {change(pilot.Queued, pilot.Status{State: pilot.PendingActive, Attempt: 1, Job: pilot.Job{ID: "17"}, Cause: cause}), `"kind":"pending_active","state":"PENDING_ACTIVE","attempt":1,"job":"17"`},
-		"retry":  {change(pilot.Retried, pilot.Status{State: pilot.PendingLaunch, Cause: cause}), `"kind":"retrying","state":"PENDING_LAUNCH","cause":{"code":"launch_error","message":"no"}`},
-		"leave":  {change(pilot.CancelAsked, pilot.Status{State: pilot.Stopping, Cancel: cancel}), `"kind":"canceling","state":"CANCELING","message":"enough"`},
-		"end":    {change(pilot.JobFailed, pilot.Status{State: pilot.Failed, Cause: cause}), `"kind":"failed","state":"FAILED","cause":{"code":"launch_error","message":"no"}`},
+		"birth":  {events.Event{Class: events.ClassCommand, Kind: events.Submit, Actor: "anna", Submission: &events.Submission{}}, `"kind":"submit","state":"PENDING_LAUNCH","actor":"anna"`},
+		"behalf": {events.Event{Class: events.ClassCommand, Kind: events.Submit, Actor: "anna", OnBehalfOf: "ben", Submission: &events.Submission{}}, `"kind":"submit","state":"PENDING_LAUNCH","actor":"anna","on_behalf_of":"ben"`},
+		"wake":   {events.Event{Class: events.ClassCommand, Kind: events.Cancel, Reason: "enough"}, `"kind":"cancel","message":"enough"`},
+		"note":   {events.Event{Class: events.ClassNote, Kind: events.Logged, Note: &events.Note{Text: "hello"}}, `"kind":"log","message":"hello"`},
+		"newer":  {events.Event{Class: events.ClassChange, Kind: "paused"}, `"kind":"paused"`},
+		"queued": {change(pilot.KindPendingActive, pilot.Status{State: pilot.PendingActive, Attempt: 1, Job: pilot.Job{ID: "17"}, Cause: cause}), `"kind":"pending_active","state":"PENDING_ACTIVE","attempt":1,"job":"17"`},
+		"retry":  {change(pilot.KindRetrying, pilot.Status{State: pilot.PendingLaunch, Cause: cause}), `"kind":"retrying","state":"PENDING_LAUNCH","cause":{"code":"launch_error","message":"no"}`},
+		"leave":  {change(pilot.KindCanceling, pilot.Status{State: pilot.Stopping, Cancel: cancel}), `"kind":"canceling","state":"CANCELING","message":"enough"`},
+		"end":    {change(pilot.KindFailed, pilot.Status{State: pilot.Failed, Cause: cause}), `"kind":"failed","state":"FAILED","cause":{"code":"launch_error","message":"no"}`},
 	} {
 		tt.event.Seq, tt.event.Time = 3, time.UnixMilli(1_767_225_600_000).UTC()
 		b, err := json.Marshal(api.EventOf(&tt.event))

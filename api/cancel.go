@@ -15,16 +15,16 @@ func (r *CancelRequest) UnmarshalJSON(b []byte) error {
 		UIDs json.RawMessage `json:"uids"`
 	}
 	if json.Unmarshal(b, &given) == nil && string(given.UIDs) == "null" {
-		return &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{
+		return &pilot.Error{Code: pilot.Invalid, FieldErrors: []pilot.FieldError{{
 			Field: "uids", Reason: "is null: leave it out to cancel all pilots of the manager, or name some",
 		}}}
 	}
 	type plain CancelRequest
-	return strict(b, (*plain)(r))
+	return decodeStrict(b, (*plain)(r))
 }
 
-// strict reads a value without fields that are not known.
-func strict(b []byte, into any) error {
+// decodeStrict reads a value without fields that are not known.
+func decodeStrict(b []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	return dec.Decode(into)

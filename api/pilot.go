@@ -85,12 +85,12 @@ func PilotOf(p *projection.Pilot) Pilot {
 	out := Pilot{
 		UID: p.Pilot, Manager: p.Manager, Resource: p.Resource, State: p.State,
 		SubmittedAt: p.SubmittedAt, SubmittedBy: p.Actor, OnBehalfOf: p.OnBehalfOf,
-		ActiveAt: optional(p.ActiveAt), EndedAt: optional(p.EndedAt), Deadline: optional(p.Deadline),
+		ActiveAt: timeOrNil(p.ActiveAt), EndedAt: timeOrNil(p.EndedAt), Deadline: timeOrNil(p.Deadline),
 		Attempt: p.Attempt, Launcher: p.Launcher, Nodes: p.Nodes, Cores: p.Cores, GPUs: p.GPUs, Sandbox: p.Sandbox,
-		Cause: causeOf(p.Cause), Health: p.Note.Health, Degraded: p.Degraded, Seq: p.Latest(),
+		Cause: causeOf(p.Cause), Health: p.Note.Health, Degraded: p.Degraded, Seq: p.LatestSeq(),
 	}
-	if p.Birth != nil {
-		out.Description, out.Notes = p.Birth.Description, p.Birth.Notes
+	if p.Submission != nil {
+		out.Description, out.Notes = p.Submission.Description, p.Submission.Notes
 	}
 	if p.Job.Known() {
 		out.Job = &Job{p.Job.ID, p.Job.Cluster, p.Job.URL, p.Job.Host, p.Note.Phase, p.Note.Native}
@@ -105,7 +105,7 @@ func PilotOf(p *projection.Pilot) Pilot {
 func EventOf(e *events.Event) Event {
 	out := Event{Seq: e.Seq, Time: e.Time, Kind: e.Kind, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, Message: e.Reason}
 	switch {
-	case e.Class == events.Command && e.Kind == events.Submit:
+	case e.Class == events.ClassCommand && e.Kind == events.Submit:
 		born := pilot.PendingLaunch
 		out.State = &born
 	case e.Status != nil:
@@ -114,14 +114,14 @@ func EventOf(e *events.Event) Event {
 		if s.State.Final() || s.State == pilot.PendingLaunch {
 			out.Cause = causeOf(s.Cause)
 		}
-		if s.State.Leaving() && s.Cancel != nil {
+		if s.State.IsCanceling() && s.Cancel != nil {
 			out.Message = s.Cancel.Reason
 		}
-		if e.Kind == events.Kind(pilot.DeadlineMoved.String()) {
+		if e.Kind == events.Kind(pilot.KindDeadline.String()) {
 			out.Message = MovedText(s)
 		}
-	case e.Remark != nil:
-		out.Message = e.Remark.Text
+	case e.Note != nil:
+		out.Message = e.Note.Text
 	}
 	return out
 }
@@ -144,7 +144,7 @@ func causeOf(c *pilot.Cause) *Cause {
 	return &Cause{c.Code, c.Message, c.ExitCode, c.Signal, c.Underlying}
 }
 
-func optional(t time.Time) *time.Time {
+func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

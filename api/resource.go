@@ -138,7 +138,7 @@ type RenderRequest struct {
 // RenderRead is a RenderRequest as far as it could be read, as SubmitRead is.
 type RenderRead struct {
 	RenderRequest
-	Unread []pilot.Fault `json:"-"`
+	Unread []pilot.FieldError `json:"-"`
 }
 
 // UnmarshalJSON fails only for what is no object. What can be read it does not
@@ -157,7 +157,7 @@ func (r *RenderRead) UnmarshalJSON(b []byte) error {
 	*r = RenderRead{}
 	manager := pilot.DecodeField("manager", raw.Manager, &r.Manager)
 	d, faults := pilot.DecodeDescription(0, raw.Pilot)
-	r.Pilot, r.Unread = d, slices.Concat(unknown(b, "manager", "pilot"), manager, faults)
+	r.Pilot, r.Unread = d, slices.Concat(unknownFields(b, "manager", "pilot"), manager, faults)
 	return nil
 }
 
@@ -168,7 +168,7 @@ func (r *RenderRequest) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	if len(read.Unread) > 0 {
-		return &pilot.Error{Code: pilot.Invalid, Faults: pilot.MergeFaults(read.Unread, read.Pilot.Validate(0))}
+		return &pilot.Error{Code: pilot.Invalid, FieldErrors: pilot.MergeFieldErrors(read.Unread, read.Pilot.Validate(0))}
 	}
 	*r = read.RenderRequest
 	return nil

@@ -14,7 +14,7 @@ import (
 // not hides nothing that is wrong with the rest.
 type SubmitRead struct {
 	SubmitRequest
-	Unread []pilot.Fault `json:"-"` // what could not be read; it looks absent
+	Unread []pilot.FieldError `json:"-"` // what could not be read; it looks absent
 }
 
 // UnmarshalJSON fails only for what is no object. What can be read it does not
@@ -32,19 +32,19 @@ func (r *SubmitRead) UnmarshalJSON(b []byte) error {
 	var items []json.RawMessage
 	*r = SubmitRead{}
 	r.Unread = slices.Concat(
-		unknown(b, "manager", "pilots", "idempotency_key", "check"),
+		unknownFields(b, "manager", "pilots", "idempotency_key", "check"),
 		pilot.DecodeField("manager", raw.Manager, &r.Manager),
 		pilot.DecodeField("idempotency_key", raw.IdempotencyKey, &r.IdempotencyKey),
 		pilot.DecodeField("check", raw.Check, &r.Check),
 		pilot.DecodeField("pilots", raw.Pilots, &items),
 	)
 	if n := len(items); n > MaxItems { // before a megabyte of "{}," becomes a hundred of descriptions
-		r.Unread = append(r.Unread, pilot.Fault{Field: "pilots", Reason: fmt.Sprintf("has %d entries, %d are allowed", n, MaxItems)})
+		r.Unread = append(r.Unread, pilot.FieldError{Field: "pilots", Reason: fmt.Sprintf("has %d entries, %d are allowed", n, MaxItems)})
 		return nil
 	}
 	r.Pilots = make([]pilot.Description, len(items))
 	for i, item := range items {
-		var wrong []pilot.Fault
+		var wrong []pilot.FieldError
 		r.Pilots[i], wrong = pilot.DecodeDescription(i, item)
 		r.Unread = append(r.Unread, wrong...)
 	}
@@ -63,24 +63,24 @@ func (r *SubmitRequest) UnmarshalJSON(b []byte) error {
 		*r = read.SubmitRequest
 		return nil
 	}
-	var found []pilot.Fault
+	var found []pilot.FieldError
 	for i := range read.Pilots {
 		found = append(found, read.Pilots[i].Validate(i)...)
 	}
-	return &pilot.Error{Code: pilot.Invalid, Faults: pilot.MergeFaults(read.Unread, found)}
+	return &pilot.Error{Code: pilot.Invalid, FieldErrors: pilot.MergeFieldErrors(read.Unread, found)}
 }
 
-// unknown gives the fields of an object that are none of those, read as
+// unknownFields gives the fields of an object that are none of those, read as
 // encoding/json would: whatever the case.
-func unknown(b []byte, fields ...string) []pilot.Fault {
+func unknownFields(b []byte, fields ...string) []pilot.FieldError {
 	var given map[string]json.RawMessage
 	if json.Unmarshal(b, &given) != nil {
 		return nil
 	}
-	var all []pilot.Fault
+	var all []pilot.FieldError
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if !slices.ContainsFunc(fields, func(field string) bool { return strings.EqualFold(field, name) }) {
-			all = append(all, pilot.Fault{Field: fmt.Sprintf("%.64s", name), Reason: "is not known"})
+			all = append(all, pilot.FieldError{Field: fmt.Sprintf("%.64s", name), Reason: "is not known"})
 		}
 	}
 	return all

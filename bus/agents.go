@@ -17,8 +17,8 @@ import (
 type AgentHandler func(ctx context.Context, key pilot.Key, verb api.Verb, r api.AgentRequest) (api.AgentReply, error)
 
 const (
-	fleetQueue = "launchers" // queue group of a resource's launchers
-	agentLimit = 256         // agents answered at once; the others try again
+	launcherQueueGroup = "launchers" // queue group of a resource's launchers
+	agentConcurrency   = 256         // agents answered at once; the others try again
 )
 
 // ServeAgents answers the agents of a resource, together with the rest of its
@@ -29,7 +29,7 @@ const (
 func (c *Conn) ServeAgents(
 	ctx context.Context, resource string, handle AgentHandler, overhear func(pilot.Key, api.Verb, api.AgentRequest),
 ) error {
-	if err := resourceToken(resource); err != nil {
+	if err := checkResourceName(resource); err != nil {
 		return err
 	}
 	defer func() { _ = c.nc.FlushTimeout(time.Second) }() // the server has ended our subscriptions
@@ -42,13 +42,13 @@ func (c *Conn) ServeAgents(
 			}
 		})
 		if err != nil {
-			return fault("overhear agents", err)
+			return classify("overhear agents", err)
 		}
 		defer func() { _ = sub.Unsubscribe() }() // a connection that is gone has none
 	}
-	return c.attend(ctx, attendance{
-		subject: treeAgent + resource + ".*.*.*", queue: fleetQueue, limit: agentLimit,
-		answer: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) { return c.answerAgent(ctx, m, handle) },
+	return c.serveSubject(ctx, responder{
+		subject: treeAgent + resource + ".*.*.*", queue: launcherQueueGroup, limit: agentConcurrency,
+		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) { return c.answerAgent(ctx, m, handle) },
 	})
 }
 
@@ -68,9 +68,9 @@ func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler
 		return nil, err
 	}
 	if reply.Refused != "" {
-		c.refusals.agent(key, verb, request.Attempt, reply.Refused)
+		c.rejections.logAgent(key, verb, request.Attempt, reply.Refused)
 	}
-	return answering(inJSON, reply, 0)
+	return encodeReply(encodingJSON, reply, 0)
 }
 
 func parseAgentSubject(subject string) (pilot.Key, api.Verb, error) {
@@ -81,7 +81,7 @@ func parseAgentSubject(subject string) (pilot.Key, api.Verb, error) {
 		return pilot.Key{}, "", pilot.Errorf(pilot.Invalid, "%.300q is no subject of an agent", subject)
 	}
 	verb := strings.TrimPrefix(path[at:], ".")
-	return key, api.Verb(verb), token("verb", verb)
+	return key, api.Verb(verb), checkToken("verb", verb)
 }
 
 // AskLauncher asks the launchers of a pilot's resource once. Code unavailable:
@@ -89,20 +89,20 @@ func parseAgentSubject(subject string) (pilot.Key, api.Verb, error) {
 func (c *Conn) AskLauncher(ctx context.Context, key pilot.Key, verb api.Verb, r api.AgentRequest) (api.AgentReply, error) {
 	path, err := keyPath(key)
 	if err == nil {
-		err = token("verb", string(verb))
+		err = checkToken("verb", string(verb))
 	}
 	if err != nil {
 		return api.AgentReply{}, err
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
-		return api.AgentReply{}, invalid("ask a launcher", err)
+		return api.AgentReply{}, invalidError("ask a launcher", err)
 	}
-	answer, err := c.ask(ctx, &nats.Msg{Subject: treeAgent + path + "." + string(verb), Data: data})
+	answer, err := c.sendRequest(ctx, &nats.Msg{Subject: treeAgent + path + "." + string(verb), Data: data})
 	if err != nil {
-		return api.AgentReply{}, fault("ask a launcher", err)
+		return api.AgentReply{}, classify("ask a launcher", err)
 	}
 	var reply api.AgentReply
-	_, err = answered(answer, &reply)
+	_, err = decodeReply(answer, &reply)
 	return reply, err
 }

@@ -19,22 +19,22 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// lossy stands between a client and a server. Armed, it drops the next that
+// lossyProxy stands between a client and a server. Armed, it drops the next that
 // the server says, and both connections with it.
-type lossy struct {
+type lossyProxy struct {
 	listener net.Listener
 	server   string
-	armed    atomic.Bool
-	lost     atomic.Int32
+	dropNext atomic.Bool
+	dropped  atomic.Int32
 }
 
-func newLossy(t *testing.T, s *embedded.Server) *lossy {
+func startLossyProxy(t *testing.T, s *embedded.Server) *lossyProxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &lossy{listener: l, server: strings.TrimPrefix(s.URL(), "nats://")}
+	p := &lossyProxy{listener: l, server: strings.TrimPrefix(s.URL(), "nats://")}
 	var open sync.WaitGroup
 	open.Go(func() {
 		for {
@@ -42,7 +42,7 @@ func newLossy(t *testing.T, s *embedded.Server) *lossy {
 			if err != nil {
 				return
 			}
-			open.Go(func() { p.carry(client) })
+			open.Go(func() { p.proxyConn(client) })
 		}
 	})
 	t.Cleanup(func() {
@@ -52,7 +52,7 @@ func newLossy(t *testing.T, s *embedded.Server) *lossy {
 	return p
 }
 
-func (p *lossy) carry(client net.Conn) {
+func (p *lossyProxy) proxyConn(client net.Conn) {
 	server, err := net.Dial("tcp", p.server)
 	if err != nil {
 		_ = client.Close()
@@ -66,8 +66,8 @@ func (p *lossy) carry(client net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
-		if n > 0 && p.armed.CompareAndSwap(true, false) {
-			p.lost.Add(1)
+		if n > 0 && p.dropNext.CompareAndSwap(true, false) {
+			p.dropped.Add(1)
 			break
 		}
 		if _, failed := client.Write(buf[:n]); err != nil || failed != nil {
@@ -81,11 +81,11 @@ func (p *lossy) carry(client net.Conn) {
 
 func TestLostAcksAreResolved(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
-	if err := bustest.Connect(t, s).Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	s := bustest.StartServer(t)
+	if err := bustest.Connect(t, s).EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	p := newLossy(t, s)
+	p := startLossyProxy(t, s)
 	c, err := bus.Connect(t.Context(), bus.Config{URL: "nats://" + p.listener.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
@@ -99,27 +99,27 @@ func TestLostAcksAreResolved(t *testing.T) {
 	var want []string
 	last := uint64(0)
 	for i := range 8 {
-		p.armed.Store(true)
-		change := adopted(k, last, fmt.Sprintf("c%d", i))
+		p.dropNext.Store(true)
+		change := changeEvent(k, last, fmt.Sprintf("c%d", i))
 		if last, err = l.Append(t.Context(), change); err != nil {
 			t.Fatalf("%s: %v", change.ID, err)
 		}
-		p.armed.Store(true)
-		remark := &events.Event{ID: fmt.Sprintf("n%d", i), Class: events.Remark, Key: k, Kind: events.Logged, Remark: &events.Note{}}
+		p.dropNext.Store(true)
+		remark := &events.Event{ID: fmt.Sprintf("n%d", i), Class: events.ClassNote, Key: k, Kind: events.Logged, Note: &events.Note{}}
 		if _, err = l.Append(t.Context(), remark); err != nil {
 			t.Fatalf("%s: %v", remark.ID, err)
 		}
-		p.armed.Store(true)
+		p.dropNext.Store(true)
 		batch := []*events.Event{
-			{ID: fmt.Sprintf("w%d", i), Class: events.Command, Key: k, Kind: events.Cancel},
-			adopted(k, last, fmt.Sprintf("b%d", i)),
+			{ID: fmt.Sprintf("w%d", i), Class: events.ClassCommand, Key: k, Kind: events.Cancel},
+			changeEvent(k, last, fmt.Sprintf("b%d", i)),
 		}
 		if last, err = l.AppendBatch(t.Context(), batch); err != nil {
 			t.Fatalf("%s: %v", batch[1].ID, err)
 		}
 		want = append(want, change.ID, remark.ID, batch[0].ID, batch[1].ID)
 	}
-	p.armed.Store(false)
+	p.dropNext.Store(false)
 	got, err := l.History(t.Context(), k, 0)
 	if err != nil || len(got) != len(want) {
 		t.Fatalf("the log has %d events, want %d, %v", len(got), len(want), err)
@@ -129,15 +129,15 @@ func TestLostAcksAreResolved(t *testing.T) {
 			t.Errorf("event %d is %s at %d, want %s", i, e.ID, e.Seq, want[i])
 		}
 	}
-	if p.lost.Load() < 8 {
-		t.Errorf("only %d answers were lost", p.lost.Load())
+	if p.dropped.Load() < 8 {
+		t.Errorf("only %d answers were lost", p.dropped.Load())
 	}
 }
 
 func TestAFullLogRefusesAndForgetsNothing(t *testing.T) {
 	t.Parallel()
-	c := bustest.Connect(t, bustest.JetStream(t))
-	if err := c.Ensure(t.Context(), bus.StreamConfig{MaxBytes: 100 << 10}); err != nil {
+	c := bustest.Connect(t, bustest.StartServer(t))
+	if err := c.EnsureStream(t.Context(), bus.StreamConfig{MaxBytes: 100 << 10}); err != nil {
 		t.Fatal(err)
 	}
 	l, err := c.Log(t.Context())
@@ -148,8 +148,8 @@ func TestAFullLogRefusesAndForgetsNothing(t *testing.T) {
 	stored := 0
 	for ; stored < 1000; stored++ {
 		_, err = l.Append(t.Context(), &events.Event{
-			ID: fmt.Sprint(stored), Class: events.Remark, Key: k, Kind: events.Logged,
-			Remark: &events.Note{Text: strings.Repeat("x", 2<<10)},
+			ID: fmt.Sprint(stored), Class: events.ClassNote, Key: k, Kind: events.Logged,
+			Note: &events.Note{Text: strings.Repeat("x", 2<<10)},
 		})
 		if err != nil {
 			break
@@ -163,7 +163,7 @@ func TestAFullLogRefusesAndForgetsNothing(t *testing.T) {
 		t.Errorf("the log has %d events of %d, %v", len(got), stored, err)
 	}
 	_, err = l.Append(t.Context(), &events.Event{
-		ID: "huge", Class: events.Remark, Key: k, Kind: events.Logged, Remark: &events.Note{Text: strings.Repeat("x", 2<<20)},
+		ID: "huge", Class: events.ClassNote, Key: k, Kind: events.Logged, Note: &events.Note{Text: strings.Repeat("x", 2<<20)},
 	})
 	if pilot.CodeOf(err) != pilot.Invalid {
 		t.Errorf("an event that is too large: %v", err)
@@ -176,14 +176,14 @@ func TestAnInboxOutlivesRestarts(t *testing.T) {
 	t.Parallel()
 	r := bustest.NewRestartable(t)
 	c := bustest.Connect(t, r.Server())
-	if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	if err := c.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	l, err := c.Log(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := c.Inbox(t.Context(), "local.localhost", bus.InboxConfig{AckWait: time.Second})
+	i, err := c.CommandQueue(t.Context(), "local.localhost", bus.CommandQueueConfig{AckWait: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestAnInboxOutlivesRestarts(t *testing.T) {
 			if n%20 == 10 {
 				r.Restart()
 			}
-			if _, err := l.Append(t.Context(), birth(fmt.Sprintf("p%d", n))); err != nil {
+			if _, err := l.Append(t.Context(), birthEvent(fmt.Sprintf("p%d", n))); err != nil {
 				written <- err
 				return
 			}
@@ -216,8 +216,8 @@ func TestAnInboxOutlivesRestarts(t *testing.T) {
 	}
 }
 
-func adopted(k pilot.Key, prev uint64, id string) *events.Event {
-	e, ok := events.Moved(k, prev, pilot.Status{State: pilot.Active, Peak: pilot.Active}, pilot.Adopted, nil)
+func changeEvent(k pilot.Key, prev uint64, id string) *events.Event {
+	e, ok := events.Moved(k, prev, pilot.Status{State: pilot.Active, FurthestState: pilot.Active}, pilot.KindAdopted, nil)
 	if !ok {
 		panic("the machine has lost a move")
 	}
@@ -225,17 +225,17 @@ func adopted(k pilot.Key, prev uint64, id string) *events.Event {
 	return &e
 }
 
-func birth(uid string) *events.Event {
+func birthEvent(uid string) *events.Event {
 	return &events.Event{
-		ID: "b-" + uid, Class: events.Command, Kind: events.Submit,
-		Key:   pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: uid},
-		Birth: &events.Birth{Description: pilot.Description{UID: uid, Cores: 1}},
+		ID: "b-" + uid, Class: events.ClassCommand, Kind: events.Submit,
+		Key:        pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: uid},
+		Submission: &events.Submission{Description: pilot.Description{UID: uid, Cores: 1}},
 	}
 }
 
 func TestATailEndsWithItsLog(t *testing.T) {
 	t.Parallel()
-	c := bustest.Ready(t)
+	c := bustest.ConnectReady(t)
 	l, err := c.Log(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestATailEndsWithItsLog(t *testing.T) {
 		if err := js.DeleteStream(t.Context(), "PILOTS"); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		if err := c.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 			t.Fatal(err)
 		}
 	}

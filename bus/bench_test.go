@@ -18,21 +18,21 @@ import (
 // The benchmarks compare with what NATS does bare, in the same run, turn by
 // turn, so that a busy machine hits both: "x" is ours through theirs.
 
-func ratio(b *testing.B, ours, theirs time.Duration) {
+func reportRatio(b *testing.B, ours, theirs time.Duration) {
 	b.ReportMetric(float64(ours)/float64(theirs), "x")
 	b.ReportMetric(float64(theirs)/float64(b.N), "bare-ns/op")
 	b.ReportMetric(float64(ours)/float64(b.N), "ours-ns/op")
 }
 
-func timed(sum *time.Duration, do func()) {
+func addElapsed(sum *time.Duration, do func()) {
 	began := time.Now()
 	do()
 	*sum += time.Since(began)
 }
 
-func opened(b *testing.B) (*bus.Conn, *bus.Log) {
+func openLog(b *testing.B) (*bus.Conn, *bus.Log) {
 	b.Helper()
-	c := bustest.Ready(b)
+	c := bustest.ConnectReady(b)
 	l, err := c.Log(b.Context())
 	if err != nil {
 		b.Fatal(err)
@@ -41,13 +41,13 @@ func opened(b *testing.B) (*bus.Conn, *bus.Log) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	c, l := opened(b)
+	c, l := openLog(b)
 	js, err := jetstream.New(c.NATS())
 	if err != nil {
 		b.Fatal(err)
 	}
 	ours := pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: "ours"}
-	payload, err := events.Encode(adopted(ours, 0, "e"))
+	payload, err := events.Encode(changeEvent(ours, 0, "e"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -57,12 +57,12 @@ func BenchmarkAppend(b *testing.B) {
 		if i%5000 == 0 { // below the fuse of a subject
 			ours.Pilot, last, raw = fmt.Sprintf("p%d", i), 0, 0
 		}
-		timed(&mine, func() {
-			if last, err = l.Append(b.Context(), adopted(ours, last, fmt.Sprint(i))); err != nil {
+		addElapsed(&mine, func() {
+			if last, err = l.Append(b.Context(), changeEvent(ours, last, fmt.Sprint(i))); err != nil {
 				b.Fatal(err)
 			}
 		})
-		timed(&bare, func() {
+		addElapsed(&bare, func() {
 			ack, err := js.Publish(b.Context(), "pilots.evt.local.localhost.bare."+ours.Pilot, payload,
 				jetstream.WithExpectLastSequencePerSubject(raw))
 			if err != nil {
@@ -71,11 +71,11 @@ func BenchmarkAppend(b *testing.B) {
 			raw = ack.Sequence
 		})
 	}
-	ratio(b, mine, bare)
+	reportRatio(b, mine, bare)
 }
 
 func BenchmarkCall(b *testing.B) {
-	s := bustest.JetStream(b)
+	s := bustest.StartServer(b)
 	server, c := bustest.Connect(b, s), bustest.Connect(b, s)
 	stop, err := server.Serve(b.Context(), bus.Service{
 		Name: "pilots", Version: "1.0.0", Endpoints: []bus.Endpoint{{
@@ -100,35 +100,35 @@ func BenchmarkCall(b *testing.B) {
 	in := map[string]string{"manager": "mgr-01j00000000000000000000000", "uid": "pilot-01j00000000000000000000000"}
 	var mine, bare time.Duration
 	for b.Loop() {
-		timed(&mine, func() {
+		addElapsed(&mine, func() {
 			var out map[string]string
 			if _, err := c.Call(b.Context(), "thing.do", 0, in, &out); err != nil {
 				b.Fatal(err)
 			}
 		})
-		timed(&bare, func() {
+		addElapsed(&bare, func() {
 			if _, err := c.NATS().Request("echo", []byte(`{"manager":"m","uid":"p"}`), time.Minute); err != nil {
 				b.Fatal(err)
 			}
 		})
 	}
-	ratio(b, mine, bare)
+	reportRatio(b, mine, bare)
 }
 
-const replayed = 100_000
+const replayedEvents = 100_000
 
 // BenchmarkTail replays the whole log, through Tail and through a bare
 // consumer with the same decoding.
 func BenchmarkTail(b *testing.B) {
-	c, l := opened(b)
-	fill(b, l)
+	c, l := openLog(b)
+	fillLog(b, l)
 	js, err := jetstream.New(c.NATS())
 	if err != nil {
 		b.Fatal(err)
 	}
 	var mine, bare time.Duration
 	for b.Loop() {
-		timed(&mine, func() {
+		addElapsed(&mine, func() {
 			for e, err := range l.Tail(b.Context(), events.Span{Past: true}) {
 				if err != nil {
 					b.Fatal(err)
@@ -138,19 +138,19 @@ func BenchmarkTail(b *testing.B) {
 				}
 			}
 		})
-		timed(&bare, func() { consume(b, js) })
+		addElapsed(&bare, func() { consumeAll(b, js) })
 	}
-	ratio(b, mine, bare)
-	b.ReportMetric(replayed*float64(b.N)/mine.Seconds(), "events/s")
+	reportRatio(b, mine, bare)
+	b.ReportMetric(replayedEvents*float64(b.N)/mine.Seconds(), "events/s")
 }
 
-func fill(b *testing.B, l *bus.Log) {
+func fillLog(b *testing.B, l *bus.Log) {
 	b.Helper()
-	for from := 0; from < replayed; from += bus.MaxBatch {
+	for from := 0; from < replayedEvents; from += bus.MaxBatch {
 		var es []*events.Event
 		for i := range bus.MaxBatch {
 			k := pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: fmt.Sprintf("p%d", from+i)}
-			es = append(es, adopted(k, 0, fmt.Sprintf("e%d", from+i)))
+			es = append(es, changeEvent(k, 0, fmt.Sprintf("e%d", from+i)))
 		}
 		if _, err := l.AppendBatch(b.Context(), es); err != nil {
 			b.Fatal(err)
@@ -158,7 +158,7 @@ func fill(b *testing.B, l *bus.Log) {
 	}
 }
 
-func consume(b *testing.B, js jetstream.JetStream) {
+func consumeAll(b *testing.B, js jetstream.JetStream) {
 	b.Helper()
 	cons, err := js.OrderedConsumer(b.Context(), "PILOTS", jetstream.OrderedConsumerConfig{})
 	if err != nil {
@@ -166,10 +166,10 @@ func consume(b *testing.B, js jetstream.JetStream) {
 	}
 	done, n := make(chan struct{}), 0
 	cc, err := cons.Consume(func(m jetstream.Msg) {
-		if _, err := events.Decode(events.Change, m.Data()); err != nil {
+		if _, err := events.Decode(events.ClassChange, m.Data()); err != nil {
 			b.Error(err)
 		}
-		if n++; n == replayed {
+		if n++; n == replayedEvents {
 			close(done)
 		}
 	}, jetstream.PullMaxMessages(2000))

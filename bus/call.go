@@ -20,13 +20,13 @@ import (
 func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out any) (seq uint64, err error) {
 	data, err := json.Marshal(in)
 	if err != nil {
-		return 0, invalid("call "+endpoint, err)
+		return 0, invalidError("call "+endpoint, err)
 	}
-	subject := group + "." + endpoint
-	if self := c.self.Load(); self != nil {
-		subject = self.Asks(endpoint)
+	subject := apiPrefix + "." + endpoint
+	if self := c.requestUser.Load(); self != nil {
+		subject = self.RequestSubject(endpoint)
 	}
-	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{headerContent: {string(inJSON)}}}
+	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{headerContent: {string(encodingJSON)}}}
 	if minSeq > 0 {
 		m.Header[api.HeaderMinSeq] = []string{strconv.FormatUint(minSeq, 10)}
 		if epoch := c.Epoch(); epoch != 0 {
@@ -36,48 +36,48 @@ func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out
 	if c.actor != "" {
 		m.Header[HeaderActor] = []string{oneLine(c.actor)}
 	}
-	if trace := traceOf(ctx); trace != "" {
+	if trace := traceFrom(ctx); trace != "" {
 		m.Header[HeaderTrace] = []string{oneLine(trace)}
 	}
-	answer, err := c.ask(ctx, m)
+	answer, err := c.sendRequest(ctx, m)
 	if err != nil {
-		return 0, fault("call "+endpoint, err)
+		return 0, classify("call "+endpoint, err)
 	}
 	if epoch, err := strconv.ParseInt(answer.Header.Get(api.HeaderEpoch), 10, 64); err == nil {
 		c.epoch.Store(epoch)
 	}
-	return answered(answer, out)
+	return decodeReply(answer, out)
 }
 
 // Epoch is that of the log that the last answer to a Call told of; 0: none
 // yet. Positions of another epoch must not be given to Call.
 func (c *Conn) Epoch() int64 { return c.epoch.Load() }
 
-// ask waits for an answer, but no longer than the connection lives that it
+// sendRequest waits for an answer, but no longer than the connection lives that it
 // would come by. It says how long it waits, so that whoever answers does not do
 // it later.
-func (c *Conn) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+func (c *Conn) sendRequest(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	if m.Header == nil {
 		m.Header = nats.Header{}
 	}
-	m.Header[api.HeaderTimeout] = []string{maxPatience.String()}
+	m.Header[api.HeaderTimeout] = []string{maxCallerTimeout.String()}
 	if end, has := ctx.Deadline(); has {
 		left := max(time.Until(end), time.Millisecond)
 		m.Header[api.HeaderTimeout] = []string{left.Round(time.Millisecond).String()}
 	}
-	asking, cancel := context.WithCancelCause(ctx)
+	requestCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer c.onReconnect(func() { cancel(errLost) })()
+	defer c.onReconnect(func() { cancel(errConnectionLost) })()
 	defer c.onDenied(func(subject string) bool { return subject == m.Subject }, cancel)()
-	answer, err := c.nc.RequestMsgWithContext(asking, m)
-	if err != nil && context.Cause(asking) == errLost { //nolint:errorlint // our own value, never wrapped
-		return nil, errLost
+	answer, err := c.nc.RequestMsgWithContext(requestCtx, m)
+	if err != nil && context.Cause(requestCtx) == errConnectionLost { //nolint:errorlint // our own value, never wrapped
+		return nil, errConnectionLost
 	}
-	if denied := wasDenied(asking); denied != nil && err != nil {
+	if denied := denialOf(requestCtx); denied != nil && err != nil {
 		return nil, denied
 	}
 	return answer, err
 }
 
-// errLost: the connection was replaced while an answer was due.
-var errLost = pilot.Errorf(pilot.Timeout, "the connection broke before the answer came")
+// errConnectionLost: the connection was replaced while an answer was due.
+var errConnectionLost = pilot.Errorf(pilot.Timeout, "the connection broke before the answer came")

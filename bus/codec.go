@@ -17,9 +17,9 @@ import (
 type encoding string
 
 const (
-	headerContent          = "Content-Type"
-	inJSON        encoding = "application/json"
-	inMsgpack     encoding = "application/msgpack"
+	headerContent            = "Content-Type"
+	encodingJSON    encoding = "application/json"
+	encodingMsgpack encoding = "application/msgpack"
 )
 
 // encodingOf is what the header says; without one, what the first byte shows:
@@ -28,22 +28,22 @@ func encodingOf(header string, data []byte) (encoding, error) {
 	name, _, _ := strings.Cut(header, ";")
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "application/json", "text/json":
-		return inJSON, nil
+		return encodingJSON, nil
 	case "application/msgpack", "application/x-msgpack", "application/vnd.msgpack":
-		return inMsgpack, nil
+		return encodingMsgpack, nil
 	case "":
 		if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] != '{' {
-			return inMsgpack, nil
+			return encodingMsgpack, nil
 		}
-		return inJSON, nil
+		return encodingJSON, nil
 	default:
-		return inJSON, pilot.Errorf(pilot.Unsupported, "content type %.80q is neither %s nor %s", header, inJSON, inMsgpack)
+		return encodingJSON, pilot.Errorf(pilot.Unsupported, "content type %.80q is neither %s nor %s", header, encodingJSON, encodingMsgpack)
 	}
 }
 
 // toJSON gives a request as JSON.
 func (e encoding) toJSON(data []byte) ([]byte, error) {
-	if e != inMsgpack || len(data) == 0 {
+	if e != encodingMsgpack || len(data) == 0 {
 		return data, nil
 	}
 	if err := events.CheckFrame(data); err != nil {
@@ -53,16 +53,16 @@ func (e encoding) toJSON(data []byte) ([]byte, error) {
 	if err := msgpack.Unmarshal(data, &value); err != nil {
 		return nil, pilot.Errorf(pilot.Invalid, "the request is not msgpack with text keys: %w", err)
 	}
-	value, err := jsonable(value)
+	value, err := toJSONValue(value)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(value)
 }
 
-// jsonable replaces binaries by the text they hold, and refuses what JSON has
+// toJSONValue replaces binaries by the text they hold, and refuses what JSON has
 // no word for.
-func jsonable(value any) (any, error) {
+func toJSONValue(value any) (any, error) {
 	var err error
 	switch v := value.(type) {
 	case map[string]any:
@@ -70,24 +70,24 @@ func jsonable(value any) (any, error) {
 			if !utf8.ValidString(name) {
 				return nil, pilot.Errorf(pilot.Invalid, "key %.64q is not UTF-8", name)
 			}
-			if v[name], err = jsonable(v[name]); err != nil {
+			if v[name], err = toJSONValue(v[name]); err != nil {
 				return nil, err
 			}
 		}
 	case []any:
 		for i := range v {
-			if v[i], err = jsonable(v[i]); err != nil {
+			if v[i], err = toJSONValue(v[i]); err != nil {
 				return nil, err
 			}
 		}
 	case []byte:
-		return jsonable(string(v)) // some writers know no text type
+		return toJSONValue(string(v)) // some writers know no text type
 	case string:
 		if !utf8.ValidString(v) {
 			return nil, pilot.Errorf(pilot.Invalid, "%.64q is not UTF-8", v)
 		}
 	case float32:
-		return jsonable(float64(v))
+		return toJSONValue(float64(v))
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, pilot.Errorf(pilot.Invalid, "%v is no number", v)
@@ -98,7 +98,7 @@ func jsonable(value any) (any, error) {
 
 // fromJSON gives an answer in the encoding.
 func (e encoding) fromJSON(data []byte) ([]byte, error) {
-	if e != inMsgpack {
+	if e != encodingMsgpack {
 		return data, nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -111,20 +111,20 @@ func (e encoding) fromJSON(data []byte) ([]byte, error) {
 	enc := msgpack.NewEncoder(&buf)
 	enc.UseCompactInts(true)
 	enc.SetSortMapKeys(true)
-	err := enc.Encode(numbers(value))
+	err := enc.Encode(normalizeNumbers(value))
 	return buf.Bytes(), err
 }
 
-// numbers makes integers of numbers that are some, and floats of the others.
-func numbers(value any) any {
+// normalizeNumbers makes integers of numbers that are some, and floats of the others.
+func normalizeNumbers(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		for name := range v {
-			v[name] = numbers(v[name])
+			v[name] = normalizeNumbers(v[name])
 		}
 	case []any:
 		for i := range v {
-			v[i] = numbers(v[i])
+			v[i] = normalizeNumbers(v[i])
 		}
 	case json.Number:
 		if n, err := v.Int64(); err == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// request has one field of each shape that requests have.
-type request struct {
+// codecRequest has one field of each shape that requests have.
+type codecRequest struct {
 	Manager string `json:"manager"`
 	Items   []struct {
 		Cores int               `json:"cores"`
@@ -27,7 +27,7 @@ type request struct {
 
 func TestBadRequestsNameTheirFaults(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string][]pilot.Fault{
+	for text, want := range map[string][]pilot.FieldError{
 		`{"manger":"m"}`: {{Field: "manger", Reason: "is not known"}},
 		`{"manager":7}`:  {{Field: "manager", Reason: "is a number, must be a string"}},
 		`{"items":{}}`:   {{Field: "items", Reason: "is an object, must be a list"}},
@@ -44,10 +44,10 @@ func TestBadRequestsNameTheirFaults(t *testing.T) {
 			{Index: 1, Field: "for", Reason: `"soon" is not a duration; write 30s, 5m or 1h30m`},
 		},
 	} {
-		var into request
+		var into codecRequest
 		err := (&Request{Data: []byte(text)}).Decode(&into)
-		if pilot.CodeOf(err) != pilot.Invalid || !reflect.DeepEqual(pilot.FaultsOf(err), want) {
-			t.Errorf("%s: got %v with faults %+v, want %+v", text, err, pilot.FaultsOf(err), want)
+		if pilot.CodeOf(err) != pilot.Invalid || !reflect.DeepEqual(pilot.FieldErrorsOf(err), want) {
+			t.Errorf("%s: got %v with faults %+v, want %+v", text, err, pilot.FieldErrorsOf(err), want)
 		}
 	}
 }
@@ -56,11 +56,11 @@ func TestTypesThatFindTheirFaultsAreHeard(t *testing.T) {
 	t.Parallel()
 	var into api.SubmitRequest
 	err := (&Request{Data: []byte(`{"pilots":[{},{"runtime":"1:30"}]}`)}).Decode(&into)
-	if !slices.ContainsFunc(pilot.FaultsOf(err), func(f pilot.Fault) bool { return f.Index == 1 && f.Field == "runtime" }) {
+	if !slices.ContainsFunc(pilot.FieldErrorsOf(err), func(f pilot.FieldError) bool { return f.Index == 1 && f.Field == "runtime" }) {
 		t.Errorf("got %v", err)
 	}
 	err = (&Request{Data: []byte(`{"manger":"m"}`)}).Decode(&into)
-	if f := pilot.FaultsOf(err); len(f) != 1 || f[0].Field != "manger" {
+	if f := pilot.FieldErrorsOf(err); len(f) != 1 || f[0].Field != "manger" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -68,13 +68,13 @@ func TestTypesThatFindTheirFaultsAreHeard(t *testing.T) {
 func TestNothingIsAnEmptyRequest(t *testing.T) {
 	t.Parallel()
 	for _, request := range []string{"", " ", "{}", "\n{}\n"} {
-		var into api.OwnersRequest
+		var into api.ScopesRequest
 		if err := (&Request{Data: []byte(request)}).Decode(&into); err != nil {
 			t.Errorf("%q: %v", request, err)
 		}
 	}
 	for _, request := range []string{"{", "{}{}", "{} x", "nonsense", "\xff", `{"uid":"` + "\xff" + `"}`} {
-		var into api.OwnerRequest
+		var into api.ScopeRequest
 		if err := (&Request{Data: []byte(request)}).Decode(&into); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%q: got %v", request, err)
 		}
@@ -84,11 +84,11 @@ func TestNothingIsAnEmptyRequest(t *testing.T) {
 func TestMsgpackCarriesWhatJSONDoes(t *testing.T) {
 	t.Parallel()
 	text := `{"a":[1,-7,2.5,true,null,"ü"],"b":{"c":9007199254740993,"d":""}}`
-	packed, err := inMsgpack.fromJSON([]byte(text))
+	packed, err := encodingMsgpack.fromJSON([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := inMsgpack.toJSON(packed)
+	back, err := encodingMsgpack.toJSON(packed)
 	if err != nil || string(back) != text {
 		t.Errorf("got %s, %v, want %s", back, err, text)
 	}
@@ -106,22 +106,22 @@ func TestEncodingIsWhatTheHeaderSaysOrTheBytesShow(t *testing.T) {
 		want   encoding
 		code   pilot.Code
 	}{
-		{"", nil, inJSON, ""},
-		{"", []byte(` {"uid":"m"}`), inJSON, ""},
-		{"application/json; charset=utf-8", []byte(`{"uid":"m"}`), inJSON, ""},
-		{"", packed, inMsgpack, ""},
-		{"application/x-msgpack", packed, inMsgpack, ""},
-		{"application/xml", []byte("<uid/>"), inJSON, pilot.Unsupported},
-		{"application/msgpack", []byte(`{"uid":"m"}`), inMsgpack, pilot.Invalid},
-		{"", []byte{0xdd, 0xff, 0xff, 0xff, 0xff}, inMsgpack, pilot.Invalid},
-		{"", []byte{0x81, 0x01, 0x02}, inMsgpack, pilot.Invalid},                                    // a number for a key
-		{"", []byte{0x81, 0xa1, 'a', 0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 1}, inMsgpack, pilot.Invalid}, // not a number
+		{"", nil, encodingJSON, ""},
+		{"", []byte(` {"uid":"m"}`), encodingJSON, ""},
+		{"application/json; charset=utf-8", []byte(`{"uid":"m"}`), encodingJSON, ""},
+		{"", packed, encodingMsgpack, ""},
+		{"application/x-msgpack", packed, encodingMsgpack, ""},
+		{"application/xml", []byte("<uid/>"), encodingJSON, pilot.Unsupported},
+		{"application/msgpack", []byte(`{"uid":"m"}`), encodingMsgpack, pilot.Invalid},
+		{"", []byte{0xdd, 0xff, 0xff, 0xff, 0xff}, encodingMsgpack, pilot.Invalid},
+		{"", []byte{0x81, 0x01, 0x02}, encodingMsgpack, pilot.Invalid},                                    // a number for a key
+		{"", []byte{0x81, 0xa1, 'a', 0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 1}, encodingMsgpack, pilot.Invalid}, // not a number
 	} {
 		h := nats.Header{}
 		if c.header != "" {
 			h.Set("Content-Type", c.header)
 		}
-		_, enc, err := receive(h, c.data)
+		_, enc, err := decodeRequest(h, c.data)
 		if enc != c.want || pilot.CodeOf(err) != c.code {
 			t.Errorf("%q %q: got %s, %v, want %s and code %q", c.header, c.data, enc, err, c.want, c.code)
 		}
@@ -134,7 +134,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("", []byte{0xdd, 0xff, 0xff, 0xff, 0xff})
 	f.Add("application/json", []byte(`{"pilots":[{"runtime":"1:30","environment":{"":1}}]}`))
 	f.Fuzz(func(t *testing.T, content string, data []byte) {
-		r, enc, err := receive(nats.Header{"Content-Type": {content}}, data)
+		r, enc, err := decodeRequest(nats.Header{"Content-Type": {content}}, data)
 		if err != nil {
 			if code := pilot.CodeOf(err); code != pilot.Invalid && code != pilot.Unsupported {
 				t.Fatalf("%q has code %s: %v", data, code, err)
@@ -143,15 +143,15 @@ func FuzzRequest(f *testing.F) {
 		}
 		var into api.SubmitRequest
 		if err := r.Decode(&into); err != nil {
-			if pilot.CodeOf(err) != pilot.Invalid || !json.Valid(refusing(inJSON, err).Data) {
+			if pilot.CodeOf(err) != pilot.Invalid || !json.Valid(encodeError(encodingJSON, err).Data) {
 				t.Fatalf("%q: %v", data, err)
 			}
-			if h := refusing(enc, err).Header.Get("Nats-Service-Error"); strings.ContainsAny(h, "\r\n") {
+			if h := encodeError(enc, err).Header.Get("Nats-Service-Error"); strings.ContainsAny(h, "\r\n") {
 				t.Fatalf("%q puts %q into a header", data, h)
 			}
 			return
 		}
-		if _, err := answering(enc, into, 0); err != nil {
+		if _, err := encodeReply(enc, into, 0); err != nil {
 			t.Fatalf("%q is read and cannot be written: %v", data, err)
 		}
 	})

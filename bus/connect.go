@@ -106,22 +106,22 @@ type Conn struct {
 	actor string
 	owner string // Config.Owner
 
-	identified bool                        // the server knows us by credentials, so that it may know all users
-	self       atomic.Pointer[access.User] // on whose subject Call asks; nil: on everybody's
+	hasCredentials bool                        // the server knows us by credentials, so that it may know all users
+	requestUser    atomic.Pointer[access.User] // on whose subject Call asks; nil: on everybody's
 
-	server InProcess                    // nil: another process's
-	full   atomic.Pointer[storeRefusal] // nil: what was written last was taken
+	server      InProcess                    // nil: another process's
+	lastRefusal atomic.Pointer[storeRefusal] // nil: what was written last was taken
 
-	name     string   // of the user, as the credentials tell; may be empty
-	denials  denials  // what the server does not let this connection do
-	refusals refusals // of what this connection serves to its agents and others
+	userName   string       // of the user, as the credentials tell; may be empty
+	denials    denials      // what the server does not let this connection do
+	rejections rejectionLog // of what this connection serves to its agents and others
 
-	since  atomic.Int64  // when it was last connected, Unix ns
-	epoch  atomic.Int64  // of the last answer
-	closed chan struct{} // closed once nc is
+	connectedAt atomic.Int64  // when it was last connected, Unix ns
+	epoch       atomic.Int64  // of the last answer
+	closed      chan struct{} // closed once nc is
 
-	mu      sync.Mutex
-	waiting map[*func()]struct{} // to be called when it is connected again
+	mu             sync.Mutex
+	reconnectHooks map[*func()]struct{} // to be called when it is connected again
 }
 
 const (
@@ -136,51 +136,51 @@ const (
 // Code unavailable: nobody answered before ctx ended; denied: the credentials
 // are refused; invalid: the configuration is wrong.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
-	c := &Conn{log: cfg.Logger, actor: cfg.Actor, server: cfg.InProcess, closed: make(chan struct{}), waiting: map[*func()]struct{}{}}
+	c := &Conn{log: cfg.Logger, actor: cfg.Actor, server: cfg.InProcess, closed: make(chan struct{}), reconnectHooks: map[*func()]struct{}{}}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}
-	c.refusals = newRefusals(c.log)
-	for wait := newBackoff(reconnectStep, reconnectMax); ; {
-		nc, js, err := c.dial(&cfg)
+	c.rejections = newRejectionLog(c.log)
+	for delay := newBackoff(reconnectStep, reconnectMax); ; {
+		nc, js, err := c.dialCompleted(&cfg)
 		if err == nil {
 			c.nc, c.js = nc, js
-			c.since.Store(time.Now().UnixNano())
+			c.connectedAt.Store(time.Now().UnixNano())
 			return c, nil
 		}
-		if pilot.CodeOf(err) != pilot.Unavailable || !wait.pause(ctx) {
+		if pilot.CodeOf(err) != pilot.Unavailable || !delay.wait(ctx) {
 			return nil, err
 		}
 	}
 }
 
-// dial makes one attempt, or two where who we are can be found only now: the service has
+// dialCompleted makes one attempt, or two where who we are can be found only now: the service has
 // just begun to listen.
-func (c *Conn) dial(given *Config) (*nats.Conn, jetstream.JetStream, error) {
-	cfg, err := given.completed()
+func (c *Conn) dialCompleted(given *Config) (*nats.Conn, jetstream.JetStream, error) {
+	cfg, err := given.runComplete()
 	if err != nil {
 		return nil, nil, err
 	}
-	nc, js, err := c.attempt(cfg)
-	if pilot.CodeOf(err) == pilot.Denied && !cfg.Identifies() {
-		if later, e := given.completed(); e == nil && later.Identifies() {
-			return c.attempt(later)
+	nc, js, err := c.dialJetStream(cfg)
+	if pilot.CodeOf(err) == pilot.Denied && !cfg.HasCredentials() {
+		if later, e := given.runComplete(); e == nil && later.HasCredentials() {
+			return c.dialJetStream(later)
 		}
 	}
 	return nc, js, err
 }
 
-func (c *Conn) attempt(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
-	nc, settings, err := c.dialAs(cfg)
+func (c *Conn) dialJetStream(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
+	nc, settings, err := c.dialWithInboxPrefix(cfg)
 	var already *pilot.Error
 	switch {
 	case errors.As(err, &already):
 		return nil, nil, err
 	case err == nil:
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
-		return nil, nil, cfg.refused(err)
-	case unreachable(err):
-		return nil, nil, &pilot.Error{Code: pilot.Unavailable, Op: "connect to " + cfg.where(), Err: err}
+		return nil, nil, cfg.authorizationError(err)
+	case isUnreachable(err):
+		return nil, nil, &pilot.Error{Code: pilot.Unavailable, Op: "connect to " + cfg.describeServers(), Err: err}
 	default:
 		return nil, nil, &pilot.Error{Code: pilot.Invalid, Op: "connect", Err: err}
 	}
@@ -192,18 +192,18 @@ func (c *Conn) attempt(cfg *Config) (*nats.Conn, jetstream.JetStream, error) {
 	return nc, js, nil
 }
 
-// handlers are what the connection tells us.
-func (c *Conn) handlers() []nats.Option {
+// connectionHandlers are what the connection tells us.
+func (c *Conn) connectionHandlers() []nats.Option {
 	return []nats.Option{
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			c.since.Store(time.Now().UnixNano())
-			c.hearsAgain()
-			c.tellWaiting()
+			c.connectedAt.Store(time.Now().UnixNano())
+			c.resetDenials()
+			c.runReconnectHooks()
 			c.log.Info("bus reconnected", zap.String("url", nc.ConnectedUrlRedacted()))
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Info("bus disconnected", zap.Error(err)) }),
 		nats.ErrorHandler(func(nc *nats.Conn, sub *nats.Subscription, err error) {
-			if c.tellDenied(nc, err) {
+			if c.handleDenial(nc, err) {
 				return // it was only tried
 			}
 			if errors.Is(err, nats.ErrBadHeaderMsg) {
@@ -224,18 +224,18 @@ func (c *Conn) handlers() []nats.Option {
 func (c *Conn) onReconnect(do func()) (undo func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting[&do] = struct{}{}
+	c.reconnectHooks[&do] = struct{}{}
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.waiting, &do)
+		delete(c.reconnectHooks, &do)
 	}
 }
 
-func (c *Conn) tellWaiting() {
+func (c *Conn) runReconnectHooks() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for do := range c.waiting {
+	for do := range c.reconnectHooks {
 		(*do)()
 	}
 }
@@ -261,7 +261,7 @@ func (c *Conn) Close() {
 	}
 }
 
-func (cfg *Config) where() string {
+func (cfg *Config) describeServers() string {
 	switch {
 	case cfg.InProcess != nil:
 		return "this process's server"

@@ -19,9 +19,9 @@ import (
 
 func TestEnsureTellsDifferences(t *testing.T) {
 	t.Parallel()
-	c := bustest.Ready(t)
+	c := bustest.ConnectReady(t)
 	for range 2 {
-		if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		if err := c.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 			t.Fatalf("again: %v", err)
 		}
 	}
@@ -38,7 +38,7 @@ func TestEnsureTellsDifferences(t *testing.T) {
 	if _, err := js.UpdateStream(t.Context(), changed); err != nil {
 		t.Fatal(err)
 	}
-	err = c.Ensure(t.Context(), bus.StreamConfig{})
+	err = c.EnsureStream(t.Context(), bus.StreamConfig{})
 	if pilot.CodeOf(err) != pilot.Unsupported || !strings.Contains(err.Error(), "age limit is 1h0m0s, must be 0s") ||
 		!strings.Contains(err.Error(), "atomic batches is false, must be true") {
 		t.Errorf("got %v", err)
@@ -49,7 +49,7 @@ func TestEnsureTellsDifferences(t *testing.T) {
 // rest, keeps what its owner has set, and is left alone if it differs otherwise.
 func TestEnsureAddsSubjects(t *testing.T) {
 	t.Parallel()
-	c := bustest.Ready(t)
+	c := bustest.ConnectReady(t)
 	js, err := jetstream.New(c.NATS())
 	if err != nil {
 		t.Fatal(err)
@@ -67,14 +67,14 @@ func TestEnsureAddsSubjects(t *testing.T) {
 	if _, err := js.UpdateStream(t.Context(), older); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Ensure(t.Context(), bus.StreamConfig{}); pilot.CodeOf(err) != pilot.Unsupported || len(config().Subjects) != 5 {
+	if err := c.EnsureStream(t.Context(), bus.StreamConfig{}); pilot.CodeOf(err) != pilot.Unsupported || len(config().Subjects) != 5 {
 		t.Fatalf("with another difference: %v, %v", err, config().Subjects)
 	}
 	older.MaxAge = 0
 	if _, err := js.UpdateStream(t.Context(), older); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	if err := c.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	if now := config(); !slices.Equal(slices.Sorted(slices.Values(now.Subjects)), slices.Sorted(slices.Values(all))) || now.MaxBytes != 1<<30 || now.RePublish == nil {
@@ -105,7 +105,7 @@ func TestConnectGivesUpWithItsContext(t *testing.T) {
 
 func TestConnectTakesContextsAndSkipsSockets(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	file := filepath.Join(t.TempDir(), "here.json")
 	if err := os.WriteFile(file, []byte(`{"url":"`+s.URL()+`","inbox_prefix":"_INBOX_me"}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestConnectTakesContextsAndSkipsSockets(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+		if err := c.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		c.Close()
@@ -139,7 +139,7 @@ func TestConnectTakesContextsAndSkipsSockets(t *testing.T) {
 
 func TestThereIsNoLogBeforeEnsure(t *testing.T) {
 	t.Parallel()
-	c := bustest.Connect(t, bustest.JetStream(t))
+	c := bustest.Connect(t, bustest.StartServer(t))
 	if _, err := c.Log(t.Context()); pilot.CodeOf(err) != pilot.Unavailable {
 		t.Errorf("got %v", err)
 	}

@@ -10,13 +10,13 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// ownConsumer makes a consumer of the log for one reader. Users of a bus with access
+// createReaderConsumer makes a consumer of the log for one reader. Users of a bus with access
 // control, who are known by the prefix of their inboxes, may only name consumers of
 // their own; whoever is none may use any name. A slot whose
 // consumer nobody asks for anything was left by a reader that died: it is taken
 // over, and a reader that lives after all notices and makes another one. Code
 // unavailable: all slots are in use.
-func (c *Conn) ownConsumer(ctx context.Context, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+func (c *Conn) createReaderConsumer(ctx context.Context, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
 	user, named := access.UserOf(c.nc.Opts.InboxPrefix)
 	if !named {
 		return c.js.CreateConsumer(ctx, stream, cfg)
@@ -24,12 +24,12 @@ func (c *Conn) ownConsumer(ctx context.Context, cfg jetstream.ConsumerConfig) (j
 	cfg.Description = "tail " + nuid.Next() // equal configurations would share a consumer
 	for _, force := range []bool{false, true} {
 		for slot := range access.TailSlots {
-			cfg.Name = access.Tail(user, slot)
+			cfg.Name = access.TailConsumer(user, slot)
 			cons, err := c.js.CreateConsumer(ctx, stream, cfg)
 			if errorCode(err) != errConsumerExists {
 				return cons, err
 			}
-			if !force || !c.abandoned(ctx, cfg.Name) {
+			if !force || !c.isAbandoned(ctx, cfg.Name) {
 				continue
 			}
 			if err := c.js.DeleteConsumer(ctx, stream, cfg.Name); err != nil {
@@ -41,8 +41,8 @@ func (c *Conn) ownConsumer(ctx context.Context, cfg jetstream.ConsumerConfig) (j
 	return nil, pilot.Errorf(pilot.Unavailable, "user %s reads the log %d times already", user, access.TailSlots)
 }
 
-// abandoned says whether nobody asks a consumer for messages.
-func (c *Conn) abandoned(ctx context.Context, name string) bool {
+// isAbandoned says whether nobody asks a consumer for messages.
+func (c *Conn) isAbandoned(ctx context.Context, name string) bool {
 	cons, err := c.js.Consumer(ctx, stream, name)
 	return err == nil && cons.CachedInfo().NumWaiting == 0
 }

@@ -17,17 +17,17 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// prefixOfInboxes are subjects without wildcards.
-var prefixOfInboxes = regexp.MustCompile(`^[^\s.*>]+(\.[^\s.*>]+)*$`)
+// inboxPrefixPattern are subjects without wildcards.
+var inboxPrefixPattern = regexp.MustCompile(`^[^\s.*>]+(\.[^\s.*>]+)*$`)
 
-// options are the configuration in the client's terms, without where to connect.
-func (cfg *Config) options() ([]nats.Option, error) {
+// natsOptions are the configuration in the client's terms, without where to connect.
+func (cfg *Config) natsOptions() ([]nats.Option, error) {
 	opts := []nats.Option{
 		nats.Name(cmp.Or(cfg.Name, "flightlog")),
 		nats.Timeout(dialTimeout), nats.DrainTimeout(drainTimeout),
 		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(3),
 		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
-		nats.CustomReconnectDelay(func(n int) time.Duration { return nth(n, reconnectStep, reconnectMax) }),
+		nats.CustomReconnectDelay(func(n int) time.Duration { return backoffDelay(n, reconnectStep, reconnectMax) }),
 		// Nothing waits in a buffer for a server to come back: who sends it
 		// knows whether it is still wanted then.
 		nats.ReconnectBufSize(-1),
@@ -44,7 +44,7 @@ func (cfg *Config) options() ([]nats.Option, error) {
 	if cfg.NKey != "" {
 		key, err := nats.NkeyOptionFromSeed(cfg.NKey)
 		if err != nil {
-			return nil, invalid("read the nkey", err)
+			return nil, invalidError("read the nkey", err)
 		}
 		opts = append(opts, key)
 	}
@@ -55,7 +55,7 @@ func (cfg *Config) options() ([]nats.Option, error) {
 		opts = append(opts, nats.RootCAs(cfg.CA))
 	}
 	if cfg.InboxPrefix != "" {
-		if !prefixOfInboxes.MatchString(cfg.InboxPrefix) {
+		if !inboxPrefixPattern.MatchString(cfg.InboxPrefix) {
 			return nil, pilot.Errorf(pilot.Invalid, "%q is no prefix of inboxes (NATS_INBOX_PREFIX): it is a subject such as _INBOX_anna, without blanks, *, > and a dot at the end", cfg.InboxPrefix)
 		}
 		opts = append(opts, nats.CustomInboxPrefix(cfg.InboxPrefix))
@@ -63,8 +63,8 @@ func (cfg *Config) options() ([]nats.Option, error) {
 	return opts, nil
 }
 
-// connect dials the server, the URL, or what the context says.
-func (cfg *Config) connect(opts []nats.Option) (*nats.Conn, natscontext.Settings, error) {
+// connectWith dials the server, the URL, or what the context says.
+func (cfg *Config) connectWith(opts []nats.Option) (*nats.Conn, natscontext.Settings, error) {
 	if cfg.InProcess != nil {
 		if public, sign := cfg.InProcess.Identity(); public != "" && cfg.NKey == "" {
 			opts = append(opts, nats.Nkey(public, sign))
@@ -96,8 +96,8 @@ func newJetStream(nc *nats.Conn, s natscontext.Settings) (jetstream.JetStream, e
 	}
 }
 
-// unreachable tells a server that may answer later from a wrong configuration.
-func unreachable(err error) bool {
+// isUnreachable tells a server that may answer later from a wrong configuration.
+func isUnreachable(err error) bool {
 	var dial *net.OpError
 	var name *net.DNSError
 	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) ||

@@ -20,9 +20,9 @@ type discovery struct {
 	identity micro.ServiceIdentity
 	started  time.Time
 
-	mu    sync.Mutex
-	stats []*micro.EndpointStats // by endpoint
-	loads []*turns               // the same
+	mu       sync.Mutex
+	stats    []*micro.EndpointStats // by endpoint
+	limiters []*requestLimiter      // the same
 }
 
 func newDiscovery(s *Service) *discovery {
@@ -35,15 +35,15 @@ func newDiscovery(s *Service) *discovery {
 	}
 }
 
-// add makes an endpoint known and gives what counts its answers; err is what was
+// addEndpoint makes an endpoint known and gives what counts its answers; err is what was
 // answered instead of an answer.
-func (d *discovery) add(name string, load *turns) (count func(took time.Duration, err error)) {
+func (d *discovery) addEndpoint(name string, load *requestLimiter) (count func(took time.Duration, err error)) {
 	stats := &micro.EndpointStats{
-		Name: strings.ReplaceAll(name, ".", "-"), Subject: group + "." + name, QueueGroup: micro.DefaultQueueGroup,
+		Name: strings.ReplaceAll(name, ".", "-"), Subject: apiPrefix + "." + name, QueueGroup: micro.DefaultQueueGroup,
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stats, d.loads = append(d.stats, stats), append(d.loads, load)
+	d.stats, d.limiters = append(d.stats, stats), append(d.limiters, load)
 	return func(took time.Duration, err error) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -52,16 +52,16 @@ func (d *discovery) add(name string, load *turns) (count func(took time.Duration
 		stats.AverageProcessingTime = stats.ProcessingTime / time.Duration(stats.NumRequests)
 		if err != nil {
 			stats.NumErrors++
-			stats.LastError = summary(refusal(err))
+			stats.LastError = summarizeError(errorBodyOf(err))
 		}
 	}
 }
 
-func (d *discovery) ping() any {
+func (d *discovery) pingReply() any {
 	return micro.Ping{ServiceIdentity: d.identity, Type: micro.PingResponseType}
 }
 
-func (d *discovery) info() any {
+func (d *discovery) infoReply() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	info := micro.Info{ServiceIdentity: d.identity, Type: micro.InfoResponseType, Description: "pilot jobs"}
@@ -71,46 +71,46 @@ func (d *discovery) info() any {
 	return info
 }
 
-// load is what the statistics of an endpoint say beside those of every service.
-type load struct {
+// endpointLoad is what the statistics of an endpoint say beside those of every service.
+type endpointLoad struct {
 	Answering int `json:"answering"` // now
 	Waiting   int `json:"waiting"`   // for their turn
 }
 
-func (d *discovery) statistics() any {
+func (d *discovery) statsReply() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := micro.Stats{ServiceIdentity: d.identity, Type: micro.StatsResponseType, Started: d.started}
 	for i, e := range d.stats {
 		now := *e
-		var l load
-		l.Answering, l.Waiting = d.loads[i].load()
+		var l endpointLoad
+		l.Answering, l.Waiting = d.limiters[i].counts()
 		now.Data, _ = json.Marshal(l) // two numbers
 		all.Endpoints = append(all.Endpoints, &now)
 	}
 	return all
 }
 
-// introduce answers who asks for services in general, for this one by name, or
+// serveDiscovery answers who asks for services in general, for this one by name, or
 // for this replica by its id.
-func (s *serving) introduce() error {
+func (s *requestServer) serveDiscovery() error {
 	for verb, tell := range map[micro.Verb]func() any{
-		micro.PingVerb: s.discovery.ping, micro.InfoVerb: s.discovery.info, micro.StatsVerb: s.discovery.statistics,
+		micro.PingVerb: s.discovery.pingReply, micro.InfoVerb: s.discovery.infoReply, micro.StatsVerb: s.discovery.statsReply,
 	} {
-		for _, of := range [][2]string{{"", ""}, {s.service.Name, ""}, {s.service.Name, s.discovery.identity.ID}} {
+		for _, of := range [][2]string{{"", ""}, {s.cfg.Name, ""}, {s.cfg.Name, s.discovery.identity.ID}} {
 			subject, err := micro.ControlSubject(verb, of[0], of[1])
 			if err != nil {
 				return err
 			}
 			answer := func(m *nats.Msg) {
-				if !answerable(m.Reply) {
-					s.refusals.reply(m.Reply)
+				if !hasReplyInbox(m.Reply) {
+					s.rejections.logReplySubject(m.Reply)
 					return
 				}
 				data, _ := json.Marshal(tell()) // it holds texts and numbers
-				s.conn.respond(m, &nats.Msg{Data: data}, nil)
+				s.conn.sendReply(m, &nats.Msg{Data: data}, nil)
 			}
-			if err := s.subscribe(subject, "", answer); err != nil {
+			if err := s.addSubscription(subject, "", answer); err != nil {
 				return err
 			}
 		}

@@ -16,41 +16,41 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// dialAs connects with the inboxes that go with the credentials, where nobody says
+// dialWithInboxPrefix connects with the inboxes that go with the credentials, where nobody says
 // which: those that the file beside them tells (creds/<name>.env); else the usual ones,
 // or where the server denies these, those of the user's name.
-func (c *Conn) dialAs(cfg *Config) (*nats.Conn, natscontext.Settings, error) {
+func (c *Conn) dialWithInboxPrefix(cfg *Config) (*nats.Conn, natscontext.Settings, error) {
 	as := *cfg
 	var beside bool
-	c.name, c.owner = as.userName(), as.Owner
-	c.identified = as.Identifies()
+	c.userName, c.owner = as.userName(), as.Owner
+	c.hasCredentials = as.HasCredentials()
 	if as.InProcess != nil {
 		public, _ := as.InProcess.Identity()
-		c.identified = public != ""
+		c.hasCredentials = public != ""
 	}
 	if as.InboxPrefix == "" && as.Context == "" {
-		as.InboxPrefix, beside = as.inboxBeside()
+		as.InboxPrefix, beside = as.readInboxPrefix()
 	}
 	nc, settings, err := c.dialOnce(&as)
 	if err != nil || cfg.InboxPrefix != "" || beside || settings.InboxPrefix != "" {
 		return nc, settings, err
 	}
-	if said := credentialsOf(settings); c.name == "" && said.Identifies() { // a context's are known only now
-		c.name = said.userName()
-		as.InboxPrefix, beside = said.inboxBeside()
+	if contextCfg := contextCredentials(settings); c.userName == "" && contextCfg.HasCredentials() { // a context's are known only now
+		c.userName = contextCfg.userName()
+		as.InboxPrefix, beside = contextCfg.readInboxPrefix()
 	}
-	if c.name == "" || !beside && c.mayHear(nc, nc.NewInbox()) {
+	if c.userName == "" || !beside && c.maySubscribe(nc, nc.NewInbox()) {
 		return nc, settings, nil
 	}
 	nc.SetClosedHandler(nil) // it is not this one that ends the connection
 	nc.Close()
-	as.InboxPrefix = cmp.Or(as.InboxPrefix, (&access.User{Name: c.name}).InboxPrefix())
+	as.InboxPrefix = cmp.Or(as.InboxPrefix, (&access.User{Name: c.userName}).InboxPrefix())
 	return c.dialOnce(&as)
 }
 
-// credentialsOf are those that a context names, empty of none; in its paths ~ is the home
+// contextCredentials are those that a context names, empty of none; in its paths ~ is the home
 // directory.
-func credentialsOf(s natscontext.Settings) *Config {
+func contextCredentials(s natscontext.Settings) *Config {
 	path := func(said string) string {
 		rest, below := strings.CutPrefix(said, "~/")
 		if home, err := os.UserHomeDir(); below && err == nil {
@@ -62,29 +62,29 @@ func credentialsOf(s natscontext.Settings) *Config {
 }
 
 func (c *Conn) dialOnce(cfg *Config) (*nats.Conn, natscontext.Settings, error) {
-	opts, err := cfg.options()
+	opts, err := cfg.natsOptions()
 	if err != nil {
 		return nil, natscontext.Settings{}, err
 	}
-	return cfg.connect(append(opts, c.handlers()...))
+	return cfg.connectWith(append(opts, c.connectionHandlers()...))
 }
 
-// mayHear says whether the server lets a connection that is new subscribe to a subject.
-func (c *Conn) mayHear(nc *nats.Conn, subject string) bool {
-	c.denials.tries(subject)
+// maySubscribe says whether the server lets a connection that is new subscribe to a subject.
+func (c *Conn) maySubscribe(nc *nats.Conn, subject string) bool {
+	c.denials.startProbe(subject)
 	sub, err := nc.SubscribeSync(subject)
 	if err != nil {
 		return true // whatever is wrong shows when it is used
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the same
-	if nc.FlushTimeout(askTime) != nil {
+	if nc.FlushTimeout(requestTimeout) != nil {
 		return true
 	}
 	return !errors.Is(nc.LastError(), nats.ErrPermissionViolation) // denials come before the flush's answer
 }
 
-// credentials is the file that says who we are, if it is one.
-func (cfg *Config) credentials() string {
+// credentialsPath is the file that says who we are, if it is one.
+func (cfg *Config) credentialsPath() string {
 	if cfg.Creds != "" {
 		return cfg.Creds
 	}
@@ -94,7 +94,7 @@ func (cfg *Config) credentials() string {
 // userName is that of the user whose credentials these are: what the token says, or
 // what the file is called; empty: nothing tells.
 func (cfg *Config) userName() string {
-	path := cfg.credentials()
+	path := cfg.credentialsPath()
 	if cfg.Creds != "" {
 		if content, err := os.ReadFile(cfg.Creds); err == nil {
 			if token, err := nkeys.ParseDecoratedJWT(content); err == nil {
@@ -111,10 +111,10 @@ func (cfg *Config) userName() string {
 	return name
 }
 
-// inboxBeside is the prefix of inboxes in the file of variables that package auth puts
+// readInboxPrefix is the prefix of inboxes in the file of variables that package auth puts
 // beside credentials; false: there is none.
-func (cfg *Config) inboxBeside() (string, bool) {
-	path := cfg.credentials()
+func (cfg *Config) readInboxPrefix() (string, bool) {
+	path := cfg.credentialsPath()
 	if path == "" {
 		return "", false
 	}

@@ -19,10 +19,10 @@ import (
 // Leases are names that processes hold while they live. They are courtesies:
 // a holder that was frozen may believe in its lease for a moment too long.
 type Leases struct {
-	conn       *Conn
-	ttl        time.Duration
-	opened     time.Time
-	unanswered atomic.Int64 // when a question was last left unanswered, Unix ns; 0: never
+	conn         *Conn
+	ttl          time.Duration
+	opened       time.Time
+	unansweredAt atomic.Int64 // when a question was last left unanswered, Unix ns; 0: never
 }
 
 // leaseBucket is a key-value bucket; its entries vanish when they are not
@@ -33,7 +33,7 @@ const leaseBucket = "PILOTS_LEASES"
 // All users of one bus must give the same ttl: code unsupported if they do not.
 // replicas is for the first of them; 0: 1.
 func (c *Conn) Leases(ctx context.Context, ttl time.Duration, replicas int) (*Leases, error) {
-	err := c.persist(ctx, "open the leases", func(ctx context.Context) error {
+	err := c.retry(ctx, "open the leases", func(ctx context.Context) error {
 		kv, err := c.js.KeyValue(ctx, leaseBucket)
 		if errors.Is(err, jetstream.ErrBucketNotFound) {
 			kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -69,10 +69,10 @@ func CheckLease(id string) error {
 	return nil
 }
 
-// tenancy is what a lease says of its holder.
-type tenancy struct {
+// leaseHolder is what a lease says of its holder.
+type leaseHolder struct {
 	About string `json:"about"`
-	Nonce string `json:"nonce"` // of one Hold or While
+	Nonce string `json:"nonce"` // of one Hold or HoldWhile
 }
 
 // Hold takes the lease and keeps it until ctx ends, then releases it and
@@ -80,14 +80,14 @@ type tenancy struct {
 // same about is taken over at once, and if that one lives after all, it has
 // lost it. Code conflict: somebody else holds it, or has taken it over.
 func (l *Leases) Hold(ctx context.Context, id, about string) error {
-	h := holding{leases: l, id: id, me: tenancy{about, nuid.Next()}}
+	h := leaseHold{leases: l, id: id, holder: leaseHolder{about, nuid.Next()}}
 	if err := CheckLease(id); err != nil {
 		return err
 	}
 	tick := time.NewTicker(l.ttl / 3)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		err := l.conn.persist(ctx, "hold "+id, h.refresh)
+		err := l.conn.retry(ctx, "hold "+id, h.refresh)
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -96,39 +96,39 @@ func (l *Leases) Hold(ctx context.Context, id, about string) error {
 		case <-ctx.Done():
 		}
 	}
-	_ = l.conn.within(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
+	_ = l.conn.withTimeout(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
 	return nil
 }
 
-// While takes the lease, runs f, and releases it when f returns. It does not
+// HoldWhile takes the lease, runs f, and releases it when f returns. It does not
 // wait: code conflict says that somebody else has the lease, as Hold would. The
 // context of f ends with ctx, when somebody takes the lease over, or when it could
-// not be refreshed for as long as it lasts; then While gives why, else nil.
-func (l *Leases) While(ctx context.Context, id, about string, f func(context.Context)) error {
-	h := holding{leases: l, id: id, me: tenancy{about, nuid.Next()}}
+// not be refreshed for as long as it lasts; then HoldWhile gives why, else nil.
+func (l *Leases) HoldWhile(ctx context.Context, id, about string, f func(context.Context)) error {
+	h := leaseHold{leases: l, id: id, holder: leaseHolder{about, nuid.Next()}}
 	if err := CheckLease(id); err != nil {
 		return err
 	}
 	sure := time.Now().Add(l.ttl)
-	if err := fault("take "+id, l.conn.within(ctx, l.ttl/3, h.refresh)); err != nil {
+	if err := classify("take "+id, l.conn.withTimeout(ctx, l.ttl/3, h.refresh)); err != nil {
 		return err
 	}
 	held, lose := context.WithCancel(ctx)
 	defer lose()
 	ended := make(chan struct{})
 	go func() { defer close(ended); f(held) }()
-	err := h.keep(ctx, sure, ended)
+	err := h.refreshUntil(ctx, sure, ended)
 	lose()
 	<-ended
 	if err == nil {
-		_ = l.conn.within(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
+		_ = l.conn.withTimeout(context.WithoutCancel(ctx), time.Second, h.release) // else it runs out
 	}
 	return err
 }
 
-// keep refreshes the lease, which is ours until sure, until ended is closed or
+// refreshUntil refreshes the lease, which is ours until sure, until ended is closed or
 // ctx ends; else it gives how it was lost.
-func (h *holding) keep(ctx context.Context, sure time.Time, ended <-chan struct{}) error {
+func (h *leaseHold) refreshUntil(ctx context.Context, sure time.Time, ended <-chan struct{}) error {
 	every := h.leases.ttl / 3
 	tick := time.NewTimer(every)
 	defer tick.Stop()
@@ -141,82 +141,82 @@ func (h *holding) keep(ctx context.Context, sure time.Time, ended <-chan struct{
 		case <-tick.C:
 		}
 		at := time.Now()
-		err := h.leases.conn.within(ctx, min(every, time.Until(sure)), h.refresh)
+		err := h.leases.conn.withTimeout(ctx, min(every, time.Until(sure)), h.refresh)
 		switch {
 		case err == nil:
 			sure = at.Add(h.leases.ttl)
 			tick.Reset(every)
 		case ctx.Err() != nil:
 			return nil
-		case !again(fault("", err)) || !time.Now().Before(sure):
-			return fault("keep "+h.id, err)
+		case !isTransient(classify("", err)) || !time.Now().Before(sure):
+			return classify("keep "+h.id, err)
 		default:
 			tick.Reset(min(every/4, time.Until(sure)))
 		}
 	}
 }
 
-// holding is one Hold or While.
-type holding struct {
+// leaseHold is one Hold or HoldWhile.
+type leaseHold struct {
 	leases *Leases
 	id     string
-	me     tenancy
+	holder leaseHolder
 	seq    uint64 // of our last refresh; 0: not ours
 }
 
 // refresh writes the lease anew, or takes it.
-func (h *holding) refresh(ctx context.Context) error {
+func (h *leaseHold) refresh(ctx context.Context) error {
 	if h.seq != 0 {
-		err := h.write(ctx, h.seq, nil)
+		err := h.writeLease(ctx, h.seq, nil)
 		if errorCode(err) != errWrongLast && errorCode(err) != errWrongLastBusy {
 			return err
 		}
 	}
-	now, seq, err := h.leases.look(ctx, h.id)
+	now, seq, err := h.leases.readLease(ctx, h.id)
 	switch {
 	case err != nil:
 		return err
-	case now != nil && now.Nonce != h.me.Nonce && (h.seq != 0 || now.About != h.me.About):
+	case now != nil && now.Nonce != h.holder.Nonce && (h.seq != 0 || now.About != h.holder.About):
 		return pilot.Errorf(pilot.Conflict, "%s is held by %s", h.id, now.About)
 	}
-	if err = h.write(ctx, seq, nil); errorCode(err) == errWrongLast || errorCode(err) == errWrongLastBusy {
+	if err = h.writeLease(ctx, seq, nil); errorCode(err) == errWrongLast || errorCode(err) == errWrongLastBusy {
 		return &pilot.Error{Code: pilot.Unavailable, Op: "take " + h.id, Err: err} // look again
 	}
 	return err
 }
 
-func (h *holding) release(ctx context.Context) error {
+func (h *leaseHold) release(ctx context.Context) error {
 	if h.seq == 0 {
 		return nil
 	}
-	return h.write(ctx, h.seq, nats.Header{kvOperation: {"DEL"}})
+	return h.writeLease(ctx, h.seq, nats.Header{kvOperation: {"DEL"}})
 }
 
 // kvOperation marks entries of a bucket that say that there is none.
 // Format: ADR-8 of NATS.
 const kvOperation = "KV-Operation"
 
-// write puts our tenancy behind the entry at seq, 0: where there is none.
-func (h *holding) write(ctx context.Context, seq uint64, header nats.Header) error {
-	value, err := json.Marshal(h.me)
+// writeLease puts our tenancy behind the entry at seq, 0: where there is none.
+func (h *leaseHold) writeLease(ctx context.Context, seq uint64, header nats.Header) error {
+	value, err := json.Marshal(h.holder)
 	if err != nil {
 		return err
 	}
 	ack, err := h.leases.conn.js.PublishMsg(ctx,
 		&nats.Msg{Subject: leaseSubject(h.id), Header: header, Data: value},
 		jetstream.WithExpectLastSequencePerSubject(seq), jetstream.WithRetryAttempts(0))
-	h.leases.note(err)
+	h.leases.noteOutage(err)
 	if err == nil {
 		h.seq = ack.Sequence
 	}
 	return err
 }
 
-// note remembers that the bus was away, which a server that is connected does
+// noteOutage remembers that the bus was away, which a server that is connected does
 // not tell if it is only a leaf node, or one of a cluster without a majority.
-func (l *Leases) note(err error) {
-	if err != nil && again(fault("", err)) {
-		l.unanswered.Store(time.Now().UnixNano())
+func (l *Leases) noteOutage(err error) {
+	if err != nil && isTransient(classify("", err)) {
+		l.unansweredAt.Store(time.Now().UnixNano())
 	}
 }
 
@@ -227,11 +227,11 @@ func (l *Leases) Alive(ctx context.Context, id string) (bool, error) {
 	if err := CheckLease(id); err != nil {
 		return false, err
 	}
-	now, _, err := l.look(ctx, id)
+	now, _, err := l.readLease(ctx, id)
 	if err != nil || now != nil {
 		return now != nil, err
 	}
-	heard := time.Unix(0, max(l.conn.since.Load(), l.unanswered.Load()))
+	heard := time.Unix(0, max(l.conn.connectedAt.Load(), l.unansweredAt.Load()))
 	if l.opened.After(heard) {
 		heard = l.opened
 	}
@@ -241,32 +241,32 @@ func (l *Leases) Alive(ctx context.Context, id string) (bool, error) {
 	return false, nil
 }
 
-// Held says whether somebody holds a lease just now, without opening the leases,
+// LeaseHeld says whether somebody holds a lease just now, without opening the leases,
 // which are then made if need be. Where the bus was away for longer than they
 // last, it says false of holders that live.
-func (c *Conn) Held(ctx context.Context, id string) (bool, error) {
+func (c *Conn) LeaseHeld(ctx context.Context, id string) (bool, error) {
 	if err := CheckLease(id); err != nil {
 		return false, err
 	}
-	now, _, err := (&Leases{conn: c}).look(ctx, id)
+	now, _, err := (&Leases{conn: c}).readLease(ctx, id)
 	if errorCode(err) == errNoStream {
 		return false, nil
 	}
 	return now != nil, err
 }
 
-// look reads a lease from the leader of its bucket; nil: nobody has it. seq is
+// readLease reads a lease from the leader of its bucket; nil: nobody has it. seq is
 // what the next write must expect.
-func (l *Leases) look(ctx context.Context, id string) (*tenancy, uint64, error) {
-	m, s, err := l.conn.leader(ctx, "KV_"+leaseBucket, lookup{LastBy: leaseSubject(id)})
-	l.note(err)
+func (l *Leases) readLease(ctx context.Context, id string) (*leaseHolder, uint64, error) {
+	m, s, err := l.conn.readFromLeader(ctx, "KV_"+leaseBucket, messageQuery{LastBy: leaseSubject(id)})
+	l.noteOutage(err)
 	if err != nil || m == nil {
 		return nil, 0, err
 	}
 	if m.Header.Get(kvOperation) != "" || len(m.Data) == 0 {
 		return nil, s.Seq, nil
 	}
-	var now tenancy
+	var now leaseHolder
 	if err := json.Unmarshal(m.Data, &now); err != nil {
 		now.About = fmt.Sprintf("somebody who writes %.80q", m.Data)
 	}

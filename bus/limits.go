@@ -38,12 +38,12 @@ func (c *Conn) Limits(ctx context.Context) ([]Limit, error) {
 		all = append(all, Limit{LimitStream, most, max(most-used, 0)})
 	}
 	var account *jetstream.AccountInfo
-	err = c.within(ctx, askTime, func(ctx context.Context) (err error) {
+	err = c.withTimeout(ctx, requestTimeout, func(ctx context.Context) (err error) {
 		account, err = c.js.AccountInfo(ctx)
 		return err
 	})
 	if err != nil {
-		return all, fault("ask for the limits of the account", err)
+		return all, classify("ask for the limits of the account", err)
 	}
 	tier, tiered := account.Tiers[fmt.Sprintf("R%d", info.Config.Replicas)]
 	if !tiered {

@@ -14,15 +14,15 @@ import (
 type ListingHandler = func(ctx context.Context, question []byte) ([]byte, error)
 
 const (
-	treePoll      = "pilots.poll." // never stored
-	listingLimit  = 256            // answered at once
-	listingHeader = 1 << 10        // bytes that an answer's headers may take of a message
+	treePoll           = "pilots.poll." // never stored
+	listingConcurrency = 256            // answered at once
+	listingHeaderRoom  = 1 << 10        // bytes that an answer's headers may take of a message
 )
 
-// endpointTokens checks the name of an endpoint, <site>.<name>: launchers of one
+// checkEndpointName checks the name of an endpoint, <site>.<name>: launchers of one
 // site must not answer those of another.
-func endpointTokens(s string) error {
-	if !pilot.ValidLabel(s) {
+func checkEndpointName(s string) error {
+	if !pilot.ValidResourceName(s) {
 		return pilot.Errorf(pilot.Invalid, "endpoint %.150q is not <site>.<name>, each of which %s", s, pilot.TokenRule)
 	}
 	return nil
@@ -32,18 +32,18 @@ func endpointTokens(s string) error {
 // get ctx. Code unsupported goes to who asked instead of an answer that is
 // larger than a message of this bus.
 func (c *Conn) ServeListings(ctx context.Context, endpoint string, handle ListingHandler) error {
-	if err := endpointTokens(endpoint); err != nil {
+	if err := checkEndpointName(endpoint); err != nil {
 		return err
 	}
-	return c.attend(ctx, attendance{
-		subject: treePoll + endpoint, limit: listingLimit,
-		answer: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	return c.serveSubject(ctx, responder{
+		subject: treePoll + endpoint, limit: listingConcurrency,
+		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 			data, err := handle(ctx, m.Data)
-			if most := int(c.nc.MaxPayload()) - listingHeader; err == nil && len(data) > most {
+			if most := int(c.nc.MaxPayload()) - listingHeaderRoom; err == nil && len(data) > most {
 				err = pilot.Errorf(pilot.Unsupported, "a listing of %d bytes, %d fit into a message", len(data), most)
 			}
 			if err != nil {
-				return refusing(inJSON, fault("answer", err)), nil // who asks logs it
+				return encodeError(encodingJSON, classify("answer", err)), nil // who asks logs it
 			}
 			return &nats.Msg{Data: data}, nil
 		},
@@ -53,15 +53,15 @@ func (c *Conn) ServeListings(ctx context.Context, endpoint string, handle Listin
 // AskListing asks whoever serves listings of an endpoint. Code unavailable:
 // nobody does; timeout: no answer came before ctx or the connection ended.
 func (c *Conn) AskListing(ctx context.Context, endpoint string, question []byte) ([]byte, error) {
-	if err := endpointTokens(endpoint); err != nil {
+	if err := checkEndpointName(endpoint); err != nil {
 		return nil, err
 	}
-	m, err := c.ask(ctx, &nats.Msg{Subject: treePoll + endpoint, Data: question})
+	m, err := c.sendRequest(ctx, &nats.Msg{Subject: treePoll + endpoint, Data: question})
 	if err != nil {
-		return nil, fault("ask for a listing", err)
+		return nil, classify("ask for a listing", err)
 	}
 	if m.Header.Get(micro.ErrorCodeHeader) != "" {
-		_, err := answered(m, nil)
+		_, err := decodeReply(m, nil)
 		return nil, err
 	}
 	return m.Data, nil

@@ -22,8 +22,8 @@ const (
 	HeaderTrace = "traceparent"  // of a birth that is traced (W3C Trace Context)
 )
 
-// storeTime is how long one try of an append waits: a slow disk takes its time.
-const storeTime = 5 * time.Second
+// storeTimeout is how long one try of an append waits: a slow disk takes its time.
+const storeTimeout = 5 * time.Second
 
 // Log is the durable log of everything. All methods may be called at the same
 // time.
@@ -50,7 +50,7 @@ func (c *Conn) Log(ctx context.Context) (*Log, error) {
 // answer is missing.
 func (c *Conn) streamInfo(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	var info *jetstream.StreamInfo
-	err := c.persist(ctx, "look at the log", func(ctx context.Context) error {
+	err := c.retry(ctx, "look at the log", func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, stream)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return &pilot.Error{Code: pilot.NotFound, Op: "look at the log", Err: err}
@@ -73,7 +73,7 @@ func (l *Log) Epoch() int64 { return l.epoch }
 // End is the position of the last message of the log that a tail of that span
 // gives, as far as the server that answers knows; 0: there is none.
 func (l *Log) End(ctx context.Context, span events.Span) (end uint64, err error) {
-	subjects, err := filters(span)
+	subjects, err := spanSubjects(span)
 	if err != nil {
 		return 0, err
 	}
@@ -107,38 +107,38 @@ func (l *Log) Append(ctx context.Context, e *events.Event) (uint64, error) {
 // AppendBatch stores all events or none, in one piece, and gives the position
 // of the last. Codes as for Append; invalid: more than MaxBatch events.
 func (l *Log) AppendBatch(ctx context.Context, es []*events.Event) (uint64, error) {
-	sealed, err := Seal(es)
+	outgoing, err := PrepareAppend(es)
 	if err != nil {
 		return 0, err
 	}
-	a := appending{log: l, es: sealed}
-	for wait := newBackoff(tryFirst, tryMost); ; {
-		seq, err := a.once(ctx)
-		if err == nil || !errors.Is(err, errAgain) {
+	a := appendOp{log: l, es: outgoing}
+	for delay := newBackoff(retryFirst, retryMax); ; {
+		seq, err := a.tryOnce(ctx)
+		if err == nil || !errors.Is(err, errRetry) {
 			return seq, err
 		}
-		if !wait.pause(ctx) {
-			return 0, a.gaveUp(ctx, err)
+		if !delay.wait(ctx) {
+			return 0, a.giveUpError(ctx, err)
 		}
 	}
 }
 
-// publish sends the events once.
-func (a *appending) publish(ctx context.Context) (ack *jetstream.PubAck, err error) {
+// publishOnce sends the events once.
+func (a *appendOp) publishOnce(ctx context.Context) (ack *jetstream.PubAck, err error) {
 	conn := a.log.conn
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if !a.log.patient {
 		defer conn.onBroken(stop)() // who writes gets no answer then
 	}
-	err = conn.withinOn(ctx, storeTime, a.writes, func(ctx context.Context) (err error) {
+	err = conn.withTimeoutOn(ctx, storeTimeout, a.publishesTo, func(ctx context.Context) (err error) {
 		if len(a.es) == 1 {
-			ack, err = conn.js.PublishMsg(ctx, message(&a.es[0]), jetstream.WithRetryAttempts(0))
+			ack, err = conn.js.PublishMsg(ctx, newMessage(&a.es[0]), jetstream.WithRetryAttempts(0))
 			return err
 		}
 		ms := make([]*nats.Msg, len(a.es))
 		for i := range a.es {
-			ms[i] = message(&a.es[i])
+			ms[i] = newMessage(&a.es[i])
 		}
 		// An answer to the first message would come sooner with bad news, and
 		// cost a round trip when there is none.
@@ -151,12 +151,12 @@ func (a *appending) publish(ctx context.Context) (ack *jetstream.PubAck, err err
 	return ack, err
 }
 
-// writes says whether one of the events goes to a subject.
-func (a *appending) writes(subject string) bool {
-	return slices.ContainsFunc(a.es, func(e Sealed) bool { return e.Subject == subject })
+// publishesTo says whether one of the events goes to a subject.
+func (a *appendOp) publishesTo(subject string) bool {
+	return slices.ContainsFunc(a.es, func(e OutgoingEvent) bool { return e.Subject == subject })
 }
 
-func message(e *Sealed) *nats.Msg {
+func newMessage(e *OutgoingEvent) *nats.Msg {
 	h := nats.Header{HeaderKind: {string(e.Kind)}}
 	if e.Expects() {
 		h[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(e.Prev, 10)}
@@ -165,7 +165,7 @@ func message(e *Sealed) *nats.Msg {
 		h[jetstream.MsgIDHeader] = []string{e.MessageID}
 	}
 	switch {
-	case e.Class == events.Command && e.Kind == events.Submit:
+	case e.Class == events.ClassCommand && e.Kind == events.Submit:
 		h[HeaderState] = []string{pilot.PendingLaunch.String()}
 		if e.Trace != "" {
 			h[HeaderTrace] = []string{oneLine(e.Trace)}

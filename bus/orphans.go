@@ -15,20 +15,20 @@ import (
 type OrphansHandler func(ctx context.Context, r api.OrphansRequest) (api.OrphansAnswer, error)
 
 const (
-	treeFleet    = "pilots.fleet." // never stored
-	orphansVerb  = ".orphans"
-	orphansLimit = 4 // answered at once: each asks batch systems and reads the log
+	treeFleet          = "pilots.fleet." // never stored
+	orphansVerb        = ".orphans"
+	orphansConcurrency = 4 // answered at once: each asks batch systems and reads the log
 )
 
 // ServeOrphans answers, together with the rest of the resource's fleet, until ctx
 // ends. Handlers get ctx.
 func (c *Conn) ServeOrphans(ctx context.Context, resource string, handle OrphansHandler) error {
-	if err := resourceToken(resource); err != nil {
+	if err := checkResourceName(resource); err != nil {
 		return err
 	}
-	return c.attend(ctx, attendance{
-		subject: treeFleet + resource + orphansVerb, queue: fleetQueue, limit: orphansLimit,
-		answer: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	return c.serveSubject(ctx, responder{
+		subject: treeFleet + resource + orphansVerb, queue: launcherQueueGroup, limit: orphansConcurrency,
+		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 			r := Request{Data: m.Data}
 			var asked api.OrphansRequest
 			if err := r.Decode(&asked); err != nil {
@@ -38,7 +38,7 @@ func (c *Conn) ServeOrphans(ctx context.Context, resource string, handle Orphans
 			if err != nil {
 				return nil, err
 			}
-			return answering(inJSON, reply, 0)
+			return encodeReply(encodingJSON, reply, 0)
 		},
 	})
 }
@@ -48,20 +48,20 @@ func (c *Conn) ServeOrphans(ctx context.Context, resource string, handle Orphans
 // ended, and what was to be killed may have been.
 func (c *Conn) AskOrphans(ctx context.Context, resource string, r api.OrphansRequest) (api.OrphansAnswer, error) {
 	var reply api.OrphansAnswer
-	if err := resourceToken(resource); err != nil {
+	if err := checkResourceName(resource); err != nil {
 		return reply, err
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
-		return reply, invalid("ask for orphans", err)
+		return reply, invalidError("ask for orphans", err)
 	}
-	m, err := c.ask(ctx, &nats.Msg{Subject: treeFleet + resource + orphansVerb, Data: data})
+	m, err := c.sendRequest(ctx, &nats.Msg{Subject: treeFleet + resource + orphansVerb, Data: data})
 	switch {
-	case err != nil && notSent(err):
+	case err != nil && notDelivered(err):
 		return reply, &pilot.Error{Code: pilot.Unavailable, Err: err, Message: "no launcher of " + resource + " answers"}
 	case err != nil:
-		return reply, fault("ask for orphans", err)
+		return reply, classify("ask for orphans", err)
 	}
-	_, err = answered(m, &reply)
+	_, err = decodeReply(m, &reply)
 	return reply, err
 }

@@ -12,7 +12,7 @@ import (
 
 func TestOrphansAreAskedForOverTheBus(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	user, launcher := bustest.Connect(t, s), bustest.Connect(t, s)
 	ask := func(r api.OrphansRequest) (api.OrphansAnswer, error) { return user.AskOrphans(t.Context(), "a.b", r) }
 	if _, err := ask(api.OrphansRequest{}); pilot.CodeOf(err) != pilot.Unavailable || err.Error() != "no launcher of a.b answers" {

@@ -15,20 +15,20 @@ import (
 type OutputHandler func(ctx context.Context, manager, uid pilot.UID) (answer api.OutputAnswer, mine bool, err error)
 
 const (
-	outputVerb  = ".output"
-	outputLimit = 16 // answered at once: each reads files, perhaps of another machine
+	outputVerb        = ".output"
+	outputConcurrency = 16 // answered at once: each reads files, perhaps of another machine
 )
 
 // ServeOutput answers for a resource until ctx ends. All launchers of the resource
 // are asked, and the one answers that the pilot belongs to. Handlers get ctx.
 func (c *Conn) ServeOutput(ctx context.Context, resource string, handle OutputHandler) error {
-	if err := resourceToken(resource); err != nil {
+	if err := checkResourceName(resource); err != nil {
 		return err
 	}
-	return c.attend(ctx, attendance{
-		subject: treeFleet + resource + outputVerb, limit: outputLimit,
-		answer: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
-			ctx, cancel := context.WithTimeout(ctx, askTime)
+	return c.serveSubject(ctx, responder{
+		subject: treeFleet + resource + outputVerb, limit: outputConcurrency,
+		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+			ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 			defer cancel()
 			r := Request{Data: m.Data}
 			var asked api.OutputRequest
@@ -42,7 +42,7 @@ func (c *Conn) ServeOutput(ctx context.Context, resource string, handle OutputHa
 			case err != nil:
 				return nil, err
 			}
-			return answering(inJSON, reply, 0)
+			return encodeReply(encodingJSON, reply, 0)
 		},
 	})
 }
@@ -52,17 +52,17 @@ func (c *Conn) ServeOutput(ctx context.Context, resource string, handle OutputHa
 // no launcher has the pilot, or none answered before ctx or the connection ended.
 func (c *Conn) AskOutput(ctx context.Context, key pilot.Key) (api.OutputAnswer, error) {
 	var reply api.OutputAnswer
-	if err := resourceToken(key.Resource); err != nil {
+	if err := checkResourceName(key.Resource); err != nil {
 		return reply, err
 	}
 	data, err := json.Marshal(api.OutputRequest{Manager: key.Manager, UID: key.Pilot})
 	if err != nil {
-		return reply, invalid("ask for output", err)
+		return reply, invalidError("ask for output", err)
 	}
-	m, err := c.ask(ctx, &nats.Msg{Subject: treeFleet + key.Resource + outputVerb, Data: data})
+	m, err := c.sendRequest(ctx, &nats.Msg{Subject: treeFleet + key.Resource + outputVerb, Data: data})
 	if err != nil {
-		return reply, fault("ask for output", err)
+		return reply, classify("ask for output", err)
 	}
-	_, err = answered(m, &reply)
+	_, err = decodeReply(m, &reply)
 	return reply, err
 }

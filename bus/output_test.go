@@ -13,7 +13,7 @@ import (
 // TestWhoHasThePilotTellsItsOutput: of all launchers that are asked one answers.
 func TestWhoHasThePilotTellsItsOutput(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	c := bustest.Connect(t, s)
 	key := pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: "p"}
 	if _, err := c.AskOutput(t.Context(), key); pilot.CodeOf(err) != pilot.Unavailable {

@@ -29,8 +29,8 @@ func (l *Log) Last(ctx context.Context, e events.Event) (events.Event, bool, err
 	return entry.Event, found && err == nil, err
 }
 
-// page is how many messages one read of history asks for.
-const page = 500
+// historyPage is how many messages one read of history asks for.
+const historyPage = 500
 
 // History gives what the log holds about one pilot behind position after, in
 // log order: its commands, changes and remarks that decode. It reads in bulk
@@ -42,7 +42,7 @@ func (l *Log) History(ctx context.Context, key pilot.Key, after uint64) ([]event
 	}
 	var all []events.Event
 	for _, subject := range []string{treeCommand + path + ".*", "pilots.*." + path} {
-		if all, err = l.chain(ctx, all, subject, after); err != nil {
+		if all, err = l.readSubject(ctx, all, subject, after); err != nil {
 			return nil, err
 		}
 	}
@@ -53,11 +53,11 @@ func (l *Log) History(ctx context.Context, key pilot.Key, after uint64) ([]event
 // Versions gives what was ever put, or deleted, as the configuration of a
 // resource, in log order and as far as it decodes.
 func (l *Log) Versions(ctx context.Context, label string) ([]events.Event, error) {
-	subject, err := Subject(&events.Event{Class: events.OfResource, Key: pilot.Key{Resource: label}})
+	subject, err := Subject(&events.Event{Class: events.ClassResource, Key: pilot.Key{Resource: label}})
 	if err != nil {
 		return nil, err
 	}
-	return l.chain(ctx, nil, subject, 0)
+	return l.readSubject(ctx, nil, subject, 0)
 }
 
 // List gives the list of a birth that was read from the log, as far as the log has it,
@@ -65,15 +65,15 @@ func (l *Log) Versions(ctx context.Context, label string) ([]events.Event, error
 // those of a torn list may end with something else.
 func (l *Log) List(ctx context.Context, birth *events.Event) ([]events.Entry, events.Extent, error) {
 	first := events.First(birth)
-	if first == 0 || birth.Birth.List.Size > MaxBatch {
+	if first == 0 || birth.Submission.List.Size > MaxBatch {
 		return nil, events.Torn, nil
 	}
 	var found []events.Entry
-	size := birth.Birth.List.Size
+	size := birth.Submission.List.Size
 	for bulk := true; events.ExtentOf(birth, found) == events.NotYet; {
 		next := first + uint64(len(found))
 		if bulk {
-			part, err := l.bulk(ctx, "pilots.>", next)
+			part, err := l.readBulk(ctx, "pilots.>", next)
 			if err != nil {
 				return nil, events.NotYet, err
 			}
@@ -90,14 +90,14 @@ func (l *Log) List(ctx context.Context, birth *events.Event) ([]events.Entry, ev
 	return found, events.ExtentOf(birth, found), nil
 }
 
-// chain appends to all the events of a subject, which may have wildcards.
-func (l *Log) chain(ctx context.Context, all []events.Event, subject string, after uint64) ([]events.Event, error) {
+// readSubject appends to all the events of a subject, which may have wildcards.
+func (l *Log) readSubject(ctx context.Context, all []events.Event, subject string, after uint64) ([]events.Event, error) {
 	for bulk := true; ; {
 		var part []events.Entry
 		var err error
 		if bulk {
-			part, err = l.bulk(ctx, subject, after+1)
-			bulk = len(part) == page
+			part, err = l.readBulk(ctx, subject, after+1)
+			bulk = len(part) == historyPage
 		} else {
 			var entry events.Entry
 			var found bool
@@ -119,23 +119,23 @@ func (l *Log) chain(ctx context.Context, all []events.Event, subject string, aft
 	}
 }
 
-// bulk reads up to a page; a replica that cannot answer leaves it to the leader.
-func (l *Log) bulk(ctx context.Context, subject string, from uint64) ([]events.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+// readBulk reads up to a page; a replica that cannot answer leaves it to the leader.
+func (l *Log) readBulk(ctx context.Context, subject string, from uint64) ([]events.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	messages, err := jetstreamext.GetBatch(ctx, l.conn.js, stream, page,
+	messages, err := jetstreamext.GetBatch(ctx, l.conn.js, stream, historyPage,
 		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
 	if err != nil {
 		return nil, nil // the leader is asked next and tells what is wrong
 	}
-	part, err := collect(messages)
+	part, err := decodeEntries(messages)
 	if pilot.CodeOf(err) == pilot.Unsupported {
 		return nil, err
 	}
 	return part, nil
 }
 
-func collect(messages iter.Seq2[*jetstream.RawStreamMsg, error]) ([]events.Entry, error) {
+func decodeEntries(messages iter.Seq2[*jetstream.RawStreamMsg, error]) ([]events.Entry, error) {
 	var part []events.Entry
 	for m, err := range messages {
 		if errors.Is(err, jetstreamext.ErrNoMessages) {
@@ -144,11 +144,11 @@ func collect(messages iter.Seq2[*jetstream.RawStreamMsg, error]) ([]events.Entry
 		if err != nil {
 			return part, err
 		}
-		s := Stored{
-			Subject: m.Subject, Data: m.Data, Prev: expectation(m.Header), Trace: traceparent(m.Header),
-			Seq: m.Sequence, Time: m.Time, Copied: copies(m.Header) > 1,
+		s := StoredMessage{
+			Subject: m.Subject, Data: m.Data, Prev: expectedLastSeq(m.Header), Trace: traceparentOf(m.Header),
+			Seq: m.Sequence, Time: m.Time, Copied: directGetCount(m.Header) > 1,
 		}
-		entry, err := s.Entry()
+		entry, err := s.DecodeEntry()
 		if err != nil {
 			return part, err
 		}
@@ -157,28 +157,28 @@ func collect(messages iter.Seq2[*jetstream.RawStreamMsg, error]) ([]events.Entry
 	return part, nil
 }
 
-// atOnce is how many pilots one read as of a time names: three subjects each,
+// maxPilotsPerRead is how many pilots one read as of a time names: three subjects each,
 // and the server takes 1024.
-const atOnce = 340
+const maxPilotsPerRead = 340
 
 // PresentAt gives the last events, as of that time, of a manager and its
 // pilots (birth, change, remark), in log order: folded, they are the view as
 // it was. What does not decode is left out.
 func (l *Log) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error) {
-	if err := token("manager", manager); err != nil {
+	if err := checkToken("manager", manager); err != nil {
 		return nil, err
 	}
-	paths, err := l.pilotsOf(ctx, manager)
+	paths, err := l.listPilotPaths(ctx, manager)
 	if err != nil {
 		return nil, err
 	}
-	all, err := l.lastUntil(ctx, []string{treeManager + manager}, at)
-	for part := range slices.Chunk(paths, atOnce) {
+	all, err := l.readLastUntil(ctx, []string{treeManager + manager}, at)
+	for part := range slices.Chunk(paths, maxPilotsPerRead) {
 		subjects := make([]string, 0, 3*len(part))
 		for _, path := range part {
 			subjects = append(subjects, treeCommand+path+"."+string(events.Submit), treeChange+path, treeRemark+path)
 		}
-		more, failed := l.lastUntil(ctx, subjects, at)
+		more, failed := l.readLastUntil(ctx, subjects, at)
 		all, err = append(all, more...), cmp.Or(err, failed)
 	}
 	if err != nil {
@@ -188,8 +188,8 @@ func (l *Log) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([
 	return all, nil
 }
 
-// pilotsOf lists <site>.<host>.<manager>.<pilot> of all pilots of a manager.
-func (l *Log) pilotsOf(ctx context.Context, manager pilot.UID) ([]string, error) {
+// listPilotPaths lists <site>.<host>.<manager>.<pilot> of all pilots of a manager.
+func (l *Log) listPilotPaths(ctx context.Context, manager pilot.UID) ([]string, error) {
 	info, err := l.conn.streamInfo(ctx, jetstream.WithSubjectFilter(treeCommand+"*.*."+manager+".*."+string(events.Submit)))
 	if err != nil {
 		return nil, err
@@ -204,14 +204,14 @@ func (l *Log) pilotsOf(ctx context.Context, manager pilot.UID) ([]string, error)
 	return paths, nil
 }
 
-func (l *Log) lastUntil(ctx context.Context, subjects []string, at time.Time) ([]events.Event, error) {
+func (l *Log) readLastUntil(ctx context.Context, subjects []string, at time.Time) ([]events.Event, error) {
 	messages, err := jetstreamext.GetLastMsgsFor(ctx, l.conn.js, stream, subjects, jetstreamext.GetLastMsgsUpToTime(at))
 	if err != nil {
-		return nil, fault("read as of a time", err)
+		return nil, classify("read as of a time", err)
 	}
-	part, err := collect(messages)
+	part, err := decodeEntries(messages)
 	if err != nil {
-		return nil, fault("read as of a time", err)
+		return nil, classify("read as of a time", err)
 	}
 	var all []events.Event
 	for _, entry := range part {

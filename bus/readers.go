@@ -28,7 +28,7 @@ const (
 // own (package access). It remembers nothing: any replica does it for any reader.
 type readers struct {
 	conn     *Conn
-	refusals refusals
+	refusals rejectionLog
 	sub      *nats.Subscription
 	heard    bool // by the server we are connected to
 
@@ -46,7 +46,7 @@ type makings struct {
 
 // hear subscribes, unless the server denies that: its users are of before.
 func (r *readers) hear() error {
-	if r.heard = r.conn.may("sub", access.AnyReaderOf(r.conn.nonce())); !r.heard {
+	if r.heard = r.conn.probePermission("sub", access.AnyReaderOf(r.conn.newProbeName())); !r.heard {
 		return nil
 	}
 	old := r.sub
@@ -57,7 +57,7 @@ func (r *readers) hear() error {
 	}
 	r.sub = sub
 	if old != nil {
-		drain([]*nats.Subscription{old})
+		drainSubscriptions([]*nats.Subscription{old})
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (r *readers) hear() error {
 // stop ends that; what has come is still answered.
 func (r *readers) stop() {
 	if r.sub != nil {
-		drain([]*nats.Subscription{r.sub})
+		drainSubscriptions([]*nats.Subscription{r.sub})
 	}
 }
 
@@ -77,8 +77,8 @@ func (r *readers) take(m *nats.Msg) {
 		return
 	case verb == access.ReaderFlow:
 		r.flow(user, rest)
-	case !answerable(m.Reply):
-		r.refusals.reply(m.Reply)
+	case !hasReplyInbox(m.Reply):
+		r.refusals.logReplySubject(m.Reply)
 	default:
 		r.answer(user, verb, rest, m)
 	}
@@ -170,7 +170,7 @@ func (r *readers) create(ctx context.Context, user, rest string, data []byte) ([
 			}
 			body, err := req.named(name)
 			if err != nil {
-				return nil, invalid("make a consumer", err)
+				return nil, invalidError("make a consumer", err)
 			}
 			answer, err := r.ask(ctx, access.ReaderCreate.Forwarded(name), body)
 			if err != nil || len(names) == 1 || jsError(answer) != errConsumerExists {
@@ -206,7 +206,7 @@ var errNoConsumer = pilot.Errorf(pilot.NotFound, "consumer not found")
 func (r *readers) ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
 	answer, err := r.conn.nc.RequestWithContext(ctx, subject, data)
 	if err != nil {
-		return nil, fault("ask JetStream for a reader", err)
+		return nil, classify("ask JetStream for a reader", err)
 	}
 	return answer.Data, nil
 }
@@ -223,7 +223,7 @@ func jsError(answer []byte) jetstream.ErrorCode {
 // refuse answers as JetStream does.
 func (r *readers) refuse(user string, verb access.ReaderVerb, m *nats.Msg, err error) {
 	if err != errNoConsumer { //nolint:errorlint // our own value, never wrapped
-		r.refusals.request(err, zap.String("actor", user), zap.String("endpoint", "consumer."+string(verb)))
+		r.refusals.logRequest(err, zap.String("actor", user), zap.String("endpoint", "consumer."+string(verb)))
 	}
 	why := oneLine(err.Error())
 	kind := string(verb)

@@ -51,11 +51,11 @@ func (r *Request) Decode(into any) error {
 	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return pilot.Errorf(pilot.Invalid, "the request is not JSON: %w", err)
 	}
-	return &pilot.Error{Code: pilot.Invalid, Message: "the request is wrong", Faults: locate(data, into, err)}
+	return &pilot.Error{Code: pilot.Invalid, Message: "the request is wrong", FieldErrors: locateFaults(data, into, err)}
 }
 
-// receive makes a request of a message and says in which encoding to answer.
-func receive(m headed, data []byte) (Request, encoding, error) {
+// decodeRequest makes a request of a message and says in which encoding to answer.
+func decodeRequest(m headerGetter, data []byte) (Request, encoding, error) {
 	r := Request{Actor: m.Get(HeaderActor), Trace: m.Get(HeaderTrace)}
 	enc, err := encodingOf(m.Get(headerContent), data)
 	if err != nil {
@@ -71,14 +71,14 @@ func receive(m headed, data []byte) (Request, encoding, error) {
 			return r, enc, pilot.Errorf(pilot.Invalid, "header %s: %.40q is not an epoch", api.HeaderEpoch, text)
 		}
 	}
-	if _, err := patienceOf(m); err != nil {
+	if _, err := callerTimeout(m); err != nil {
 		return r, enc, err
 	}
 	r.Data, err = enc.toJSON(data)
 	return r, enc, err
 }
 
-// headed is nats.Header, or what a test makes of it.
-type headed interface{ Get(name string) string }
+// headerGetter is nats.Header, or what a test makes of it.
+type headerGetter interface{ Get(name string) string }
 
-var _ headed = nats.Header(nil)
+var _ headerGetter = nats.Header(nil)

@@ -32,16 +32,16 @@ type Service struct {
 	Endpoints []Endpoint
 	Logger    *zap.Logger // nil: silent
 
-	// LookEvery is how often it is looked, where the bus does not let us hear who
+	// UserCheckEvery is how often it is looked, where the bus does not let us hear who
 	// asks, whether by now it does; 0: 30 s.
-	LookEvery time.Duration
+	UserCheckEvery time.Duration
 
-	Refused func(endpoint string, code pilot.Code) // told of requests that no handler was given; nil: nobody is
+	OnRejected func(endpoint string, code pilot.Code) // told of requests that no handler was given; nil: nobody is
 }
 
 const (
-	group        = "pilots.api"
-	defaultLimit = 64
+	apiPrefix          = "pilots.api"
+	defaultConcurrency = 64
 )
 
 // Serve answers the endpoints, as many requests of each at once as its limit says,
@@ -59,66 +59,66 @@ func (c *Conn) Serve(ctx context.Context, s Service) (stop func(), err error) {
 	if s.Logger == nil {
 		s.Logger = zap.NewNop()
 	}
-	if s.Refused == nil {
-		s.Refused = func(string, pilot.Code) {}
+	if s.OnRejected == nil {
+		s.OnRejected = func(string, pilot.Code) {}
 	}
-	serving := &serving{conn: c, service: s, refusals: newRefusals(s.Logger), discovery: newDiscovery(&s)}
-	serving.askers = askers{serving: serving, takes: map[string]func(*nats.Msg){}}
-	serving.readers = readers{conn: c, refusals: serving.refusals, making: map[string]*makings{}}
+	server := &requestServer{conn: c, cfg: s, rejections: newRejectionLog(s.Logger), discovery: newDiscovery(&s)}
+	server.users = userSubjects{server: server, handlers: map[string]func(*nats.Msg){}}
+	server.readers = readers{conn: c, refusals: server.rejections, making: map[string]*makings{}}
 	for i := range s.Endpoints {
-		if err := serving.open(ctx, &s.Endpoints[i]); err != nil {
-			serving.drain()
-			return nil, invalid("serve "+s.Endpoints[i].Name, err)
+		if err := server.serveEndpoint(ctx, &s.Endpoints[i]); err != nil {
+			server.stopReceiving()
+			return nil, invalidError("serve "+s.Endpoints[i].Name, err)
 		}
 	}
-	if err := serving.introduce(); err != nil {
-		serving.drain()
-		return nil, invalid("serve", err)
+	if err := server.serveDiscovery(); err != nil {
+		server.stopReceiving()
+		return nil, invalidError("serve", err)
 	}
-	if c.identified && c.owner == "" {
-		if err := serving.hear(); err != nil {
-			serving.drain()
-			return nil, invalid("serve", err)
+	if c.hasCredentials && c.owner == "" {
+		if err := server.hear(); err != nil {
+			server.stopReceiving()
+			return nil, invalidError("serve", err)
 		}
-		serving.watchAskers()
+		server.watchUsers()
 	}
-	if err := c.nc.FlushTimeout(askTime); err != nil {
-		serving.stop()
-		return nil, fault("serve", err)
+	if err := c.nc.FlushTimeout(requestTimeout); err != nil {
+		server.stop()
+		return nil, classify("serve", err)
 	}
-	return sync.OnceFunc(serving.stop), nil
+	return sync.OnceFunc(server.stop), nil
 }
 
-// serving is one Serve. What Serve has made does not change afterwards.
-type serving struct {
-	conn      *Conn
-	service   Service
-	refusals  refusals
-	discovery *discovery
-	subs      []*nats.Subscription
-	turns     []*turns
-	askers    askers
-	readers   readers
-	deafen    func() // ends the hearing of askers and readers; nil: they are not heard
+// requestServer is one Serve. What Serve has made does not change afterwards.
+type requestServer struct {
+	conn       *Conn
+	cfg        Service
+	rejections rejectionLog
+	discovery  *discovery
+	subs       []*nats.Subscription
+	limiters   []*requestLimiter
+	users      userSubjects
+	readers    readers
+	stopUsers  func() // ends the hearing of askers and readers; nil: they are not heard
 }
 
 // stopGrace is how long requests may still arrive that were sent before stop.
 const stopGrace = 100 * time.Millisecond
 
-// watchAskers hears users until deafen is called.
-func (s *serving) watchAskers() {
+// watchUsers hears users until deafen is called.
+func (s *requestServer) watchUsers() {
 	ctx, end := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	watching.Go(func() { s.askers.watch(ctx) })
-	s.deafen = func() { end(); watching.Wait() }
+	watching.Go(func() { s.users.watchPermission(ctx) })
+	s.stopUsers = func() { end(); watching.Wait() }
 }
 
-func (s *serving) stop() {
-	s.drain()
+func (s *requestServer) stop() {
+	s.stopReceiving()
 	_ = s.conn.nc.FlushTimeout(time.Second) // the server has ended our subscriptions
-	sleep(context.Background(), stopGrace)
+	sleepContext(context.Background(), stopGrace)
 	var closing sync.WaitGroup
-	for _, q := range s.turns {
+	for _, q := range s.limiters {
 		closing.Go(q.close)
 	}
 	closing.Go(s.readers.made.Wait)
@@ -126,23 +126,23 @@ func (s *serving) stop() {
 	_ = s.conn.nc.FlushTimeout(time.Second)
 }
 
-// drain ends the subscriptions; what has come is still answered.
-func (s *serving) drain() {
-	if s.deafen != nil {
-		s.deafen()
+// stopReceiving ends the subscriptions; what has come is still answered.
+func (s *requestServer) stopReceiving() {
+	if s.stopUsers != nil {
+		s.stopUsers()
 	}
-	drain(s.askers.subs)
+	drainSubscriptions(s.users.subs)
 	s.readers.stop()
 	for _, sub := range s.subs {
 		if err := sub.Drain(); err != nil {
-			s.service.Logger.Warn("service did not stop cleanly", zap.Error(err))
+			s.cfg.Logger.Warn("service did not stop cleanly", zap.Error(err))
 			return // the connection is gone, and they with it
 		}
 	}
 }
 
-// subscribe has do called for what comes on a subject, one by one.
-func (s *serving) subscribe(subject, queue string, do func(*nats.Msg)) error {
+// addSubscription has do called for what comes on a subject, one by one.
+func (s *requestServer) addSubscription(subject, queue string, do func(*nats.Msg)) error {
 	sub, err := s.conn.nc.QueueSubscribe(subject, queue, do)
 	if err != nil {
 		return err
@@ -151,72 +151,72 @@ func (s *serving) subscribe(subject, queue string, do func(*nats.Msg)) error {
 	return nil
 }
 
-// open takes requests to an endpoint.
-func (s *serving) open(ctx context.Context, e *Endpoint) error {
+// serveEndpoint takes requests to an endpoint.
+func (s *requestServer) serveEndpoint(ctx context.Context, e *Endpoint) error {
 	if e.Limit <= 0 {
-		e.Limit = defaultLimit
+		e.Limit = defaultConcurrency
 	}
-	q := newTurns(e.Limit, replica)
-	s.turns = append(s.turns, q)
-	count := s.discovery.add(e.Name, q)
-	take := func(m *nats.Msg) {
-		if !answerable(m.Reply) {
-			s.refusals.reply(m.Reply)
+	q := newRequestLimiter(e.Limit, roleReplica)
+	s.limiters = append(s.limiters, q)
+	count := s.discovery.addEndpoint(e.Name, q)
+	handle := func(m *nats.Msg) {
+		if !hasReplyInbox(m.Reply) {
+			s.rejections.logReplySubject(m.Reply)
 			return
 		}
-		patience, _ := patienceOf(m.Header) // receive refuses what is wrong with it
-		q.take(turn{
-			size: sizeOf(m.Header, m.Data), patience: patience,
-			answer: func() {
+		timeout, _ := callerTimeout(m.Header) // receive refuses what is wrong with it
+		q.handleOrQueue(queuedRequest{
+			size: requestSize(m.Header, m.Data), timeout: timeout,
+			handle: func() {
 				began := time.Now()
-				answer, err := s.answer(ctx, e, m)
+				answer, err := s.answerRequest(ctx, e, m)
 				count(time.Since(began), err)
-				s.reply(m.Reply, answer)
+				s.publishReply(m.Reply, answer)
 			},
-			refuse: func(err error) {
+			reject: func(err error) {
 				count(0, err)
-				s.service.Refused(e.Name, pilot.CodeOf(err))
+				s.cfg.OnRejected(e.Name, pilot.CodeOf(err))
 				enc, _ := encodingOf(m.Header.Get(headerContent), m.Data)
 				r := Request{Actor: m.Header.Get(HeaderActor)}
-				_ = s.sign(&r, m) // it is refused anyway
-				s.refusals.request(err, append(r.who(), zap.String("endpoint", e.Name))...)
-				s.reply(m.Reply, refusing(enc, err))
+				_ = s.identifyRequester(&r, m) // it is refused anyway
+				s.rejections.logRequest(err, append(r.actorFields(), zap.String("endpoint", e.Name))...)
+				s.publishReply(m.Reply, encodeError(enc, err))
 			},
 		})
 	}
-	s.askers.takes[e.Name] = take
-	return s.subscribe(group+"."+e.Name, micro.DefaultQueueGroup, take)
+	s.users.handlers[e.Name] = handle
+	return s.addSubscription(apiPrefix+"."+e.Name, micro.DefaultQueueGroup, handle)
 }
 
-// answer runs the handler; err is the error that the answer tells of.
-func (s *serving) answer(ctx context.Context, e *Endpoint, m *nats.Msg) (out *nats.Msg, err error) {
-	r, enc, err := receive(m.Header, m.Data)
+// answerRequest runs the handler; err is the error that the answer tells of.
+func (s *requestServer) answerRequest(ctx context.Context, e *Endpoint, m *nats.Msg) (out *nats.Msg, err error) {
+	r, enc, err := decodeRequest(m.Header, m.Data)
 	var answer any
 	var seq uint64
-	if wrong := s.sign(&r, m); err == nil {
+	if wrong := s.identifyRequester(&r, m); err == nil {
 		err = wrong
 	}
 	if err == nil {
-		answer, seq, err = s.guard(ctx, e, r)
+		answer, seq, err = s.callHandler(ctx, e, r)
 	} else {
-		s.service.Refused(e.Name, pilot.CodeOf(err))
+		s.cfg.OnRejected(e.Name, pilot.CodeOf(err))
 	}
 	if err == nil {
-		out, err = answering(enc, answer, seq)
+		out, err = encodeReply(enc, answer, seq)
 	}
 	if err == nil && int64(len(out.Data)+headerRoom/16) > s.conn.nc.MaxPayload() {
 		err = pilot.Errorf(pilot.Invalid, "the answer is %d bytes, the bus carries %d: ask for less at once",
 			len(out.Data), s.conn.nc.MaxPayload())
 	}
 	if err != nil {
-		s.refusals.request(err, append(r.who(), zap.String("endpoint", e.Name))...)
-		return refusing(enc, err), err
+		s.rejections.logRequest(err, append(r.actorFields(), zap.String("endpoint", e.Name))...)
+		return encodeError(enc, err), err
 	}
 	return out, nil
 }
 
-// guard turns a panic of the handler into an error.
-func (s *serving) guard(ctx context.Context, e *Endpoint, r Request) (answer any, seq uint64, err error) {
+// callHandler turns a panic of the handler into an error.
+func (s *requestServer) callHandler(ctx context.Context, e *Endpoint, r Request) (answer any, seq uint64, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &pilot.Error{Code: pilot.Internal, Op: e.Name, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
@@ -224,15 +224,15 @@ func (s *serving) guard(ctx context.Context, e *Endpoint, r Request) (answer any
 	}()
 	answer, seq, err = e.Handle(ctx, r)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		err = leaving(replica)
+		err = shutdownError(roleReplica)
 	}
 	return answer, seq, err
 }
 
-func (s *serving) reply(to string, m *nats.Msg) {
+func (s *requestServer) publishReply(to string, m *nats.Msg) {
 	m.Subject = to
-	m.Header[api.HeaderEpoch] = []string{strconv.FormatInt(s.service.Epoch, 10)}
+	m.Header[api.HeaderEpoch] = []string{strconv.FormatInt(s.cfg.Epoch, 10)}
 	if err := s.conn.nc.PublishMsg(m); err != nil {
-		s.service.Logger.Warn("answer not sent", zap.Error(err))
+		s.cfg.Logger.Warn("answer not sent", zap.Error(err))
 	}
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// serve serves one endpoint, "thing.do", and gives a second connection to ask by.
-func serve(t *testing.T, limit int, handle func(ctx context.Context, r bus.Request) (any, uint64, error)) (*bus.Conn, func()) {
+// serveEndpoint serves one endpoint, "thing.do", and gives a second connection to ask by.
+func serveEndpoint(t *testing.T, limit int, handle func(ctx context.Context, r bus.Request) (any, uint64, error)) (*bus.Conn, func()) {
 	t.Helper()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	stop, err := bustest.Connect(t, s).Serve(t.Context(), bus.Service{
 		Name: "pilots", Version: "1.2.3", Epoch: 42,
 		Endpoints: []bus.Endpoint{{Name: "thing.do", Limit: limit, Handle: handle}},
@@ -44,8 +44,8 @@ func serve(t *testing.T, limit int, handle func(ctx context.Context, r bus.Reque
 
 func TestCallCarriesRequestAndAnswer(t *testing.T) {
 	t.Parallel()
-	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
-		var in api.OwnerRequest
+	c, _ := serveEndpoint(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+		var in api.ScopeRequest
 		if err := r.Decode(&in); err != nil {
 			return nil, 0, err
 		}
@@ -58,7 +58,7 @@ func TestCallCarriesRequestAndAnswer(t *testing.T) {
 			Min   uint64
 			Epoch int64
 		}
-		seq, err := c.Call(t.Context(), "thing.do", 7, api.OwnerRequest{UID: "m"}, &out)
+		seq, err := c.Call(t.Context(), "thing.do", 7, api.ScopeRequest{UID: "m"}, &out)
 		if err != nil || seq != 9 || out.UID != "m" || out.Actor != "me" || out.Min != 7 || out.Epoch != epoch {
 			t.Errorf("got %+v at %d, %v", out, seq, err)
 		}
@@ -67,7 +67,7 @@ func TestCallCarriesRequestAndAnswer(t *testing.T) {
 
 func TestErrorsCrossTheWire(t *testing.T) {
 	t.Parallel()
-	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+	c, _ := serveEndpoint(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
 		switch {
 		case strings.Contains(string(r.Data), "panic"):
 			panic("a defect\nof two lines")
@@ -76,11 +76,11 @@ func TestErrorsCrossTheWire(t *testing.T) {
 		case strings.Contains(string(r.Data), "large"):
 			return strings.Repeat("x", 2<<20), 0, nil
 		default:
-			return nil, 0, &pilot.Error{Code: pilot.Invalid, Message: "two\nlines", Faults: []pilot.Fault{{Index: 2, Field: "cores", Reason: "bad"}}}
+			return nil, 0, &pilot.Error{Code: pilot.Invalid, Message: "two\nlines", FieldErrors: []pilot.FieldError{{Index: 2, Field: "cores", Reason: "bad"}}}
 		}
 	})
 	_, err := c.Call(t.Context(), "thing.do", 0, "bad", nil)
-	if f := pilot.FaultsOf(err); pilot.CodeOf(err) != pilot.Invalid || len(f) != 1 || f[0].Index != 2 || f[0].Field != "cores" {
+	if f := pilot.FieldErrorsOf(err); pilot.CodeOf(err) != pilot.Invalid || len(f) != 1 || f[0].Index != 2 || f[0].Field != "cores" {
 		t.Errorf("got %v with faults %+v", err, f)
 	}
 	for _, ask := range []string{"panic", "secret"} {
@@ -101,8 +101,8 @@ func TestErrorsCrossTheWire(t *testing.T) {
 
 func TestAnswersComeInTheRequestsEncoding(t *testing.T) {
 	t.Parallel()
-	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
-		var in api.OwnerRequest
+	c, _ := serveEndpoint(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+		var in api.ScopeRequest
 		err := r.Decode(&in)
 		return map[string]any{"n": 5, "uid": in.UID}, 3, err
 	})
@@ -127,7 +127,7 @@ func TestAnswersComeInTheRequestsEncoding(t *testing.T) {
 		t.Fatal(err)
 	}
 	var body api.ErrorAnswer
-	if err := json.Unmarshal(m.Data, &body); err != nil || body.Error.Code != pilot.Invalid || len(body.Error.Faults) != 1 ||
+	if err := json.Unmarshal(m.Data, &body); err != nil || body.Error.Code != pilot.Invalid || len(body.Error.FieldErrors) != 1 ||
 		m.Header.Get("Nats-Service-Error-Code") != "400" || m.Header.Get("Nats-Service-Error") == "" {
 		t.Errorf("got %q with %v: %v", m.Data, m.Header, err)
 	}
@@ -140,7 +140,7 @@ func TestMoreThanTheLimitWaitTheirTurn(t *testing.T) {
 	const most, all = 2, 500
 	var now, highest atomic.Int32
 	entered, leave := make(chan struct{}, all), make(chan struct{})
-	c, _ := serve(t, most, func(context.Context, bus.Request) (any, uint64, error) {
+	c, _ := serveEndpoint(t, most, func(context.Context, bus.Request) (any, uint64, error) {
 		highest.Store(max(highest.Load(), now.Add(1)))
 		defer now.Add(-1)
 		entered <- struct{}{}
@@ -179,7 +179,7 @@ func TestWhoGivesUpIsRefusedBefore(t *testing.T) {
 	t.Parallel()
 	var begun atomic.Int32
 	entered, leave := make(chan struct{}, 2), make(chan struct{})
-	c, _ := serve(t, 1, func(context.Context, bus.Request) (any, uint64, error) {
+	c, _ := serveEndpoint(t, 1, func(context.Context, bus.Request) (any, uint64, error) {
 		begun.Add(1)
 		entered <- struct{}{}
 		<-leave
@@ -220,7 +220,7 @@ func TestWhoGivesUpIsRefusedBefore(t *testing.T) {
 // TestSlowEndpointsHoldUpNoOthers: each kind has turns of its own.
 func TestSlowEndpointsHoldUpNoOthers(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	entered, leave := make(chan struct{}, 300), make(chan struct{})
 	stop, err := bustest.Connect(t, s).Serve(t.Context(), bus.Service{
 		Name: "pilots", Version: "1.2.3", Endpoints: []bus.Endpoint{
@@ -259,7 +259,7 @@ func TestSlowEndpointsHoldUpNoOthers(t *testing.T) {
 func TestStopRefusesWhatWaits(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}, 1), make(chan struct{})
-	c, stop := serve(t, 1, func(context.Context, bus.Request) (any, uint64, error) {
+	c, stop := serveEndpoint(t, 1, func(context.Context, bus.Request) (any, uint64, error) {
 		entered <- struct{}{}
 		<-leave
 		return "done", 0, nil
@@ -292,7 +292,7 @@ func TestStopRefusesWhatWaits(t *testing.T) {
 // requests that cannot be read, of panics.
 func TestStatisticsCountErrors(t *testing.T) {
 	t.Parallel()
-	c, _ := serve(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
+	c, _ := serveEndpoint(t, 0, func(_ context.Context, r bus.Request) (any, uint64, error) {
 		switch string(r.Data) {
 		case `"bad"`:
 			return nil, 0, pilot.Errorf(pilot.NotFound, "no such thing")
@@ -308,9 +308,9 @@ func TestStatisticsCountErrors(t *testing.T) {
 		}
 	}
 	for _, subject := range []string{"$SRV.STATS", "$SRV.STATS.pilots"} {
-		m, e := statistics(t, c, subject)
+		m, e := requestStats(t, c, subject)
 		for string(e.Data) == `{"answering":1,"waiting":0}` { // the last answer came just before its turn ended
-			m, e = statistics(t, c, subject)
+			m, e = requestStats(t, c, subject)
 		}
 		if e.Name != "thing-do" || e.QueueGroup != "q" || e.NumRequests != 4 || e.NumErrors != 2 || e.LastError != "internal: internal error" ||
 			e.ProcessingTime <= 0 || string(e.Data) != `{"answering":0,"waiting":0}` || strings.Contains(string(m.Data), "1234") {
@@ -327,8 +327,8 @@ func TestStatisticsCountErrors(t *testing.T) {
 	}
 }
 
-// statistics asks a service of one endpoint for its statistics.
-func statistics(t *testing.T, c *bus.Conn, subject string) (*nats.Msg, *micro.EndpointStats) {
+// requestStats asks a service of one endpoint for its statistics.
+func requestStats(t *testing.T, c *bus.Conn, subject string) (*nats.Msg, *micro.EndpointStats) {
 	t.Helper()
 	m, err := c.NATS().RequestWithContext(t.Context(), subject, nil)
 	if err != nil {
@@ -345,7 +345,7 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	var began, ended atomic.Int32
 	entered, leave := make(chan struct{}, 10), make(chan struct{})
-	c, stop := serve(t, 0, func(context.Context, bus.Request) (any, uint64, error) {
+	c, stop := serveEndpoint(t, 0, func(context.Context, bus.Request) (any, uint64, error) {
 		began.Add(1)
 		entered <- struct{}{}
 		<-leave
@@ -376,7 +376,7 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 
 func TestReplicasShareAndShowThemselves(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	var served [2]atomic.Int32
 	for i := range served {
 		stop, err := bustest.Connect(t, s).Serve(t.Context(), bus.Service{
@@ -409,7 +409,7 @@ func TestReplicasShareAndShowThemselves(t *testing.T) {
 
 func TestAgentsReachALauncher(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	c := bustest.Connect(t, s)
 	k := pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: "p"}
 	if _, err := c.AskLauncher(t.Context(), k, api.Beat, api.AgentRequest{}); pilot.CodeOf(err) != pilot.Unavailable {
@@ -471,7 +471,7 @@ func TestAgentsReachALauncher(t *testing.T) {
 // a subject of his own; where there is but one user, always he.
 func TestWhoAsksABusWithoutUsers(t *testing.T) {
 	t.Parallel()
-	s := bustest.JetStream(t)
+	s := bustest.StartServer(t)
 	for owner, want := range map[string][]string{
 		"":         {"", "", "anna@login", ""},
 		"jo@login": {"jo@login", "", "jo@login", "anna@login"},

@@ -8,8 +8,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Stored is a message as a log keeps it.
-type Stored struct {
+// StoredMessage is a message as a log keeps it.
+type StoredMessage struct {
 	Subject string
 	Data    []byte
 	Prev    uint64 // what it expected; 0 where nothing was
@@ -19,38 +19,38 @@ type Stored struct {
 	Copied  bool // it says of itself that it was read from a stream before
 }
 
-// Entry reads the message. What does not decode is an entry that says so; the
+// DecodeEntry reads the message. What does not decode is an entry that says so; the
 // only error, with code unsupported, is that a later version wrote it.
-func (s *Stored) Entry() (events.Entry, error) {
+func (s *StoredMessage) DecodeEntry() (events.Entry, error) {
 	place, err := ParseSubject(s.Subject)
 	if err != nil {
-		return s.broken(events.Event{}, err), nil
+		return s.brokenEntry(events.Event{}, err), nil
 	}
 	e, err := events.Decode(place.Class, s.Data)
 	switch {
 	case s.Copied:
-		return s.broken(place, pilot.Errorf(pilot.Invalid, "is a copy that the server made for somebody")), nil
+		return s.brokenEntry(place, pilot.Errorf(pilot.Invalid, "is a copy that the server made for somebody")), nil
 	case pilot.CodeOf(err) == pilot.Unsupported:
 		return events.Entry{}, &pilot.Error{Code: pilot.Unsupported, Op: "read the log", Err: err}
 	case err != nil:
-		return s.broken(place, err), nil
-	case place.Class == events.Command && e.Kind != place.Kind:
-		return s.broken(place, pilot.Errorf(pilot.Invalid, "is of kind %.80q on subject %s", e.Kind, s.Subject)), nil
-	case e.Birth != nil && !named(&e.Birth.Description, place.Key):
-		return s.broken(place, pilot.Errorf(pilot.Invalid, "is the birth of another pilot, on subject %s", s.Subject)), nil
+		return s.brokenEntry(place, err), nil
+	case place.Class == events.ClassCommand && e.Kind != place.Kind:
+		return s.brokenEntry(place, pilot.Errorf(pilot.Invalid, "is of kind %.80q on subject %s", e.Kind, s.Subject)), nil
+	case e.Submission != nil && !mayName(&e.Submission.Description, place.Key):
+		return s.brokenEntry(place, pilot.Errorf(pilot.Invalid, "is the birth of another pilot, on subject %s", s.Subject)), nil
 	}
 	e.Key, e.Session = place.Key, place.Session
 	e.Seq, e.Time, e.Prev, e.Trace = s.Seq, s.Time, s.Prev, s.Trace
 	return events.Entry{Event: e}, nil
 }
 
-// named says whether a description may be that of a key's pilot. Managers fill
+// mayName says whether a description may be that of a key's pilot. Managers fill
 // in both names.
-func named(d *pilot.Description, k pilot.Key) bool {
+func mayName(d *pilot.Description, k pilot.Key) bool {
 	return (d.UID == "" || d.UID == k.Pilot) && (d.Resource == "" || d.Resource == k.Resource)
 }
 
-func (s *Stored) broken(place events.Event, why error) events.Entry {
+func (s *StoredMessage) brokenEntry(place events.Event, why error) events.Entry {
 	place.Seq, place.Time, place.Prev = s.Seq, s.Time, s.Prev
 	return events.Entry{Event: place, Broken: why.Error()}
 }
@@ -69,33 +69,33 @@ const Dedup = 5 * time.Minute
 // compare-and-set tells apart for ever.
 func MessageID(e *events.Event) string {
 	switch {
-	case e.Class == events.Command && e.Kind == events.Submit:
+	case e.Class == events.ClassCommand && e.Kind == events.Submit:
 		name := e.Manager + "." + e.Pilot
-		if e.Birth != nil && e.Birth.Over > 0 {
-			name += "." + strconv.FormatUint(e.Birth.Over, 10)
+		if e.Submission != nil && e.Submission.Over > 0 {
+			name += "." + strconv.FormatUint(e.Submission.Over, 10)
 		}
 		return name
-	case e.Class == events.Remark:
+	case e.Class == events.ClassNote:
 		return e.ID
 	default:
 		return ""
 	}
 }
 
-// Sealed is an event in the form in which it is appended.
-type Sealed struct {
+// OutgoingEvent is an event in the form in which it is appended.
+type OutgoingEvent struct {
 	*events.Event
 	Subject   string
 	Data      []byte
 	MessageID string
 }
 
-// Seal prepares events for one append and checks them; code invalid.
-func Seal(es []*events.Event) ([]Sealed, error) {
+// PrepareAppend prepares events for one append and checks them; code invalid.
+func PrepareAppend(es []*events.Event) ([]OutgoingEvent, error) {
 	if len(es) == 0 || len(es) > MaxBatch {
 		return nil, pilot.Errorf(pilot.Invalid, "an append is 1 to %d events, not %d", MaxBatch, len(es))
 	}
-	sealed := make([]Sealed, len(es))
+	outgoing := make([]OutgoingEvent, len(es))
 	expecting := make(map[string]bool, len(es))
 	for i, e := range es {
 		subject, err := Subject(e)
@@ -113,7 +113,7 @@ func Seal(es []*events.Event) ([]Sealed, error) {
 		if err != nil {
 			return nil, err
 		}
-		sealed[i] = Sealed{Event: e, Subject: subject, Data: data, MessageID: MessageID(e)}
+		outgoing[i] = OutgoingEvent{Event: e, Subject: subject, Data: data, MessageID: MessageID(e)}
 	}
-	return sealed, nil
+	return outgoing, nil
 }

@@ -26,24 +26,24 @@ const (
 	headerRoom = 64 << 10
 	// MaxPayload is what a server must let through.
 	MaxPayload = MaxMessage + headerRoom
-	// fuse is the most messages of one subject: a runaway writer is refused
+	// maxPerSubject is the most messages of one subject: a runaway writer is refused
 	// before it can fill the disk. A pilot that is tried again every ten
 	// minutes for a month stays below it.
-	fuse = 10_000
+	maxPerSubject = 10_000
 )
 
-// shape is what the log must be. Only its owner may delete from it, by
+// streamConfig is what the log must be. Only its owner may delete from it, by
 // position and slowly, when closed managers are put into the archive:
 // therefore deletion stays possible here and is withheld by permissions, while
 // purging, which stops every writer for as long as it takes, is denied to all.
-func shape(cfg StreamConfig) jetstream.StreamConfig {
+func streamConfig(cfg StreamConfig) jetstream.StreamConfig {
 	s := jetstream.StreamConfig{
-		Name: stream, Description: "flightlog: commands and events of all pilots", Subjects: trees(),
+		Name: stream, Description: "flightlog: commands and events of all pilots", Subjects: logSubjects(),
 		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Compression: jetstream.S2Compression,
-		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: fuse,
+		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: maxPerSubject,
 		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: MaxPayload,
 		Duplicates: Dedup, AllowDirect: true, AllowAtomicPublish: true, DenyPurge: true,
-		Replicas: max(cfg.Replicas, 1), RePublish: republish(),
+		Replicas: max(cfg.Replicas, 1), RePublish: republishRule(),
 	}
 	if cfg.MaxBytes > 0 {
 		s.MaxBytes = cfg.MaxBytes
@@ -51,24 +51,24 @@ func shape(cfg StreamConfig) jetstream.StreamConfig {
 	return s
 }
 
-// republish has the log send what it has stored, once it is, as pilots.live.<the rest>:
+// republishRule has the log send what it has stored, once it is, as pilots.live.<the rest>:
 // whoever subscribes there hears nothing that was refused, and gets the position with it
 // (header Nats-Sequence). Users in accounts of their own hear nothing else of the log live
 // (package access). The subject is another one, or the log would store it again.
-func republish() *jetstream.RePublish {
+func republishRule() *jetstream.RePublish {
 	return &jetstream.RePublish{Source: "pilots.>", Destination: "pilots.live.>"}
 }
 
-// Ensure creates the log, or checks that the one that is there is as it must
+// EnsureStream creates the log, or checks that the one that is there is as it must
 // be: code unsupported lists the differences. A log that an earlier version made
 // may lack subjects of this one, and that it sends what it has stored, and nothing else;
 // both are added, which no reader or writer of the others notices. Nothing else is ever
 // mended. Where only the sending is lacking and the user may not change the log, that is
 // logged and no error. It waits for a cluster to find its leader until ctx ends.
-func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
-	want := shape(cfg)
+func (c *Conn) EnsureStream(ctx context.Context, cfg StreamConfig) error {
+	want := streamConfig(cfg)
 	var have jetstream.StreamConfig
-	err := c.persist(ctx, "ensure the log", func(ctx context.Context) error {
+	err := c.retry(ctx, "ensure the log", func(ctx context.Context) error {
 		s, err := c.js.CreateStream(ctx, want)
 		if errorCode(err) == errStreamInUse {
 			s, err = c.js.Stream(ctx, stream)
@@ -82,21 +82,21 @@ func (c *Conn) Ensure(ctx context.Context, cfg StreamConfig) error {
 		return err
 	}
 	grown := have
-	if more := missing(want.Subjects, have.Subjects); len(more) > 0 {
+	if more := missingSubjects(want.Subjects, have.Subjects); len(more) > 0 {
 		grown.Subjects = slices.Concat(have.Subjects, more)
 	}
 	if have.RePublish == nil {
 		grown.RePublish = want.RePublish
 	}
-	if err := differences(&want, &grown, cfg); err != nil {
+	if err := compareStreams(&want, &grown, cfg); err != nil {
 		return err
 	}
-	return c.grow(ctx, &have, &grown)
+	return c.extendStream(ctx, &have, &grown)
 }
 
-// grow adds to the log what it lacks.
-func (c *Conn) grow(ctx context.Context, have, grown *jetstream.StreamConfig) error {
-	if *grown.RePublish != *republish() {
+// extendStream adds to the log what it lacks.
+func (c *Conn) extendStream(ctx context.Context, have, grown *jetstream.StreamConfig) error {
+	if *grown.RePublish != *republishRule() {
 		c.log.Warn("live subscriptions hear nothing: the log sends what it has stored elsewhere",
 			zap.String("republish", grown.RePublish.Destination))
 	}
@@ -104,7 +104,7 @@ func (c *Conn) grow(ctx context.Context, have, grown *jetstream.StreamConfig) er
 	if !lacks && have.RePublish != nil {
 		return nil
 	}
-	err := c.persist(ctx, "add to the log what this version needs", func(ctx context.Context) error {
+	err := c.retry(ctx, "add to the log what this version needs", func(ctx context.Context) error {
 		_, err := c.js.UpdateStream(ctx, *grown)
 		return err
 	})
@@ -115,19 +115,19 @@ func (c *Conn) grow(ctx context.Context, have, grown *jetstream.StreamConfig) er
 	return err
 }
 
-// missing are those of want that have lacks.
-func missing(want, have []string) []string {
+// missingSubjects are those of want that have lacks.
+func missingSubjects(want, have []string) []string {
 	return slices.DeleteFunc(slices.Clone(want), func(s string) bool { return slices.Contains(have, s) })
 }
 
-func differences(want, have *jetstream.StreamConfig, cfg StreamConfig) error {
+func compareStreams(want, have *jetstream.StreamConfig, cfg StreamConfig) error {
 	var list []string
 	check := func(what string, want, have any) {
 		if w, h := fmt.Sprint(want), fmt.Sprint(have); w != h {
 			list = append(list, fmt.Sprintf("%s is %s, must be %s", what, h, w))
 		}
 	}
-	check("subjects", sorted(want.Subjects), sorted(have.Subjects))
+	check("subjects", sortedCopy(want.Subjects), sortedCopy(have.Subjects))
 	check("retention", want.Retention, have.Retention)
 	check("storage", want.Storage, have.Storage)
 	check("discard", want.Discard, have.Discard)
@@ -160,4 +160,4 @@ func differences(want, have *jetstream.StreamConfig, cfg StreamConfig) error {
 	return nil
 }
 
-func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+func sortedCopy(s []string) []string { return slices.Sorted(slices.Values(s)) }

@@ -18,8 +18,8 @@ const (
 	treeAgent   = "pilots.agent." // never stored
 )
 
-// trees are all that the stream of the log stores.
-func trees() []string {
+// logSubjects are all that the stream of the log stores.
+func logSubjects() []string {
 	return []string{treeCommand + ">", treeChange + ">", treeRemark + ">", treeManager + ">", treeSession + ">", treeConfig + ">"}
 }
 
@@ -27,24 +27,24 @@ func trees() []string {
 // key or kind name none.
 func Subject(e *events.Event) (string, error) {
 	switch e.Class {
-	case events.Command:
+	case events.ClassCommand:
 		path, err := keyPath(e.Key)
 		if err == nil && !pilot.ValidToken(string(e.Kind)) {
 			err = pilot.Errorf(pilot.Invalid, "command kind %.80q %s", e.Kind, pilot.TokenRule)
 		}
 		return treeCommand + path + "." + string(e.Kind), err
-	case events.Change:
+	case events.ClassChange:
 		path, err := keyPath(e.Key)
 		return treeChange + path, err
-	case events.Remark:
+	case events.ClassNote:
 		path, err := keyPath(e.Key)
 		return treeRemark + path, err
-	case events.OfManager:
-		return treeManager + e.Manager, token("manager", e.Manager)
-	case events.OfSession:
-		return treeSession + e.Session, token("session", e.Session)
-	case events.OfResource:
-		return treeConfig + e.Resource, resourceToken(e.Resource)
+	case events.ClassManager:
+		return treeManager + e.Manager, checkToken("manager", e.Manager)
+	case events.ClassSession:
+		return treeSession + e.Session, checkToken("session", e.Session)
+	case events.ClassResource:
+		return treeConfig + e.Resource, checkResourceName(e.Resource)
 	default:
 		return "", pilot.Errorf(pilot.Invalid, "class %d has no place in the log", e.Class)
 	}
@@ -54,26 +54,26 @@ func Subject(e *events.Event) (string, error) {
 // Key, or Session; for commands also Kind. Code invalid: it is none of ours.
 func ParseSubject(s string) (e events.Event, err error) {
 	if path, ok := strings.CutPrefix(s, treeChange); ok {
-		e.Class = events.Change
+		e.Class = events.ClassChange
 		e.Key, err = parseKeyPath(path)
 	} else if path, ok := strings.CutPrefix(s, treeCommand); ok {
 		at := max(strings.LastIndexByte(path, '.'), 0)
-		e.Class, e.Kind = events.Command, events.Kind(strings.TrimPrefix(path[at:], "."))
+		e.Class, e.Kind = events.ClassCommand, events.Kind(strings.TrimPrefix(path[at:], "."))
 		if e.Key, err = parseKeyPath(path[:at]); err == nil {
-			err = token("command kind", string(e.Kind))
+			err = checkToken("command kind", string(e.Kind))
 		}
 	} else if path, ok := strings.CutPrefix(s, treeRemark); ok {
-		e.Class = events.Remark
+		e.Class = events.ClassNote
 		e.Key, err = parseKeyPath(path)
 	} else if uid, ok := strings.CutPrefix(s, treeManager); ok {
-		e.Class, e.Manager = events.OfManager, uid
-		err = token("manager", uid)
+		e.Class, e.Manager = events.ClassManager, uid
+		err = checkToken("manager", uid)
 	} else if uid, ok := strings.CutPrefix(s, treeSession); ok {
-		e.Class, e.Session = events.OfSession, uid
-		err = token("session", uid)
+		e.Class, e.Session = events.ClassSession, uid
+		err = checkToken("session", uid)
 	} else if label, ok := strings.CutPrefix(s, treeConfig); ok {
-		e.Class, e.Resource = events.OfResource, label
-		err = resourceToken(label)
+		e.Class, e.Resource = events.ClassResource, label
+		err = checkResourceName(label)
 	} else {
 		err = pilot.Errorf(pilot.Invalid, "%.200q is no subject of the log", s)
 	}
@@ -85,13 +85,13 @@ func ParseSubject(s string) (e events.Event, err error) {
 
 // keyPath is <site>.<host>.<manager>.<pilot>.
 func keyPath(k pilot.Key) (string, error) {
-	if err := resourceToken(k.Resource); err != nil {
+	if err := checkResourceName(k.Resource); err != nil {
 		return "", err
 	}
-	if err := token("manager", k.Manager); err != nil {
+	if err := checkToken("manager", k.Manager); err != nil {
 		return "", err
 	}
-	return k.Resource + "." + k.Manager + "." + k.Pilot, token("pilot", k.Pilot)
+	return k.Resource + "." + k.Manager + "." + k.Pilot, checkToken("pilot", k.Pilot)
 }
 
 func parseKeyPath(path string) (pilot.Key, error) {
@@ -108,15 +108,15 @@ func parseKeyPath(path string) (pilot.Key, error) {
 	return pilot.Key{Resource: path[:host], Manager: part[2], Pilot: part[3]}, nil
 }
 
-func token(what, s string) error {
+func checkToken(what, s string) error {
 	if !pilot.ValidToken(s) {
 		return pilot.Errorf(pilot.Invalid, "%s %.80q %s", what, s, pilot.TokenRule)
 	}
 	return nil
 }
 
-func resourceToken(s string) error {
-	if !pilot.ValidLabel(s) {
+func checkResourceName(s string) error {
+	if !pilot.ValidResourceName(s) {
 		return pilot.Errorf(pilot.Invalid, "resource %.150q is not <site>.<host>, each of which %s", s, pilot.TokenRule)
 	}
 	return nil
@@ -127,18 +127,18 @@ func CheckSpan(s events.Span) error {
 	if s.After > 0 && s.Past {
 		return pilot.Errorf(pilot.Invalid, "a tail begins with the past or after a position, not both")
 	}
-	_, err := filters(s)
+	_, err := spanSubjects(s)
 	return err
 }
 
-// filters are the subjects that a span covers; none: all of the log.
-func filters(s events.Span) ([]string, error) {
+// spanSubjects are the subjects that a span covers; none: all of the log.
+func spanSubjects(s events.Span) ([]string, error) {
 	if s.Resource == "" && s.Manager == "" {
 		return nil, nil
 	}
 	path := "*.*."
 	if s.Resource != "" {
-		if err := resourceToken(s.Resource); err != nil {
+		if err := checkResourceName(s.Resource); err != nil {
 			return nil, err
 		}
 		path = s.Resource + "."
@@ -149,5 +149,5 @@ func filters(s events.Span) ([]string, error) {
 	path += s.Manager + "."
 	return []string{
 		treeCommand + path + ">", treeChange + path + ">", treeRemark + path + ">", treeManager + s.Manager,
-	}, token("manager", s.Manager)
+	}, checkToken("manager", s.Manager)
 }

@@ -15,13 +15,13 @@ func TestSubjectsAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	k := pilot.Key{Resource: "local.localhost", Manager: "mgr-1", Pilot: "pilot-1"}
 	for want, e := range map[string]events.Event{
-		"pilots.cmd.local.localhost.mgr-1.pilot-1.submit": {Class: events.Command, Key: k, Kind: events.Submit},
-		"pilots.cmd.local.localhost.mgr-1.pilot-1.cancel": {Class: events.Command, Key: k, Kind: events.Cancel},
-		"pilots.evt.local.localhost.mgr-1.pilot-1":        {Class: events.Change, Key: k, Kind: "active"},
-		"pilots.note.local.localhost.mgr-1.pilot-1":       {Class: events.Remark, Key: k, Kind: events.Logged},
-		"pilots.mgr.mgr-1":           {Class: events.OfManager, Key: pilot.Key{Manager: "mgr-1"}},
-		"pilots.ses.ses-1":           {Class: events.OfSession, Session: "ses-1"},
-		"pilots.res.local.localhost": {Class: events.OfResource, Key: pilot.Key{Resource: "local.localhost"}},
+		"pilots.cmd.local.localhost.mgr-1.pilot-1.submit": {Class: events.ClassCommand, Key: k, Kind: events.Submit},
+		"pilots.cmd.local.localhost.mgr-1.pilot-1.cancel": {Class: events.ClassCommand, Key: k, Kind: events.Cancel},
+		"pilots.evt.local.localhost.mgr-1.pilot-1":        {Class: events.ClassChange, Key: k, Kind: "active"},
+		"pilots.note.local.localhost.mgr-1.pilot-1":       {Class: events.ClassNote, Key: k, Kind: events.Logged},
+		"pilots.mgr.mgr-1":           {Class: events.ClassManager, Key: pilot.Key{Manager: "mgr-1"}},
+		"pilots.ses.ses-1":           {Class: events.ClassSession, Session: "ses-1"},
+		"pilots.res.local.localhost": {Class: events.ClassResource, Key: pilot.Key{Resource: "local.localhost"}},
 	} {
 		if got, err := bus.Subject(&e); got != want || err != nil {
 			t.Errorf("got %q, %v, want %q", got, err, want)
@@ -35,18 +35,18 @@ func TestASubjectGivesBackWhatItWasBuiltOf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := events.Event{Class: events.Class(rapid.IntRange(1, 6).Draw(t, "class"))}
 		switch e.Class {
-		case events.OfSession:
+		case events.ClassSession:
 			e.Session = token.Draw(t, "session")
-		case events.OfManager:
+		case events.ClassManager:
 			e.Manager = token.Draw(t, "manager")
-		case events.OfResource:
+		case events.ClassResource:
 			e.Resource = token.Draw(t, "site") + "." + token.Draw(t, "host")
 		default:
 			e.Key = pilot.Key{
 				Resource: token.Draw(t, "site") + "." + token.Draw(t, "host"),
 				Manager:  token.Draw(t, "manager"), Pilot: token.Draw(t, "pilot"),
 			}
-			if e.Class == events.Command {
+			if e.Class == events.ClassCommand {
 				e.Kind = events.Kind(token.Draw(t, "kind"))
 			}
 		}

@@ -20,10 +20,10 @@ import (
 // may take its time, nothing is lost meanwhile.
 func (l *Log) Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry, error] {
 	return func(yield func(events.Entry, error) bool) {
-		t := tailing{log: l, span: span, yield: yield, at: span.After}
-		err := t.begin(ctx)
+		t := tailReader{log: l, span: span, yield: yield, position: span.After}
+		err := t.findEnd(ctx)
 		for err == nil {
-			err = t.read(ctx)
+			err = t.readConsumer(ctx)
 		}
 		if !errors.Is(err, errStopped) {
 			yield(events.Entry{}, err)
@@ -31,19 +31,19 @@ func (l *Log) Tail(ctx context.Context, span events.Span) iter.Seq2[events.Entry
 	}
 }
 
-// tailing is one tail over all the consumers it takes. The library's own
+// tailReader is one tail over all the consumers it takes. The library's own
 // ordered consumer is not used: while it waits for a server it listens to no
 // context, and stopping it then makes it panic (nats.go 1.55.0, ordered.go:
 // reset asserts the type of a consumer it did not get).
-type tailing struct {
-	log    *Log
-	span   events.Span
-	yield  func(events.Entry, error) bool
-	filter []string
-	at     uint64 // position of the last entry given, or After
-	end    uint64 // of the log when the tail began: taken once the consumer stands, which then has all up to there
-	asked  int    // times that the server had nothing more before the end
-	marked bool
+type tailReader struct {
+	log          *Log
+	span         events.Span
+	yield        func(events.Entry, error) bool
+	filter       []string
+	position     uint64 // position of the last entry given, or After
+	end          uint64 // of the log when the tail began: taken once the consumer stands, which then has all up to there
+	emptyAnswers int    // times that the server had nothing more before the end
+	marked       bool
 }
 
 // errStopped: the reader wants no more.
@@ -53,92 +53,92 @@ const (
 	// prefetch is where replay is fastest over TCP (648 000 messages a second,
 	// against 465 000 with the library's 500).
 	prefetch = 2000
-	// idleTime keeps the consumer of a reader that is busy elsewhere.
-	idleTime = 5 * time.Minute
-	// markWait is how long a tail waits for a message before it asks whether
+	// consumerIdleTime keeps the consumer of a reader that is busy elsewhere.
+	consumerIdleTime = 5 * time.Minute
+	// markCheckEvery is how long a tail waits for a message before it asks whether
 	// there is any before the mark.
-	markWait = 500 * time.Millisecond
-	// maxAsked is how often a server must say that there is no more before the
+	markCheckEvery = 500 * time.Millisecond
+	// maxEmptyAnswers is how often a server must say that there is no more before the
 	// end is believed to be gone.
-	maxAsked = 10
-	// aliveEvery is how often a silent server must say that it is there.
-	aliveEvery = 2 * time.Second
+	maxEmptyAnswers = 10
+	// serverHeartbeat is how often a silent server must say that it is there.
+	serverHeartbeat = 2 * time.Second
 )
 
-// begin finds the end of the log.
-func (t *tailing) begin(ctx context.Context) (err error) {
+// findEnd finds the end of the log.
+func (t *tailReader) findEnd(ctx context.Context) (err error) {
 	if err := CheckSpan(t.span); err != nil {
 		return err
 	}
-	if t.filter, err = filters(t.span); err != nil {
+	if t.filter, err = spanSubjects(t.span); err != nil {
 		return err
 	}
-	for wait := newBackoff(tryFirst, tryMost); ; {
+	for delay := newBackoff(retryFirst, retryMax); ; {
 		info, err := t.log.conn.streamInfo(ctx)
 		if err != nil {
-			return cause(ctx, err)
+			return contextCause(ctx, err)
 		}
 		t.end = info.State.LastSeq
 		switch {
 		case t.span.After <= t.end:
 			return nil
-		case wait.n == maxUnseen: // a leader that has just changed may lag, but not for so long
+		case delay.attempts == maxUnseenConflicts: // a leader that has just changed may lag, but not for so long
 			return pilot.Errorf(pilot.Invalid, "tail after %d of a log that ends at %d", t.span.After, t.end)
-		case !wait.pause(ctx):
+		case !delay.wait(ctx):
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// cause is why ctx ended, if it did.
-func cause(ctx context.Context, err error) error {
+// contextCause is why ctx ended, if it did.
+func contextCause(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
 }
 
-// read makes a consumer and gives what it has until it breaks; nil asks for
+// readConsumer makes a consumer and gives what it has until it breaks; nil asks for
 // another one.
-func (t *tailing) read(ctx context.Context) error {
-	cons, err := t.consumer(ctx)
+func (t *tailReader) readConsumer(ctx context.Context) error {
+	cons, err := t.createConsumer(ctx)
 	if err != nil {
 		return err
 	}
-	defer t.release(cons)
+	defer t.deleteConsumer(cons)
 	if !t.marked {
 		if info, err := t.log.conn.streamInfo(ctx); err == nil {
 			t.end = max(t.end, info.State.LastSeq)
 		}
 	}
 	p := &pump{messages: make(chan jetstream.Msg, prefetch), broken: make(chan error, 1), done: make(chan struct{})}
-	consuming, err := cons.Consume(p.put, jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(aliveEvery),
-		jetstream.ConsumeErrHandler(p.fail))
+	consuming, err := cons.Consume(p.putMessage, jetstream.PullMaxMessages(prefetch), jetstream.PullHeartbeat(serverHeartbeat),
+		jetstream.ConsumeErrHandler(p.putError))
 	if err != nil {
-		return t.pace(ctx, err)
+		return t.waitToReopen(ctx, err)
 	}
 	defer consuming.Stop()
 	defer close(p.done)
-	if cons.CachedInfo().NumPending == 0 && t.reached() {
-		if err := t.mark(); err != nil {
+	if cons.CachedInfo().NumPending == 0 && t.mayHaveReachedEnd() {
+		if err := t.yieldMark(); err != nil {
 			return err
 		}
 	}
-	return t.drain(ctx, cons, p)
+	return t.yieldMessages(ctx, cons, p)
 }
 
-// drain gives the messages of one consumer until it breaks.
-func (t *tailing) drain(ctx context.Context, cons jetstream.Consumer, p *pump) error {
+// yieldMessages gives the messages of one consumer until it breaks.
+func (t *tailReader) yieldMessages(ctx context.Context, cons jetstream.Consumer, p *pump) error {
 	var due <-chan time.Time
 	if !t.marked {
-		ticks := time.NewTicker(markWait)
+		ticks := time.NewTicker(markCheckEvery)
 		defer ticks.Stop()
 		due = ticks.C
 	}
-	for given := uint64(0); ; {
+	for delivered := uint64(0); ; {
 		select {
 		case m := <-p.messages:
-			ok, err := t.give(m, &given)
+			ok, err := t.yieldMessage(m, &delivered)
 			if err != nil || !ok {
 				return err
 			}
@@ -146,11 +146,11 @@ func (t *tailing) drain(ctx context.Context, cons jetstream.Consumer, p *pump) e
 				return context.Cause(ctx)
 			}
 		case err := <-p.broken:
-			return t.pace(ctx, err)
+			return t.waitToReopen(ctx, err)
 		case <-due:
 			if t.marked {
 				due = nil
-			} else if err := t.askMark(ctx, cons, given); err != nil {
+			} else if err := t.checkMark(ctx, cons, delivered); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -159,52 +159,52 @@ func (t *tailing) drain(ctx context.Context, cons jetstream.Consumer, p *pump) e
 	}
 }
 
-// give yields one message; false: one before it is missing.
-func (t *tailing) give(m jetstream.Msg, given *uint64) (bool, error) {
+// yieldMessage yields one message; false: one before it is missing.
+func (t *tailReader) yieldMessage(m jetstream.Msg, delivered *uint64) (bool, error) {
 	meta, err := m.Metadata()
 	if err != nil {
-		return false, fault("tail", err)
+		return false, classify("tail", err)
 	}
-	if meta.Sequence.Consumer != *given+1 {
+	if meta.Sequence.Consumer != *delivered+1 {
 		return false, nil
 	}
-	*given++
+	*delivered++
 	if meta.Sequence.Stream > t.end {
-		if err := t.mark(); err != nil {
+		if err := t.yieldMark(); err != nil {
 			return false, err
 		}
 	}
-	s := Stored{
-		Subject: m.Subject(), Data: m.Data(), Prev: expectation(m.Headers()), Trace: traceparent(m.Headers()),
-		Copied: copies(m.Headers()) > 0,
+	s := StoredMessage{
+		Subject: m.Subject(), Data: m.Data(), Prev: expectedLastSeq(m.Headers()), Trace: traceparentOf(m.Headers()),
+		Copied: directGetCount(m.Headers()) > 0,
 		Seq:    meta.Sequence.Stream, Time: meta.Timestamp,
 	}
-	entry, err := s.Entry()
+	entry, err := s.DecodeEntry()
 	if err != nil {
 		return false, err
 	}
 	if !t.yield(entry, nil) {
 		return false, errStopped
 	}
-	t.at = meta.Sequence.Stream
+	t.position = meta.Sequence.Stream
 	if len(m.Data()) == 0 && len(m.Headers()) == 0 {
 		// Through an import nothing comes behind it: servers take it for the end of
 		// the answer (nats-server 2.15.2, client.go: processServiceImport).
 		return false, nil
 	}
-	if t.at == t.end || meta.NumPending == 0 && t.reached() {
-		return true, t.mark()
+	if t.position == t.end || meta.NumPending == 0 && t.mayHaveReachedEnd() {
+		return true, t.yieldMark()
 	}
 	return true, nil
 }
 
-// reached says whether nothing more before the end is a reason to believe that
+// mayHaveReachedEnd says whether nothing more before the end is a reason to believe that
 // it was reached. A narrowed tail has no other; one of everything may be fed by
 // a server that is itself behind.
-func (t *tailing) reached() bool { return t.at >= t.end || len(t.filter) > 0 }
+func (t *tailReader) mayHaveReachedEnd() bool { return t.position >= t.end || len(t.filter) > 0 }
 
-// mark says, once, that the present has been given.
-func (t *tailing) mark() error {
+// yieldMark says, once, that the present has been given.
+func (t *tailReader) yieldMark() error {
 	if t.marked {
 		return nil
 	}
@@ -215,26 +215,26 @@ func (t *tailing) mark() error {
 	return nil
 }
 
-// askMark marks if the server has nothing more for us.
-func (t *tailing) askMark(ctx context.Context, cons jetstream.Consumer, given uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+// checkMark marks if the server has nothing more for us.
+func (t *tailReader) checkMark(ctx context.Context, cons jetstream.Consumer, delivered uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	info, err := cons.Info(ctx)
-	if err == nil && info.NumPending == 0 && info.Delivered.Consumer == given {
-		if t.asked++; t.reached() || t.asked >= maxAsked { // the end itself may have been removed from the log
-			return t.mark()
+	if err == nil && info.NumPending == 0 && info.Delivered.Consumer == delivered {
+		if t.emptyAnswers++; t.mayHaveReachedEnd() || t.emptyAnswers >= maxEmptyAnswers { // the end itself may have been removed from the log
+			return t.yieldMark()
 		}
 	}
 	return nil // whatever is wrong shows when it is read
 }
 
-// consumer makes one that goes on where the last one broke.
-func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
+// createConsumer makes one that goes on where the last one broke.
+func (t *tailReader) createConsumer(ctx context.Context) (jetstream.Consumer, error) {
 	cfg := jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: idleTime,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: t.at + 1, FilterSubjects: t.filter,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerIdleTime,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: t.position + 1, FilterSubjects: t.filter,
 	}
-	if t.at == 0 && !t.span.Past {
+	if t.position == 0 && !t.span.Past {
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
 		if len(t.filter) == 0 {
 			cfg.FilterSubjects = []string{"pilots.>"} // the policy demands a filter
@@ -244,18 +244,18 @@ func (t *tailing) consumer(ctx context.Context) (jetstream.Consumer, error) {
 		cfg.FilterSubject, cfg.FilterSubjects = cfg.FilterSubjects[0], nil
 	}
 	var cons jetstream.Consumer
-	err := t.log.conn.persist(ctx, "tail", func(ctx context.Context) (err error) {
-		if cons, err = t.log.conn.ownConsumer(ctx, cfg); err != nil {
+	err := t.log.conn.retry(ctx, "tail", func(ctx context.Context) (err error) {
+		if cons, err = t.log.conn.createReaderConsumer(ctx, cfg); err != nil {
 			return err
 		}
-		return t.sameLog(ctx)
+		return t.checkEpoch(ctx)
 	})
-	return cons, cause(ctx, err)
+	return cons, contextCause(ctx, err)
 }
 
-// sameLog says whether the log is still the one that was opened: in one that
+// checkEpoch says whether the log is still the one that was opened: in one that
 // was made anew, after a loss or from a copy, our position means nothing.
-func (t *tailing) sameLog(ctx context.Context) error {
+func (t *tailReader) checkEpoch(ctx context.Context) error {
 	s, err := t.log.conn.js.Stream(ctx, stream)
 	if err != nil {
 		return err
@@ -266,21 +266,21 @@ func (t *tailing) sameLog(ctx context.Context) error {
 	return nil
 }
 
-// pace waits a moment before the next consumer; the reason is for the log.
-func (t *tailing) pace(ctx context.Context, reason error) error {
-	t.log.conn.log.Debug("tail goes on with another consumer", zap.Uint64("seq", t.at), zap.Error(reason))
+// waitToReopen waits a moment before the next consumer; the reason is for the log.
+func (t *tailReader) waitToReopen(ctx context.Context, reason error) error {
+	t.log.conn.log.Debug("tail goes on with another consumer", zap.Uint64("seq", t.position), zap.Error(reason))
 	if t.log.conn.nc.IsClosed() {
 		return &pilot.Error{Code: pilot.Unavailable, Op: "tail", Err: reason}
 	}
-	if !sleep(ctx, tryFirst) {
+	if !sleepContext(ctx, retryFirst) {
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
-// release removes a consumer if that is quickly done; the server forgets it
+// deleteConsumer removes a consumer if that is quickly done; the server forgets it
 // anyway.
-func (t *tailing) release(cons jetstream.Consumer) {
+func (t *tailReader) deleteConsumer(cons jetstream.Consumer) {
 	if !t.log.conn.nc.IsConnected() {
 		return
 	}
@@ -296,14 +296,14 @@ type pump struct {
 	done     chan struct{}      // closed by the reader
 }
 
-func (p *pump) put(m jetstream.Msg) {
+func (p *pump) putMessage(m jetstream.Msg) {
 	select {
 	case p.messages <- m:
 	case <-p.done:
 	}
 }
 
-func (p *pump) fail(_ jetstream.ConsumeContext, err error) {
+func (p *pump) putError(_ jetstream.ConsumeContext, err error) {
 	select {
 	case p.broken <- err:
 	default:

@@ -18,14 +18,14 @@ func WithTrace(ctx context.Context, traceparent string) context.Context {
 	return context.WithValue(ctx, traceKey{}, traceparent)
 }
 
-// traceOf is what WithTrace was given.
-func traceOf(ctx context.Context) string {
+// traceFrom is what WithTrace was given.
+func traceFrom(ctx context.Context) string {
 	of, _ := ctx.Value(traceKey{}).(string)
 	return of
 }
 
-// traceparent reads the header of a stored message.
-func traceparent(h nats.Header) string {
+// traceparentOf reads the header of a stored message.
+func traceparentOf(h nats.Header) string {
 	if v := h[HeaderTrace]; len(v) > 0 {
 		return v[0]
 	}

@@ -11,7 +11,7 @@ import (
 // TestCallsCarryTheirTrace: a handler learns under which trace it is asked.
 func TestCallsCarryTheirTrace(t *testing.T) {
 	t.Parallel()
-	conn := bustest.Connect(t, bustest.JetStream(t))
+	conn := bustest.Connect(t, bustest.StartServer(t))
 	heard := make(chan string, 2)
 	stop, err := conn.Serve(t.Context(), bus.Service{Name: "pilots", Version: "0.0.0", Endpoints: []bus.Endpoint{{
 		Name: "echo", Handle: func(_ context.Context, r bus.Request) (any, uint64, error) {

@@ -15,7 +15,7 @@ import (
 // BenchmarkWatch reads a log of births and changes from its beginning, by a
 // watch and, for the ratio, by the tail below it.
 func BenchmarkWatch(b *testing.B) {
-	conn := bustest.Ready(b)
+	conn := bustest.ConnectReady(b)
 	log, err := conn.Log(b.Context())
 	if err != nil {
 		b.Fatal(err)
@@ -26,11 +26,11 @@ func BenchmarkWatch(b *testing.B) {
 	}
 	const pilots, each = 2000, 4
 	for at := 0; at < pilots; at += 500 {
-		fill(b, log.AppendBatch, at, 500)
+		fillLog(b, log.AppendBatch, at, 500)
 	}
 	var tail, watch time.Duration
 	for b.Loop() {
-		tail += timed(func() {
+		tail += elapsed(func() {
 			n := 0
 			for e, err := range log.Tail(b.Context(), events.Span{Past: true}) {
 				if err != nil {
@@ -44,7 +44,7 @@ func BenchmarkWatch(b *testing.B) {
 				}
 			}
 		})
-		watch += timed(func() {
+		watch += elapsed(func() {
 			n := 0
 			for _, err := range c.Watch(b.Context(), client.WatchOptions{Replay: client.ReplayAll}) {
 				if err != nil {
@@ -60,7 +60,7 @@ func BenchmarkWatch(b *testing.B) {
 	b.ReportMetric(tail.Seconds()/watch.Seconds(), "of-tail")
 }
 
-func timed(f func()) time.Duration {
+func elapsed(f func()) time.Duration {
 	began := time.Now()
 	f()
 	return time.Since(began)
@@ -69,11 +69,11 @@ func timed(f func()) time.Duration {
 // appendBatch is bus.Log's.
 type appendBatch func(ctx context.Context, es []*events.Event) (uint64, error)
 
-// fill appends n pilots with their births and three changes each.
-func fill(b *testing.B, store appendBatch, from, n int) {
+// fillLog appends n pilots with their births and three changes each.
+func fillLog(b *testing.B, store appendBatch, from, n int) {
 	b.Helper()
 	var births, first []*events.Event
-	status := pilot.Status{State: pilot.PendingLaunch, Peak: pilot.PendingLaunch}
+	status := pilot.Status{State: pilot.PendingLaunch, FurthestState: pilot.PendingLaunch}
 	add := func(es []*events.Event) uint64 {
 		last, err := store(b.Context(), es)
 		if err != nil {
@@ -84,13 +84,13 @@ func fill(b *testing.B, store appendBatch, from, n int) {
 	for i := range n {
 		uid := fmt.Sprintf("p-%d", from+i)
 		births = append(births, &events.Event{
-			ID: uid, Class: events.Command, Key: key("m", uid), Kind: events.Submit,
-			Birth: &events.Birth{Description: describe(uid)},
+			ID: uid, Class: events.ClassCommand, Key: pilotKey("m", uid), Kind: events.Submit,
+			Submission: &events.Submission{Description: describe(uid)},
 		})
 	}
 	add(births)
 	var base uint64
-	for step, kind := range []pilot.Kind{pilot.Claimed, pilot.Queued, pilot.Activated} {
+	for step, kind := range []pilot.Kind{pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive} {
 		first = first[:0]
 		for i := range n {
 			prev := uint64(0)

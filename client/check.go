@@ -14,10 +14,10 @@ import (
 // written. An empty manager stands for any. Code unsupported: a service of an earlier
 // version, which cannot be asked.
 func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, descs ...pilot.Description) error {
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	wrong, parts, before := pilot.Error{Op: "check"}, cut(descs), 0
-	var local []pilot.Fault
+	wrong, parts, before := pilot.Error{Op: "check"}, splitList(descs), 0
+	var local []pilot.FieldError
 	if len(parts) > 1 { // no part shows what two of them have in common
 		local = faultsOf(descs)
 	}
@@ -29,11 +29,11 @@ func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, 
 		if o.IdempotencyKey != "" {
 			r.IdempotencyKey = partKey(o.IdempotencyKey, i)
 		}
-		_, err := call[api.PilotsAnswer](ctx, c, "pilot.submit", r)
-		faults := pilot.FaultsOf(err)
+		_, err := callEndpoint[api.PilotsAnswer](ctx, c, "pilot.submit", r)
+		faults := pilot.FieldErrorsOf(err)
 		switch {
 		case err == nil:
-		case slices.ContainsFunc(faults, func(f pilot.Fault) bool { return f.Field == "check" }):
+		case slices.ContainsFunc(faults, func(f pilot.FieldError) bool { return f.Field == "check" }):
 			return &pilot.Error{Code: pilot.Unsupported, Op: "check", Message: "the service is of an earlier version, which does not check"}
 		case len(faults) == 0:
 			return err
@@ -44,11 +44,11 @@ func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, 
 		}
 		for _, f := range faults {
 			f.Index += before
-			wrong.Faults = append(wrong.Faults, f)
+			wrong.FieldErrors = append(wrong.FieldErrors, f)
 		}
 		before += len(part)
 	}
-	if wrong.Faults = merge(local, wrong.Faults); len(wrong.Faults) > 0 {
+	if wrong.FieldErrors = merge(local, wrong.FieldErrors); len(wrong.FieldErrors) > 0 {
 		return &wrong
 	}
 	return nil
@@ -56,8 +56,8 @@ func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, 
 
 // merge gives what we found and what the service did. That two uids are the same it says
 // of items as its part counts them.
-func merge(local, served []pilot.Fault) []pilot.Fault {
-	var twice, others []pilot.Fault
+func merge(local, served []pilot.FieldError) []pilot.FieldError {
+	var twice, others []pilot.FieldError
 	for _, f := range local {
 		if f.Field == "uid" {
 			twice = append(twice, f)
@@ -65,7 +65,7 @@ func merge(local, served []pilot.Fault) []pilot.Fault {
 			others = append(others, f)
 		}
 	}
-	return pilot.MergeFaults(twice, append(others, served...))
+	return pilot.MergeFieldErrors(twice, append(others, served...))
 }
 
 // judge is what a list of several parts is refused for before the first is sent, so that
@@ -84,11 +84,11 @@ func (c *Client) judge(ctx context.Context, manager pilot.UID, o SubmitOptions, 
 	switch {
 	case err == nil:
 		return nil
-	case len(pilot.FaultsOf(err)) > 0:
-		return &pilot.Error{Code: code, Op: "submit", Faults: pilot.FaultsOf(err)}
+	case len(pilot.FieldErrorsOf(err)) > 0:
+		return &pilot.Error{Code: code, Op: "submit", FieldErrors: pilot.FieldErrorsOf(err)}
 	case len(local) > 0:
 		why := "the service could not be asked what else is wrong: " + err.Error()
-		return &pilot.Error{Code: pilot.Invalid, Op: "submit", Message: why, Faults: local}
+		return &pilot.Error{Code: pilot.Invalid, Op: "submit", Message: why, FieldErrors: local}
 	case code == pilot.Unsupported || code == pilot.Conflict: // the submit itself tells of the latter, or looks again
 		return nil
 	}
@@ -96,14 +96,14 @@ func (c *Client) judge(ctx context.Context, manager pilot.UID, o SubmitOptions, 
 }
 
 // faultsOf are the faults that can be found without the service.
-func faultsOf(descs []pilot.Description) []pilot.Fault {
-	var faults []pilot.Fault
+func faultsOf(descs []pilot.Description) []pilot.FieldError {
+	var faults []pilot.FieldError
 	first := map[pilot.UID]int{}
 	for i := range descs {
 		faults = append(faults, descs[i].Validate(i)...)
 		uid := descs[i].UID
 		if was, twice := first[uid]; twice && uid != "" {
-			faults = append(faults, pilot.Fault{Index: i, Field: "uid", Reason: fmt.Sprintf("is that of item %d too", was)})
+			faults = append(faults, pilot.FieldError{Index: i, Field: "uid", Reason: fmt.Sprintf("is that of item %d too", was)})
 			continue
 		}
 		first[uid] = i

@@ -17,9 +17,9 @@ import (
 // TestCheckNamesEveryFaultOfALongList: and counts from its start. Nothing is submitted.
 func TestCheckNamesEveryFaultOfALongList(t *testing.T) {
 	t.Parallel()
-	c, _, _ := served(t, 1)
+	c, _, _ := startService(t, 1)
 	m := newManager(t, c)
-	descs := many(api.MaxItems + 300)
+	descs := describeMany(api.MaxItems + 300)
 	if err := c.Check(t.Context(), m.UID(), client.SubmitOptions{}, descs...); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestCheckNamesEveryFaultOfALongList(t *testing.T) {
 	for _, manager := range []pilot.UID{m.UID(), ""} {
 		err := c.Check(t.Context(), manager, client.SubmitOptions{IdempotencyKey: "k"}, descs...)
 		var at []int
-		for _, f := range pilot.FaultsOf(err) {
+		for _, f := range pilot.FieldErrorsOf(err) {
 			at = append(at, f.Index)
 		}
 		if want := []int{7, 8, api.MaxItems + 7, api.MaxItems + 8}; pilot.CodeOf(err) != pilot.Invalid || !slices.Equal(at, want) {
@@ -48,9 +48,9 @@ func TestCheckNamesEveryFaultOfALongList(t *testing.T) {
 // part count from the list's start.
 func TestAnEarlierServiceIsNotTakenForASubmit(t *testing.T) {
 	t.Parallel()
-	server := bustest.JetStream(t)
-	conn := connect(t, server.URL())
-	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	server := bustest.StartServer(t)
+	conn := connectBus(t, server.URL())
+	if err := conn.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	stop, err := conn.Serve(t.Context(), bus.Service{Name: "pilots", Version: "1.0.0", Endpoints: []bus.Endpoint{{
@@ -67,7 +67,7 @@ func TestAnEarlierServiceIsNotTakenForASubmit(t *testing.T) {
 			answer := api.PilotsAnswer{Pilots: make([]api.Pilot, len(earlier.Pilots))}
 			for i := range earlier.Pilots {
 				if earlier.Pilots[i].Resource == "no.where" {
-					return nil, 0, &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Index: i, Field: "resource", Reason: "is not known"}}}
+					return nil, 0, &pilot.Error{Code: pilot.Invalid, FieldErrors: []pilot.FieldError{{Index: i, Field: "resource", Reason: "is not known"}}}
 				}
 			}
 			return answer, 1, nil
@@ -77,24 +77,24 @@ func TestAnEarlierServiceIsNotTakenForASubmit(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	c := dial(t, server.URL())
+	c := connectClient(t, server.URL())
 	if err := c.Check(t.Context(), "m", client.SubmitOptions{}, describe("p")); pilot.CodeOf(err) != pilot.Unsupported {
 		t.Errorf("got %v", err)
 	}
 	m := c.Handle("m")
-	descs := many(api.MaxItems + 10)
+	descs := describeMany(api.MaxItems + 10)
 	descs[api.MaxItems+3].Resource = "no.where"
 	got, err := m.Submit(t.Context(), descs...)
 	partial, ok := errors.AsType[*client.PartialError](err)
 	if !ok || partial.Accepted != api.MaxItems || partial.Unknown != 0 || len(got) != api.MaxItems {
 		t.Fatalf("%d handles, %v", len(got), err)
 	}
-	if faults := pilot.FaultsOf(err); len(faults) != 1 || faults[0].Index != api.MaxItems+3 {
+	if faults := pilot.FieldErrorsOf(err); len(faults) != 1 || faults[0].Index != api.MaxItems+3 {
 		t.Errorf("faults %v", faults)
 	}
 	descs[3].Cores = -1
 	got, err = m.Submit(t.Context(), descs...)
-	if faults := pilot.FaultsOf(err); len(got) > 0 || pilot.CodeOf(err) != pilot.Invalid || len(faults) != 1 || faults[0].Index != 3 || !strings.Contains(err.Error(), "earlier version") {
+	if faults := pilot.FieldErrorsOf(err); len(got) > 0 || pilot.CodeOf(err) != pilot.Invalid || len(faults) != 1 || faults[0].Index != 3 || !strings.Contains(err.Error(), "earlier version") {
 		t.Errorf("%d handles, %v", len(got), err)
 	}
 }

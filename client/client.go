@@ -19,9 +19,9 @@ type Client struct {
 	log     *zap.Logger
 	tracers trace.TracerProvider // nil: the global one
 
-	patience, slice time.Duration // see the constants
+	attemptTimeout, waitSlice time.Duration // see the constants
 
-	seen seen
+	highWater highWaterMark
 
 	mu       sync.Mutex // guards what is below
 	closed   bool
@@ -34,15 +34,15 @@ type Client struct {
 // waits for the server until ctx ends, then the code is unavailable; denied, at once: it
 // does not let us in. A connection that is lost later comes back by itself.
 func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
-	s := defaults(url, opts)
+	s := newSettings(url, opts)
 	c := &Client{
-		conn: s.conn, timeout: s.timeout, log: s.log, patience: patience, slice: slice, tracers: s.tracers,
+		conn: s.conn, timeout: s.timeout, log: s.log, attemptTimeout: attemptTimeout, waitSlice: waitSlice, tracers: s.tracers,
 		handlers: map[*registration]struct{}{},
 	}
 	if c.conn != nil {
 		return c, nil
 	}
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	conn, err := bus.Connect(ctx, s.bus)
 	if err != nil {
@@ -73,8 +73,8 @@ func (c *Client) Close() {
 // Bus is the connection below, for what this package does not offer.
 func (c *Client) Bus() *bus.Conn { return c.conn }
 
-// bounded gives ctx a deadline if it has none.
-func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// withDeadline gives ctx a deadline if it has none.
+func (c *Client) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, has := ctx.Deadline(); has {
 		return ctx, func() {}
 	}

@@ -15,66 +15,66 @@ import (
 	"github.com/flightlog/flightlog/service"
 )
 
-// up runs a bus and a manager, and gives a connected client. Nobody launches:
+// startExample runs a bus and a manager, and gives a connected client. Nobody launches:
 // the examples are about the client, and their pilots are canceled.
-func up() (c *client.Client, down func()) {
+func startExample() (c *client.Client, down func()) {
 	dir, err := os.MkdirTemp("", "flightlog-example")
-	check(err)
+	checkList(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	server, err := embedded.Start(ctx, embedded.Config{Store: dir, Listen: "127.0.0.1:0", Sync: "2m"})
-	check(err)
+	checkList(err)
 	conn, err := bus.Connect(ctx, bus.Config{InProcess: server})
-	check(err)
-	check(conn.Ensure(ctx, bus.StreamConfig{}))
+	checkList(err)
+	checkList(conn.EnsureStream(ctx, bus.StreamConfig{}))
 	ended := make(chan error, 1)
-	go func() { ended <- service.Manager(ctx, conn, service.ManagerOptions{}) }()
+	go func() { ended <- service.RunManager(ctx, conn, service.ManagerOptions{}) }()
 	c, err = client.Connect(ctx, server.URL(), client.WithActor("example"))
-	check(err)
+	checkList(err)
 	return c, func() {
 		c.Close()
 		cancel()
-		check(<-ended)
+		checkList(<-ended)
 		conn.Close()
 		server.Shutdown()
-		check(os.RemoveAll(dir))
+		checkList(os.RemoveAll(dir))
 	}
 }
 
-func check(err error) {
+func checkList(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-var small = pilot.Description{
+var smallPilot = pilot.Description{
 	Resource: "local.localhost", Cores: 1, Runtime: pilot.Runtime(10 * time.Minute), Executable: "hostname",
 }
 
-func named(uid pilot.UID) pilot.Description {
-	d := small
+func namedPilot(uid pilot.UID) pilot.Description {
+	d := smallPilot
 	d.UID = uid
 	return d
 }
 
 func ExampleManager_Submit() {
-	c, down := up()
+	c, down := startExample()
 	defer down()
 	ctx := context.Background()
 
 	m, err := c.CreateManager(ctx, client.ManagerOptions{})
-	check(err)
-	pilots, err := m.Submit(ctx, named("first"), named("second"))
-	check(err)
+	checkList(err)
+	pilots, err := m.Submit(ctx, namedPilot("first"), namedPilot("second"))
+	checkList(err)
 	for _, p := range pilots {
 		got, err := p.Get(ctx)
-		check(err)
+		checkList(err)
 		fmt.Println(got.UID, got.State)
 	}
 
-	wrong := small
+	wrong := smallPilot
 	wrong.Cores = 0
-	_, err = m.Submit(ctx, small, wrong)
-	fmt.Println(pilot.CodeOf(err), pilot.FaultsOf(err))
+	_, err = m.Submit(ctx, smallPilot, wrong)
+	fmt.Println(pilot.CodeOf(err), pilot.FieldErrorsOf(err))
 	// Output:
 	// first PENDING_LAUNCH
 	// second PENDING_LAUNCH
@@ -83,19 +83,19 @@ func ExampleManager_Submit() {
 
 // Reconnecting is nothing special: whoever knows a uid goes on.
 func ExampleClient_Manager() {
-	c, down := up()
+	c, down := startExample()
 	defer down()
 	ctx := context.Background()
 
 	m, err := c.CreateManager(ctx, client.ManagerOptions{UID: "nightly"})
-	check(err)
-	_, err = m.Submit(ctx, named("p"))
-	check(err)
+	checkList(err)
+	_, err = m.Submit(ctx, namedPilot("p"))
+	checkList(err)
 
 	again, err := c.Manager(ctx, "nightly")
-	check(err)
+	checkList(err)
 	for p, err := range again.List(ctx, client.ListOptions{Live: true}) {
-		check(err)
+		checkList(err)
 		fmt.Println(p.UID, p.State)
 	}
 	_, err = c.Manager(ctx, "hourly")
@@ -106,17 +106,17 @@ func ExampleClient_Manager() {
 }
 
 func ExamplePilot_Wait() {
-	c, down := up()
+	c, down := startExample()
 	defer down()
 	ctx := context.Background()
 
 	m, err := c.CreateManager(ctx, client.ManagerOptions{})
-	check(err)
-	pilots, err := m.Submit(ctx, small)
-	check(err)
-	check(pilots[0].Cancel(ctx, client.CancelOptions{Reason: "changed my mind"}))
+	checkList(err)
+	pilots, err := m.Submit(ctx, smallPilot)
+	checkList(err)
+	checkList(pilots[0].Cancel(ctx, client.CancelOptions{Reason: "changed my mind"}))
 	w, err := pilots[0].Wait(ctx, client.WaitOptions{States: []pilot.State{pilot.Active}})
-	check(err)
+	checkList(err)
 	fmt.Println("ended as", w.State, "without ever being ACTIVE:", !w.Reached)
 	// Output:
 	// ended as CANCELED without ever being ACTIVE: true
@@ -124,24 +124,24 @@ func ExamplePilot_Wait() {
 
 // A watch that was left goes on behind the last change it has shown.
 func ExampleManager_Watch() {
-	c, down := up()
+	c, down := startExample()
 	defer down()
 	ctx := context.Background()
 
 	m, err := c.CreateManager(ctx, client.ManagerOptions{})
-	check(err)
-	pilots, err := m.Submit(ctx, named("p"))
-	check(err)
+	checkList(err)
+	pilots, err := m.Submit(ctx, namedPilot("p"))
+	checkList(err)
 	var last client.Change
 	for ch, err := range m.Watch(ctx, client.WatchOptions{}) {
-		check(err)
+		checkList(err)
 		fmt.Println(ch.Pilot.UID, "is", ch.Pilot.State)
 		last = ch
 		break
 	}
-	check(pilots[0].Cancel(ctx, client.CancelOptions{}))
+	checkList(pilots[0].Cancel(ctx, client.CancelOptions{}))
 	for ch, err := range m.Watch(ctx, client.WatchOptions{After: last.Seq, Epoch: last.Epoch}) {
-		check(err)
+		checkList(err)
 		fmt.Println(ch.Pilot.UID, "went from", ch.From, "to", ch.Pilot.State)
 		break
 	}
@@ -151,23 +151,23 @@ func ExampleManager_Watch() {
 }
 
 func ExampleManager_OnState() {
-	c, down := up()
+	c, down := startExample()
 	defer down()
 	ctx := context.Background()
 
 	m, err := c.CreateManager(ctx, client.ManagerOptions{})
-	check(err)
+	checkList(err)
 	states := make(chan pilot.State)
 	unregister, err := m.OnState(ctx, func(_ context.Context, ch client.Change) error {
 		states <- ch.Pilot.State
 		return nil
 	}, client.HandlerOptions{Replay: client.ReplayNone})
-	check(err)
+	checkList(err)
 	defer unregister()
-	pilots, err := m.Submit(ctx, small)
-	check(err)
+	pilots, err := m.Submit(ctx, smallPilot)
+	checkList(err)
 	fmt.Println(<-states)
-	check(pilots[0].Cancel(ctx, client.CancelOptions{}))
+	checkList(pilots[0].Cancel(ctx, client.CancelOptions{}))
 	fmt.Println(<-states)
 	// Output:
 	// PENDING_LAUNCH
@@ -175,19 +175,19 @@ func ExampleManager_OnState() {
 }
 
 func ExampleManager_Close() {
-	c, down := up()
+	c, down := startExample()
 	defer down()
 	ctx := context.Background()
 
 	m, err := c.CreateManager(ctx, client.ManagerOptions{})
-	check(err)
-	_, err = m.Submit(ctx, named("a"), named("b"))
-	check(err)
+	checkList(err)
+	_, err = m.Submit(ctx, namedPilot("a"), namedPilot("b"))
+	checkList(err)
 	gone, err := m.Close(ctx, client.CloseOptions{Terminate: true, Reason: "the run is over"})
-	check(err)
+	checkList(err)
 	slices.Sort(gone)
 	fmt.Println(gone)
-	_, err = m.Submit(ctx, small)
+	_, err = m.Submit(ctx, smallPilot)
 	fmt.Println(pilot.CodeOf(err))
 	// Output:
 	// [a b]

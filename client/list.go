@@ -31,7 +31,7 @@ func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[api.Pilot, e
 			if o.Limit > 0 {
 				ask.Limit = min(getChunk, o.Limit-given)
 			}
-			page, err := call[api.ListAnswer](ctx, c, "pilot.list", ask)
+			page, err := callEndpoint[api.ListAnswer](ctx, c, "pilot.list", ask)
 			if err != nil {
 				yield(api.Pilot{}, err)
 				return

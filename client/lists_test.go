@@ -11,19 +11,19 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// list writes a list of births by hand, the first kept of it. over is the position of
+// submitList writes a list of births by hand, the first kept of it. over is the position of
 // the first birth of a torn list that these stand in for; 0: there is none.
-func (h *hand) list(c *client.Client, id string, kept int, over uint64, uids ...pilot.UID) {
+func (h *logWriter) submitList(c *client.Client, id string, kept int, over uint64, uids ...pilot.UID) {
 	h.t.Helper()
 	es := make([]*events.Event, len(uids))
 	for i, uid := range uids {
 		es[i] = &events.Event{
-			ID: id + uid, Class: events.Command, Key: key("m", uid), Kind: events.Submit, Actor: "tester",
-			Birth: &events.Birth{Description: describe(uid), List: events.List{ID: id, Size: len(uids), Index: i}},
+			ID: id + uid, Class: events.ClassCommand, Key: pilotKey("m", uid), Kind: events.Submit, Actor: "tester",
+			Submission: &events.Submission{Description: describe(uid), List: events.List{ID: id, Size: len(uids), Index: i}},
 		}
 		if over > 0 {
 			es[i].Prev = over + uint64(i)
-			es[i].Birth.Over = es[i].Prev
+			es[i].Submission.Over = es[i].Prev
 		}
 	}
 	if kept == len(es) {
@@ -32,7 +32,7 @@ func (h *hand) list(c *client.Client, id string, kept int, over uint64, uids ...
 		}
 		return
 	}
-	sealed, err := bus.Seal(es)
+	sealed, err := bus.PrepareAppend(es)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -51,14 +51,14 @@ func (h *hand) list(c *client.Client, id string, kept int, over uint64, uids ...
 // birth once, wherever they begin and whatever they are about.
 func TestWatchesTakeListsAsWholes(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
-	h.born(key("m", "single"))               // 1
-	h.list(c, "torn", 2, 0, "a", "b", "c")   // 2, 3
-	h.list(c, "whole", 3, 0, "x", "y", "z")  // 4, 5, 6
-	h.move(key("m", "y"), pilot.Claimed)     // 7
-	h.list(c, "torn later", 1, 0, "d", "e")  // 8
-	h.list(c, "whole again", 2, 2, "a", "b") // 9, 10
-	h.born(key("m", "end"))                  // 11
+	c, h := unservedClient(t)
+	h.submitPilot(pilotKey("m", "single"))               // 1
+	h.submitList(c, "torn", 2, 0, "a", "b", "c")         // 2, 3
+	h.submitList(c, "whole", 3, 0, "x", "y", "z")        // 4, 5, 6
+	h.movePilot(pilotKey("m", "y"), pilot.KindLaunching) // 7
+	h.submitList(c, "torn later", 1, 0, "d", "e")        // 8
+	h.submitList(c, "whole again", 2, 2, "a", "b")       // 9, 10
+	h.submitPilot(pilotKey("m", "end"))                  // 11
 	for name, w := range map[string]struct {
 		o    client.WatchOptions
 		want []string
@@ -71,7 +71,7 @@ func TestWatchesTakeListsAsWholes(t *testing.T) {
 		"one, again":      {client.WatchOptions{Manager: "m", Pilot: "b", Replay: client.ReplayAll}, []string{"b 10"}},
 	} {
 		var got []string
-		for _, ch := range take(t, c, w.o, len(w.want)) {
+		for _, ch := range nextChanges(t, c, w.o, len(w.want)) {
 			got = append(got, fmt.Sprint(ch.Pilot.UID, " ", ch.Seq))
 		}
 		if !slices.Equal(got, w.want) {
@@ -79,13 +79,13 @@ func TestWatchesTakeListsAsWholes(t *testing.T) {
 		}
 	}
 	var now []string
-	for _, ch := range take(t, c, client.WatchOptions{Manager: "m"}, 7) {
+	for _, ch := range nextChanges(t, c, client.WatchOptions{Manager: "m"}, 7) {
 		now = append(now, ch.Pilot.UID)
 	}
 	if want := []string{"single", "x", "y", "z", "a", "b", "end"}; !slices.Equal(now, want) {
 		t.Errorf("the present is %q, want %q", now, want)
 	}
-	if now := take(t, c, client.WatchOptions{Manager: "m", Pilot: "z"}, 1); now[0].Pilot.UID != "z" {
+	if now := nextChanges(t, c, client.WatchOptions{Manager: "m", Pilot: "z"}, 1); now[0].Pilot.UID != "z" {
 		t.Errorf("the present of one is %+v", now[0])
 	}
 }

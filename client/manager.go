@@ -25,7 +25,7 @@ type ManagerOptions struct {
 
 // CreateManager makes a manager.
 func (c *Client) CreateManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
-	answer, err := call[api.ManagerAnswer](ctx, c, "manager.create", api.CreateRequest{
+	answer, err := callEndpoint[api.ManagerAnswer](ctx, c, "manager.create", api.CreateRequest{
 		UID: o.UID, Session: o.Session, Labels: o.Labels, IdempotencyKey: newKey(),
 	})
 	if err != nil {
@@ -45,10 +45,10 @@ func (c *Client) Manager(ctx context.Context, uid pilot.UID) (*Manager, error) {
 }
 
 // Managers gives the managers there are, in order of creation.
-func (c *Client) Managers(ctx context.Context, o Owners) ([]api.Manager, error) {
-	return pages(func(after string) ([]api.Manager, string, error) {
-		answer, err := call[api.ManagersAnswer](ctx, c, "manager.list",
-			api.OwnersRequest{Session: o.Session, State: o.State, After: after})
+func (c *Client) Managers(ctx context.Context, o Scopes) ([]api.Manager, error) {
+	return collectPages(func(after string) ([]api.Manager, string, error) {
+		answer, err := callEndpoint[api.ManagersAnswer](ctx, c, "manager.list",
+			api.ScopesRequest{Session: o.Session, State: o.State, After: after})
 		return answer.Managers, answer.Next, err
 	})
 }
@@ -59,7 +59,7 @@ func (m *Manager) UID() pilot.UID { return m.uid }
 // Info gives what is known of the manager, with the number of its pilots in
 // each state.
 func (m *Manager) Info(ctx context.Context) (api.Manager, error) {
-	answer, err := call[api.ManagerAnswer](ctx, m.c, "manager.get", api.OwnerRequest{UID: m.uid})
+	answer, err := callEndpoint[api.ManagerAnswer](ctx, m.c, "manager.get", api.ScopeRequest{UID: m.uid})
 	return answer.Manager, err
 }
 
@@ -73,26 +73,26 @@ const getChunk = 200
 // Get gives pilots in the order asked. Code not_found names all that are
 // unknown. For all pilots of a manager see List.
 func (m *Manager) Get(ctx context.Context, uids ...pilot.UID) ([]api.Pilot, error) {
-	return m.get(ctx, nil, uids)
+	return m.getInChunks(ctx, nil, uids)
 }
 
 // GetAt gives pilots as they were at a time of the past.
 func (m *Manager) GetAt(ctx context.Context, at time.Time, uids ...pilot.UID) ([]api.Pilot, error) {
-	return m.get(ctx, &at, uids)
+	return m.getInChunks(ctx, &at, uids)
 }
 
 // ListAt gives the manager's pilots as they were at a time of the past.
 func (m *Manager) ListAt(ctx context.Context, at time.Time) ([]api.Pilot, error) {
-	answer, err := call[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, At: &at})
+	answer, err := callEndpoint[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, At: &at})
 	return answer.Pilots, err
 }
 
-func (m *Manager) get(ctx context.Context, at *time.Time, uids []pilot.UID) ([]api.Pilot, error) {
-	ctx, cancel := m.c.bounded(ctx)
+func (m *Manager) getInChunks(ctx context.Context, at *time.Time, uids []pilot.UID) ([]api.Pilot, error) {
+	ctx, cancel := m.c.withDeadline(ctx)
 	defer cancel()
 	all := make([]api.Pilot, 0, len(uids))
 	for chunk := range slices.Chunk(uids, getChunk) {
-		answer, err := call[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, UIDs: chunk, At: at})
+		answer, err := callEndpoint[api.PilotsAnswer](ctx, m.c, "pilot.get", api.GetRequest{Manager: m.uid, UIDs: chunk, At: at})
 		if err != nil {
 			return nil, err
 		}
@@ -118,11 +118,11 @@ type CancelOptions struct {
 // for their end. Pilots that have ended are left as they are. No uids: nothing
 // happens.
 func (m *Manager) Cancel(ctx context.Context, o CancelOptions, uids ...pilot.UID) ([]api.Canceled, error) {
-	ctx, cancel := m.c.bounded(ctx)
+	ctx, cancel := m.c.withDeadline(ctx)
 	defer cancel()
 	all := make([]api.Canceled, 0, len(uids))
 	for chunk := range slices.Chunk(uids, api.MaxItems) {
-		answer, err := m.cancel(ctx, o, chunk)
+		answer, err := m.cancelOnce(ctx, o, chunk)
 		if err != nil {
 			return all, err
 		}
@@ -133,11 +133,11 @@ func (m *Manager) Cancel(ctx context.Context, o CancelOptions, uids ...pilot.UID
 
 // CancelAll cancels all pilots of the manager that have not ended.
 func (m *Manager) CancelAll(ctx context.Context, o CancelOptions) ([]api.Canceled, error) {
-	return m.cancel(ctx, o, nil)
+	return m.cancelOnce(ctx, o, nil)
 }
 
-func (m *Manager) cancel(ctx context.Context, o CancelOptions, uids []pilot.UID) ([]api.Canceled, error) {
-	answer, err := call[api.CancelAnswer](ctx, m.c, "pilot.cancel", api.CancelRequest{
+func (m *Manager) cancelOnce(ctx context.Context, o CancelOptions, uids []pilot.UID) ([]api.Canceled, error) {
+	answer, err := callEndpoint[api.CancelAnswer](ctx, m.c, "pilot.cancel", api.CancelRequest{
 		Manager: m.uid, UIDs: uids, Reason: o.Reason, Force: o.Force, Grace: (*api.Duration)(o.Grace),
 	})
 	return answer.Pilots, err
@@ -147,7 +147,7 @@ func (m *Manager) cancel(ctx context.Context, o CancelOptions, uids []pilot.UID)
 // pilots that were asked to end. It does not wait for their end. Closing again
 // is no error.
 func (m *Manager) Close(ctx context.Context, o CloseOptions) ([]pilot.UID, error) {
-	answer, err := call[api.CloseAnswer](ctx, m.c, "manager.close",
+	answer, err := callEndpoint[api.CloseAnswer](ctx, m.c, "manager.close",
 		api.CloseRequest{UID: m.uid, Terminate: o.Terminate, Reason: o.Reason})
 	return answer.Canceling, err
 }

@@ -44,11 +44,11 @@ func (p *Pilot) OnState(ctx context.Context, handler Handler, o HandlerOptions) 
 }
 
 type registration struct {
-	handler Handler
-	onError func(error)
-	stop    context.CancelFunc
-	done    chan struct{} // closed when the goroutine has ended
-	inside  atomic.Int64  // id of the goroutine that runs the handler, for unregister
+	handler          Handler
+	onError          func(error)
+	stop             context.CancelFunc
+	done             chan struct{} // closed when the goroutine has ended
+	handlerGoroutine atomic.Int64  // id of the goroutine that runs the handler, for unregister
 }
 
 func (c *Client) onState(ctx context.Context, o WatchOptions, h Handler, onError func(error)) (func(), error) {
@@ -57,17 +57,17 @@ func (c *Client) onState(ctx context.Context, o WatchOptions, h Handler, onError
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &registration{handler: h, onError: onError, stop: stop, done: make(chan struct{})}
-	if !c.register(r) {
+	if !c.addRegistration(r) {
 		stop()
 		return nil, pilot.Errorf(pilot.Closed, "the client is closed")
 	}
 	stands, failed := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer close(r.done)
-		defer c.forget(r)
-		r.run(run, c, o, stands, failed)
+		defer c.removeRegistration(r)
+		r.runHandler(run, c, o, stands, failed)
 	}()
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	select {
 	case <-stands:
@@ -81,10 +81,10 @@ func (c *Client) onState(ctx context.Context, o WatchOptions, h Handler, onError
 	}
 }
 
-// run watches until the registration is ended. An error before it stands goes
+// runHandler watches until the registration is ended. An error before it stands goes
 // to failed, a later one to the handler's owner.
-func (r *registration) run(ctx context.Context, c *Client, o WatchOptions, stands chan<- struct{}, failed chan<- error) {
-	r.inside.Store(goroutine())
+func (r *registration) runHandler(ctx context.Context, c *Client, o WatchOptions, stands chan<- struct{}, failed chan<- error) {
+	r.handlerGoroutine.Store(goroutineID())
 	stood := false
 	stand := func() {
 		if !stood {
@@ -95,7 +95,7 @@ func (r *registration) run(ctx context.Context, c *Client, o WatchOptions, stand
 	if o.Replay == ReplayAll {
 		stand() // from the beginning on, nothing can be missed
 	}
-	for ch, err := range c.watch(ctx, o, stand) {
+	for ch, err := range c.watchFrom(ctx, o, stand) {
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -104,13 +104,13 @@ func (r *registration) run(ctx context.Context, c *Client, o WatchOptions, stand
 		case err != nil:
 			failed <- err
 		case ch.Moved() || ch.Kind == "":
-			r.call(ctx, ch)
+			r.callHandler(ctx, ch)
 		}
 	}
 }
 
-// call runs the handler once and survives it.
-func (r *registration) call(ctx context.Context, ch Change) {
+// callHandler runs the handler once and survives it.
+func (r *registration) callHandler(ctx context.Context, ch Change) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.onError(&pilot.Error{
@@ -126,12 +126,12 @@ func (r *registration) call(ctx context.Context, ch Change) {
 
 func (r *registration) unregister() {
 	r.stop()
-	if goroutine() != r.inside.Load() {
+	if goroutineID() != r.handlerGoroutine.Load() {
 		<-r.done
 	}
 }
 
-func (c *Client) register(r *registration) bool {
+func (c *Client) addRegistration(r *registration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -141,16 +141,16 @@ func (c *Client) register(r *registration) bool {
 	return true
 }
 
-func (c *Client) forget(r *registration) {
+func (c *Client) removeRegistration(r *registration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.handlers, r)
 }
 
-// goroutine is the number of the goroutine that calls it, as the head of its
+// goroutineID is the number of the goroutine that calls it, as the head of its
 // stack shows it ("goroutine 7 [running]:"). Only unregister needs it: it must
 // not wait for a handler that is waiting for it.
-func goroutine() (n int64) {
+func goroutineID() (n int64) {
 	var buf [64]byte
 	head := buf[:runtime.Stack(buf[:], false)]
 	for _, digit := range bytes.TrimPrefix(head, []byte("goroutine ")) {

@@ -11,8 +11,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// told gives a handler that passes on the states it is told.
-func told(n int) (client.Handler, <-chan pilot.State) {
+// recordingHandler gives a handler that passes on the states it is told.
+func recordingHandler(n int) (client.Handler, <-chan pilot.State) {
 	states := make(chan pilot.State, n)
 	return func(_ context.Context, ch client.Change) error {
 		states <- ch.Pilot.State
@@ -20,7 +20,7 @@ func told(n int) (client.Handler, <-chan pilot.State) {
 	}, states
 }
 
-func drain(states <-chan pilot.State, n int) []pilot.State {
+func nextStates(states <-chan pilot.State, n int) []pilot.State {
 	got := make([]pilot.State, n)
 	for i := range got {
 		got[i] = <-states
@@ -40,19 +40,19 @@ func TestOnStateTellsWhatItsReplaySays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, h := bare(t)
-			k := key("m", "p")
-			h.born(k)
-			h.move(k, pilot.Claimed, pilot.Queued)
-			h.note(k, "moves nothing")
-			handler, states := told(10)
+			c, h := unservedClient(t)
+			k := pilotKey("m", "p")
+			h.submitPilot(k)
+			h.movePilot(k, pilot.KindLaunching, pilot.KindPendingActive)
+			h.noteHealth(k, "moves nothing")
+			handler, states := recordingHandler(10)
 			unregister, err := c.Handle("m").Pilot("p").OnState(t.Context(), handler, client.HandlerOptions{Replay: x.replay})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer unregister()
-			h.move(k, pilot.Activated)
-			if got := drain(states, len(x.want)); !slices.Equal(got, x.want) {
+			h.movePilot(k, pilot.KindActive)
+			if got := nextStates(states, len(x.want)); !slices.Equal(got, x.want) {
 				t.Errorf("got %v, want %v", got, x.want)
 			}
 		})
@@ -61,8 +61,8 @@ func TestOnStateTellsWhatItsReplaySays(t *testing.T) {
 
 func TestABadHandlerHurtsNobodyElse(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
-	k := key("m", "p")
+	c, h := unservedClient(t)
+	k := pilotKey("m", "p")
 	m := c.Handle("m")
 	var failures atomic.Int32
 	count := client.HandlerOptions{OnError: func(error) { failures.Add(1) }}
@@ -78,16 +78,16 @@ func TestABadHandlerHurtsNobodyElse(t *testing.T) {
 		}
 		defer unregister()
 	}
-	handler, states := told(10)
+	handler, states := recordingHandler(10)
 	unregister, err := m.OnState(t.Context(), handler, client.HandlerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.born(k)
-	h.move(k, pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone)
+	h.submitPilot(k)
+	h.movePilot(k, pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive, pilot.KindDone)
 	<-stuck
 	want := []pilot.State{pilot.PendingLaunch, pilot.Launching, pilot.PendingActive, pilot.Active, pilot.Done}
-	if got := drain(states, len(want)); !slices.Equal(got, want) {
+	if got := nextStates(states, len(want)); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	unregister()
@@ -99,7 +99,7 @@ func TestABadHandlerHurtsNobodyElse(t *testing.T) {
 
 func TestErrorsOfAHandlerReachItsOwner(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
+	c, h := unservedClient(t)
 	why := errors.New("no")
 	got := make(chan error, 2)
 	calls := 0
@@ -112,8 +112,8 @@ func TestErrorsOfAHandlerReachItsOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.born(key("m", "p"))
-	h.born(key("m", "q"))
+	h.submitPilot(pilotKey("m", "p"))
+	h.submitPilot(pilotKey("m", "q"))
 	if err := <-got; !errors.Is(err, why) {
 		t.Errorf("got %v, want what the handler returned", err)
 	}
@@ -124,7 +124,7 @@ func TestErrorsOfAHandlerReachItsOwner(t *testing.T) {
 
 func TestUnregisterWaitsForTheHandlerThatRuns(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
+	c, h := unservedClient(t)
 	var ended atomic.Bool
 	running := make(chan struct{})
 	unregister, err := c.Handle("m").OnState(t.Context(), func(ctx context.Context, _ client.Change) error {
@@ -136,7 +136,7 @@ func TestUnregisterWaitsForTheHandlerThatRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.born(key("m", "p"))
+	h.submitPilot(pilotKey("m", "p"))
 	<-running
 	unregister()
 	if !ended.Load() {
@@ -147,7 +147,7 @@ func TestUnregisterWaitsForTheHandlerThatRuns(t *testing.T) {
 
 func TestUnregisterFromInsideMakesTheCallTheLast(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
+	c, h := unservedClient(t)
 	var unregister func()
 	ready, once := make(chan struct{}), make(chan struct{})
 	unregister, err := c.Handle("m").OnState(t.Context(), func(context.Context, client.Change) error {
@@ -160,18 +160,18 @@ func TestUnregisterFromInsideMakesTheCallTheLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(ready)
-	h.born(key("m", "p"))
-	h.born(key("m", "q"))
+	h.submitPilot(pilotKey("m", "p"))
+	h.submitPilot(pilotKey("m", "q"))
 	<-once
 	unregister()
 }
 
 func TestAClosedClientTakesNoHandlers(t *testing.T) {
 	t.Parallel()
-	c, _ := bare(t)
+	c, _ := unservedClient(t)
 	m := c.Handle("m")
 	c.Close()
-	handler, _ := told(0)
+	handler, _ := recordingHandler(0)
 	if _, err := m.OnState(t.Context(), handler, client.HandlerOptions{}); pilot.CodeOf(err) != pilot.Closed {
 		t.Errorf("got %v, want closed", err)
 	}

@@ -25,7 +25,7 @@ type settings struct {
 	tracers trace.TracerProvider // nil: the global one
 }
 
-func defaults(url string, opts []Option) settings {
+func newSettings(url string, opts []Option) settings {
 	s := settings{bus: bus.ConfigFromEnv(os.Getenv), timeout: defaultTimeout, log: zap.NewNop()}
 	for _, o := range opts {
 		o(&s)
@@ -34,10 +34,10 @@ func defaults(url string, opts []Option) settings {
 		s.bus.URL = url
 	}
 	if s.bus.Actor == "" {
-		s.bus.Actor = owner.Self()
+		s.bus.Actor = owner.CurrentActor()
 	}
 	if s.bus.Complete == nil {
-		s.bus.Complete = owner.Complete(os.Getenv, nil)
+		s.bus.Complete = owner.ConfigCompleter(os.Getenv, nil)
 	}
 	return s
 }

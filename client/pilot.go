@@ -28,12 +28,12 @@ func (p *Pilot) Manager() *Manager { return p.m }
 
 // Get gives the pilot as it is.
 func (p *Pilot) Get(ctx context.Context) (api.Pilot, error) {
-	return one(p.m.Get(ctx, p.uid))
+	return singleResult(p.m.Get(ctx, p.uid))
 }
 
 // GetAt gives the pilot as it was at a time of the past.
 func (p *Pilot) GetAt(ctx context.Context, at time.Time) (api.Pilot, error) {
-	return one(p.m.GetAt(ctx, at, p.uid))
+	return singleResult(p.m.GetAt(ctx, at, p.uid))
 }
 
 // Cancel asks the pilot to end and does not wait for it. It is no error if the
@@ -46,26 +46,26 @@ func (p *Pilot) Cancel(ctx context.Context, o CancelOptions) error {
 // Wait waits for the pilot as Manager.Wait does for many.
 func (p *Pilot) Wait(ctx context.Context, o WaitOptions) (api.Waited, error) {
 	result, err := p.m.Wait(ctx, o, p.uid)
-	return one(result.Pilots, err)
+	return singleResult(result.Pilots, err)
 }
 
 // History gives what happened to the pilot, in the order of the log, behind
 // position after.
 func (p *Pilot) History(ctx context.Context, after uint64) ([]api.Event, error) {
-	answer, err := call[api.HistoryAnswer](ctx, p.m.c, "pilot.history",
+	answer, err := callEndpoint[api.HistoryAnswer](ctx, p.m.c, "pilot.history",
 		api.PilotRequest{Manager: p.m.uid, UID: p.uid, After: after})
 	return answer.Events, err
 }
 
 // Explain says why the pilot is as it is, in words for people.
 func (p *Pilot) Explain(ctx context.Context) (api.ExplainAnswer, error) {
-	return call[api.ExplainAnswer](ctx, p.m.c, "pilot.explain", api.PilotRequest{Manager: p.m.uid, UID: p.uid})
+	return callEndpoint[api.ExplainAnswer](ctx, p.m.c, "pilot.explain", api.PilotRequest{Manager: p.m.uid, UID: p.uid})
 }
 
 // Logs gives the ends of what the payload printed, once the pilot has ended,
 // and what happened to the pilot in words.
 func (p *Pilot) Logs(ctx context.Context) (api.LogsAnswer, error) {
-	return call[api.LogsAnswer](ctx, p.m.c, "pilot.logs", api.PilotRequest{Manager: p.m.uid, UID: p.uid})
+	return callEndpoint[api.LogsAnswer](ctx, p.m.c, "pilot.logs", api.PilotRequest{Manager: p.m.uid, UID: p.uid})
 }
 
 // outputTime is how long a launcher may take to read a sandbox, before it is taken
@@ -92,8 +92,8 @@ func (p *Pilot) Output(ctx context.Context) (api.OutputAnswer, error) {
 	return api.OutputAnswer{Stdout: logs.Stdout, Stderr: logs.Stderr}, err
 }
 
-// one takes the single element of an answer about one pilot.
-func one[T any](all []T, err error) (T, error) {
+// singleResult takes the single element of an answer about one pilot.
+func singleResult[T any](all []T, err error) (T, error) {
 	if len(all) == 1 {
 		return all[0], err
 	}

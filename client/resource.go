@@ -27,22 +27,22 @@ type PutOptions struct {
 // Resources gives all resources the service knows, or those of a site, by
 // label.
 func (c *Client) Resources(ctx context.Context, site string) ([]api.Resource, error) {
-	return pages(func(after string) ([]api.Resource, string, error) {
-		answer, err := call[api.ResourcesAnswer](ctx, c, "resource.list", api.ResourcesRequest{Site: site, After: after})
+	return collectPages(func(after string) ([]api.Resource, string, error) {
+		answer, err := callEndpoint[api.ResourcesAnswer](ctx, c, "resource.list", api.ResourcesRequest{Site: site, After: after})
 		return answer.Resources, answer.Next, err
 	})
 }
 
 // Resource gives a resource's configuration with its access schema applied.
 func (c *Client) Resource(ctx context.Context, label string, o ResourceOptions) (api.ResourceAnswer, error) {
-	return call[api.ResourceAnswer](ctx, c, "resource.get",
+	return callEndpoint[api.ResourceAnswer](ctx, c, "resource.get",
 		api.ResourceRequest{Label: label, Schema: o.Schema, Origin: o.Origin, Version: o.Version})
 }
 
 // PutFile lays the resources of a file over what the service knows: all or
 // none. The file's name says its site, and by its ending whether it is YAML.
 func (c *Client) PutFile(ctx context.Context, file string, text []byte, o PutOptions) (api.PutResourceAnswer, error) {
-	return call[api.PutResourceAnswer](ctx, c, "resource.put", api.PutResourceRequest{
+	return callEndpoint[api.PutResourceAnswer](ctx, c, "resource.put", api.PutResourceRequest{
 		File: file, Text: string(text), Only: o.Only, ExpectVersion: o.Expect, IdempotencyKey: newKey(),
 	})
 }
@@ -51,7 +51,7 @@ func (c *Client) PutFile(ctx context.Context, file string, text []byte, o PutOpt
 // over what the service knows of that resource. A file name that ends in .yaml
 // says that it is YAML; it may be empty.
 func (c *Client) PutResource(ctx context.Context, label, file string, text []byte, o PutOptions) (api.PutResourceAnswer, error) {
-	return call[api.PutResourceAnswer](ctx, c, "resource.put", api.PutResourceRequest{
+	return callEndpoint[api.PutResourceAnswer](ctx, c, "resource.put", api.PutResourceRequest{
 		Label: label, File: file, Text: string(text), ExpectVersion: o.Expect, IdempotencyKey: newKey(),
 	})
 }
@@ -59,27 +59,27 @@ func (c *Client) PutResource(ctx context.Context, label, file string, text []byt
 // DeleteResource takes away what was put; what the service's files say holds
 // again. Code not_found: nothing ever was put.
 func (c *Client) DeleteResource(ctx context.Context, label string, o PutOptions) (api.PutResourceAnswer, error) {
-	return call[api.PutResourceAnswer](ctx, c, "resource.delete",
+	return callEndpoint[api.PutResourceAnswer](ctx, c, "resource.delete",
 		api.DeleteResourceRequest{Label: label, ExpectVersion: o.Expect, IdempotencyKey: newKey()})
 }
 
 // CheckResource says what is wrong with a file, laid over what the service
 // knows, and writes nothing.
 func (c *Client) CheckResource(ctx context.Context, file string, text []byte) (api.CheckResourceAnswer, error) {
-	return call[api.CheckResourceAnswer](ctx, c, "resource.check", api.CheckResourceRequest{File: file, Text: string(text)})
+	return callEndpoint[api.CheckResourceAnswer](ctx, c, "resource.check", api.CheckResourceRequest{File: file, Text: string(text)})
 }
 
 // Render gives the scripts that a submit of these pilots to a manager would
 // come to, in their order, or every fault of every pilot. Nothing is written.
 // An empty manager stands for any.
 func (c *Client) Render(ctx context.Context, manager pilot.UID, descs ...pilot.Description) ([]api.RenderAnswer, error) {
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	all := make([]api.RenderAnswer, 0, len(descs))
 	wrong := pilot.Error{Code: pilot.Unsupported, Op: "render"}
 	for i := range descs {
-		answer, err := call[api.RenderAnswer](ctx, c, "resource.render", api.RenderRequest{Manager: manager, Pilot: descs[i]})
-		faults := pilot.FaultsOf(err)
+		answer, err := callEndpoint[api.RenderAnswer](ctx, c, "resource.render", api.RenderRequest{Manager: manager, Pilot: descs[i]})
+		faults := pilot.FieldErrorsOf(err)
 		if err != nil && len(faults) == 0 {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
@@ -88,11 +88,11 @@ func (c *Client) Render(ctx context.Context, manager pilot.UID, descs ...pilot.D
 		}
 		for _, f := range faults {
 			f.Index = i
-			wrong.Faults = append(wrong.Faults, f)
+			wrong.FieldErrors = append(wrong.FieldErrors, f)
 		}
 		all = append(all, answer)
 	}
-	if len(wrong.Faults) > 0 {
+	if len(wrong.FieldErrors) > 0 {
 		return nil, &wrong
 	}
 	return all, nil

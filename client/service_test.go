@@ -17,15 +17,15 @@ import (
 	"github.com/flightlog/flightlog/service"
 )
 
-// replica runs a manager with its own connection. kill cuts the connection, as
+// startReplica runs a manager with its own connection. kill cuts the connection, as
 // the death of its process would.
-func replica(t *testing.T, url string) (kill func()) {
+func startReplica(t *testing.T, url string) (kill func()) {
 	t.Helper()
-	conn := connect(t, url)
+	conn := connectBus(t, url)
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
-		ended <- service.Manager(ctx, conn, service.ManagerOptions{Name: t.Name(), Ready: func() { close(ready) }})
+		ended <- service.RunManager(ctx, conn, service.ManagerOptions{Name: t.Name(), Ready: func() { close(ready) }})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -40,21 +40,21 @@ func replica(t *testing.T, url string) (kill func()) {
 	return conn.NATS().Close
 }
 
-// served is a log with replicas that answer for it.
-func served(t *testing.T, replicas int) (c *client.Client, h *hand, kills []func()) {
+// startService is a log with replicas that answer for it.
+func startService(t *testing.T, replicas int) (c *client.Client, h *logWriter, kills []func()) {
 	t.Helper()
-	server := bustest.JetStream(t)
-	conn := connect(t, server.URL())
-	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	server := bustest.StartServer(t)
+	conn := connectBus(t, server.URL())
+	if err := conn.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	for range replicas {
-		kills = append(kills, replica(t, server.URL()))
+		kills = append(kills, startReplica(t, server.URL()))
 	}
-	return dial(t, server.URL()), byHand(t, conn), kills
+	return connectClient(t, server.URL()), newLogWriter(t, conn), kills
 }
 
-func dial(t *testing.T, url string) *client.Client {
+func connectClient(t *testing.T, url string) *client.Client {
 	t.Helper()
 	c, err := client.Connect(t.Context(), url)
 	if err != nil {
@@ -73,16 +73,16 @@ func newManager(t *testing.T, c *client.Client) *client.Manager {
 	return m
 }
 
-func submit(t *testing.T, m *client.Manager, n int) []*client.Pilot {
+func submitPilots(t *testing.T, m *client.Manager, n int) []*client.Pilot {
 	t.Helper()
-	got, err := m.Submit(t.Context(), many(n)...)
+	got, err := m.Submit(t.Context(), describeMany(n)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
-func many(n int) []pilot.Description {
+func describeMany(n int) []pilot.Description {
 	descs := make([]pilot.Description, n)
 	for i := range descs {
 		descs[i] = describe("")
@@ -91,11 +91,11 @@ func many(n int) []pilot.Description {
 	return descs
 }
 
-func at(p *client.Pilot) pilot.Key { return key(p.Manager().UID(), p.UID()) }
+func keyOf(p *client.Pilot) pilot.Key { return pilotKey(p.Manager().UID(), p.UID()) }
 
 func TestSessionsAndManagersAreFoundAgain(t *testing.T) {
 	t.Parallel()
-	c, _, _ := served(t, 1)
+	c, _, _ := startService(t, 1)
 	s, err := c.CreateSession(t.Context(), client.SessionOptions{Labels: map[string]string{"run": "1"}})
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestSessionsAndManagersAreFoundAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	submit(t, m, 2)
+	submitPilots(t, m, 2)
 
 	again, err := c.Session(t.Context(), s.UID())
 	if err != nil {
@@ -139,12 +139,12 @@ func TestSessionsAndManagersAreFoundAgain(t *testing.T) {
 
 func TestSubmitIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	c, _, _ := served(t, 1)
+	c, _, _ := startService(t, 1)
 	m := newManager(t, c)
-	bad := many(4)
+	bad := describeMany(4)
 	bad[2].Cores, bad[3].Resource = 0, "no.where"
 	_, err := m.Submit(t.Context(), bad...)
-	faults := pilot.FaultsOf(err)
+	faults := pilot.FieldErrorsOf(err)
 	if pilot.CodeOf(err) != pilot.Invalid || len(faults) != 2 || faults[0].Index != 2 || faults[1].Index != 3 {
 		t.Errorf("got %v, want faults of items 2 and 3", err)
 	}
@@ -158,9 +158,9 @@ func TestSubmitIsAllOrNothing(t *testing.T) {
 
 func TestLongListsAreCutAndKeepTheirOrder(t *testing.T) {
 	t.Parallel()
-	c, _, _ := served(t, 1)
+	c, _, _ := startService(t, 1)
 	m := newManager(t, c)
-	descs := many(api.MaxItems + 200)
+	descs := describeMany(api.MaxItems + 200)
 	o := client.SubmitOptions{IdempotencyKey: "k"}
 	got, err := m.SubmitWith(t.Context(), o, descs...)
 	if err != nil {
@@ -189,18 +189,18 @@ func TestLongListsAreCutAndKeepTheirOrder(t *testing.T) {
 // nothing of it is submitted.
 func TestALongListIsRefusedAsAWhole(t *testing.T) {
 	t.Parallel()
-	c, _, _ := served(t, 1)
+	c, _, _ := startService(t, 1)
 	m := newManager(t, c)
 	if _, err := m.Submit(t.Context(), describe("taken")); err != nil {
 		t.Fatal(err)
 	}
-	descs := many(api.MaxItems + 10)
+	descs := describeMany(api.MaxItems + 10)
 	descs[2].Cores, descs[3].Resource = -1, "no.where" // found here, and by the service alone
 	descs[4].UID, descs[api.MaxItems+2].UID, descs[api.MaxItems+5].UID = "twice", "twice", "twice"
 	descs[api.MaxItems+3].UID, descs[api.MaxItems+4].Cores = "taken", 0
 	got, err := m.Submit(t.Context(), descs...)
 	var at []int
-	for _, f := range pilot.FaultsOf(err) {
+	for _, f := range pilot.FieldErrorsOf(err) {
 		at = append(at, f.Index-api.MaxItems)
 	}
 	if _, partly := errors.AsType[*client.PartialError](err); len(got) > 0 || partly || pilot.CodeOf(err) != pilot.Invalid {
@@ -220,12 +220,12 @@ func TestALongListIsRefusedAsAWhole(t *testing.T) {
 // second part stands for another list.
 func TestAListThatIsRefusedHalfwayTellsHowFarItGot(t *testing.T) {
 	t.Parallel()
-	c, _, _ := served(t, 1)
+	c, _, _ := startService(t, 1)
 	m := newManager(t, c)
-	if _, err := m.SubmitWith(t.Context(), client.SubmitOptions{IdempotencyKey: "k.1"}, many(1)...); err != nil {
+	if _, err := m.SubmitWith(t.Context(), client.SubmitOptions{IdempotencyKey: "k.1"}, describeMany(1)...); err != nil {
 		t.Fatal(err)
 	}
-	got, err := m.SubmitWith(t.Context(), client.SubmitOptions{IdempotencyKey: "k"}, many(api.MaxItems+10)...)
+	got, err := m.SubmitWith(t.Context(), client.SubmitOptions{IdempotencyKey: "k"}, describeMany(api.MaxItems+10)...)
 	partial, ok := errors.AsType[*client.PartialError](err)
 	if !ok || partial.Accepted != api.MaxItems || partial.Unknown != 0 || len(got) != api.MaxItems || pilot.CodeOf(err) != pilot.Conflict {
 		t.Fatalf("%d handles, %v", len(got), err)
@@ -234,11 +234,11 @@ func TestAListThatIsRefusedHalfwayTellsHowFarItGot(t *testing.T) {
 
 func TestWaitTellsReachedFromEnded(t *testing.T) {
 	t.Parallel()
-	c, h, _ := served(t, 1)
+	c, h, _ := startService(t, 1)
 	m := newManager(t, c)
-	ps := submit(t, m, 3)
-	h.move(at(ps[0]), pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone)
-	h.move(at(ps[1]), pilot.Claimed, pilot.JobFailed)
+	ps := submitPilots(t, m, 3)
+	h.movePilot(keyOf(ps[0]), pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive, pilot.KindDone)
+	h.movePilot(keyOf(ps[1]), pilot.KindLaunching, pilot.KindFailed)
 	active := client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: 50 * time.Millisecond}
 
 	for _, p := range ps[:2] { // a replica that is not that far answers with what it knows
@@ -271,9 +271,9 @@ func TestWaitTellsReachedFromEnded(t *testing.T) {
 
 func TestWaitOutlivesTheReplicaThatWasAsked(t *testing.T) {
 	t.Parallel()
-	c, h, kills := served(t, 1)
-	c.Hurry()
-	p := submit(t, newManager(t, c), 1)[0]
+	c, h, kills := startService(t, 1)
+	c.ShortenTimeouts()
+	p := submitPilots(t, newManager(t, c), 1)[0]
 	done := make(chan error, 1)
 	go func() {
 		w, err := p.Wait(t.Context(), client.WaitOptions{})
@@ -283,8 +283,8 @@ func TestWaitOutlivesTheReplicaThatWasAsked(t *testing.T) {
 		done <- err
 	}()
 	kills[0]()
-	replica(t, c.Bus().NATS().ConnectedUrl())
-	h.move(at(p), pilot.CancelAsked)
+	startReplica(t, c.Bus().NATS().ConnectedUrl())
+	h.movePilot(keyOf(p), pilot.KindCanceling)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -292,10 +292,10 @@ func TestWaitOutlivesTheReplicaThatWasAsked(t *testing.T) {
 
 func TestAClientReadsItsWritesOnAnyReplica(t *testing.T) {
 	t.Parallel()
-	c, _, _ := served(t, 3)
+	c, _, _ := startService(t, 3)
 	m := newManager(t, c)
 	for range 50 {
-		p := submit(t, m, 1)[0]
+		p := submitPilots(t, m, 1)[0]
 		if _, err := p.Get(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -304,15 +304,15 @@ func TestAClientReadsItsWritesOnAnyReplica(t *testing.T) {
 
 func TestCallsWaitForTheService(t *testing.T) {
 	t.Parallel()
-	server := bustest.JetStream(t)
-	if err := connect(t, server.URL()).Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	server := bustest.StartServer(t)
+	if err := connectBus(t, server.URL()).EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	c := dial(t, server.URL())
+	c := connectClient(t, server.URL())
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	// timeout: the last attempt was cut short, so nobody knows of it.
-	if _, err := c.Managers(ctx, client.Owners{}); pilot.CodeOf(err) != pilot.Unavailable && pilot.CodeOf(err) != pilot.Timeout {
+	if _, err := c.Managers(ctx, client.Scopes{}); pilot.CodeOf(err) != pilot.Unavailable && pilot.CodeOf(err) != pilot.Timeout {
 		t.Errorf("nobody serves: %v", err)
 	}
 	made := make(chan error, 1)
@@ -320,7 +320,7 @@ func TestCallsWaitForTheService(t *testing.T) {
 		_, err := c.CreateManager(t.Context(), client.ManagerOptions{UID: "m"})
 		made <- err
 	}()
-	replica(t, server.URL())
+	startReplica(t, server.URL())
 	if err := <-made; err != nil {
 		t.Error(err)
 	}
@@ -328,10 +328,10 @@ func TestCallsWaitForTheService(t *testing.T) {
 
 func TestCancelHistoryLogsAndThePast(t *testing.T) {
 	t.Parallel()
-	c, h, _ := served(t, 1)
+	c, h, _ := startService(t, 1)
 	m := newManager(t, c)
-	ps := submit(t, m, 3)
-	h.move(at(ps[0]), pilot.Claimed)
+	ps := submitPilots(t, m, 3)
+	h.movePilot(keyOf(ps[0]), pilot.KindLaunching)
 	before := time.Now()
 	if err := ps[1].Cancel(t.Context(), client.CancelOptions{Reason: "not needed"}); err != nil {
 		t.Fatal(err)
@@ -374,16 +374,16 @@ func TestCancelHistoryLogsAndThePast(t *testing.T) {
 
 func TestListsOfManagersComeWhole(t *testing.T) {
 	t.Parallel()
-	c, h, _ := served(t, 1)
+	c, h, _ := startService(t, 1)
 	const n = api.MaxItems + 5 // more than a page
 	for i := range n {
 		h.append(&events.Event{
-			ID: fmt.Sprint(i), Class: events.OfManager, Key: pilot.Key{Manager: fmt.Sprintf("m-%d", i)}, Kind: events.Created,
-			Owner: &events.Owner{Session: "s", State: events.StateOpen},
+			ID: fmt.Sprint(i), Class: events.ClassManager, Key: pilot.Key{Manager: fmt.Sprintf("m-%d", i)}, Kind: events.Created,
+			Scope: &events.Scope{Session: "s", State: events.StateOpen},
 		})
 	}
 	newManager(t, c) // so that the answer below reflects all of them
-	all, err := c.Managers(t.Context(), client.Owners{})
+	all, err := c.Managers(t.Context(), client.Scopes{})
 	if err != nil || len(all) != n+1 {
 		t.Errorf("%d managers of %d, %v", len(all), n+1, err)
 	}

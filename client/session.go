@@ -20,10 +20,10 @@ type SessionOptions struct {
 	Labels map[string]string
 }
 
-// Owners selects managers or sessions; zero fields select all.
-type Owners struct {
+// Scopes selects managers or sessions; zero fields select all.
+type Scopes struct {
 	Session pilot.UID // managers only
-	State   events.OwnerState
+	State   events.ScopeState
 }
 
 // CloseOptions say how to close a manager or a session.
@@ -34,7 +34,7 @@ type CloseOptions struct {
 
 // CreateSession makes a session.
 func (c *Client) CreateSession(ctx context.Context, o SessionOptions) (*Session, error) {
-	answer, err := call[api.SessionAnswer](ctx, c, "session.create",
+	answer, err := callEndpoint[api.SessionAnswer](ctx, c, "session.create",
 		api.CreateRequest{UID: o.UID, Labels: o.Labels, IdempotencyKey: newKey()})
 	if err != nil {
 		return nil, err
@@ -52,15 +52,15 @@ func (c *Client) Session(ctx context.Context, uid pilot.UID) (*Session, error) {
 }
 
 // Sessions gives the sessions there are, in order of creation.
-func (c *Client) Sessions(ctx context.Context, o Owners) ([]api.Manager, error) {
-	return pages(func(after string) ([]api.Manager, string, error) {
-		answer, err := call[api.SessionsAnswer](ctx, c, "session.list", api.OwnersRequest{State: o.State, After: after})
+func (c *Client) Sessions(ctx context.Context, o Scopes) ([]api.Manager, error) {
+	return collectPages(func(after string) ([]api.Manager, string, error) {
+		answer, err := callEndpoint[api.SessionsAnswer](ctx, c, "session.list", api.ScopesRequest{State: o.State, After: after})
 		return answer.Sessions, answer.Next, err
 	})
 }
 
-// pages gives all that is on the pages that ask gets one by one.
-func pages[T any](ask func(after string) (page []T, next string, err error)) ([]T, error) {
+// collectPages gives all that is on the pages that ask gets one by one.
+func collectPages[T any](ask func(after string) (page []T, next string, err error)) ([]T, error) {
 	var all []T
 	for after := ""; ; {
 		page, next, err := ask(after)
@@ -80,7 +80,7 @@ func (s *Session) UID() pilot.UID { return s.uid }
 
 // Info gives what is known of the session.
 func (s *Session) Info(ctx context.Context) (api.Manager, error) {
-	answer, err := call[api.SessionAnswer](ctx, s.c, "session.get", api.OwnerRequest{UID: s.uid})
+	answer, err := callEndpoint[api.SessionAnswer](ctx, s.c, "session.get", api.ScopeRequest{UID: s.uid})
 	return answer.Session, err
 }
 
@@ -92,13 +92,13 @@ func (s *Session) CreateManager(ctx context.Context, o ManagerOptions) (*Manager
 
 // Managers gives the session's managers, in order of creation.
 func (s *Session) Managers(ctx context.Context) ([]api.Manager, error) {
-	return s.c.Managers(ctx, Owners{Session: s.uid})
+	return s.c.Managers(ctx, Scopes{Session: s.uid})
 }
 
 // Close closes the session and its managers and gives the pilots that were
 // asked to end. It does not wait for their end. Closing again is no error.
 func (s *Session) Close(ctx context.Context, o CloseOptions) ([]pilot.UID, error) {
-	answer, err := call[api.CloseAnswer](ctx, s.c, "session.close",
+	answer, err := callEndpoint[api.CloseAnswer](ctx, s.c, "session.close",
 		api.CloseRequest{UID: s.uid, Terminate: o.Terminate, Reason: o.Reason})
 	return answer.Canceling, err
 }

@@ -59,12 +59,12 @@ func (m *Manager) Submit(ctx context.Context, descs ...pilot.Description) ([]*Pi
 
 // SubmitWith is Submit with options.
 func (m *Manager) SubmitWith(ctx context.Context, o SubmitOptions, descs ...pilot.Description) ([]*Pilot, error) {
-	ctx, cancel := m.c.bounded(ctx)
+	ctx, cancel := m.c.withDeadline(ctx)
 	defer cancel()
 	if o.IdempotencyKey == "" {
 		o.IdempotencyKey = newKey()
 	}
-	parts := cut(descs)
+	parts := splitList(descs)
 	if len(parts) > 1 {
 		if err := m.c.judge(ctx, m.uid, o, descs); err != nil {
 			return nil, err
@@ -74,7 +74,7 @@ func (m *Manager) SubmitWith(ctx context.Context, o SubmitOptions, descs ...pilo
 	for i, part := range parts {
 		got, err := m.submitPart(ctx, part, partKey(o.IdempotencyKey, i))
 		if err != nil {
-			return all, partial(err, len(all), len(part), len(descs), o.IdempotencyKey)
+			return all, newPartialError(err, len(all), len(part), len(descs), o.IdempotencyKey)
 		}
 		all = append(all, got...)
 	}
@@ -82,7 +82,7 @@ func (m *Manager) SubmitWith(ctx context.Context, o SubmitOptions, descs ...pilo
 }
 
 func (m *Manager) submitPart(ctx context.Context, part []pilot.Description, key string) ([]*Pilot, error) {
-	answer, err := call[api.PilotsAnswer](ctx, m.c, "pilot.submit",
+	answer, err := callEndpoint[api.PilotsAnswer](ctx, m.c, "pilot.submit",
 		api.SubmitRequest{Manager: m.uid, Pilots: part, IdempotencyKey: key})
 	if err != nil {
 		return nil, err
@@ -95,17 +95,17 @@ func (m *Manager) submitPart(ctx context.Context, part []pilot.Description, key 
 	return got, nil
 }
 
-// partial says how far a submission got. Faults count from the list's start.
-func partial(err error, accepted, asked, total int, key string) error {
+// newPartialError says how far a submission got. Faults count from the list's start.
+func newPartialError(err error, accepted, asked, total int, key string) error {
 	if accepted == 0 && asked == total {
 		return err
 	}
-	faults := pilot.FaultsOf(err)
+	faults := pilot.FieldErrorsOf(err)
 	for i := range faults {
 		faults[i].Index += accepted
 	}
 	unknown := 0
-	if again(err) {
+	if isRetryable(err) {
 		unknown = asked
 	}
 	return &PartialError{Accepted: accepted, Unknown: unknown, Total: total, Key: key, Err: err}
@@ -129,13 +129,13 @@ const (
 	pilotBytes = 700
 )
 
-// cut divides a list into parts that fit in one request each; an empty list is
+// splitList divides a list into parts that fit in one request each; an empty list is
 // one part, for the service to refuse.
-func cut(descs []pilot.Description) [][]pilot.Description {
+func splitList(descs []pilot.Description) [][]pilot.Description {
 	var parts [][]pilot.Description
 	from, size := 0, 0
 	for i := range descs {
-		n := sizeOf(&descs[i])
+		n := requestBytes(&descs[i])
 		if i > from && (i-from == api.MaxItems || size+n > partBytes) {
 			parts, from, size = append(parts, descs[from:i]), i, 0
 		}
@@ -144,7 +144,7 @@ func cut(descs []pilot.Description) [][]pilot.Description {
 	return append(parts, descs[from:])
 }
 
-func sizeOf(d *pilot.Description) int {
+func requestBytes(d *pilot.Description) int {
 	b, err := json.Marshal(d)
 	if err != nil {
 		return pilotBytes // the request will not encode either, and say so

@@ -29,9 +29,9 @@ func (c *Client) tracer() trace.Tracer {
 	return p.Tracer("github.com/flightlog/flightlog/client")
 }
 
-// trace begins the span of a call, and has the call carry it, or else the one
+// startSpan begins the span of a call, and has the call carry it, or else the one
 // that ctx has already.
-func (c *Client) trace(ctx context.Context, endpoint string) (context.Context, func(error)) {
+func (c *Client) startSpan(ctx context.Context, endpoint string) (context.Context, func(error)) {
 	ctx, span := c.tracer().Start(ctx, endpoint, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("messaging.system", "nats"), attribute.String("messaging.destination.name", "pilots.api."+endpoint),
 	))

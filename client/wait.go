@@ -34,7 +34,7 @@ func (r *WaitResult) Reached() bool {
 // ended. Waiting for no pilots is over at once. Code not_found names all that
 // are unknown.
 func (m *Manager) Wait(ctx context.Context, o WaitOptions, uids ...pilot.UID) (WaitResult, error) {
-	ctx, cancel := o.limit(ctx)
+	ctx, cancel := o.withTimeout(ctx)
 	defer cancel()
 	var result WaitResult
 	for chunk := range slices.Chunk(uids, api.MaxItems) {
@@ -50,7 +50,7 @@ func (m *Manager) Wait(ctx context.Context, o WaitOptions, uids ...pilot.UID) (W
 
 // WaitAll waits for all pilots that the manager has now.
 func (m *Manager) WaitAll(ctx context.Context, o WaitOptions) (WaitResult, error) {
-	ctx, cancel := o.limit(ctx)
+	ctx, cancel := o.withTimeout(ctx)
 	defer cancel()
 	var uids []pilot.UID
 	for p, err := range m.List(ctx, ListOptions{}) {
@@ -63,8 +63,8 @@ func (m *Manager) WaitAll(ctx context.Context, o WaitOptions) (WaitResult, error
 	return m.Wait(ctx, o, uids...)
 }
 
-// limit ends ctx when the time to wait is over, and tells it by errWaited.
-func (o *WaitOptions) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+// withTimeout ends ctx when the time to wait is over, and tells it by errWaited.
+func (o *WaitOptions) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if o.Timeout <= 0 {
 		return ctx, func() {}
 	}
@@ -79,23 +79,23 @@ var errWaited = pilot.Errorf(pilot.Timeout, "the time to wait is over")
 func (m *Manager) waitChunk(ctx context.Context, states []pilot.State, uids []pilot.UID) (api.WaitAnswer, error) {
 	ask := api.WaitRequest{Manager: m.uid, UIDs: uids, States: states}
 	for {
-		left := m.c.slice
+		left := m.c.waitSlice
 		if end, ok := ctx.Deadline(); ok {
 			left = min(left, time.Until(end))
 		}
 		ask.Timeout = new(api.Duration(max(0, left)))
-		answer, err := callWithin[api.WaitAnswer](ctx, m.c, left+m.c.patience, "pilot.wait", ask)
+		answer, err := callWithin[api.WaitAnswer](ctx, m.c, left+m.c.attemptTimeout, "pilot.wait", ask)
 		switch {
 		case context.Cause(ctx) == errWaited: //nolint:errorlint // our own value
-			return m.standing(ctx, ask)
+			return m.statesNow(ctx, ask)
 		case err != nil || !answer.TimedOut:
 			return answer, err
 		}
 	}
 }
 
-// standing asks where the pilots are, after the time to wait was over.
-func (m *Manager) standing(ctx context.Context, ask api.WaitRequest) (api.WaitAnswer, error) {
+// statesNow asks where the pilots are, after the time to wait was over.
+func (m *Manager) statesNow(ctx context.Context, ask api.WaitRequest) (api.WaitAnswer, error) {
 	ask.Timeout = new(api.Duration(0))
-	return call[api.WaitAnswer](context.WithoutCancel(ctx), m.c, "pilot.wait", ask)
+	return callEndpoint[api.WaitAnswer](context.WithoutCancel(ctx), m.c, "pilot.wait", ask)
 }

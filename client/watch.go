@@ -58,7 +58,7 @@ func (ch *Change) Moved() bool { return ch.From.String() != ch.Pilot.State.Strin
 //
 // Not every change is a change of state: see Change.Moved.
 func (c *Client) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Change, error] {
-	return c.watch(ctx, o, func() {})
+	return c.watchFrom(ctx, o, func() {})
 }
 
 // Watch yields the changes of the manager's pilots; o.Manager is ignored.
@@ -73,8 +73,8 @@ func (p *Pilot) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Change, err
 	return p.m.c.Watch(ctx, o)
 }
 
-// watch calls standing once: every change after that call will be yielded.
-func (c *Client) watch(ctx context.Context, o WatchOptions, standing func()) iter.Seq2[Change, error] {
+// watchFrom calls standing once: every change after that call will be yielded.
+func (c *Client) watchFrom(ctx context.Context, o WatchOptions, standing func()) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		log, err := c.openLog(ctx)
 		if err == nil && o.Epoch != 0 && o.Epoch != log.Epoch() {
@@ -88,8 +88,8 @@ func (c *Client) watch(ctx context.Context, o WatchOptions, standing func()) ite
 			yield(Change{}, err)
 			return
 		}
-		f := newFold(log, o)
-		if err := f.run(ctx, standing, yield); err != nil {
+		f := newChangeStream(log, o)
+		if err := f.yieldChanges(ctx, standing, yield); err != nil {
 			yield(Change{}, err)
 		}
 	}
@@ -99,11 +99,11 @@ func (c *Client) watch(ctx context.Context, o WatchOptions, standing func()) ite
 func (c *Client) openLog(ctx context.Context) (*bus.Log, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		log, err := c.conn.Log(ctx)
-		if err == nil || !again(err) {
+		if err == nil || !isRetryable(err) {
 			return log, err
 		}
-		if !sleep(ctx, pause) {
-			return nil, ended(ctx, "watch", err)
+		if !sleepContext(ctx, pause) {
+			return nil, giveUpError(ctx, "watch", err)
 		}
 	}
 }

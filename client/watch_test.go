@@ -15,8 +15,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// said is a change in one comparable line.
-func said(ch *client.Change) string {
+// changeString is a change in one comparable line.
+func changeString(ch *client.Change) string {
 	b, err := json.Marshal(ch.Pilot)
 	if err != nil {
 		panic(err)
@@ -24,22 +24,22 @@ func said(ch *client.Change) string {
 	return fmt.Sprintf("%d %s %s→ %s", ch.Seq, ch.Kind, ch.From.Exact(), b)
 }
 
-func allSaid(all []client.Change) []string {
+func changeStrings(all []client.Change) []string {
 	lines := make([]string, len(all))
 	for i := range all {
-		lines[i] = said(&all[i])
+		lines[i] = changeString(&all[i])
 	}
 	return lines
 }
 
 func TestWatchShowsThePresentThenEveryChange(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
-	p, q, other := key("m", "p"), key("m", "q"), key("n", "p")
+	c, h := unservedClient(t)
+	p, q, other := pilotKey("m", "p"), pilotKey("m", "q"), pilotKey("n", "p")
 	for _, k := range []pilot.Key{p, q, other} {
-		h.born(k)
+		h.submitPilot(k)
 	}
-	h.move(p, pilot.Claimed)
+	h.movePilot(p, pilot.KindLaunching)
 	var got []string
 	for ch, err := range c.Watch(t.Context(), client.WatchOptions{Manager: "m"}) {
 		if err != nil {
@@ -48,9 +48,9 @@ func TestWatchShowsThePresentThenEveryChange(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s→%s %s", ch.Pilot.UID, ch.From, ch.Pilot.State, ch.Kind))
 		switch len(got) {
 		case 2:
-			h.move(p, pilot.Queued, pilot.Activated)
-			h.move(other, pilot.Claimed)
-			h.move(q, pilot.CancelAsked)
+			h.movePilot(p, pilot.KindPendingActive, pilot.KindActive)
+			h.movePilot(other, pilot.KindLaunching)
+			h.movePilot(q, pilot.KindCanceling)
 		}
 		if len(got) == 5 {
 			break
@@ -70,37 +70,37 @@ func TestWatchShowsThePresentThenEveryChange(t *testing.T) {
 // beginning says behind it, with pilots shown as they were then.
 func TestWatchGoesOnFromAnyPosition(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
-	p, q := key("m", "p"), key("m", "q")
-	h.born(p)
-	h.move(p, pilot.Claimed)
-	h.note(p, "early")
-	h.born(q)
-	h.move(p, pilot.Queued, pilot.Activated)
-	h.note(q, "late")
-	h.move(q, pilot.Claimed)
-	h.note(p, "later")
-	h.move(p, pilot.CancelAsked, pilot.JobCanceled)
-	h.note(q, "last")
+	c, h := unservedClient(t)
+	p, q := pilotKey("m", "p"), pilotKey("m", "q")
+	h.submitPilot(p)
+	h.movePilot(p, pilot.KindLaunching)
+	h.noteHealth(p, "early")
+	h.submitPilot(q)
+	h.movePilot(p, pilot.KindPendingActive, pilot.KindActive)
+	h.noteHealth(q, "late")
+	h.movePilot(q, pilot.KindLaunching)
+	h.noteHealth(p, "later")
+	h.movePilot(p, pilot.KindCanceling, pilot.KindCanceled)
+	h.noteHealth(q, "last")
 	const n = 12
-	whole := take(t, c, client.WatchOptions{Manager: "m", Replay: client.ReplayAll}, n)
+	whole := nextChanges(t, c, client.WatchOptions{Manager: "m", Replay: client.ReplayAll}, n)
 	for i, from := range whole[:n-1] {
-		got := take(t, c, client.WatchOptions{Manager: "m", After: from.Seq, Epoch: from.Epoch}, n-1-i)
-		if want := allSaid(whole[i+1:]); !slices.Equal(allSaid(got), want) {
-			t.Errorf("behind %d:\ngot  %q\nwant %q", from.Seq, allSaid(got), want)
+		got := nextChanges(t, c, client.WatchOptions{Manager: "m", After: from.Seq, Epoch: from.Epoch}, n-1-i)
+		if want := changeStrings(whole[i+1:]); !slices.Equal(changeStrings(got), want) {
+			t.Errorf("behind %d:\ngot  %q\nwant %q", from.Seq, changeStrings(got), want)
 		}
 	}
 }
 
 func TestWatchOfAPilotIsAboutIt(t *testing.T) {
 	t.Parallel()
-	c, h := bare(t)
-	p, q := key("m", "p"), key("m", "q")
-	h.born(p)
-	h.born(q)
-	h.move(q, pilot.Claimed)
-	h.move(p, pilot.Claimed)
-	for i, ch := range take(t, c, client.WatchOptions{Manager: "m", Pilot: "p", Replay: client.ReplayAll}, 2) {
+	c, h := unservedClient(t)
+	p, q := pilotKey("m", "p"), pilotKey("m", "q")
+	h.submitPilot(p)
+	h.submitPilot(q)
+	h.movePilot(q, pilot.KindLaunching)
+	h.movePilot(p, pilot.KindLaunching)
+	for i, ch := range nextChanges(t, c, client.WatchOptions{Manager: "m", Pilot: "p", Replay: client.ReplayAll}, 2) {
 		if ch.Pilot.UID != "p" {
 			t.Errorf("change %d is about %s", i, ch.Pilot.UID)
 		}
@@ -109,7 +109,7 @@ func TestWatchOfAPilotIsAboutIt(t *testing.T) {
 
 func TestWatchRefusesAPositionOfAnotherLog(t *testing.T) {
 	t.Parallel()
-	c, _ := bare(t)
+	c, _ := unservedClient(t)
 	for _, err := range c.Watch(t.Context(), client.WatchOptions{After: 7, Epoch: 1}) {
 		if pilot.CodeOf(err) != pilot.Conflict {
 			t.Errorf("got %v, want a conflict", err)
@@ -119,7 +119,7 @@ func TestWatchRefusesAPositionOfAnotherLog(t *testing.T) {
 
 func TestWatchEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	c, _ := bare(t)
+	c, _ := unservedClient(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	cancel(why)
@@ -135,10 +135,10 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 func TestWatchGoesOnOverAServerRestart(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	server := embed(t, store, "127.0.0.1:0")
+	server := startServer(t, store, "127.0.0.1:0")
 	address := server.URL()[len("nats://"):]
-	conn := connect(t, server.URL())
-	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	conn := connectBus(t, server.URL())
+	if err := conn.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := client.Connect(t.Context(), server.URL())
@@ -146,9 +146,9 @@ func TestWatchGoesOnOverAServerRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	h := byHand(t, conn)
-	k := key("m", "p")
-	h.born(k)
+	h := newLogWriter(t, conn)
+	k := pilotKey("m", "p")
+	h.submitPilot(k)
 	var kinds []string
 	for ch, err := range c.Watch(t.Context(), client.WatchOptions{}) {
 		if err != nil {
@@ -157,11 +157,11 @@ func TestWatchGoesOnOverAServerRestart(t *testing.T) {
 		kinds = append(kinds, string(ch.Kind))
 		switch len(kinds) {
 		case 1:
-			h.move(k, pilot.Claimed)
+			h.movePilot(k, pilot.KindLaunching)
 		case 2:
 			server.Shutdown()
-			server = embed(t, store, address)
-			h.move(k, pilot.Queued, pilot.Activated, pilot.JobDone)
+			server = startServer(t, store, address)
+			h.movePilot(k, pilot.KindPendingActive, pilot.KindActive, pilot.KindDone)
 		}
 		if len(kinds) == 5 {
 			break
@@ -172,8 +172,8 @@ func TestWatchGoesOnOverAServerRestart(t *testing.T) {
 	}
 }
 
-// embed starts a server whose port may still be in the hands of the one before.
-func embed(t *testing.T, store, listen string) *embedded.Server {
+// startServer starts a server whose port may still be in the hands of the one before.
+func startServer(t *testing.T, store, listen string) *embedded.Server {
 	t.Helper()
 	s, err := embedded.Start(t.Context(), embedded.Config{Store: store, Listen: listen, Sync: "2m"})
 	if err != nil {
@@ -183,7 +183,7 @@ func embed(t *testing.T, store, listen string) *embedded.Server {
 	return s
 }
 
-func connect(t *testing.T, url string) *bus.Conn {
+func connectBus(t *testing.T, url string) *bus.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -21,27 +21,27 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// guarded is a house whose bus knows its users, made by the command line.
-type guarded struct {
-	*house
+// authFixture is a house whose bus knows its users, made by the command line.
+type authFixture struct {
+	*fixture
 	auth string // directory of the credentials
 	mode string
 	nats *server.Server // nil: it is in another process
 }
 
-// reload has the server read the users again.
-func (g *guarded) reload() {
+// reloadUsers has the server read the users again.
+func (g *authFixture) reloadUsers() {
 	g.t.Helper()
 	if err := g.nats.Reload(); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-func newGuarded(t *testing.T, mode string) *guarded {
+func newAuthFixture(t *testing.T, mode string) *authFixture {
 	t.Helper()
-	g := &guarded{house: newHouse(t), mode: mode}
+	g := &authFixture{fixture: newFixture(t), mode: mode}
 	g.auth = filepath.Join(g.dir, "auth")
-	if _, code := g.cli("auth", "init", "--dir", g.auth, "--mode", mode); code != 0 {
+	if _, code := g.runCLI("auth", "init", "--dir", g.auth, "--mode", mode); code != 0 {
 		t.Fatal("auth init failed")
 	}
 	conf := "listen: " + g.listen + "\nmax_payload: 2MB\njetstream { store_dir: " + g.store() + " }\n" +
@@ -69,42 +69,42 @@ func newGuarded(t *testing.T, mode string) *guarded {
 	return g
 }
 
-func (g *guarded) store() string { return filepath.Join(g.dir, "js") }
+func (g *authFixture) store() string { return filepath.Join(g.dir, "js") }
 
 // credentials is the file of a user.
-func (g *guarded) credentials(user string) string {
+func (g *authFixture) credentials(user string) string {
 	if g.mode == "operator" {
 		return filepath.Join(g.auth, "creds", user+".creds")
 	}
 	return filepath.Join(g.auth, "creds", user+".nk")
 }
 
-// start starts a part as a user.
-func (g *guarded) start(user, name string, env []string, args ...string) {
+// startAs starts a part as a user.
+func (g *authFixture) startAs(user, name string, env []string, args ...string) {
 	g.t.Helper()
 	said, err := os.ReadFile(filepath.Join(g.auth, "creds", user+".env"))
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	p := &process{h: g.house, name: programIn(bin, name), args: args, env: append(strings.Fields(string(said)), env...)}
+	p := &process{fixture: g.fixture, name: programIn(binDir, name), args: args, env: append(strings.Fields(string(said)), env...)}
 	p.start()
 }
 
-// parts starts a manager and a launcher, each as its own user; they reach the
+// startComponents starts a manager and a launcher, each as its own user; they reach the
 // bus at an address.
-func (g *guarded) parts(at string) {
+func (g *authFixture) startComponents(at string) {
 	url := []string{"NATS_URL=nats://" + at}
-	g.start("manager", "manager", url, "--log-level", "debug")
+	g.startAs("manager", "manager", url, "--log-level", "debug")
 	agent := "--agent-nkey"
 	if g.mode == "operator" {
 		agent = "--agent-creds"
 	}
-	g.start("launcher-local-localhost", "launcher", url, "--log-level", "debug", "--state", filepath.Join(g.dir, "state"),
+	g.startAs("launcher-local-localhost", "launcher", url, "--log-level", "debug", "--state", filepath.Join(g.dir, "state"),
 		agent, g.credentials("agent-local-localhost"), "--agent-inbox-prefix", "_INBOX_agent-local-localhost")
 }
 
-// as connects as a user.
-func (g *guarded) as(user string) *client.Client {
+// connectAs connects as a user.
+func (g *authFixture) connectAs(user string) *client.Client {
 	g.t.Helper()
 	cfg := bus.Config{URL: "nats://" + g.listen, InboxPrefix: "_INBOX_" + user}
 	if g.mode == "operator" {
@@ -127,30 +127,30 @@ func (g *guarded) as(user string) *client.Client {
 func TestE2EAccess(t *testing.T) {
 	for _, mode := range []string{"nkey", "operator"} {
 		t.Run(mode, func(t *testing.T) {
-			g := newGuarded(t, mode)
-			tap := newTap(t, g.listen)
-			g.parts(tap.address)
-			m := g.manager(g.as("client"))
+			g := newAuthFixture(t, mode)
+			tap := newRecordingProxy(t, g.listen)
+			g.startComponents(tap.address)
+			m := g.createManager(g.connectAs("client"))
 
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			ended := make(chan error, 1)
-			go func() { ended <- watchEnds(ctx, g.as("subscriber"), m.UID(), 3) }()
+			go func() { ended <- watchEnds(ctx, g.connectAs("subscriber"), m.UID(), 3) }()
 
 			hold := filepath.Join(g.dir, "hold")
 			if err := os.WriteFile(hold, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			running := submit(t, m, shell("echo so far; echo oops >&2; while [ -e "+hold+" ]; do sleep 0.1; done"))
-			submit(t, m, shell("exit 3"), shell("echo out; echo err >&2; env"))
-			reach(t, running[0], pilot.Active)
-			g.prints(running[0], api.OutputAnswer{Stdout: "so far\n", Stderr: "oops\n"})
-			secrets := append(tap.secrets(), g.seeds()...)
+			running := submit(t, m, shellPilot("echo so far; echo oops >&2; while [ -e "+hold+" ]; do sleep 0.1; done"))
+			submit(t, m, shellPilot("exit 3"), shellPilot("echo out; echo err >&2; env"))
+			awaitState(t, running[0], pilot.Active)
+			g.expectOutput(running[0], api.OutputAnswer{Stdout: "so far\n", Stderr: "oops\n"})
+			secrets := append(tap.secrets(), g.allSeeds()...)
 			searchProcesses(t, secrets)
 			if err := os.Remove(hold); err != nil {
 				t.Fatal(err)
 			}
-			await(t, m)
+			awaitAll(t, m)
 			if err := <-ended; err != nil {
 				t.Fatalf("subscriber: %v", err)
 			}
@@ -158,7 +158,7 @@ func TestE2EAccess(t *testing.T) {
 			if err != nil || p.State != pilot.Done {
 				t.Fatalf("%v %+v", err, p)
 			}
-			secrets = append(tap.secrets(), g.seeds()...)
+			secrets = append(tap.secrets(), g.allSeeds()...)
 			if len(tap.secrets()) < 3 {
 				t.Fatalf("the tap has %d secrets: it sees nothing", len(tap.secrets()))
 			}
@@ -170,8 +170,8 @@ func TestE2EAccess(t *testing.T) {
 	}
 }
 
-// prints sees what a pilot that runs has printed, as a client and as the command line.
-func (g *guarded) prints(p *client.Pilot, want api.OutputAnswer) {
+// expectOutput sees what a pilot that runs has printed, as a client and as the command line.
+func (g *authFixture) expectOutput(p *client.Pilot, want api.OutputAnswer) {
 	g.t.Helper()
 	over := time.Now().Add(time.Minute)
 	for out := (api.OutputAnswer{}); out != want; time.Sleep(20 * time.Millisecond) { // between two looks
@@ -180,7 +180,7 @@ func (g *guarded) prints(p *client.Pilot, want api.OutputAnswer) {
 			g.t.Fatalf("it prints %q, %v", out, err)
 		}
 	}
-	out, code := g.cli(append([]string{"logs", "-m", p.Manager().UID(), "-o", "quiet", p.UID()}, g.flags("client")...)...)
+	out, code := g.runCLI(append([]string{"logs", "-m", p.Manager().UID(), "-o", "quiet", p.UID()}, g.userFlags("client")...)...)
 	if code != 0 || out != want.Stdout {
 		g.t.Errorf("logs: exit %d, %q", code, out)
 	}
@@ -204,23 +204,23 @@ func watchEnds(ctx context.Context, c *client.Client, manager pilot.UID, n int) 
 
 // TestE2EUpWithUsers: the single process with its users known.
 func TestE2EUpWithUsers(t *testing.T) {
-	g := &guarded{house: newHouse(t), mode: "nkey"}
+	g := &authFixture{fixture: newFixture(t), mode: "nkey"}
 	g.auth = filepath.Join(g.dir, "auth")
-	if _, code := g.cli("auth", "init", "--dir", g.auth); code != 0 {
+	if _, code := g.runCLI("auth", "init", "--dir", g.auth); code != 0 {
 		t.Fatal("auth init failed")
 	}
 	page := g.upWithPage("--auth", filepath.Join(g.auth, "auth.conf"))
-	m := g.manager(g.as("client"))
-	p := submit(t, m, shell("true"))[0]
-	reach(t, p, pilot.Done)
+	m := g.createManager(g.connectAs("client"))
+	p := submit(t, m, shellPilot("true"))[0]
+	awaitState(t, p, pilot.Done)
 	if _, err := bus.Connect(t.Context(), bus.Config{URL: "nats://" + g.listen}); pilot.CodeOf(err) != pilot.Denied {
 		t.Errorf("a stranger: %v", err)
 	}
-	if code, body := look(t, page+"/api/marks"); code != http.StatusOK {
+	if code, body := httpGet(t, page+"/api/marks"); code != http.StatusOK {
 		t.Errorf("its owner asks the page: %d %s", code, body)
 	}
 	if curl, err := exec.LookPath("curl"); err == nil && os.Geteuid() == 0 {
-		if code, _, _ := g.runAs(nobody(t), nil, curl, "-s", "-o", "/dev/null", "-w", "%{http_code}", page+"/api/marks"); code != "403" {
+		if code, _, _ := g.runAs(otherUser(t), nil, curl, "-s", "-o", "/dev/null", "-w", "%{http_code}", page+"/api/marks"); code != "403" {
 			t.Errorf("another user asks the page: %s", code)
 		}
 	}
@@ -229,21 +229,21 @@ func TestE2EUpWithUsers(t *testing.T) {
 // TestE2EUpReadsUsersAgain: at a hangup those who were added get in, those who
 // were revoked are put out, and pilots notice nothing.
 func TestE2EUpReadsUsersAgain(t *testing.T) {
-	g := &guarded{house: newHouse(t), mode: "nkey"}
+	g := &authFixture{fixture: newFixture(t), mode: "nkey"}
 	g.auth = filepath.Join(g.dir, "auth")
 	auth := func(args ...string) {
 		t.Helper()
-		if _, code := g.cli(append(append([]string{"auth"}, args...), "--dir", g.auth)...); code != 0 {
+		if _, code := g.runCLI(append(append([]string{"auth"}, args...), "--dir", g.auth)...); code != 0 {
 			t.Fatal("auth failed")
 		}
 	}
 	auth("init")
 	auth("add", "client", "--name", "anna")
-	up := g.process("flightlog", "up", "--store", filepath.Join(g.dir, "store"), "--listen", g.listen, "--auth", filepath.Join(g.auth, "auth.conf"))
+	up := g.startProcess("flightlog", "up", "--store", filepath.Join(g.dir, "store"), "--listen", g.listen, "--auth", filepath.Join(g.auth, "auth.conf"))
 	hangup := func(said string) {
 		t.Helper()
 		up.signal(syscall.SIGHUP)
-		if lines := g.lines(refused{"flightlog.log", []string{said}}, time.Now().Add(time.Minute)); len(lines) == 0 {
+		if lines := g.awaitLines(expectedLine{"flightlog.log", []string{said}}, time.Now().Add(time.Minute)); len(lines) == 0 {
 			t.Fatalf("it does not say %q", said)
 		}
 	}
@@ -261,9 +261,9 @@ func TestE2EUpReadsUsersAgain(t *testing.T) {
 	if err := os.WriteFile(hold, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := g.manager(g.as("client"))
-	p := submit(t, m, shell("while [ -e "+hold+" ]; do sleep 0.1; done"))[0]
-	reach(t, p, pilot.Active)
+	m := g.createManager(g.connectAs("client"))
+	p := submit(t, m, shellPilot("while [ -e "+hold+" ]; do sleep 0.1; done"))[0]
+	awaitState(t, p, pilot.Active)
 	anna := filepath.Join(g.dir, "copy.nk") // revoke removes the file
 	if err := os.Link(g.credentials("anna"), anna); err != nil {
 		t.Fatal(err)
@@ -301,5 +301,5 @@ func TestE2EUpReadsUsersAgain(t *testing.T) {
 	if err := os.Remove(hold); err != nil {
 		t.Fatal(err)
 	}
-	reach(t, p, pilot.Done)
+	awaitState(t, p, pilot.Done)
 }

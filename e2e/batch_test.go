@@ -18,10 +18,10 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// batchHouse is a house whose launcher drives a real batch system through wrappers
+// batchFixture is a house whose launcher drives a real batch system through wrappers
 // that count the commands, and do to them what a fault says.
-type batchHouse struct {
-	*house
+type batchFixture struct {
+	*fixture
 	launcher *process
 	as       *syscall.Credential // whom the launcher runs as
 	resource string
@@ -32,9 +32,9 @@ type batchHouse struct {
 	prefix      string // where the launcher and its agent are installed; empty: bin
 }
 
-// wrapper stands before a command of a batch system. What the file named fault.<command>
+// commandWrapper stands before a command of a batch system. What the file named fault.<command>
 // holds is done once: it is taken away first. die kills the launcher.
-const wrapper = `#!/bin/bash
+const commandWrapper = `#!/bin/bash
 dir=%[1]q; command=%[2]q; real=%[3]q
 echo "$(date +%%s.%%N) $command $*" >>"$dir/calls"
 die() { kill -KILL "$PPID"; exit 1; }
@@ -52,9 +52,9 @@ empty) exit 0 ;;
 esac
 `
 
-// labuser is whom jobs run as, if the tests run as root: a user of the test systems
+// jobUser is whom jobs run as, if the tests run as root: a user of the test systems
 // with an empty home.
-func labuser(t *testing.T) (*syscall.Credential, string) {
+func jobUser(t *testing.T) (*syscall.Credential, string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil, os.Getenv("HOME")
@@ -74,18 +74,18 @@ func labuser(t *testing.T) (*syscall.Credential, string) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, u.HomeDir
 }
 
-// newBatchHouse starts server, manager and a launcher of a batch system that the
+// newBatchFixture starts server, manager and a launcher of a batch system that the
 // variable names; the test is skipped where there is none.
-func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...string) *batchHouse {
+func newBatchFixture(t *testing.T, variable, resource, schema string, commands ...string) *batchFixture {
 	t.Helper()
 	if os.Getenv(variable) == "" {
 		t.Skipf("%s is not set: no such batch system here (make slurm-up, sge-up, sshd-up)", variable)
 	}
-	h := &batchHouse{house: newHouse(t), resource: resource, schema: schema}
+	h := &batchFixture{fixture: newFixture(t), resource: resource, schema: schema}
 	var home string
-	h.as, home = labuser(t)
+	h.as, home = jobUser(t)
 	wrappers := filepath.Join(h.dir, "wrappers")
-	for _, dir := range []string{wrappers, h.sandboxes(), h.ran()} {
+	for _, dir := range []string{wrappers, h.sandboxes(), h.markDir()} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -95,56 +95,56 @@ func newBatchHouse(t *testing.T, variable, resource, schema string, commands ...
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.write(filepath.Join("wrappers", command), fmt.Sprintf(wrapper, h.dir, command, path))
+		h.writeFile(filepath.Join("wrappers", command), fmt.Sprintf(commandWrapper, h.dir, command, path))
 	}
 	if h.as != nil {
 		if err := os.Chmod(filepath.Dir(h.dir), 0o755); err != nil { // of the testing package
 			t.Fatal(err)
 		}
-		for _, dir := range []string{h.dir, h.sandboxes(), h.ran()} {
+		for _, dir := range []string{h.dir, h.sandboxes(), h.markDir()} {
 			if err := os.Chown(dir, int(h.as.Uid), int(h.as.Gid)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	h.launcherEnv = []string{"PATH=" + wrappers + ":" + os.Getenv("PATH"), "HOME=" + home}
-	h.server()
-	h.process("manager")
-	h.m = h.manager(h.client())
+	h.startServer()
+	h.startProcess("manager")
+	h.m = h.createManager(h.connectClient())
 	return h
 }
 
-func (h *batchHouse) sandboxes() string { return filepath.Join(h.dir, "sandboxes") }
+func (h *batchFixture) sandboxes() string { return filepath.Join(h.dir, "sandboxes") }
 
-// kept is where agents are kept for jobs.
-func (h *batchHouse) kept() string { return filepath.Join(h.dir, "kept") }
+// keptDir is where agents are kept for jobs.
+func (h *batchFixture) keptDir() string { return filepath.Join(h.dir, "kept") }
 
-// ran is where payloads leave their marks.
-func (h *batchHouse) ran() string { return filepath.Join(h.dir, "ran") }
+// markDir is where payloads leave their marks.
+func (h *batchFixture) markDir() string { return filepath.Join(h.dir, "ran") }
 
-func (h *batchHouse) write(name, text string) {
+func (h *batchFixture) writeFile(name, text string) {
 	h.t.Helper()
 	if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o755); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
-// launch starts the launcher; it is the same one again after a kill.
-func (h *batchHouse) launch() {
+// startLauncher starts the launcher; it is the same one again after a kill.
+func (h *batchFixture) startLauncher() {
 	h.t.Helper()
 	h.launcher = &process{
-		h: h.house, name: filepath.Join(cmp.Or(h.prefix, bin), "flightlog-launcher"),
-		args: []string{"--resource", h.resource, "--spare", "-1", "--agent-dir", h.kept()},
+		fixture: h.fixture, name: filepath.Join(cmp.Or(h.prefix, binDir), "flightlog-launcher"),
+		args: []string{"--resource", h.resource, "--spare", "-1", "--agent-dir", h.keptDir()},
 		env:  h.launcherEnv, as: h.as,
 	}
 	h.launcher.start()
 }
 
-// fault has the next call of a command go wrong.
-func (h *batchHouse) fault(command, what string) { h.write("fault."+command, what) }
+// injectFault has the next call of a command go wrong.
+func (h *batchFixture) injectFault(command, what string) { h.writeFile("fault."+command, what) }
 
-// until waits for what makes no noise, two minutes at most.
-func (h *batchHouse) until(what string, so func() bool) {
+// awaitSlowly waits for what makes no noise, two minutes at most.
+func (h *batchFixture) awaitSlowly(what string, so func() bool) {
 	h.t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(20 * time.Millisecond) { // between looks
 		if time.Now().After(end) {
@@ -153,44 +153,44 @@ func (h *batchHouse) until(what string, so func() bool) {
 	}
 }
 
-// taken waits until a fault has begun.
-func (h *batchHouse) taken(command string) {
+// awaitFaultTaken waits until a fault has begun.
+func (h *batchFixture) awaitFaultTaken(command string) {
 	h.t.Helper()
-	h.until("a call of "+command, func() bool {
+	h.awaitSlowly("a call of "+command, func() bool {
 		_, err := os.Stat(filepath.Join(h.dir, "fault."+command))
 		return err != nil
 	})
 }
 
-// calls counts the calls of a command since the beginning.
-func (h *batchHouse) calls(command string) int {
+// countCalls counts the calls of a command since the beginning.
+func (h *batchFixture) countCalls(command string) int {
 	h.t.Helper()
 	b, _ := os.ReadFile(filepath.Join(h.dir, "calls")) // none: no call yet
 	return strings.Count(string(b), " "+command+" ")
 }
 
-// job describes a pilot of the batch system whose payload marks that it ran.
-func (h *batchHouse) job(script string) pilot.Description {
+// describeJob describes a pilot of the batch system whose payload marks that it ran.
+func (h *batchFixture) describeJob(script string) pilot.Description {
 	return pilot.Description{
 		Resource: h.resource, AccessSchema: h.schema, Runtime: pilot.Runtime(10 * time.Minute), Cores: 1, Sandbox: h.sandboxes(),
-		Executable: "sh", Arguments: []string{"-c", `mktemp "` + h.ran() + `/$PILOT_UID.XXXXXX" >/dev/null; ` + script},
+		Executable: "sh", Arguments: []string{"-c", `mktemp "` + h.markDir() + `/$PILOT_UID.XXXXXX" >/dev/null; ` + script},
 	}
 }
 
-// runs is how often a pilot's payload began.
-func (h *batchHouse) runs(p *client.Pilot) int {
+// countRuns is how often a pilot's payload began.
+func (h *batchFixture) countRuns(p *client.Pilot) int {
 	h.t.Helper()
-	marks, err := filepath.Glob(filepath.Join(h.ran(), p.UID()+".*"))
+	marks, err := filepath.Glob(filepath.Join(h.markDir(), p.UID()+".*"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return len(marks)
 }
 
-// native is the id of a pilot's job, once it has one.
-func (h *batchHouse) native(p *client.Pilot) string {
+// nativeID is the id of a pilot's job, once it has one.
+func (h *batchFixture) nativeID(p *client.Pilot) string {
 	h.t.Helper()
-	reach(h.t, p, pilot.PendingActive)
+	awaitState(h.t, p, pilot.PendingActive)
 	got, err := p.Get(h.t.Context())
 	if err != nil || got.Job == nil {
 		h.t.Fatalf("%s has no job: %v", p.UID(), err)
@@ -198,45 +198,45 @@ func (h *batchHouse) native(p *client.Pilot) string {
 	return got.Job.ID
 }
 
-// ends waits for a pilot's end, and sees that it is that one.
-func (h *batchHouse) ends(p *client.Pilot, state pilot.State, code pilot.CauseCode) {
+// expectEnd waits for a pilot's end, and sees that it is that one.
+func (h *batchFixture) expectEnd(p *client.Pilot, state pilot.State, code pilot.CauseCode) {
 	h.t.Helper()
-	if got := h.endsAs(p, state); got.Cause == nil || got.Cause.Code != code {
-		h.t.Errorf("%s is %s, %+v; want %s; %s", p.UID(), got.State, got.Cause, code, h.story(p))
+	if got := h.expectState(p, state); got.Cause == nil || got.Cause.Code != code {
+		h.t.Errorf("%s is %s, %+v; want %s; %s", p.UID(), got.State, got.Cause, code, h.historyText(p))
 	}
 }
 
-// endsAs does so whatever the cause.
-func (h *batchHouse) endsAs(p *client.Pilot, state pilot.State) api.Pilot {
+// expectState does so whatever the cause.
+func (h *batchFixture) expectState(p *client.Pilot, state pilot.State) api.Pilot {
 	h.t.Helper()
 	w, err := p.Wait(h.t.Context(), client.WaitOptions{Timeout: 4 * time.Minute})
 	if err != nil || !w.Reached {
-		h.t.Errorf("%s does not end: %+v, %v; %s", p.UID(), w, err, h.story(p))
+		h.t.Errorf("%s does not end: %+v, %v; %s", p.UID(), w, err, h.historyText(p))
 	}
 	got, err := p.Get(h.t.Context())
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	if got.State != state {
-		h.t.Errorf("%s is %s, %+v; want %s; %s", p.UID(), got.State, got.Cause, state, h.story(p))
+		h.t.Errorf("%s is %s, %+v; want %s; %s", p.UID(), got.State, got.Cause, state, h.historyText(p))
 	}
 	return got
 }
 
-// story is what happened to a pilot, for messages.
-func (h *batchHouse) story(p *client.Pilot) string {
-	out, _ := h.cli("history", "--manager", h.m.UID(), p.UID())
-	return "\n" + out + h.tail(filepath.Join(h.dir, "flightlog-launcher.log"))
+// historyText is what happened to a pilot, for messages.
+func (h *batchFixture) historyText(p *client.Pilot) string {
+	out, _ := h.runCLI("history", "--manager", h.m.UID(), p.UID())
+	return "\n" + out + h.lastLines(filepath.Join(h.dir, "flightlog-launcher.log"))
 }
 
-// command runs a command of the batch system as the jobs' user, not through the
+// runAsJobUser runs a command of the batch system as the jobs' user, not through the
 // wrappers.
-func (h *batchHouse) command(name string, args ...string) string {
+func (h *batchFixture) runAsJobUser(name string, args ...string) string {
 	h.t.Helper()
-	return h.run(h.as, name, args...)
+	return h.runAsCredential(h.as, name, args...)
 }
 
-func (h *batchHouse) run(as *syscall.Credential, name string, args ...string) string {
+func (h *batchFixture) runAsCredential(as *syscall.Credential, name string, args ...string) string {
 	h.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}

@@ -21,15 +21,15 @@ import (
 	"github.com/flightlog/flightlog/service"
 )
 
-// single is a service in this process, over TCP, as 'flightlog up' is one;
+// benchService is a service in this process, over TCP, as 'flightlog up' is one;
 // without a launcher pilots stay where they are.
-type single struct {
+type benchService struct {
 	url string
 	c   *client.Client
 	m   *client.Manager
 }
 
-func newSingle(b *testing.B, launches bool) *single {
+func newBenchService(b *testing.B, launches bool) *benchService {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	server, err := embedded.Start(ctx, embedded.Config{Store: b.TempDir(), Listen: "127.0.0.1:0"})
@@ -38,19 +38,19 @@ func newSingle(b *testing.B, launches bool) *single {
 	}
 	conn, err := bus.Connect(ctx, bus.Config{URL: server.URL()})
 	if err == nil {
-		err = conn.Ensure(ctx, bus.StreamConfig{})
+		err = conn.EnsureStream(ctx, bus.StreamConfig{})
 	}
 	if err != nil {
 		b.Fatal(err)
 	}
 	var parts, ready sync.WaitGroup
 	ready.Add(1)
-	parts.Go(func() { _ = service.Manager(ctx, conn, service.ManagerOptions{Ready: ready.Done}) })
+	parts.Go(func() { _ = service.RunManager(ctx, conn, service.ManagerOptions{Ready: ready.Done}) })
 	if launches {
 		ready.Add(1)
 		parts.Go(func() {
-			_ = service.Launcher(ctx, conn, service.LauncherOptions{
-				Resource: "local.localhost", State: b.TempDir(), Agent: []string{filepath.Join(bin, "flightlog-agent")},
+			_ = service.RunLauncher(ctx, conn, service.LauncherOptions{
+				Resource: "local.localhost", State: b.TempDir(), Agent: []string{filepath.Join(binDir, "flightlog-agent")},
 				Bus: bus.Config{URL: server.URL()}, Ready: ready.Done,
 			})
 		})
@@ -71,19 +71,19 @@ func newSingle(b *testing.B, launches bool) *single {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &single{server.URL(), c, m}
+	return &benchService{server.URL(), c, m}
 }
 
-// bare is what the same machine does without us: a raw compare-and-set publish
+// bareNATS is what the same machine does without us: a raw compare-and-set publish
 // into a stream with our settings, a raw micro echo, and fork+exec.
-type bare struct {
+type bareNATS struct {
 	js   jetstream.JetStream
 	nc   *nats.Conn
 	n    int
 	body []byte
 }
 
-func newBare(b *testing.B, url string) *bare {
+func newBareNATS(b *testing.B, url string) *bareNATS {
 	b.Helper()
 	nc, err := nats.Connect(url)
 	if err != nil {
@@ -113,10 +113,10 @@ func newBare(b *testing.B, url string) *bare {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &bare{js: js, nc: nc, body: make([]byte, 300)}
+	return &bareNATS{js: js, nc: nc, body: make([]byte, 300)}
 }
 
-func (r *bare) publish(b *testing.B) {
+func (r *bareNATS) publishOne(b *testing.B) {
 	r.n++
 	_, err := r.js.Publish(b.Context(), fmt.Sprintf("bare.%d", r.n), r.body, jetstream.WithExpectLastSequencePerSubject(0))
 	if err != nil {
@@ -124,14 +124,14 @@ func (r *bare) publish(b *testing.B) {
 	}
 }
 
-func (r *bare) echo(b *testing.B) {
+func (r *bareNATS) requestEcho(b *testing.B) {
 	if _, err := r.nc.Request("echo", r.body, 10*time.Second); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// timed gives how long f took.
-func timed(f func()) time.Duration {
+// elapsed gives how long f took.
+func elapsed(f func()) time.Duration {
 	start := time.Now()
 	f()
 	return time.Since(start)
@@ -140,22 +140,22 @@ func timed(f func()) time.Duration {
 // BenchmarkSubmit compares one submit, from the client's call to its answer,
 // with what it cannot do without: one publish that is on disk, and one request.
 func BenchmarkSubmit(b *testing.B) {
-	s := newSingle(b, false)
-	raw := newBare(b, s.url)
-	d := local("true")
+	s := newBenchService(b, false)
+	raw := newBareNATS(b, s.url)
+	d := localPilot("true")
 	var ours, limit time.Duration
 	for b.Loop() {
-		limit += timed(func() { raw.publish(b); raw.echo(b) })
-		ours += timed(func() {
+		limit += elapsed(func() { raw.publishOne(b); raw.requestEcho(b) })
+		ours += elapsed(func() {
 			if _, err := s.m.Submit(b.Context(), d); err != nil {
 				b.Fatal(err)
 			}
 		})
 	}
-	report(b, ours, limit)
+	reportRatio(b, ours, limit)
 }
 
-func report(b *testing.B, ours, limit time.Duration) {
+func reportRatio(b *testing.B, ours, limit time.Duration) {
 	b.ReportMetric(float64(ours.Microseconds())/float64(b.N), "µs/ours")
 	b.ReportMetric(float64(limit.Microseconds())/float64(b.N), "µs/bare")
 	b.ReportMetric(float64(ours)/float64(limit), "×bare")
@@ -164,8 +164,8 @@ func report(b *testing.B, ours, limit time.Duration) {
 // BenchmarkActive compares the way of one pilot from submit to ACTIVE, as a
 // subscriber sees it, with fork+exec and the four appends it cannot do without.
 func BenchmarkActive(b *testing.B) {
-	s := newSingle(b, true)
-	raw := newBare(b, s.url)
+	s := newBenchService(b, true)
+	raw := newBareNATS(b, s.url)
 	active := make(chan struct{}, 1)
 	sub, err := s.c.Bus().NATS().Subscribe("pilots.evt.>", func(m *nats.Msg) {
 		if m.Header.Get("Pilots-State") == "ACTIVE" {
@@ -178,17 +178,17 @@ func BenchmarkActive(b *testing.B) {
 	defer sub.Unsubscribe()
 	var ours, limit time.Duration
 	for b.Loop() {
-		limit += timed(func() {
+		limit += elapsed(func() {
 			for range 4 {
-				raw.publish(b)
+				raw.publishOne(b)
 			}
 			if err := exec.Command("/bin/true").Run(); err != nil {
 				b.Fatal(err)
 			}
 		})
 		var p []*client.Pilot
-		ours += timed(func() {
-			if p, err = s.m.Submit(b.Context(), local("true")); err != nil {
+		ours += elapsed(func() {
+			if p, err = s.m.Submit(b.Context(), localPilot("true")); err != nil {
 				b.Fatal(err)
 			}
 			<-active
@@ -197,20 +197,20 @@ func BenchmarkActive(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	report(b, ours, limit)
+	reportRatio(b, ours, limit)
 }
 
 // BenchmarkThroughput runs many pilots of /bin/true from submit to end.
 func BenchmarkThroughput(b *testing.B) {
-	s := newSingle(b, true)
+	s := newBenchService(b, true)
 	const size = 200
 	var took time.Duration
 	for b.Loop() {
 		descs := make([]pilot.Description, size)
 		for i := range descs {
-			descs[i] = local("true")
+			descs[i] = localPilot("true")
 		}
-		took += timed(func() {
+		took += elapsed(func() {
 			if _, err := s.m.Submit(b.Context(), descs...); err != nil {
 				b.Fatal(err)
 			}
@@ -234,14 +234,14 @@ func BenchmarkTrue(b *testing.B) {
 
 // BenchmarkBulkSubmit submits a thousand pilots at once.
 func BenchmarkBulkSubmit(b *testing.B) {
-	s := newSingle(b, false)
+	s := newBenchService(b, false)
 	descs := make([]pilot.Description, api.MaxItems)
 	for i := range descs {
-		descs[i] = local("true")
+		descs[i] = localPilot("true")
 	}
 	var took time.Duration
 	for b.Loop() {
-		took += timed(func() {
+		took += elapsed(func() {
 			if _, err := s.m.Submit(b.Context(), descs...); err != nil {
 				b.Fatal(err)
 			}

@@ -25,24 +25,24 @@ func TestE2EBrokenStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			disk := faultfs.Mount(t)
-			b := &broken{house: newHouse(t), disk: disk, at: address(t), reason: "the store cannot be written: " + errno.Error()}
+			b := &broken{fixture: newFixture(t), disk: disk, at: freeAddress(t), reason: "the store cannot be written: " + errno.Error()}
 			t.Cleanup(b.kill)
-			up := b.process("flightlog", "up", "--store", filepath.Join(disk.Dir, "store"), "--listen", b.listen, "--http", b.at)
-			b.m = b.manager(b.client())
+			up := b.startProcess("flightlog", "up", "--store", filepath.Join(disk.Dir, "store"), "--listen", b.listen, "--http", b.at)
+			b.m = b.createManager(b.connectClient())
 			ps := submit(t, b.m, b.waits("0"), b.waits("1"), b.waits("never"))
 			for i, sign := range []string{"0", "1", "never"} {
-				reach(t, ps[i], pilot.Active)
-				b.eventually("a payload", func() bool { return b.there("begun-" + sign) })
+				awaitState(t, ps[i], pilot.Active)
+				b.awaitTrue("a payload", func() bool { return b.there("begun-" + sign) })
 			}
 
 			disk.Break(errno)
 			unknown := b.refuses(ps[2])
 			b.over("0")
 			disk.Mend()
-			reach(t, ps[0], pilot.Done)
+			awaitState(t, ps[0], pilot.Done)
 			b.once(ps[0])
-			b.eventually("it to be ready", func() bool { code, _ := look(t, "http://"+b.at+"/readyz"); return code == http.StatusOK })
-			reach(t, submit(t, b.m, shell("exit 0"))[0], pilot.Done)
+			b.awaitTrue("it to be ready", func() bool { code, _ := httpGet(t, "http://"+b.at+"/readyz"); return code == http.StatusOK })
+			awaitState(t, submit(t, b.m, shellPilot("exit 0"))[0], pilot.Done)
 			b.has(len(ps)+1, unknown)
 
 			disk.Break(errno)
@@ -51,20 +51,20 @@ func TestE2EBrokenStore(t *testing.T) {
 			up.mu.Lock()
 			cmd := up.cmd
 			up.mu.Unlock()
-			leaves(t, "up", cmd.Process.Pid, func() { up.wait() })
+			expectTermination(t, "up", cmd.Process.Pid, func() { up.wait() })
 			disk.Mend()
 			up.start()
-			reach(t, ps[1], pilot.Done)
+			awaitState(t, ps[1], pilot.Done)
 			b.once(ps[1])
-			cancel(t, ps[2])
-			canceled(t, ps[2])
+			cancelPilot(t, ps[2])
+			expectCanceled(t, ps[2])
 		})
 	}
 }
 
 // broken is a house whose store fails when it is told to.
 type broken struct {
-	*house
+	*fixture
 	disk   *faultfs.FS
 	at     string // where it tells how it does
 	reason string // why the store cannot be written
@@ -73,7 +73,7 @@ type broken struct {
 
 // waits describes a pilot that begins, and ends when it is told to.
 func (b *broken) waits(sign string) pilot.Description {
-	return shell("touch " + filepath.Join(b.dir, "begun-"+sign) + "; while [ ! -e " + filepath.Join(b.dir, "over-"+sign) + " ]; do sleep 0.05; done")
+	return shellPilot("touch " + filepath.Join(b.dir, "begun-"+sign) + "; while [ ! -e " + filepath.Join(b.dir, "over-"+sign) + " ]; do sleep 0.05; done")
 }
 
 func (b *broken) over(sign string) {
@@ -101,10 +101,10 @@ func (b *broken) kill() {
 func (b *broken) refuses(p *client.Pilot) (unknown int) {
 	t := b.t
 	t.Helper()
-	b.eventually("a refusal", func() bool {
+	b.awaitTrue("a refusal", func() bool {
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
-		_, err := b.m.Submit(ctx, shell("exit 0"))
+		_, err := b.m.Submit(ctx, shellPilot("exit 0"))
 		if pilot.CodeOf(err) == pilot.Timeout {
 			unknown++
 		}
@@ -119,11 +119,11 @@ func (b *broken) refuses(p *client.Pilot) (unknown int) {
 	if pilot.CodeOf(err) != pilot.Unavailable || !strings.Contains(err.Error(), b.reason+"; ask again once it can") {
 		t.Errorf("a cancel is answered by %v", err)
 	}
-	b.eventually("its readiness to say so", func() bool {
-		code, body := look(t, "http://"+b.at+"/readyz")
+	b.awaitTrue("its readiness to say so", func() bool {
+		code, body := httpGet(t, "http://"+b.at+"/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, b.reason)
 	})
-	if code, body := look(t, "http://"+b.at+"/healthz"); code != http.StatusOK {
+	if code, body := httpGet(t, "http://"+b.at+"/healthz"); code != http.StatusOK {
 		t.Errorf("it is not healthy: %s", body)
 	}
 	return unknown
@@ -148,7 +148,7 @@ func (b *broken) has(known, unknown int) {
 // once looks that the end of a pilot is in the log once.
 func (b *broken) once(p *client.Pilot) {
 	b.t.Helper()
-	out, _ := b.cli("history", "-m", b.m.UID(), p.UID())
+	out, _ := b.runCLI("history", "-m", b.m.UID(), p.UID())
 	if n := strings.Count(out, " DONE "); n != 1 {
 		b.t.Errorf("its end is told %d times:\n%s", n, out)
 	}

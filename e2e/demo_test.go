@@ -11,7 +11,7 @@ import (
 // TestE2EDemo runs what newcomers run first.
 func TestE2EDemo(t *testing.T) {
 	demo := exec.CommandContext(t.Context(), "../scripts/demo.sh")
-	demo.Env = append(os.Environ(), "FLIGHTLOG_BIN="+bin)
+	demo.Env = append(os.Environ(), "FLIGHTLOG_BIN="+binDir)
 	out, err := demo.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -25,14 +25,14 @@ func TestE2EDemo(t *testing.T) {
 
 // TestE2ECommandLine uses the commands as a person does.
 func TestE2ECommandLine(t *testing.T) {
-	h := newHouse(t)
-	h.up()
-	manager, _ := h.cli("manager", "create", "-o", "quiet")
+	h := newFixture(t)
+	h.startUp()
+	manager, _ := h.runCLI("manager", "create", "-o", "quiet")
 	manager = strings.TrimSpace(manager)
 	submit := []string{"submit", "-m", manager, "-o", "quiet", "--resource", "local.localhost", "--runtime", "5m", "--cores", "1", "--"}
-	good, _ := h.cli(append(submit, "sh", "-c", "echo to the log")...)
-	bad, _ := h.cli(append(submit, "sh", "-c", "exit 7")...)
-	long, _ := h.cli(append(submit, "sleep", "600")...)
+	good, _ := h.runCLI(append(submit, "sh", "-c", "echo to the log")...)
+	bad, _ := h.runCLI(append(submit, "sh", "-c", "exit 7")...)
+	long, _ := h.runCLI(append(submit, "sleep", "600")...)
 	good, bad, long = strings.TrimSpace(good), strings.TrimSpace(bad), strings.TrimSpace(long)
 	for _, c := range []struct {
 		args []string
@@ -45,17 +45,17 @@ func TestE2ECommandLine(t *testing.T) {
 		{[]string{"wait", "-m", manager, "--state", "FLYING", good}, 2},
 		{[]string{"cancel", "-m", manager, "--reason", "enough", "--wait", long}, 0},
 	} {
-		if _, code := h.cli(c.args...); code != c.code {
+		if _, code := h.runCLI(c.args...); code != c.code {
 			t.Errorf("flightlog %v: exit %d, want %d", c.args, code, c.code)
 		}
 	}
-	if out, _ := h.cli("logs", "-m", manager, good); !strings.Contains(out, "to the log") {
+	if out, _ := h.runCLI("logs", "-m", manager, good); !strings.Contains(out, "to the log") {
 		t.Errorf("logs print %q", out)
 	}
-	if out, _ := h.cli("history", "-m", manager, long); !strings.Contains(out, "enough") {
+	if out, _ := h.runCLI("history", "-m", manager, long); !strings.Contains(out, "enough") {
 		t.Errorf("the history does not say why it was canceled:\n%s", out)
 	}
-	out, _ := h.cli("list", "-m", manager, "-a", "-o", "json")
+	out, _ := h.runCLI("list", "-m", manager, "-a", "-o", "json")
 	var pilots []struct {
 		UID   string `json:"uid"`
 		State string `json:"state"`

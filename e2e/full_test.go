@@ -17,9 +17,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// leaves tells a process to leave, which it must within fifteen seconds, whatever the log
+// expectTermination tells a process to leave, which it must within fifteen seconds, whatever the log
 // does.
-func leaves(t *testing.T, name string, pid int, gone func()) {
+func expectTermination(t *testing.T, name string, pid int, gone func()) {
 	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Errorf("%s: %v", name, err)
@@ -41,14 +41,14 @@ func leaves(t *testing.T, name string, pid int, gone func()) {
 	}
 }
 
-// leave has programs and an agent leave, all at once.
-func (h *house) leave(crew map[string]*process, agent int) {
+// terminateAll has programs and an agent leave, all at once.
+func (h *fixture) terminateAll(crew map[string]*process, agent int) {
 	h.t.Helper()
 	h.t.Run("crew", func(t *testing.T) {
 		t.Run("agent", func(t *testing.T) {
 			t.Parallel()
-			leaves(t, "agent", agent, func() {
-				for alive(agent) {
+			expectTermination(t, "agent", agent, func() {
+				for isAlive(agent) {
 					time.Sleep(20 * time.Millisecond) // between two looks
 				}
 			})
@@ -59,7 +59,7 @@ func (h *house) leave(crew map[string]*process, agent int) {
 				p.mu.Lock()
 				cmd := p.cmd
 				p.mu.Unlock()
-				leaves(t, name, cmd.Process.Pid, func() { p.wait() })
+				expectTermination(t, name, cmd.Process.Pid, func() { p.wait() })
 				if !cmd.ProcessState.Success() {
 					t.Errorf("%s ended with %v", name, cmd.ProcessState)
 				}
@@ -68,8 +68,8 @@ func (h *house) leave(crew map[string]*process, agent int) {
 	})
 }
 
-// alive says whether a process is there, and no zombie.
-func alive(pid int) bool {
+// isAlive says whether a process is there, and no zombie.
+func isAlive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
@@ -87,11 +87,11 @@ func agentOf(t *testing.T, p *client.Pilot) (pid int) {
 	return pid
 }
 
-// refuses submits pilots that nobody launches until the log takes no more: where a disk
+// fillLog submits pilots that nobody launches until the log takes no more: where a disk
 // has no room, the last block of a file may.
-func (h *house) refuses(m *client.Manager) {
+func (h *fixture) fillLog(m *client.Manager) {
 	h.t.Helper()
-	nobodys := local("true")
+	nobodys := localPilot("true")
 	nobodys.Resource = "generic.slurm"
 	for range 1000 {
 		ctx, stop := context.WithTimeout(h.t.Context(), 3*time.Second)
@@ -116,46 +116,46 @@ func TestE2ELeavingIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t)
+			h := newFixture(t)
 			disk := h.dir
 			if !c.hangs {
-				disk = bustest.Disk(t)
+				disk = bustest.SmallDisk(t)
 			}
-			store, at := filepath.Join(disk, "store"), address(t)
+			store, at := filepath.Join(disk, "store"), freeAddress(t)
 			crew := map[string]*process{}
-			busy, trouble := "flightlog-launcher", func() { bustest.Fill(t, disk, 0) }
+			busy, trouble := "flightlog-launcher", func() { bustest.FillDisk(t, disk, 0) }
 			if c.apart {
-				server := h.serverOver(store)
-				crew["manager"], crew["launcher"] = h.process("manager"), h.process("launcher", "--http", at)
+				server := h.startServerWithStore(store)
+				crew["manager"], crew["launcher"] = h.startProcess("manager"), h.startProcess("launcher", "--http", at)
 				if c.hangs {
 					trouble = func() { server.signal(syscall.SIGSTOP) }
 				}
 			} else {
 				busy = "flightlog"
-				crew[busy] = h.process("flightlog", "up", "--store", store, "--listen", h.listen, "--http", at)
+				crew[busy] = h.startProcess("flightlog", "up", "--store", store, "--listen", h.listen, "--http", at)
 			}
-			m := h.manager(h.client())
+			m := h.createManager(h.connectClient())
 			ended := filepath.Join(h.dir, "over")
-			ps := submit(t, m, shell("while [ ! -e "+ended+" ]; do sleep 0.05; done"), shell("exec sleep 600"))
-			reach(t, ps[0], pilot.Active)
-			reach(t, ps[1], pilot.Active)
+			ps := submit(t, m, shellPilot("while [ ! -e "+ended+" ]; do sleep 0.05; done"), shellPilot("exec sleep 600"))
+			awaitState(t, ps[0], pilot.Active)
+			awaitState(t, ps[1], pilot.Active)
 			stays := agentOf(t, ps[1])
 			trouble()
-			h.refuses(m)
+			h.fillLog(m)
 			if err := os.WriteFile(ended, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			writes := regexp.MustCompile(`flightlog_launcher_effects\{resource="local.localhost",state="running"\} [1-9]`)
 			for over := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // between two looks
-				if _, metrics := look(t, "http://"+at+"/metrics"); writes.MatchString(metrics) {
+				if _, metrics := httpGet(t, "http://"+at+"/metrics"); writes.MatchString(metrics) {
 					break
 				}
 				if time.Now().After(over) {
-					_, metrics := look(t, "http://"+at+"/metrics")
-					t.Fatalf("the launcher has nothing to write:\n%s\n%s", metrics, h.tail(filepath.Join(h.dir, busy+".log")))
+					_, metrics := httpGet(t, "http://"+at+"/metrics")
+					t.Fatalf("the launcher has nothing to write:\n%s\n%s", metrics, h.lastLines(filepath.Join(h.dir, busy+".log")))
 				}
 			}
-			h.leave(crew, stays)
+			h.terminateAll(crew, stays)
 			log, err := os.ReadFile(filepath.Join(h.dir, busy+".log"))
 			if left := regexp.MustCompile(`"left":\["launcher of local.localhost: [1-9]`); err != nil || !left.Match(log) {
 				t.Errorf("%s does not say what it left, %v:\n%s", busy, err, log)
@@ -168,57 +168,57 @@ func TestE2ELeavingIsBounded(t *testing.T) {
 // that could not be written at all goes on by itself once it can.
 func TestE2EFullStore(t *testing.T) {
 	t.Parallel()
-	h, disk, at := newHouse(t), bustest.Disk(t), address(t)
-	h.process("flightlog", "up", "--store", filepath.Join(disk, "store"), "--listen", h.listen, "--http", at)
-	m := h.manager(h.client())
+	h, disk, at := newFixture(t), bustest.SmallDisk(t), freeAddress(t)
+	h.startProcess("flightlog", "up", "--store", filepath.Join(disk, "store"), "--listen", h.listen, "--http", at)
+	m := h.createManager(h.connectClient())
 	ended := filepath.Join(h.dir, "over")
-	ps := submit(t, m, shell("while [ ! -e "+ended+" ]; do sleep 0.05; done"), shell("exec sleep 600"))
-	reach(t, ps[0], pilot.Active)
-	reach(t, ps[1], pilot.Active)
+	ps := submit(t, m, shellPilot("while [ ! -e "+ended+" ]; do sleep 0.05; done"), shellPilot("exec sleep 600"))
+	awaitState(t, ps[0], pilot.Active)
+	awaitState(t, ps[1], pilot.Active)
 
-	empty := bustest.Fill(t, disk, 2<<20)
-	h.eventually("a refusal", func() bool {
-		_, err := m.Submit(t.Context(), local("true"))
+	empty := bustest.FillDisk(t, disk, 2<<20)
+	h.awaitTrue("a refusal", func() bool {
+		_, err := m.Submit(t.Context(), localPilot("true"))
 		return pilot.CodeOf(err) == pilot.Unavailable && strings.Contains(err.Error(), "the store is full: ") &&
 			strings.Contains(err.Error(), " left, 4.0 MiB kept for what runs")
 	})
-	if _, code := h.cli("submit", "-m", m.UID(), "-r", "local.localhost", "-c", "1", "-t", "5m", "true"); code != 1 {
+	if _, code := h.runCLI("submit", "-m", m.UID(), "-r", "local.localhost", "-c", "1", "-t", "5m", "true"); code != 1 {
 		t.Errorf("a submit exits with %d", code)
 	}
-	if _, err := h.client().CreateManager(t.Context(), client.ManagerOptions{}); pilot.CodeOf(err) != pilot.Unavailable {
+	if _, err := h.connectClient().CreateManager(t.Context(), client.ManagerOptions{}); pilot.CodeOf(err) != pilot.Unavailable {
 		t.Errorf("a new manager is answered by %v", err)
 	}
-	h.eventually("its readiness to say so", func() bool {
-		code, body := look(t, "http://"+at+"/readyz")
+	h.awaitTrue("its readiness to say so", func() bool {
+		code, body := httpGet(t, "http://"+at+"/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "the store is full: ")
 	})
-	if code, body := look(t, "http://"+at+"/healthz"); code != http.StatusOK {
+	if code, body := httpGet(t, "http://"+at+"/healthz"); code != http.StatusOK {
 		t.Errorf("for a full store it is not healthy: %s", body)
 	}
-	if _, body := look(t, "http://"+at+"/metrics"); !strings.Contains(body, `flightlog_store_reserve_bytes{limit="disk"} 4.194304e+06`) ||
+	if _, body := httpGet(t, "http://"+at+"/metrics"); !strings.Contains(body, `flightlog_store_reserve_bytes{limit="disk"} 4.194304e+06`) ||
 		!strings.Contains(body, `flightlog_store_room_bytes{limit="disk"} `) {
 		t.Errorf("its metrics do not say so:\n%s", body)
 	}
 	if err := os.WriteFile(ended, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cancel(t, ps[1])
-	reach(t, ps[0], pilot.Done)
-	canceled(t, ps[1])
+	cancelPilot(t, ps[1])
+	awaitState(t, ps[0], pilot.Done)
+	expectCanceled(t, ps[1])
 
 	empty()
-	h.eventually("it to be ready", func() bool { code, _ := look(t, "http://"+at+"/readyz"); return code == http.StatusOK })
-	reach(t, submit(t, m, shell("exit 0"))[0], pilot.Done)
+	h.awaitTrue("it to be ready", func() bool { code, _ := httpGet(t, "http://"+at+"/readyz"); return code == http.StatusOK })
+	awaitState(t, submit(t, m, shellPilot("exit 0"))[0], pilot.Done)
 
 	crowd := make([]pilot.Description, 20)
 	for i := range crowd {
-		crowd[i] = shell("while [ ! -e " + ended + "2 ]; do sleep 0.05; done")
+		crowd[i] = shellPilot("while [ ! -e " + ended + "2 ]; do sleep 0.05; done")
 	}
 	many := submit(t, m, crowd...)
 	for _, p := range many {
-		reach(t, p, pilot.Active)
+		awaitState(t, p, pilot.Active)
 	}
-	empty = bustest.Fill(t, disk, 0)
+	empty = bustest.FillDisk(t, disk, 0)
 	if err := os.WriteFile(ended+"2", nil, 0o600); err != nil { // their ends are more than the last block of a file has room for
 		t.Fatal(err)
 	}
@@ -228,22 +228,22 @@ func TestE2EFullStore(t *testing.T) {
 			return err == nil && strings.Contains(string(log), what)
 		}
 	}
-	h.eventually("a write that fails", said("the store cannot be written"))
+	h.awaitTrue("a write that fails", said("the store cannot be written"))
 	empty()
-	h.eventually("it to write again", said("the store can be written again"))
-	reach(t, submit(t, m, shell("exit 0"))[0], pilot.Done)
+	h.awaitTrue("it to write again", said("the store can be written again"))
+	awaitState(t, submit(t, m, shellPilot("exit 0"))[0], pilot.Done)
 	for _, p := range many {
-		reach(t, p, pilot.Done)
+		awaitState(t, p, pilot.Done)
 	}
-	h.eventually("it to be ready", func() bool { code, _ := look(t, "http://"+at+"/readyz"); return code == http.StatusOK })
+	h.awaitTrue("it to be ready", func() bool { code, _ := httpGet(t, "http://"+at+"/readyz"); return code == http.StatusOK })
 }
 
-// eventually waits until something is so.
-func (h *house) eventually(what string, so func() bool) {
+// awaitTrue waits until something is so.
+func (h *fixture) awaitTrue(what string, so func() bool) {
 	h.t.Helper()
 	for over := time.Now().Add(time.Minute); !so(); time.Sleep(100 * time.Millisecond) { // between two looks
 		if time.Now().After(over) {
-			h.t.Fatalf("waited in vain for %s; the last words:\n%s", what, h.tail(filepath.Join(h.dir, "flightlog.log")))
+			h.t.Fatalf("waited in vain for %s; the last words:\n%s", what, h.lastLines(filepath.Join(h.dir, "flightlog.log")))
 		}
 	}
 }

@@ -16,14 +16,14 @@ func TestE2EBatchAgentsWithCredentials(t *testing.T) {
 	if config == "" || os.Getenv("SLURM_CONF") == "" {
 		t.Skip("TESTBED_SSH_CONFIG and SLURM_CONF are not both set: no such batch system here (make slurm-up sshd-up)")
 	}
-	g := newGuarded(t, "nkey")
+	g := newAuthFixture(t, "nkey")
 	for _, role := range []string{"launcher", "agent"} {
-		if out, code := g.cli("auth", "add", role, "--dir", g.auth, "--resource", "lab.slurm"); code != 0 {
+		if out, code := g.runCLI("auth", "add", role, "--dir", g.auth, "--resource", "lab.slurm"); code != 0 {
 			t.Fatalf("auth add: %s", out)
 		}
 	}
-	g.reload()
-	g.reload()                                                   // for what a new account imports
+	g.reloadUsers()
+	g.reloadUsers()                                              // for what a new account imports
 	if err := os.Chmod(filepath.Dir(g.dir), 0o755); err != nil { // of the testing package
 		t.Fatal(err)
 	}
@@ -31,27 +31,27 @@ func TestE2EBatchAgentsWithCredentials(t *testing.T) {
 	if err := os.Mkdir(work, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	as, home := labuser(t)
+	as, home := jobUser(t)
 	if as != nil {
 		if err := os.Chown(work, int(as.Uid), int(as.Gid)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	g.start("manager", "manager", nil)
-	c := g.as("client")
+	g.startAs("manager", "manager", nil)
+	c := g.connectAs("client")
 	if _, err := c.PutResource(t.Context(), "lab.slurm", "", []byte(`{"default_schema": "ssh", "schemas": {"ssh": {
 		"job_manager_endpoint": "slurm+ssh://lab-user/", "filesystem_endpoint": "sftp://lab-user/"}}}`), client.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	g.start("launcher-lab-slurm", "launcher", []string{"FLIGHTLOG_SSH_CONFIG=" + config}, "--resource", "lab.slurm",
+	g.startAs("launcher-lab-slurm", "launcher", []string{"FLIGHTLOG_SSH_CONFIG=" + config}, "--resource", "lab.slurm",
 		"--agent-nkey", g.credentials("agent-lab-slurm"), "--agent-inbox-prefix", "_INBOX_agent-lab-slurm")
-	m := g.manager(c)
-	d := shell("sleep 600")
+	m := g.createManager(c)
+	d := shellPilot("sleep 600")
 	d.Resource, d.AccessSchema, d.Cores, d.Sandbox = "lab.slurm", "ssh", 1, work
 	p := submit(t, m, d)[0]
-	reach(t, p, pilot.Active)
-	cancel(t, p) // its agent hears of it by the bus
-	await(t, m)
+	awaitState(t, p, pilot.Active)
+	cancelPilot(t, p) // its agent hears of it by the bus
+	awaitAll(t, m)
 	got, err := p.Get(t.Context())
 	if err != nil || got.State != pilot.Canceled || got.Cause.Code != pilot.CanceledByAgent {
 		t.Fatalf("%v %+v, %+v", err, got, got.Cause)
@@ -60,5 +60,5 @@ func TestE2EBatchAgentsWithCredentials(t *testing.T) {
 	if info, err := os.Stat(put); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v: want a file for its owner only", info, err)
 	}
-	g.searchFiles(g.seeds())
+	g.searchFiles(g.allSeeds())
 }

@@ -15,7 +15,7 @@ import (
 
 // upIn is everything in one process, in namespaces of its own (unshare(1)), where a
 // script comes first.
-func (h *house) upIn(script string, namespaces ...string) *process {
+func (h *fixture) upIn(script string, namespaces ...string) *process {
 	h.t.Helper()
 	if os.Geteuid() != 0 {
 		h.t.Skip("only root may make namespaces")
@@ -27,8 +27,8 @@ func (h *house) upIn(script string, namespaces ...string) *process {
 	if err != nil {
 		h.t.Skip("no namespaces can be made here: ", err)
 	}
-	p := &process{h: h, name: tool, args: append(append([]string{}, namespaces...), "sh", "-c", script+`; exec "$@"`, "sh",
-		filepath.Join(bin, "flightlog"), "up", "--store", filepath.Join(h.dir, "store"), "--listen", h.listen)}
+	p := &process{fixture: h, name: tool, args: append(append([]string{}, namespaces...), "sh", "-c", script+`; exec "$@"`, "sh",
+		filepath.Join(binDir, "flightlog"), "up", "--store", filepath.Join(h.dir, "store"), "--listen", h.listen)}
 	p.start()
 	return p
 }
@@ -54,11 +54,11 @@ func watchFor(t *testing.T, p *client.Pilot, what string, ok func(*api.Pilot) bo
 // second start. Its pilots are looked after again, under whatever name, and a payload
 // that ended meanwhile has ended as it did.
 func TestE2EHostNameChanges(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	up := h.upIn("hostname a", "--uts")
-	m := h.manager(h.client())
+	m := h.createManager(h.connectClient())
 	dir := t.TempDir()
-	ps := submit(t, m, shell("until [ -e "+dir+"/go ]; do sleep 0.1; done"), shell("until [ -e "+dir+"/soon ]; do sleep 0.1; done"), local(""))
+	ps := submit(t, m, shellPilot("until [ -e "+dir+"/go ]; do sleep 0.1; done"), shellPilot("until [ -e "+dir+"/soon ]; do sleep 0.1; done"), localPilot(""))
 	for _, p := range ps {
 		watchFor(t, p, "ACTIVE", func(s *api.Pilot) bool { return s.State == pilot.Active })
 	}
@@ -67,7 +67,7 @@ func TestE2EHostNameChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.upIn("hostname b", "--uts")
-	m, err := h.client().Manager(t.Context(), m.UID())
+	m, err := h.connectClient().Manager(t.Context(), m.UID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,17 +92,17 @@ func TestE2EHostNameChanges(t *testing.T) {
 // in a container, where the pids of the first mean nothing. Agents are heard, so nothing
 // is lost; they are told to stop, and tell how it ended.
 func TestE2EProcessNamespaceChanges(t *testing.T) {
-	h := newHouse(t)
-	up := h.up()
-	m := h.manager(h.client())
+	h := newFixture(t)
+	up := h.startUp()
+	m := h.createManager(h.connectClient())
 	dir := t.TempDir()
-	ps := submit(t, m, shell("until [ -e "+dir+"/go ]; do sleep 0.1; done"), local(""))
+	ps := submit(t, m, shellPilot("until [ -e "+dir+"/go ]; do sleep 0.1; done"), localPilot(""))
 	for _, p := range ps {
 		watchFor(t, p, "ACTIVE", func(s *api.Pilot) bool { return s.State == pilot.Active })
 	}
 	up.kill()
 	h.upIn(":", "--pid", "--fork", "--kill-child", "--mount-proc")
-	m, err := h.client().Manager(t.Context(), m.UID())
+	m, err := h.connectClient().Manager(t.Context(), m.UID())
 	if err != nil {
 		t.Fatal(err)
 	}

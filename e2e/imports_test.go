@@ -13,9 +13,9 @@ import (
 
 const module = "github.com/flightlog/flightlog/"
 
-// imports says which of our folders each folder may import directly. A folder
+// allowedImports says which of our folders each folder may import directly. A folder
 // may always import what is below it. cmd, e2e and scripts may import all.
-var imports = map[string]string{
+var allowedImports = map[string]string{
 	"pilot":      "",
 	"events":     "pilot",
 	"projection": "pilot events",
@@ -32,26 +32,26 @@ var imports = map[string]string{
 	"web":        "pilot events projection api",
 }
 
-// pure packages take the time as a value, block nowhere and touch nothing.
-var pure = []string{"pilot", "events", "projection", "api", "resource", "access"}
+// purePackages packages take the time as a value, block nowhere and touch nothing.
+var purePackages = []string{"pilot", "events", "projection", "api", "resource", "access"}
 
-// impure is what of the standard library they do not import.
-var impure = []string{
+// impureImports is what of the standard library they do not import.
+var impureImports = []string{
 	"os", "net", "net/http", "context", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand", "log", "log/slog",
 }
 
-// withoutNATS are those that must work over any log, and in no process of which
+// natsFreePackages are those that must work over any log, and in no process of which
 // the bus is a part unless cmd or service joins it.
-var withoutNATS = append([]string{"adaptor", "launcher", "manager", "agent", "web"}, pure...)
+var natsFreePackages = append([]string{"adaptor", "launcher", "manager", "agent", "web"}, purePackages...)
 
-// pkg is what `go list -json` says of a package.
-type pkg struct {
+// packageInfo is what `go list -json` says of a package.
+type packageInfo struct {
 	ImportPath    string
 	Imports, Deps []string
 }
 
-// folder is the first part of the path of a package of ours, "" for others.
-func folder(path string) string {
+// packageFolder is the first part of the path of a package of ours, "" for others.
+func packageFolder(path string) string {
 	below, ours := strings.CutPrefix(path, module)
 	if !ours {
 		return ""
@@ -60,7 +60,7 @@ func folder(path string) string {
 	return first
 }
 
-func packages(t *testing.T) []pkg {
+func listPackages(t *testing.T) []packageInfo {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "./...")
 	cmd.Dir = ".."
@@ -70,9 +70,9 @@ func packages(t *testing.T) []pkg {
 	if err != nil {
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
-	var all []pkg
+	var all []packageInfo
 	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
-		var p pkg
+		var p packageInfo
 		if err := dec.Decode(&p); err != nil {
 			t.Fatal(err)
 		}
@@ -84,10 +84,10 @@ func packages(t *testing.T) []pkg {
 func TestImportsGoOneWay(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, p := range packages(t) {
-		from := folder(p.ImportPath)
+	for _, p := range listPackages(t) {
+		from := packageFolder(p.ImportPath)
 		seen[from] = true
-		allowed, ruled := imports[from]
+		allowed, ruled := allowedImports[from]
 		if !ruled {
 			if from != "cmd" && from != "e2e" && from != "scripts" {
 				t.Errorf("%s: no rule says what it may import", p.ImportPath)
@@ -95,12 +95,12 @@ func TestImportsGoOneWay(t *testing.T) {
 			continue
 		}
 		for _, to := range p.Imports {
-			if f := folder(to); f != "" && f != from && !slices.Contains(strings.Fields(allowed), f) {
+			if f := packageFolder(to); f != "" && f != from && !slices.Contains(strings.Fields(allowed), f) {
 				t.Errorf("%s imports %s", p.ImportPath, to)
 			}
 		}
 	}
-	for _, from := range pure {
+	for _, from := range purePackages {
 		if !seen[from] {
 			t.Errorf("package %s is gone", from)
 		}
@@ -109,12 +109,12 @@ func TestImportsGoOneWay(t *testing.T) {
 
 func TestPurePackagesStayPure(t *testing.T) {
 	t.Parallel()
-	for _, p := range packages(t) {
-		if !slices.Contains(pure, folder(p.ImportPath)) {
+	for _, p := range listPackages(t) {
+		if !slices.Contains(purePackages, packageFolder(p.ImportPath)) {
 			continue
 		}
 		for _, to := range p.Imports {
-			if slices.Contains(impure, to) {
+			if slices.Contains(impureImports, to) {
 				t.Errorf("%s imports %s", p.ImportPath, to)
 			}
 		}
@@ -123,12 +123,12 @@ func TestPurePackagesStayPure(t *testing.T) {
 
 func TestOnlyTheBusKnowsNATS(t *testing.T) {
 	t.Parallel()
-	for _, p := range packages(t) {
-		if !slices.Contains(withoutNATS, folder(p.ImportPath)) {
+	for _, p := range listPackages(t) {
+		if !slices.Contains(natsFreePackages, packageFolder(p.ImportPath)) {
 			continue
 		}
 		for _, to := range p.Deps {
-			if folder(to) == "bus" || strings.HasPrefix(to, "github.com/nats-io/") || strings.HasPrefix(to, "github.com/synadia-io/") {
+			if packageFolder(to) == "bus" || strings.HasPrefix(to, "github.com/nats-io/") || strings.HasPrefix(to, "github.com/synadia-io/") {
 				t.Errorf("%s depends on %s", p.ImportPath, to)
 			}
 		}
@@ -140,7 +140,7 @@ func TestOnlyTheBusKnowsNATS(t *testing.T) {
 // traces: launchers tell those of them.
 func TestAgentsCarryNoServer(t *testing.T) {
 	t.Parallel()
-	for _, p := range packages(t) {
+	for _, p := range listPackages(t) {
 		for _, to := range p.Deps {
 			heavy := strings.HasPrefix(to, "github.com/nats-io/nats-server/") || strings.HasPrefix(to, "go.opentelemetry.io/") ||
 				strings.HasPrefix(to, "github.com/prometheus/")

@@ -13,10 +13,10 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// once is a payload that leaves a mark for each time it runs, works for a
+// oncePilot is a payload that leaves a mark for each time it runs, works for a
 // while, and ends with the code it is told.
-func once(marks, name string, seconds float64, code int) pilot.Description {
-	return shell(fmt.Sprintf("echo ran >> %s/%s; sleep %.2f; exit %d", marks, name, seconds, code))
+func oncePilot(marks, name string, seconds float64, code int) pilot.Description {
+	return shellPilot(fmt.Sprintf("echo ran >> %s/%s; sleep %.2f; exit %d", marks, name, seconds, code))
 }
 
 // TestE2EKillEverything kills server, managers and launchers with SIGKILL at
@@ -26,16 +26,16 @@ func TestE2EKillEverything(t *testing.T) {
 	if os.Getenv("FLIGHTLOG_LONG") != "" {
 		count, strikes = 4000, 200
 	}
-	h := newHouse(t)
-	server := h.server()
+	h := newFixture(t)
+	server := h.startServer()
 	victims := []*process{
 		server,
-		h.process("manager", "--name", "a"), h.process("manager", "--name", "b"),
-		h.process("launcher"), h.process("launcher"),
+		h.startProcess("manager", "--name", "a"), h.startProcess("manager", "--name", "b"),
+		h.startProcess("launcher"), h.startProcess("launcher"),
 	}
 	marks := t.TempDir()
-	c := h.client()
-	m := h.manager(c)
+	c := h.connectClient()
+	m := h.createManager(c)
 
 	struck := make(chan struct{})
 	go func() {
@@ -52,7 +52,7 @@ func TestE2EKillEverything(t *testing.T) {
 	for at := 0; at < count; at += 20 {
 		var batch []pilot.Description
 		for i := at; i < at+20; i++ {
-			d := once(marks, fmt.Sprint(i), 0.1+float64(i%10)/20, i%7%2)
+			d := oncePilot(marks, fmt.Sprint(i), 0.1+float64(i%10)/20, i%7%2)
 			d.UID = fmt.Sprintf("p%d", i)
 			want[d.UID] = []pilot.State{pilot.Done, pilot.Failed}[i%7%2]
 			batch = append(batch, d)
@@ -63,7 +63,7 @@ func TestE2EKillEverything(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	await(t, m)
+	awaitAll(t, m)
 
 	ran := 0
 	for p, err := range m.List(t.Context(), client.ListOptions{}) {
@@ -93,13 +93,13 @@ func TestE2EKillEverything(t *testing.T) {
 // TestE2EReconnect asks one replica by the uid of a manager made on another
 // one, which is dead, and lets a third process read the history.
 func TestE2EReconnect(t *testing.T) {
-	h := newHouse(t)
-	h.server()
-	a := h.process("manager", "--name", "a")
-	h.process("launcher")
-	first := h.client()
-	m := h.manager(first)
-	p := submit(t, m, shell("echo hello; exit 0"), local(""))
+	h := newFixture(t)
+	h.startServer()
+	a := h.startProcess("manager", "--name", "a")
+	h.startProcess("launcher")
+	first := h.connectClient()
+	m := h.createManager(first)
+	p := submit(t, m, shellPilot("echo hello; exit 0"), localPilot(""))
 	if _, err := p[1].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +111,8 @@ func TestE2EReconnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.kill()
-	h.process("manager", "--name", "b")
-	again, err := h.client().Manager(t.Context(), m.UID())
+	h.startProcess("manager", "--name", "b")
+	again, err := h.connectClient().Manager(t.Context(), m.UID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestE2EReconnect(t *testing.T) {
 	if _, err := again.CancelAll(t.Context(), client.CancelOptions{Reason: "the test is over"}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, again)
+	awaitAll(t, again)
 	history, err := again.Pilot(p[0].UID()).History(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -145,13 +145,13 @@ func TestE2EReconnect(t *testing.T) {
 // TestE2EAllInOneKilled kills the one process that holds server, manager and
 // launcher; its pilots go on, and their ends are known when it is back.
 func TestE2EAllInOneKilled(t *testing.T) {
-	h := newHouse(t)
-	up := h.up()
+	h := newFixture(t)
+	up := h.startUp()
 	marks := t.TempDir()
-	m := h.manager(h.client())
+	m := h.createManager(h.connectClient())
 	ps := submit(t, m,
-		once(marks, "long", 3, 0), once(marks, "fails", 2, 5), // end while it is away, or later
-		once(marks, "short", 0.1, 0), local(""),
+		oncePilot(marks, "long", 3, 0), oncePilot(marks, "fails", 2, 5), // end while it is away, or later
+		oncePilot(marks, "short", 0.1, 0), localPilot(""),
 	)
 	active := client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: time.Minute}
 	if _, err := m.WaitAll(t.Context(), active); err != nil {
@@ -167,7 +167,7 @@ func TestE2EAllInOneKilled(t *testing.T) {
 	if err := ps[3].Cancel(t.Context(), client.CancelOptions{Reason: "enough"}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, m)
+	awaitAll(t, m)
 	for i, want := range []pilot.State{pilot.Done, pilot.Failed, pilot.Done, pilot.Canceled} {
 		p, err := ps[i].Get(t.Context())
 		if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// link is the one way between a site and the bus.
-type link struct {
+// breakableLink is the one way between a site and the bus.
+type breakableLink struct {
 	t      *testing.T
 	listen string // where the site dials
 	target string
@@ -30,17 +30,17 @@ type link struct {
 	gate     chan struct{} // closed while bytes pass
 }
 
-func newLink(t *testing.T, target string) *link {
+func newBreakableLink(t *testing.T, target string) *breakableLink {
 	t.Helper()
-	l := &link{t: t, listen: address(t), target: target, ends: map[net.Conn]struct{}{}, gate: make(chan struct{})}
+	l := &breakableLink{t: t, listen: freeAddress(t), target: target, ends: map[net.Conn]struct{}{}, gate: make(chan struct{})}
 	close(l.gate)
-	l.open()
-	t.Cleanup(l.cut)
+	l.startListening()
+	t.Cleanup(l.closeAll)
 	return l
 }
 
-// open lets the site connect.
-func (l *link) open() {
+// startListening lets the site connect.
+func (l *breakableLink) startListening() {
 	l.t.Helper()
 	listener, err := net.Listen("tcp", l.listen)
 	if err != nil {
@@ -55,13 +55,13 @@ func (l *link) open() {
 			if err != nil {
 				return // cut
 			}
-			go l.join(site)
+			go l.proxyConn(site)
 		}
 	}()
 }
 
-// join carries bytes both ways until one end or the link is closed.
-func (l *link) join(site net.Conn) {
+// proxyConn carries bytes both ways until one end or the link is closed.
+func (l *breakableLink) proxyConn(site net.Conn) {
 	bus, err := net.Dial("tcp", l.target)
 	if err != nil {
 		site.Close()
@@ -71,8 +71,8 @@ func (l *link) join(site net.Conn) {
 	l.ends[site], l.ends[bus] = struct{}{}, struct{}{}
 	l.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { l.carry(bus, site) })
-	both.Go(func() { l.carry(site, bus) })
+	both.Go(func() { l.copyBytes(bus, site) })
+	both.Go(func() { l.copyBytes(site, bus) })
 	both.Wait()
 	l.mu.Lock()
 	delete(l.ends, site)
@@ -80,7 +80,7 @@ func (l *link) join(site net.Conn) {
 	l.mu.Unlock()
 }
 
-func (l *link) carry(to, from net.Conn) {
+func (l *breakableLink) copyBytes(to, from net.Conn) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 64<<10)
@@ -101,8 +101,8 @@ func (l *link) carry(to, from net.Conn) {
 	}
 }
 
-// cut ends the connections and takes no new ones, as a firewall that rejects.
-func (l *link) cut() {
+// closeAll ends the connections and takes no new ones, as a firewall that rejects.
+func (l *breakableLink) closeAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.listener.Close()
@@ -111,34 +111,34 @@ func (l *link) cut() {
 	}
 }
 
-// silence lets nothing through, which nobody is told of, as a cable that is
+// stall lets nothing through, which nobody is told of, as a cable that is
 // pulled.
-func (l *link) silence() {
+func (l *breakableLink) stall() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gate = make(chan struct{})
 }
 
-// speak ends the silence; what was sent meanwhile arrives, as TCP has it.
-func (l *link) speak() {
+// resume ends the silence; what was sent meanwhile arrives, as TCP has it.
+func (l *breakableLink) resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.gate)
 }
 
-// site is the far end of a link: a leaf node, and two launchers that know
+// leafSite is the far end of a link: a leaf node, and two launchers that know
 // nothing but it.
-type site struct {
-	h      *house
+type leafSite struct {
+	h      *fixture
 	health []string // of the launchers
 }
 
-func (b *hub) behind(l *link) *site {
+func (b *natsHub) startSite(l *breakableLink) *leafSite {
 	h := b.h
 	dir := filepath.Join(h.dir, "site")
-	key := "credentials: " + b.seed("leaf-local")
+	key := "credentials: " + b.credentialsFile("leaf-local")
 	if b.mode == auth.NKey {
-		seed, err := os.ReadFile(b.seed("leaf-local"))
+		seed, err := os.ReadFile(b.credentialsFile("leaf-local"))
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -148,30 +148,30 @@ func (b *hub) behind(l *link) *site {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.conf(dir, "leaf.conf", map[string]string{"auth.conf": string(users), "link.conf": key})
-	listen := address(h.t)
-	h.natsServer(filepath.Join(dir, "leaf.conf"), "NATS_SERVER_NAME=site", "NATS_LISTEN="+listen,
-		"NATS_MONITOR="+address(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"),
+	h.installConf(dir, "leaf.conf", map[string]string{"auth.conf": string(users), "link.conf": key})
+	listen := freeAddress(h.t)
+	h.startNATSServer(filepath.Join(dir, "leaf.conf"), "NATS_SERVER_NAME=site", "NATS_LISTEN="+listen,
+		"NATS_MONITOR="+freeAddress(h.t), "NATS_HUB=[\"tls://"+l.listen+"\"]", "NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"),
 		"NATS_TLS_CERT="+filepath.Join(b.dir, "server.crt"), "NATS_TLS_KEY="+filepath.Join(b.dir, "server.key"))
-	s := &site{h: h}
+	s := &leafSite{h: h}
 	for range 2 {
-		at := address(h.t)
+		at := freeAddress(h.t)
 		s.health = append(s.health, "http://"+at)
-		p := &process{h: h, name: filepath.Join(bin, "flightlog-launcher"), args: []string{"--replicas", "3", "--http", at}}
+		p := &process{fixture: h, name: filepath.Join(binDir, "flightlog-launcher"), args: []string{"--replicas", "3", "--http", at}}
 		// Sites know users by their keys, which files with tokens hold too.
-		p.env = append(b.as(siteLauncher), "NATS_URL=tls://"+listen, "NATS_CREDS=", "NATS_NKEY="+b.seed(siteLauncher))
+		p.env = append(b.userEnv(siteLauncher), "NATS_URL=tls://"+listen, "NATS_CREDS=", "NATS_NKEY="+b.credentialsFile(siteLauncher))
 		p.start()
 	}
 	return s
 }
 
-// says waits until every launcher of the site answers path with a code, and
+// awaitHealth waits until every launcher of the site answers path with a code, and
 // gives the last answer.
-func (s *site) says(path string, code int) (answer string) {
+func (s *leafSite) awaitHealth(path string, code int) (answer string) {
 	s.h.t.Helper()
 	for _, at := range s.health {
 		for over := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // between two questions
-			got, body := look(s.h.t, at+path)
+			got, body := httpGet(s.h.t, at+path)
 			if got == code {
 				answer = body
 				break
@@ -184,7 +184,7 @@ func (s *site) says(path string, code int) (answer string) {
 	return answer
 }
 
-func look(t *testing.T, url string) (int, string) {
+func httpGet(t *testing.T, url string) (int, string) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
@@ -211,32 +211,34 @@ func TestE2ELeafCut(t *testing.T) {
 	if os.Getenv("FLIGHTLOG_LONG") != "" {
 		away = 3 * time.Minute
 	}
-	t.Run("broken", func(t *testing.T) { leafCut(t, auth.Operator, away, (*link).cut, (*link).open) })
-	t.Run("silent", func(t *testing.T) { leafCut(t, auth.NKey, away, (*link).silence, (*link).speak) })
+	t.Run("broken", func(t *testing.T) {
+		leafCut(t, auth.Operator, away, (*breakableLink).closeAll, (*breakableLink).startListening)
+	})
+	t.Run("silent", func(t *testing.T) { leafCut(t, auth.NKey, away, (*breakableLink).stall, (*breakableLink).resume) })
 }
 
-// until is a payload that leaves a mark when it runs, goes on until a file is
+// untilFilePilot is a payload that leaves a mark when it runs, goes on until a file is
 // there, and then leaves another mark.
-func until(marks, name, file string) pilot.Description {
-	d := shell(fmt.Sprintf("echo ran >> %[1]s/%[2]s; while [ ! -e %[1]s/%[3]s ]; do sleep 0.05; done; echo ended > %[1]s/%[2]s.ended",
+func untilFilePilot(marks, name, file string) pilot.Description {
+	d := shellPilot(fmt.Sprintf("echo ran >> %[1]s/%[2]s; while [ ! -e %[1]s/%[3]s ]; do sleep 0.05; done; echo ended > %[1]s/%[2]s.ended",
 		marks, name, file))
 	d.UID = name
 	return d
 }
 
-func leafCut(t *testing.T, mode auth.Mode, away time.Duration, cut, mend func(*link)) {
-	h := newHouse(t)
-	b := h.hub(mode)
-	b.process("manager", "manager", "--replicas", "3")
-	l := newLink(t, b.leafs[0])
-	s := b.behind(l)
-	m, marks := h.manager(b.client()), t.TempDir()
-	s.says("/readyz", http.StatusOK)
+func leafCut(t *testing.T, mode auth.Mode, away time.Duration, cut, mend func(*breakableLink)) {
+	h := newFixture(t)
+	b := h.startHub(mode)
+	b.startAs("manager", "manager", "--replicas", "3")
+	l := newBreakableLink(t, b.leafs[0])
+	s := b.startSite(l)
+	m, marks := h.createManager(b.connectClient()), t.TempDir()
+	s.awaitHealth("/readyz", http.StatusOK)
 
 	const each = 5
 	group := func(name, file string) (ds []pilot.Description) {
 		for i := range each {
-			ds = append(ds, until(marks, fmt.Sprintf("%s%d", name, i), file))
+			ds = append(ds, untilFilePilot(marks, fmt.Sprintf("%s%d", name, i), file))
 		}
 		return ds
 	}
@@ -265,12 +267,12 @@ func leafCut(t *testing.T, mode auth.Mode, away time.Duration, cut, mend func(*l
 
 	cut(l)
 	begun := time.Now()
-	reason := s.says("/readyz", http.StatusServiceUnavailable)
+	reason := s.awaitHealth("/readyz", http.StatusServiceUnavailable)
 	noticed := time.Since(begun)
-	s.says("/healthz", http.StatusOK)
+	s.awaitHealth("/healthz", http.StatusOK)
 	touch("now")
 	for i := range each {
-		there(t, filepath.Join(marks, fmt.Sprintf("during%d.ended", i)))
+		awaitFile(t, filepath.Join(marks, fmt.Sprintf("during%d.ended", i)))
 	}
 	submit(t, m, group("meanwhile", "later")...)
 	for _, p := range doomed {
@@ -285,17 +287,17 @@ func leafCut(t *testing.T, mode auth.Mode, away time.Duration, cut, mend func(*l
 
 	mend(l)
 	begun = time.Now()
-	s.says("/readyz", http.StatusOK)
+	s.awaitHealth("/readyz", http.StatusOK)
 	ready := time.Since(begun)
 	touch("later")
-	await(t, m)
+	awaitAll(t, m)
 	took := time.Since(begun)
 	for name, want := range map[string]pilot.State{
 		"during": pilot.Done, "after": pilot.Done, "doomed": pilot.Canceled, "caught": pilot.Done, "meanwhile": pilot.Done,
 	} {
 		state(name, want)
 	}
-	launchedOnce(t, m, marks)
+	expectLaunchedOnce(t, m, marks)
 	t.Logf("cut for %s: not ready after %s (%s); when it was mended, ready after %s, all %d pilots ended after %s, each ran once",
 		away, noticed.Round(time.Millisecond), reason, ready.Round(time.Millisecond), 5*each, took.Round(time.Millisecond))
 	if left := h.processes(); len(left) != 0 {
@@ -303,8 +305,8 @@ func leafCut(t *testing.T, mode auth.Mode, away time.Duration, cut, mend func(*l
 	}
 }
 
-// there waits for a file.
-func there(t *testing.T, path string) {
+// awaitFile waits for a file.
+func awaitFile(t *testing.T, path string) {
 	t.Helper()
 	for over := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // between two looks
 		if _, err := os.Stat(path); err == nil {
@@ -315,9 +317,9 @@ func there(t *testing.T, path string) {
 	}
 }
 
-// launchedOnce demands that no pilot was launched again, ran twice, or went to
+// expectLaunchedOnce demands that no pilot was launched again, ran twice, or went to
 // another launcher.
-func launchedOnce(t *testing.T, m *client.Manager, marks string) {
+func expectLaunchedOnce(t *testing.T, m *client.Manager, marks string) {
 	t.Helper()
 	for p, err := range m.List(t.Context(), client.ListOptions{}) {
 		if err != nil {

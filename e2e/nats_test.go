@@ -30,7 +30,7 @@ import (
 
 // natsServer builds the real server, of the version that go.mod names.
 var natsServer = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(bin, "nats-server")
+	path := filepath.Join(binDir, "nats-server")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, out)
@@ -38,35 +38,35 @@ var natsServer = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
-// hub is the bus of deploy/nats: three servers with TLS, and the users that
+// natsHub is the bus of deploy/nats: three servers with TLS, and the users that
 // 'flightlog auth init' makes.
-type hub struct {
-	h     *house
+type natsHub struct {
+	h     *fixture
 	dir   string // of certificates and credentials
 	mode  auth.Mode
 	urls  []string
 	leafs []string // where sites dial in
 }
 
-// hub starts the three servers, which the house's managers and clients use.
-func (h *house) hub(mode auth.Mode) *hub {
+// startHub starts the three servers, which the house's managers and clients use.
+func (h *fixture) startHub(mode auth.Mode) *natsHub {
 	h.t.Helper()
-	b := &hub{h: h, dir: filepath.Join(h.dir, "hub"), mode: mode}
-	h.cli("auth", "init", "--dir", b.dir, "--mode", string(mode), "--resource", "local.localhost", "--tenant", "default", "--tenant", "other")
-	h.cli("auth", "add", "leaf", "--dir", b.dir, "--site", "local")
-	h.conf(b.dir, "nats.conf", map[string]string{})
-	certificates(h.t, b.dir)
+	b := &natsHub{h: h, dir: filepath.Join(h.dir, "hub"), mode: mode}
+	h.runCLI("auth", "init", "--dir", b.dir, "--mode", string(mode), "--resource", "local.localhost", "--tenant", "default", "--tenant", "other")
+	h.runCLI("auth", "add", "leaf", "--dir", b.dir, "--site", "local")
+	h.installConf(b.dir, "nats.conf", map[string]string{})
+	makeCertificates(h.t, b.dir)
 	routes := make([]string, 3)
 	for i := range routes {
-		routes[i] = address(h.t)
-		b.leafs = append(b.leafs, address(h.t))
-		b.urls = append(b.urls, "tls://"+address(h.t))
+		routes[i] = freeAddress(h.t)
+		b.leafs = append(b.leafs, freeAddress(h.t))
+		b.urls = append(b.urls, "tls://"+freeAddress(h.t))
 	}
 	quoted := `["nats://` + strings.Join(routes, `","nats://`) + `"]`
 	for i := range routes {
-		h.natsServer(filepath.Join(b.dir, "nats.conf"),
+		h.startNATSServer(filepath.Join(b.dir, "nats.conf"),
 			fmt.Sprintf("NATS_SERVER_NAME=n%d", i), "NATS_LISTEN="+strings.TrimPrefix(b.urls[i], "tls://"),
-			"NATS_CLUSTER_LISTEN="+routes[i], "NATS_LEAF_LISTEN="+b.leafs[i], "NATS_MONITOR="+address(h.t), "NATS_ROUTES="+quoted,
+			"NATS_CLUSTER_LISTEN="+routes[i], "NATS_LEAF_LISTEN="+b.leafs[i], "NATS_MONITOR="+freeAddress(h.t), "NATS_ROUTES="+quoted,
 			"NATS_STORE="+filepath.Join(h.dir, fmt.Sprintf("store%d", i)),
 			"NATS_TLS_CERT="+filepath.Join(b.dir, "server.crt"), "NATS_TLS_KEY="+filepath.Join(b.dir, "server.key"),
 			"NATS_TLS_CA="+filepath.Join(b.dir, "ca.crt"))
@@ -75,28 +75,28 @@ func (h *house) hub(mode auth.Mode) *hub {
 	return b
 }
 
-// seed is the file of a user's key.
-func (b *hub) seed(user string) string {
+// credentialsFile is the file of a user's key.
+func (b *natsHub) credentialsFile(user string) string {
 	if b.mode == auth.Operator {
 		return filepath.Join(b.dir, "creds", user+".creds")
 	}
 	return filepath.Join(b.dir, "creds", user+".nk")
 }
 
-// how is the variable that tells a process who it is at the bus.
-func (b *hub) how() string {
+// credentialsVariable is the variable that tells a process who it is at the bus.
+func (b *natsHub) credentialsVariable() string {
 	if b.mode == auth.Operator {
 		return "NATS_CREDS="
 	}
 	return "NATS_NKEY="
 }
 
-// as is the environment of a process that is a user; its agents, if it has any,
+// userEnv is the environment of a process that is a user; its agents, if it has any,
 // are one too.
-func (b *hub) as(user string) []string {
+func (b *natsHub) userEnv(user string) []string {
 	return []string{
-		b.how() + b.seed(user), "NATS_INBOX_PREFIX=_INBOX_" + user,
-		"FLIGHTLOG_LAUNCHER_AGENT_NKEY=" + b.seed(siteAgent), "FLIGHTLOG_LAUNCHER_AGENT_INBOX_PREFIX=_INBOX_" + siteAgent,
+		b.credentialsVariable() + b.credentialsFile(user), "NATS_INBOX_PREFIX=_INBOX_" + user,
+		"FLIGHTLOG_LAUNCHER_AGENT_NKEY=" + b.credentialsFile(siteAgent), "FLIGHTLOG_LAUNCHER_AGENT_INBOX_PREFIX=_INBOX_" + siteAgent,
 	}
 }
 
@@ -106,20 +106,20 @@ const (
 	siteAgent    = "agent-local-localhost"
 )
 
-func (b *hub) process(user, name string, args ...string) {
+func (b *natsHub) startAs(user, name string, args ...string) {
 	b.h.t.Helper()
-	p := &process{h: b.h, name: programIn(bin, name), args: args, env: b.as(user)}
+	p := &process{fixture: b.h, name: programIn(binDir, name), args: args, env: b.userEnv(user)}
 	p.start()
 }
 
-// client connects to the service as a client of the tenant.
-func (b *hub) client() *client.Client {
+// connectClient connects to the service as a client of the tenant.
+func (b *natsHub) connectClient() *client.Client {
 	b.h.t.Helper()
 	cfg := bus.Config{URL: strings.Join(b.urls, ","), CA: filepath.Join(b.dir, "ca.crt"), InboxPrefix: "_INBOX_client"}
 	if b.mode == auth.Operator {
-		cfg.Creds = b.seed("client")
+		cfg.Creds = b.credentialsFile("client")
 	} else {
-		cfg.NKey = b.seed("client")
+		cfg.NKey = b.credentialsFile("client")
 	}
 	c, err := client.Connect(b.h.t.Context(), "", client.WithBus(cfg), client.WithTimeout(time.Minute))
 	if err != nil {
@@ -129,8 +129,8 @@ func (b *hub) client() *client.Client {
 	return c
 }
 
-// conf copies a file of deploy/nats, and writes what it includes.
-func (h *house) conf(dir, name string, included map[string]string) {
+// installConf copies a file of deploy/nats, and writes what it includes.
+func (h *fixture) installConf(dir, name string, included map[string]string) {
 	h.t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		h.t.Fatal(err)
@@ -147,19 +147,19 @@ func (h *house) conf(dir, name string, included map[string]string) {
 	}
 }
 
-// natsServer starts a server with nothing but a configuration and its variables.
-func (h *house) natsServer(conf string, env ...string) {
+// startNATSServer starts a server with nothing but a configuration and its variables.
+func (h *fixture) startNATSServer(conf string, env ...string) {
 	h.t.Helper()
 	path, err := natsServer()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	p := &process{h: h, name: path, args: []string{"-c", conf}, env: env}
+	p := &process{fixture: h, name: path, args: []string{"-c", conf}, env: env}
 	p.start()
 }
 
-// certificates makes an authority and a certificate for this machine.
-func certificates(t *testing.T, dir string) {
+// makeCertificates makes an authority and a certificate for this machine.
+func makeCertificates(t *testing.T, dir string) {
 	t.Helper()
 	pemFile := func(name, kind string, der []byte) {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
@@ -202,18 +202,18 @@ func certificates(t *testing.T, dir string) {
 // TestE2EDeployedBus runs a pilot over the three servers of deploy/nats, and
 // tries to come in where nobody should.
 func TestE2EDeployedBus(t *testing.T) {
-	h := newHouse(t)
-	b := h.hub(auth.NKey)
-	b.process("manager", "manager", "--replicas", "3")
-	b.process(siteLauncher, "launcher", "--replicas", "3")
-	m := h.manager(b.client())
-	submit(t, m, shell("exit 0"))
-	await(t, m)
+	h := newFixture(t)
+	b := h.startHub(auth.NKey)
+	b.startAs("manager", "manager", "--replicas", "3")
+	b.startAs(siteLauncher, "launcher", "--replicas", "3")
+	m := h.createManager(b.connectClient())
+	submit(t, m, shellPilot("exit 0"))
+	awaitAll(t, m)
 
 	at := b.urls[0]
 	ca := nats.RootCAs(filepath.Join(b.dir, "ca.crt"))
 	key := func(user string) nats.Option {
-		o, err := nats.NkeyOptionFromSeed(b.seed(user))
+		o, err := nats.NkeyOptionFromSeed(b.credentialsFile(user))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,9 +12,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// sshdApart starts a second sshd like the testbed's in a process namespace and under a
+// startForeignSSHD starts a second sshd like the testbed's in a process namespace and under a
 // host name of its own, as a login node of the same name would be, and gives its port.
-func (h *batchHouse) sshdApart() string {
+func (h *batchFixture) startForeignSSHD() string {
 	h.t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,7 +37,7 @@ func (h *batchHouse) sshdApart() string {
 			lines[i] = "PidFile none"
 		}
 	}
-	h.write("sshd_config", strings.Join(lines, "\n"))
+	h.writeFile("sshd_config", strings.Join(lines, "\n"))
 	cmd := exec.Command("unshare", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
 		`hostname elsewhere && exec "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$0"`, filepath.Join(h.dir, "sshd_config"))
 	if err := cmd.Start(); err != nil {
@@ -47,7 +47,7 @@ func (h *batchHouse) sshdApart() string {
 		_ = cmd.Process.Kill() // with all that is in the namespace
 		_ = cmd.Wait()
 	})
-	h.until("the second sshd", func() bool {
+	h.awaitSlowly("the second sshd", func() bool {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			return false
@@ -57,8 +57,8 @@ func (h *batchHouse) sshdApart() string {
 	return port
 }
 
-// leadTo has the launcher's ssh lead to a port of this machine.
-func (h *batchHouse) leadTo(port string) {
+// setSSHPort has the launcher's ssh lead to a port of this machine.
+func (h *batchFixture) setSSHPort(port string) {
 	h.t.Helper()
 	for name, file := range map[string]string{"ssh_config": os.Getenv("TESTBED_SSH_CONFIG"), "known_hosts": os.Getenv("TESTBED_SSH_KNOWN_HOSTS")} {
 		b, err := os.ReadFile(file)
@@ -67,7 +67,7 @@ func (h *batchHouse) leadTo(port string) {
 		}
 		text := strings.ReplaceAll(string(b), os.Getenv("TESTBED_SSH_PORT"), port)
 		text = strings.ReplaceAll(text, os.Getenv("TESTBED_SSH_KNOWN_HOSTS"), filepath.Join(h.dir, "known_hosts"))
-		h.write(name, text)
+		h.writeFile(name, text)
 	}
 }
 
@@ -78,31 +78,31 @@ func TestE2EBatchProcessesOnAnotherMachine(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may make namespaces")
 	}
-	h := newBatchHouse(t, "TESTBED_SSH_CONFIG", "lab.host", "ssh")
-	h.put(`{"host": {"default_schema": "ssh", "schemas": {"ssh": {
+	h := newBatchFixture(t, "TESTBED_SSH_CONFIG", "lab.host", "ssh")
+	h.putResources(`{"host": {"default_schema": "ssh", "schemas": {"ssh": {
 		"job_manager_endpoint": "ssh://lab-user/", "filesystem_endpoint": "sftp://lab-user/"}}}}`)
 	h.as = nil
 	h.launcherEnv = []string{"FLIGHTLOG_SSH_CONFIG=" + filepath.Join(h.dir, "ssh_config")}
-	h.leadTo(os.Getenv("TESTBED_SSH_PORT"))
-	h.launch()
-	ps := submit(t, h.m, h.job(fmt.Sprintf("until [ -e %s/go ]; do sleep 0.1; done", h.dir)), h.job("sleep 600"))
+	h.setSSHPort(os.Getenv("TESTBED_SSH_PORT"))
+	h.startLauncher()
+	ps := submit(t, h.m, h.describeJob(fmt.Sprintf("until [ -e %s/go ]; do sleep 0.1; done", h.dir)), h.describeJob("sleep 600"))
 	ending, canceled := ps[0], ps[1]
 	for _, p := range ps {
-		h.shows(p, "running")
+		h.awaitPhase(p, "running")
 	}
 	h.launcher.kill()
-	h.leadTo(h.sshdApart())
-	h.launch()
+	h.setSSHPort(h.startForeignSSHD())
+	h.startLauncher()
 	for _, p := range ps {
-		h.shows(p, "vanished")
+		h.awaitPhase(p, "vanished")
 		got, err := p.Get(t.Context())
 		if err != nil || got.State != pilot.Active || !strings.Contains(got.Job.Native, "the connection leads to elsewhere") {
-			t.Fatalf("%+v, %v; %s", got, err, h.story(p))
+			t.Fatalf("%+v, %v; %s", got, err, h.historyText(p))
 		}
 	}
-	cancel(t, canceled)
-	h.ends(canceled, pilot.Canceled, pilot.CanceledByAgent)
-	h.write("go", "")
-	h.ends(ending, pilot.Done, pilot.PayloadFinished)
-	h.once(ps...)
+	cancelPilot(t, canceled)
+	h.expectEnd(canceled, pilot.Canceled, pilot.CanceledByAgent)
+	h.writeFile("go", "")
+	h.expectEnd(ending, pilot.Done, pilot.PayloadFinished)
+	h.expectRanOnce(ps...)
 }

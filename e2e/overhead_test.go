@@ -18,12 +18,12 @@ import (
 // It fails if one does not get there; the figures are for docs/performance.md.
 func TestE2EBatchSlurmOverhead(t *testing.T) {
 	const count, rounds = 200, 4
-	h := newBatchHouse(t, "SLURM_CONF", "generic.slurm", "local")
-	h.launch()
-	d := h.job("true")
+	h := newBatchFixture(t, "SLURM_CONF", "generic.slurm", "local")
+	h.startLauncher()
+	d := h.describeJob("true")
 	d.Queue = "down"
 	sample := submit(t, h.m, d)[0]
-	h.native(sample)
+	h.nativeID(sample)
 	script := filepath.Join(h.sandboxes(), h.m.UID(), sample.UID(), ".flightlog", "1.job.sh")
 	descs := make([]pilot.Description, count)
 	for i := range descs {
@@ -38,16 +38,16 @@ func TestE2EBatchSlurmOverhead(t *testing.T) {
 		}
 		ours += time.Since(begun)
 		begun = time.Now()
-		h.sbatches(script, count)
+		h.submitBare(script, count)
 		bare += time.Since(begun)
 	}
-	h.command("scancel", "--me", "--partition=down")
+	h.runAsJobUser("scancel", "--me", "--partition=down")
 	n := float64(rounds * count)
 	t.Logf("%.0f pilots/s, by sbatch alone %.0f jobs/s: %.2f", n/ours.Seconds(), n/bare.Seconds(), bare.Seconds()/ours.Seconds())
 }
 
-// sbatches submits a script often, as many at once as a launcher does.
-func (h *batchHouse) sbatches(script string, count int) {
+// submitBare submits a script often, as many at once as a launcher does.
+func (h *batchFixture) submitBare(script string, count int) {
 	h.t.Helper()
 	var workers sync.WaitGroup
 	todo := make(chan struct{}, count)

@@ -21,8 +21,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// nobody is another user of this machine; the test is skipped where we cannot be one.
-func nobody(t *testing.T) *syscall.Credential {
+// otherUser is another user of this machine; the test is skipped where we cannot be one.
+func otherUser(t *testing.T) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
@@ -31,7 +31,7 @@ func nobody(t *testing.T) *syscall.Credential {
 }
 
 // runAs runs a program as somebody with this environment, and gives what it prints.
-func (h *house) runAs(who *syscall.Credential, env []string, name string, args ...string) (stdout, stderr string, code int) {
+func (h *fixture) runAs(who *syscall.Credential, env []string, name string, args ...string) (stdout, stderr string, code int) {
 	h.t.Helper()
 	cmd := exec.CommandContext(h.t.Context(), name, args...)
 	cmd.Env, cmd.Dir = env, "/"
@@ -45,16 +45,16 @@ func (h *house) runAs(who *syscall.Credential, env []string, name string, args .
 }
 
 // upWithPage is an up with a live page, at the address that is given too.
-func (h *house) upWithPage(more ...string) (page string) {
+func (h *fixture) upWithPage(more ...string) (page string) {
 	h.t.Helper()
-	at := address(h.t)
+	at := freeAddress(h.t)
 	args := append([]string{"up", "--store", filepath.Join(h.dir, "store"), "--listen", h.listen, "--http", at}, more...)
-	h.process("flightlog", args...)
+	h.startProcess("flightlog", args...)
 	return "http://" + at
 }
 
-// secretsOf are the secrets of a store and the link that up has printed.
-func (h *house) secretsOf() []string {
+// storeSecrets are the secrets of a store and the link that up has printed.
+func (h *fixture) storeSecrets() []string {
 	h.t.Helper()
 	keys, err := owner.Open(filepath.Join(h.dir, "store"))
 	if err != nil {
@@ -71,10 +71,10 @@ func (h *house) secretsOf() []string {
 	return all
 }
 
-// reads are commands that tell something, changes those that do something.
+// readCommands are commands that tell something, changes those that do something.
 var (
-	reads   = [][]string{{"list", "-a"}, {"get", "p"}, {"history", "p"}, {"logs", "p"}, {"explain", "p"}, {"manager", "list"}, {"watch"}, {"wait", "p"}, {"orphans"}, {"resource", "list"}}
-	changes = [][]string{
+	readCommands   = [][]string{{"list", "-a"}, {"get", "p"}, {"history", "p"}, {"logs", "p"}, {"explain", "p"}, {"manager", "list"}, {"watch"}, {"wait", "p"}, {"orphans"}, {"resource", "list"}}
+	changeCommands = [][]string{
 		{"submit", "-r", "local.localhost", "-c", "1", "-t", "1m", "id"},
 		{"cancel", "p"},
 		{"cancel", "--all", "--force"},
@@ -88,18 +88,18 @@ var (
 // TestE2EAnotherUserGetsNothing of a default up: not by its bus, as a client or as an
 // agent, not by its page, not by its files and not by what processes show.
 func TestE2EAnotherUserGetsNothing(t *testing.T) {
-	other := nobody(t)
-	h := newHouse(t)
+	other := otherUser(t)
+	h := newFixture(t)
 	page := h.upWithPage()
-	m, err := h.client().CreateManager(t.Context(), client.ManagerOptions{UID: "m"})
+	m, err := h.connectClient().CreateManager(t.Context(), client.ManagerOptions{UID: "m"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := shell("while :; do sleep 0.1; done")
+	d := shellPilot("while :; do sleep 0.1; done")
 	d.UID = "p"
 	p := submit(t, m, d)[0]
-	reach(t, p, pilot.Active)
-	before, code := h.cli("history", "-m", "m", "p", "-o", "json")
+	awaitState(t, p, pilot.Active)
+	before, code := h.runCLI("history", "-m", "m", "p", "-o", "json")
 	if code != 0 {
 		t.Fatal("no history")
 	}
@@ -114,32 +114,32 @@ func TestE2EAnotherUserGetsNothing(t *testing.T) {
 		"with a token":            append(slices.Clip(plain), "NATS_TOKEN=root"),
 		"with a public key alone": append(slices.Clip(plain), "NATS_URL=nats://root@"+h.listen),
 	} {
-		for _, args := range append(append([][]string{}, reads...), changes...) {
-			out, errs, code := h.runAs(other, env, filepath.Join(bin, "flightlog"), args...)
+		for _, args := range append(append([][]string{}, readCommands...), changeCommands...) {
+			out, errs, code := h.runAs(other, env, filepath.Join(binDir, "flightlog"), args...)
 			if out != "" || code != 1 || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "denied") && !strings.Contains(errs, "permission denied") {
 				t.Errorf("%s, %v: exit %d, stdout %q, stderr %q", name, args, code, out, errs)
 			}
 		}
 		for _, program := range []string{"manager", "launcher"} {
-			if out, errs, code := h.runAs(other, env, programIn(bin, program)); out != "" || code != 1 || strings.Count(errs, "\n") != 1 {
+			if out, errs, code := h.runAs(other, env, programIn(binDir, program)); out != "" || code != 1 || strings.Count(errs, "\n") != 1 {
 				t.Errorf("%s, %s: exit %d, stdout %q, stderr %q", name, program, code, out, errs)
 			}
 		}
 	}
 	h.searchPage(other, page)
 	h.searchFilesAs(other)
-	searchProcesses(t, h.secretsOf())
-	if after, _ := h.cli("history", "-m", "m", "p", "-o", "json"); after != before {
+	searchProcesses(t, h.storeSecrets())
+	if after, _ := h.runCLI("history", "-m", "m", "p", "-o", "json"); after != before {
 		t.Errorf("before %s\nafter %s", before, after)
 	}
 	if _, err := m.CancelAll(t.Context(), client.CancelOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, m)
+	awaitAll(t, m)
 }
 
 // searchPage asks the page as another user, also with the link that up printed.
-func (h *house) searchPage(other *syscall.Credential, page string) {
+func (h *fixture) searchPage(other *syscall.Credential, page string) {
 	h.t.Helper()
 	curl, err := exec.LookPath("curl")
 	if err != nil {
@@ -152,7 +152,7 @@ func (h *house) searchPage(other *syscall.Credential, page string) {
 		return out
 	}
 	own := []string{"-H", "X-Flightlog: 1", "-H", "Origin: " + page}
-	link := h.link()
+	link := h.pageLink()
 	for path, more := range map[string][]string{
 		"/api/events": nil, "/api/marks": nil, "/api/pilots/m/p": nil, "/api/pilots/m/p/script": nil, "/api/pilots/m/p/output": nil,
 		"/api/pilots/m/p/cancel": append(own, "-d", "{}"),
@@ -170,7 +170,7 @@ func (h *house) searchPage(other *syscall.Credential, page string) {
 	if got := ask(nil, link); got != "401 0 " {
 		h.t.Errorf("the owner asks by the link again: %s", got)
 	}
-	fresh, code := h.cli("page")
+	fresh, code := h.runCLI("page")
 	if got := ask(nil, strings.TrimSpace(fresh), page+"/api/pilots/m/p"); code != 0 || got != "200 1 200 0 " {
 		h.t.Errorf("the owner asks by a new link: %s", got)
 	}
@@ -178,8 +178,8 @@ func (h *house) searchPage(other *syscall.Credential, page string) {
 
 var linkOf = regexp.MustCompile(`(?m)^page: (http://\S+\?token=\S+)$`)
 
-// link is the one that up has printed last.
-func (h *house) link() string {
+// pageLink is the one that up has printed last.
+func (h *fixture) pageLink() string {
 	h.t.Helper()
 	b, err := os.ReadFile(filepath.Join(h.dir, "flightlog.log"))
 	all := linkOf.FindAllSubmatch(b, -1)
@@ -191,7 +191,7 @@ func (h *house) link() string {
 
 // searchFilesAs reads all that is under the house's directory as another user, as far as
 // he can; there must be no secret, and nothing of a pilot.
-func (h *house) searchFilesAs(other *syscall.Credential) {
+func (h *fixture) searchFilesAs(other *syscall.Credential) {
 	h.t.Helper()
 	for _, path := range []string{"credentials/owner.nk", "credentials/agent.nk", "credentials/page.token"} {
 		info, err := os.Lstat(filepath.Join(h.dir, "store", path))
@@ -218,15 +218,15 @@ func (h *house) searchFilesAs(other *syscall.Credential) {
 // TestE2EWithoutCredentialsOneClearError: every program that names the bus and finds no
 // credentials says in one line what is missing and what helps, at once.
 func TestE2EWithoutCredentialsOneClearError(t *testing.T) {
-	h := newHouse(t)
-	h.up()
+	h := newFixture(t)
+	h.startUp()
 	env := append(os.Environ(), "NATS_URL=nats://"+h.listen, "XDG_STATE_HOME="+t.TempDir(), "FLIGHTLOG_MANAGER=m")
 	programs := [][]string{{"manager"}, {"launcher"}}
-	for _, args := range append(append([][]string{}, reads...), changes...) {
+	for _, args := range append(append([][]string{}, readCommands...), changeCommands...) {
 		programs = append(programs, append([]string{"flightlog"}, args...))
 	}
 	for _, args := range programs {
-		out, errs, code := h.runAs(nil, env, programIn(bin, args[0]), args[1:]...)
+		out, errs, code := h.runAs(nil, env, programIn(binDir, args[0]), args[1:]...)
 		if code != 1 || strings.Count(out+errs, "\n") != 1 {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out, errs)
 		}
@@ -236,14 +236,14 @@ func TestE2EWithoutCredentialsOneClearError(t *testing.T) {
 			}
 		}
 	}
-	_, err := client.Connect(t.Context(), "nats://"+h.listen, client.WithBus(bus.Config{Complete: owner.Complete(func(string) string { return "" }, nil)}))
+	_, err := client.Connect(t.Context(), "nats://"+h.listen, client.WithBus(bus.Config{Complete: owner.ConfigCompleter(func(string) string { return "" }, nil)}))
 	if pilot.CodeOf(err) != pilot.Denied {
 		t.Errorf("the SDK: %v", err)
 	}
 	if nc, err := nats.Connect("nats://" + h.listen); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("a plain client: %v, %v", nc, err)
 	}
-	if _, code := h.cli("page"); code != 1 {
+	if _, code := h.runCLI("page"); code != 1 {
 		t.Error("there is a link to a page that is not served")
 	}
 }
@@ -251,21 +251,21 @@ func TestE2EWithoutCredentialsOneClearError(t *testing.T) {
 // TestE2EOwnersProgramsFindTheirCredentials: command line, SDK, managers and launchers of
 // the same user, also after the service was killed and started again.
 func TestE2EOwnersProgramsFindTheirCredentials(t *testing.T) {
-	h := newHouse(t)
-	up := h.up()
-	h.process("manager", "--name", "second")
-	launcher := h.process("launcher", "--resource", "local.other", "--state", filepath.Join(h.dir, "other"))
+	h := newFixture(t)
+	up := h.startUp()
+	h.startProcess("manager", "--name", "second")
+	launcher := h.startProcess("launcher", "--resource", "local.other", "--state", filepath.Join(h.dir, "other"))
 	for range 2 {
-		if _, code := h.cli("list", "-a"); code != 0 {
+		if _, code := h.runCLI("list", "-a"); code != 0 {
 			t.Error("the command line does not find them")
 		}
-		m := h.manager(h.client())
-		p := submit(t, m, local("true"))[0]
-		reach(t, p, pilot.Done)
+		m := h.createManager(h.connectClient())
+		p := submit(t, m, localPilot("true"))[0]
+		awaitState(t, p, pilot.Done)
 		up.kill()
 		up.start()
 	}
-	launcher.term()
+	launcher.terminate()
 }
 
 // TestE2EOpenIsSaidAloud: with --open everybody is let in, as before there were
@@ -273,7 +273,7 @@ func TestE2EOwnersProgramsFindTheirCredentials(t *testing.T) {
 func TestE2EOpenIsSaidAloud(t *testing.T) {
 	for name, more := range map[string][]string{"a log for all": nil, "a log for errors alone": {"--log-level", "error"}} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			page := h.upWithPage(append([]string{"--open"}, more...)...)
 			b, err := os.ReadFile(filepath.Join(h.dir, "flightlog.log"))
 			if err != nil || strings.Count(string(b), "open to every user of this machine") != 1 || strings.Contains(string(b), "?token=") {
@@ -284,12 +284,12 @@ func TestE2EOpenIsSaidAloud(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer nc.Close()
-			m := h.manager(h.client())
-			ask(t, nc, "manager.create", `{"uid":"plain"}`)
-			if code, _ := look(t, page+"/api/marks"); code != http.StatusOK {
+			m := h.createManager(h.connectClient())
+			requestJSON(t, nc, "manager.create", `{"uid":"plain"}`)
+			if code, _ := httpGet(t, page+"/api/marks"); code != http.StatusOK {
 				t.Errorf("the page: %d", code)
 			}
-			reach(t, submit(t, m, local("true"))[0], pilot.Done)
+			awaitState(t, submit(t, m, localPilot("true"))[0], pilot.Done)
 		})
 	}
 }
@@ -297,25 +297,25 @@ func TestE2EOpenIsSaidAloud(t *testing.T) {
 // TestE2EPilotsOutliveTheGate: pilots of a service that let everybody in, whose agents
 // have no credentials, go on at an up that lets in its owner alone, on the same store.
 func TestE2EPilotsOutliveTheGate(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	state := filepath.Join(h.dir, "store") // where up keeps what its launcher knows
-	server, manager := h.server(), h.process("manager")
-	launcher := h.process("launcher", "--state", state)
-	m := h.manager(h.client())
+	server, manager := h.startServer(), h.startProcess("manager")
+	launcher := h.startProcess("launcher", "--state", state)
+	m := h.createManager(h.connectClient())
 	hold := filepath.Join(h.dir, "hold")
 	if err := os.WriteFile(hold, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	script := shell("while [ -e " + hold + " ]; do sleep 0.1; done")
+	script := shellPilot("while [ -e " + hold + " ]; do sleep 0.1; done")
 	ps := submit(t, m, script, script)
 	for _, p := range ps {
-		reach(t, p, pilot.Active)
+		awaitState(t, p, pilot.Active)
 	}
 	for _, p := range []*process{launcher, manager, server} {
 		p.kill()
 	}
-	h.up()
-	c := h.client()
+	h.startUp()
+	c := h.connectClient()
 	again, err := c.Manager(t.Context(), m.UID())
 	if err != nil {
 		t.Fatal(err)
@@ -323,12 +323,12 @@ func TestE2EPilotsOutliveTheGate(t *testing.T) {
 	if _, err := again.Cancel(t.Context(), client.CancelOptions{}, ps[1].UID()); err != nil {
 		t.Fatal(err)
 	}
-	canceled(t, again.Pilot(ps[1].UID()))
+	expectCanceled(t, again.Pilot(ps[1].UID()))
 	if err := os.Remove(hold); err != nil {
 		t.Fatal(err)
 	}
 	first := again.Pilot(ps[0].UID())
-	reach(t, first, pilot.Done)
+	awaitState(t, first, pilot.Done)
 	events, err := first.History(t.Context(), 0)
 	if err != nil || len(events) == 0 {
 		t.Fatal(err)

@@ -36,9 +36,9 @@ func tenLines(t *testing.T) []string {
 // TestE2EReadme runs the ten lines as they stand there, but for the pilot's uid, in a
 // shell: with no wait between them, and no credentials that anybody names.
 func TestE2EReadme(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	home := t.TempDir()
-	if err := os.Symlink(bin, filepath.Join(home, "bin")); err != nil {
+	if err := os.Symlink(binDir, filepath.Join(home, "bin")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(home, "Makefile"), []byte("build:\n"), 0o600); err != nil { // it is built

@@ -32,10 +32,10 @@ var renamings = []renaming{
 }
 
 // house opens a house on the system.
-func (r *renaming) house(t *testing.T) *batchHouse {
+func (r *renaming) house(t *testing.T) *batchFixture {
 	t.Helper()
-	h := newBatchHouse(t, r.variable, "generic."+r.system, "local", r.commands...)
-	h.launch()
+	h := newBatchFixture(t, r.variable, "generic."+r.system, "local", r.commands...)
+	h.startLauncher()
 	return h
 }
 
@@ -45,25 +45,25 @@ func TestE2EBatchRenamed(t *testing.T) {
 	for _, c := range renamings {
 		t.Run(c.system, func(t *testing.T) {
 			h := c.house(t)
-			d := h.job("true")
+			d := h.describeJob("true")
 			d.Queue = c.closed
 			both := submit(t, h.m, d, d)
 			runs, leaves := both[0], both[1]
 			for _, p := range both {
-				rename := c.rename(h.native(p))
-				h.command(rename[0], rename[1:]...)
+				rename := c.rename(h.nativeID(p))
+				h.runAsJobUser(rename[0], rename[1:]...)
 			}
-			before := h.calls(c.list)
-			h.until("the third list since", func() bool { return h.calls(c.list) > before+2 })
-			cancel(t, leaves)
-			h.ends(leaves, pilot.Canceled, pilot.CanceledInQueue)
+			before := h.countCalls(c.list)
+			h.awaitSlowly("the third list since", func() bool { return h.countCalls(c.list) > before+2 })
+			cancelPilot(t, leaves)
+			h.expectEnd(leaves, pilot.Canceled, pilot.CanceledInQueue)
 			if got, err := runs.Get(t.Context()); err != nil || got.State != pilot.PendingActive || got.Attempt != 1 {
 				t.Errorf("renamed in the queue, it is %+v, %v", got, err)
 			}
-			open := c.open(h.native(runs))
-			h.command(open[0], open[1:]...)
-			h.ends(runs, pilot.Done, pilot.PayloadFinished)
-			if n, none := h.runs(runs), h.runs(leaves); n != 1 || none != 0 {
+			open := c.open(h.nativeID(runs))
+			h.runAsJobUser(open[0], open[1:]...)
+			h.expectEnd(runs, pilot.Done, pilot.PayloadFinished)
+			if n, none := h.countRuns(runs), h.countRuns(leaves); n != 1 || none != 0 {
 				t.Errorf("they ran %d and %d times, want 1 and 0", n, none)
 			}
 		})
@@ -77,33 +77,33 @@ func TestE2EBatchRenamedAtOnce(t *testing.T) {
 	for _, c := range renamings {
 		t.Run(c.system, func(t *testing.T) {
 			h := c.house(t)
-			h.write("rename", fmt.Sprintf("#!/bin/sh\n%s\n", strings.Join(c.rename(`"$1"`), " ")))
-			d := h.job("true")
+			h.writeFile("rename", fmt.Sprintf("#!/bin/sh\n%s\n", strings.Join(c.rename(`"$1"`), " ")))
+			d := h.describeJob("true")
 			d.Queue = c.closed
 			for n, fault := range []string{"rename-after", "rename-die"} {
-				h.fault(c.submit, fault)
+				h.injectFault(c.submit, fault)
 				p := submit(t, h.m, d)[0]
 				if fault == "rename-die" {
 					h.launcher.wait()
-					h.launch()
+					h.startLauncher()
 				}
-				id := h.native(p)
-				if got, err := p.Get(t.Context()); err != nil || got.Attempt != 1 || h.calls(c.submit) != n+1 {
-					t.Errorf("%s: attempt %d, %d submits, %v; want 1, %d", fault, got.Attempt, h.calls(c.submit), err, n+1)
+				id := h.nativeID(p)
+				if got, err := p.Get(t.Context()); err != nil || got.Attempt != 1 || h.countCalls(c.submit) != n+1 {
+					t.Errorf("%s: attempt %d, %d submits, %v; want 1, %d", fault, got.Attempt, h.countCalls(c.submit), err, n+1)
 				}
 				open := c.open(id)
-				h.command(open[0], open[1:]...)
-				h.ends(p, pilot.Done, pilot.PayloadFinished)
-				if runs := h.runs(p); runs != 1 {
+				h.runAsJobUser(open[0], open[1:]...)
+				h.expectEnd(p, pilot.Done, pilot.PayloadFinished)
+				if runs := h.countRuns(p); runs != 1 {
 					t.Errorf("%s: it ran %d times", fault, runs)
 				}
 			}
-			h.fault(c.submit, "rename-after")
+			h.injectFault(c.submit, "rename-after")
 			leaves := submit(t, h.m, d)[0]
-			h.taken(c.submit)
-			cancel(t, leaves)
-			h.ends(leaves, pilot.Canceled, pilot.CanceledInQueue)
-			if n, runs := h.calls(c.submit), h.runs(leaves); n != 3 || runs != 0 {
+			h.awaitFaultTaken(c.submit)
+			cancelPilot(t, leaves)
+			h.expectEnd(leaves, pilot.Canceled, pilot.CanceledInQueue)
+			if n, runs := h.countCalls(c.submit), h.countRuns(leaves); n != 3 || runs != 0 {
 				t.Errorf("canceled: %d submits, %d runs, want 3 and 0", n, runs)
 			}
 		})

@@ -14,11 +14,11 @@ import (
 // of them, and leaves alone the pilots that were submitted before, even if they
 // are launched after it.
 func TestE2EResources(t *testing.T) {
-	h := newHouse(t)
-	server := h.server()
-	replicas := []*process{h.process("manager", "--name", "a"), h.process("manager", "--name", "b")}
-	c := h.client()
-	m := h.manager(c)
+	h := newFixture(t)
+	server := h.startServer()
+	replicas := []*process{h.startProcess("manager", "--name", "a"), h.startProcess("manager", "--name", "b")}
+	c := h.connectClient()
+	m := h.createManager(c)
 	dirs := []string{t.TempDir(), t.TempDir()}
 	for i, dir := range dirs {
 		put, err := c.PutResource(t.Context(), "local.localhost", "", fmt.Appendf(nil, `{"default_remote_workdir": %q}`, dir), client.PutOptions{})
@@ -31,12 +31,12 @@ func TestE2EResources(t *testing.T) {
 				t.Fatalf("after version %d: %s, %v", i+1, r.Config, err)
 			}
 		}
-		d := local("true")
+		d := localPilot("true")
 		d.UID = fmt.Sprintf("p%d", i)
 		submit(t, m, d)
 	}
-	h.process("launcher")
-	await(t, m)
+	h.startProcess("launcher")
+	awaitAll(t, m)
 	for i, dir := range dirs {
 		p, err := m.Pilot(fmt.Sprintf("p%d", i)).Get(t.Context())
 		if err != nil || p.State != pilot.Done || filepath.Dir(filepath.Dir(p.Sandbox)) != dir {

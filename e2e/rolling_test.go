@@ -51,14 +51,14 @@ func serveNode(dir, listen string) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.Ensure(ctx, bus.StreamConfig{Replicas: 3}); err != nil {
+	if err := conn.EnsureStream(ctx, bus.StreamConfig{Replicas: 3}); err != nil {
 		return err
 	}
 	js, err := jetstream.New(conn.NATS())
 	if err != nil {
 		return err
 	}
-	for !whole(ctx, js) {
+	for !isClusterCurrent(ctx, js) {
 		select {
 		case <-time.After(50 * time.Millisecond): // between two questions
 		case <-ctx.Done():
@@ -70,7 +70,7 @@ func serveNode(dir, listen string) error {
 	return nil
 }
 
-func whole(ctx context.Context, js jetstream.JetStream) bool {
+func isClusterCurrent(ctx context.Context, js jetstream.JetStream) bool {
 	ctx, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()
 	s, err := js.Stream(ctx, "PILOTS")
@@ -89,8 +89,8 @@ func whole(ctx context.Context, js jetstream.JetStream) bool {
 	return true
 }
 
-// address is one that nobody listens on.
-func address(t *testing.T) string {
+// freeAddress is one that nobody listens on.
+func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -100,19 +100,19 @@ func address(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// cluster starts three servers, which the house uses from then on.
-func (h *house) cluster() []*process {
+// startCluster starts three servers, which the house uses from then on.
+func (h *fixture) startCluster() []*process {
 	nodes, routes, urls := make([]*process, 3), make([]string, 3), make([]string, 3)
 	listens := make([]string, 3)
 	for i := range nodes {
-		listens[i], routes[i] = address(h.t), address(h.t)
+		listens[i], routes[i] = freeAddress(h.t), freeAddress(h.t)
 		urls[i], routes[i] = "nats://"+listens[i], "nats://"+routes[i]
 	}
 	h.listen = strings.TrimPrefix(strings.Join(urls, ","), "nats://")
 	h.env = append(h.env, "NATS_URL="+strings.Join(urls, ","))
 	var starting sync.WaitGroup
 	for i := range nodes { // together: each is ready once it knows the others
-		nodes[i] = &process{h: h, name: os.Args[0], env: []string{
+		nodes[i] = &process{fixture: h, name: os.Args[0], env: []string{
 			serverDir + "=" + filepath.Join(h.dir, fmt.Sprintf("store%d", i)), "FLIGHTLOG_E2E_LISTEN=" + listens[i],
 			fmt.Sprintf("%s=n%d", nodeName, i), nodePeer + "=" + strings.TrimPrefix(routes[i], "nats://"),
 			nodeRoutes + "=" + strings.Join(routes, ","),
@@ -123,20 +123,20 @@ func (h *house) cluster() []*process {
 	return nodes
 }
 
-// leave ends the process by SIGTERM, and demands that it leaves well.
-func (p *process) leave() {
+// terminateCleanly ends the process by SIGTERM, and demands that it leaves well.
+func (p *process) terminateCleanly() {
 	p.mu.Lock()
 	cmd := p.cmd
 	p.mu.Unlock()
-	p.term()
+	p.terminate()
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
-		p.h.t.Errorf("%s %v left with code %d; its last words:\n%s", filepath.Base(p.name), p.args, code,
-			p.h.tail(filepath.Join(p.h.dir, filepath.Base(p.name)+".log")))
+		p.fixture.t.Errorf("%s %v left with code %d; its last words:\n%s", filepath.Base(p.name), p.args, code,
+			p.fixture.lastLines(filepath.Join(p.fixture.dir, filepath.Base(p.name)+".log")))
 	}
 }
 
-// traffic is what users do meanwhile, and what came of it.
-type traffic struct {
+// userTraffic is what users do meanwhile, and what came of it.
+type userTraffic struct {
 	t        *testing.T
 	m        *client.Manager
 	marks    string
@@ -146,8 +146,8 @@ type traffic struct {
 	slowest  atomic.Int64
 }
 
-// ask is one request of a user.
-func (f *traffic) ask(what string, do func() error) bool {
+// countRequest is one request of a user.
+func (f *userTraffic) countRequest(what string, do func() error) bool {
 	f.requests.Add(1)
 	begun := time.Now()
 	err := do()
@@ -163,8 +163,8 @@ func (f *traffic) ask(what string, do func() error) bool {
 	return err == nil
 }
 
-// user submits, looks and waits, again and again, until over is closed.
-func (f *traffic) user(name string, over <-chan struct{}) {
+// runUser submits, looks and waits, again and again, until over is closed.
+func (f *userTraffic) runUser(name string, over <-chan struct{}) {
 	ctx := f.t.Context()
 	for round := 0; ; round++ {
 		select {
@@ -175,24 +175,24 @@ func (f *traffic) user(name string, over <-chan struct{}) {
 		descs := make([]pilot.Description, 3)
 		for i := range descs {
 			uid := fmt.Sprintf("%s-%d-%d", name, round, i)
-			descs[i] = once(f.marks, uid, 0.2*float64(i), 0)
+			descs[i] = oncePilot(f.marks, uid, 0.2*float64(i), 0)
 			descs[i].UID = uid
 		}
 		var ps []*client.Pilot
-		ok := f.ask("submit", func() (err error) { ps, err = f.m.Submit(ctx, descs...); return err })
+		ok := f.countRequest("submit", func() (err error) { ps, err = f.m.Submit(ctx, descs...); return err })
 		if !ok {
 			continue
 		}
 		f.pilots.Add(int64(len(ps)))
-		f.ask("get", func() error { _, err := ps[0].Get(ctx); return err })
-		f.ask("list", func() error {
+		f.countRequest("get", func() error { _, err := ps[0].Get(ctx); return err })
+		f.countRequest("list", func() error {
 			for _, err := range f.m.List(ctx, client.ListOptions{Limit: 10}) {
 				return err
 			}
 			return nil
 		})
 		for _, p := range ps {
-			f.ask("wait", func() error {
+			f.countRequest("wait", func() error {
 				w, err := p.Wait(ctx, client.WaitOptions{Timeout: 5 * time.Minute})
 				if err == nil && !w.Reached {
 					err = fmt.Errorf("%s is %s", p.UID(), w.State)
@@ -212,14 +212,14 @@ func TestE2ERollingRestart(t *testing.T) {
 	if os.Getenv("FLIGHTLOG_LONG") != "" {
 		rounds = 10
 	}
-	h := newHouse(t)
-	nodes := h.cluster()
+	h := newFixture(t)
+	nodes := h.startCluster()
 	if t.Failed() {
 		return
 	}
 	parts := []*process{
-		h.process("manager", "--name", "a", "--replicas", "3"), h.process("manager", "--name", "b", "--replicas", "3"),
-		h.process("launcher", "--replicas", "3"), h.process("launcher", "--replicas", "3"),
+		h.startProcess("manager", "--name", "a", "--replicas", "3"), h.startProcess("manager", "--name", "b", "--replicas", "3"),
+		h.startProcess("launcher", "--replicas", "3"), h.startProcess("launcher", "--replicas", "3"),
 	}
 	parts = append(parts, nodes...)
 	core, repeated := observer.New(zapcore.DebugLevel)
@@ -228,19 +228,19 @@ func TestE2ERollingRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	f := &traffic{t: t, m: h.manager(c), marks: t.TempDir()}
+	f := &userTraffic{t: t, m: h.createManager(c), marks: t.TempDir()}
 	watching, stop := context.WithCancel(t.Context())
 	defer stop()
-	ends := f.watch(watching)
+	ends := f.watchEnds(watching)
 	over := make(chan struct{})
 	var users sync.WaitGroup
 	for _, name := range []string{"u", "v", "w"} {
-		users.Go(func() { f.user(name, over) })
+		users.Go(func() { f.runUser(name, over) })
 	}
 	begun, restarts := time.Now(), 0
 	for range rounds {
 		for _, p := range parts {
-			p.leave()
+			p.terminateCleanly()
 			p.start()
 			restarts++
 		}
@@ -248,15 +248,15 @@ func TestE2ERollingRestart(t *testing.T) {
 	close(over)
 	users.Wait()
 	took := time.Since(begun)
-	await(t, f.m)
-	f.accountFor(ends)
+	awaitAll(t, f.m)
+	f.expectAllAccounted(ends)
 	t.Logf("%d restarts in %s: %d requests, %d failed, %d tries repeated inside the SDK, the slowest answer after %s; %d pilots, each ran once",
 		restarts, took.Round(time.Second), f.requests.Load(), f.failed.Load(), repeated.FilterMessage("asking again").Len(),
 		time.Duration(f.slowest.Load()).Round(time.Millisecond), f.pilots.Load())
 }
 
-// watch tells of each end that a subscriber sees.
-func (f *traffic) watch(ctx context.Context) <-chan pilot.UID {
+// watchEnds tells of each end that a subscriber sees.
+func (f *userTraffic) watchEnds(ctx context.Context) <-chan pilot.UID {
 	ends := make(chan pilot.UID, 1<<20) // more than there are: nobody reads before all is over
 	go func() {
 		for change, err := range f.m.Watch(ctx, client.WatchOptions{Replay: client.ReplayAll}) {
@@ -274,8 +274,8 @@ func (f *traffic) watch(ctx context.Context) <-chan pilot.UID {
 	return ends
 }
 
-// accountFor looks whether each pilot ended well, ran once, and was seen to end.
-func (f *traffic) accountFor(ends <-chan pilot.UID) {
+// expectAllAccounted looks whether each pilot ended well, ran once, and was seen to end.
+func (f *userTraffic) expectAllAccounted(ends <-chan pilot.UID) {
 	var uids []pilot.UID
 	for p, err := range f.m.List(f.t.Context(), client.ListOptions{}) {
 		if err != nil {

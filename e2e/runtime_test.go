@@ -12,12 +12,12 @@ import (
 // it ends well when it is told; an allocation that was held for nobody is done.
 func TestE2ERuntimeIsOver(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	up := h.up()
-	defer up.term()
-	m := h.manager(h.client())
-	held := local("")
-	cut, polite := shell("sleep 600"), shell("trap 'exit 0' TERM; while :; do sleep 0.05; done")
+	h := newFixture(t)
+	up := h.startUp()
+	defer up.terminate()
+	m := h.createManager(h.connectClient())
+	held := localPilot("")
+	cut, polite := shellPilot("sleep 600"), shellPilot("trap 'exit 0' TERM; while :; do sleep 0.05; done")
 	for _, d := range []*pilot.Description{&held, &cut, &polite} {
 		d.Runtime = pilot.Runtime(time.Second)
 	}
@@ -26,7 +26,7 @@ func TestE2ERuntimeIsOver(t *testing.T) {
 		state string
 		code  int
 	}{{"DONE", 0}, {"FAILED", 3}, {"FAILED", 3}} {
-		out, code := h.cli("wait", "--manager", m.UID(), ps[i].UID())
+		out, code := h.runCLI("wait", "--manager", m.UID(), ps[i].UID())
 		if code != want.code || !strings.Contains(out, want.state) {
 			t.Errorf("pilot %d: exit code %d, want %d; %s", i, code, want.code, out)
 		}

@@ -18,21 +18,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// tap lets bytes through to a server, and remembers those that agents sent.
-type tap struct {
+// recordingProxy lets bytes through to a server, and remembers those that agents sent.
+type recordingProxy struct {
 	address string
 	mu      sync.Mutex
 	sent    bytes.Buffer
 }
 
-func newTap(t *testing.T, server string) *tap {
+func newRecordingProxy(t *testing.T, server string) *recordingProxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	p := &tap{address: l.Addr().String()}
+	p := &recordingProxy{address: l.Addr().String()}
 	go func() {
 		for {
 			here, err := l.Accept()
@@ -51,7 +51,7 @@ func newTap(t *testing.T, server string) *tap {
 	return p
 }
 
-func (p *tap) Write(b []byte) (int, error) {
+func (p *recordingProxy) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.sent.Write(b)
@@ -60,7 +60,7 @@ func (p *tap) Write(b []byte) (int, error) {
 var secretOf = regexp.MustCompile(`"secret":"([^"]+)"`)
 
 // secrets are those of the attempts whose agents have said something.
-func (p *tap) secrets() []string {
+func (p *recordingProxy) secrets() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []string
@@ -74,8 +74,8 @@ func (p *tap) secrets() []string {
 
 var seedOf = regexp.MustCompile(`\bS[UAO][A-Z2-7]{56}\b`)
 
-// seeds are those of all credentials.
-func (g *guarded) seeds() []string {
+// allSeeds are those of all credentials.
+func (g *authFixture) allSeeds() []string {
 	var all []string
 	for _, pattern := range []string{"creds/*.nk", "creds/*.creds", "keys/*.nk"} {
 		files, err := filepath.Glob(filepath.Join(g.auth, pattern))
@@ -96,7 +96,7 @@ func (g *guarded) seeds() []string {
 	return all
 }
 
-func finds(text []byte, secrets []string) (string, bool) {
+func findSecret(text []byte, secrets []string) (string, bool) {
 	for _, s := range secrets {
 		if bytes.Contains(text, []byte(s)) {
 			return s[:4] + "…", true
@@ -127,7 +127,7 @@ func searchProcesses(t *testing.T, secrets []string) {
 				continue // it ended, or is not ours
 			}
 			searched++
-			if s, found := finds(b, secrets); found {
+			if s, found := findSecret(b, secrets); found {
 				t.Errorf("%s/%s shows secret %s", dir, name, s)
 			}
 		}
@@ -139,7 +139,7 @@ func searchProcesses(t *testing.T, secrets []string) {
 
 // searchFiles looks at all that is on disk: logs, the stream's own files, state
 // and sandboxes; only credentials hold secrets.
-func (g *guarded) searchFiles(secrets []string) {
+func (g *authFixture) searchFiles(secrets []string) {
 	g.t.Helper()
 	searched := map[string]int{}
 	err := filepath.WalkDir(g.dir, func(path string, e fs.DirEntry, err error) error {
@@ -157,7 +157,7 @@ func (g *guarded) searchFiles(secrets []string) {
 			return nil //nolint:nilerr // it is gone again
 		}
 		searched[filepath.Ext(path)]++
-		if s, found := finds(b, secrets); found {
+		if s, found := findSecret(b, secrets); found {
 			g.t.Errorf("%s holds secret %s", path, s)
 		}
 		return nil
@@ -170,12 +170,12 @@ func (g *guarded) searchFiles(secrets []string) {
 
 // searchStream looks at every message as it was written: on disk they are
 // compressed.
-func (g *guarded) searchStream(secrets []string) {
+func (g *authFixture) searchStream(secrets []string) {
 	g.t.Helper()
 	n := 0
-	for m := range g.raw() {
+	for m := range g.rawMessages() {
 		n++
-		if s, found := finds(m, secrets); found {
+		if s, found := findSecret(m, secrets); found {
 			g.t.Errorf("a message of the log holds secret %s", s)
 		}
 	}
@@ -184,19 +184,19 @@ func (g *guarded) searchStream(secrets []string) {
 	}
 }
 
-func (g *guarded) searchOutput(secrets []string, args []string) {
+func (g *authFixture) searchOutput(secrets []string, args []string) {
 	g.t.Helper()
-	out, code := g.cli(append(args, g.flags("client")...)...)
+	out, code := g.runCLI(append(args, g.userFlags("client")...)...)
 	if code != 0 {
 		g.t.Errorf("%v: exit %d", args, code)
 	}
-	if s, found := finds([]byte(out), secrets); found {
+	if s, found := findSecret([]byte(out), secrets); found {
 		g.t.Errorf("%v shows secret %s", args, s)
 	}
 }
 
-// flags are how the command line is a user.
-func (g *guarded) flags(user string) []string {
+// userFlags are how the command line is a user.
+func (g *authFixture) userFlags(user string) []string {
 	file := "--nkey"
 	if g.mode == "operator" {
 		file = "--creds"
@@ -204,10 +204,10 @@ func (g *guarded) flags(user string) []string {
 	return []string{file, g.credentials(user), "--inbox-prefix", "_INBOX_" + user}
 }
 
-// raw gives every message of the log with its headers.
-func (g *guarded) raw() iter.Seq[[]byte] {
+// rawMessages gives every message of the log with its headers.
+func (g *authFixture) rawMessages() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		js, err := jetstream.New(g.as("admin").Bus().NATS())
+		js, err := jetstream.New(g.connectAs("admin").Bus().NATS())
 		if err != nil {
 			g.t.Fatal(err)
 		}

@@ -21,8 +21,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// openSSH is an sshd of the test's own, which takes one key, for this user.
-type openSSH struct {
+// sshServer is an sshd of the test's own, which takes one key, for this user.
+type sshServer struct {
 	*sshtest.Client
 	user string
 	addr *net.TCPAddr
@@ -30,8 +30,8 @@ type openSSH struct {
 	key  ed25519.PrivateKey
 }
 
-// newOpenSSH starts it; the test is skipped where there is none.
-func newOpenSSH(t *testing.T) *openSSH {
+// startSSHServer starts it; the test is skipped where there is none.
+func startSSHServer(t *testing.T) *sshServer {
 	t.Helper()
 	sshd, err := exec.LookPath("sshd")
 	if err != nil {
@@ -53,15 +53,15 @@ func newOpenSSH(t *testing.T) *openSSH {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &openSSH{Client: sshtest.NewClient(t), user: me.Username, key: sshtest.NewKey(t)}
+	s := &sshServer{Client: sshtest.NewClient(t), user: me.Username, key: sshtest.NewKey(t)}
 	s.addr, _ = l.Addr().(*net.TCPAddr)
 	l.Close()
 	host := sshtest.NewKey(t)
-	s.host = public(t, host)
-	s.Write("authorized", string(ssh.MarshalAuthorizedKey(public(t, s.key))))
-	config := s.Write("sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s/authorized\n"+
+	s.host = publicKey(t, host)
+	s.WriteFile("authorized", string(ssh.MarshalAuthorizedKey(publicKey(t, s.key))))
+	config := s.WriteFile("sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s/authorized\n"+
 		"StrictModes no\nAuthenticationMethods publickey\nPermitRootLogin prohibit-password\nUsePAM no\nUseDNS no\nMaxStartups 100\n",
-		s.addr.Port, s.Key("host", host, ""), s.Dir))
+		s.addr.Port, s.WriteKey("host", host, ""), s.Dir))
 	cmd := exec.Command(sshd, "-D", "-f", config, "-E", filepath.Join(s.Dir, "sshd.log"))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func newOpenSSH(t *testing.T) *openSSH {
 	return s
 }
 
-func public(t *testing.T, key ed25519.PrivateKey) ssh.PublicKey {
+func publicKey(t *testing.T, key ed25519.PrivateKey) ssh.PublicKey {
 	t.Helper()
 	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil {
@@ -82,8 +82,8 @@ func public(t *testing.T, key ed25519.PrivateKey) ssh.PublicKey {
 	return signer.PublicKey()
 }
 
-// answering is an ssh-agent at a socket of that name; it has the key if it holds it.
-func (s *openSSH) answering(t *testing.T, name string, holds bool) sshagent.Agent {
+// startAgent is an ssh-agent at a socket of that name; it has the key if it holds it.
+func (s *sshServer) startAgent(t *testing.T, name string, holds bool) sshagent.Agent {
 	t.Helper()
 	ring := sshagent.NewKeyring()
 	if holds {
@@ -108,9 +108,9 @@ func (s *openSSH) answering(t *testing.T, name string, holds bool) sshagent.Agen
 	return ring
 }
 
-// hitch is what keeps pilots from being launched for a while: lines of ssh_config for a
+// launchObstacle is what keeps pilots from being launched for a while: lines of ssh_config for a
 // host of its own, and what mends it.
-type hitch struct {
+type launchObstacle struct {
 	says   string
 	health string   // empty: there is no way
 	lines  []string // before what is right
@@ -119,17 +119,17 @@ type hitch struct {
 	schema string   // in place of one that leads to the host by ssh
 }
 
-// hitches are those of logins and of what a launch needs beside them. Each has a host.
-func (s *openSSH) hitches(t *testing.T, dir string) map[string]hitch {
+// obstacles are those of logins and of what a launch needs beside them. Each has a host.
+func (s *sshServer) obstacles(t *testing.T, dir string) map[string]launchObstacle {
 	t.Helper()
 	late := sshtest.NewKey(t)
-	known, other := sshtest.Known(s.addr, s.host), sshtest.Known(s.addr, public(t, sshtest.NewKey(t)))
+	known, other := sshtest.KnownHostsLine(s.addr, s.host), sshtest.KnownHostsLine(s.addr, publicKey(t, sshtest.NewKey(t)))
 	for name, text := range map[string]string{"known_hosts": known, "known_none": "", "known_other": other, "file": "", "here": ""} {
-		s.Write(name, text)
+		s.WriteFile(name, text)
 	}
-	s.Key("id", s.key, "")
-	s.Key("late", late, "")
-	empty := s.answering(t, "empty.socket", false)
+	s.WriteKey("id", s.key, "")
+	s.WriteKey("late", late, "")
+	empty := s.startAgent(t, "empty.socket", false)
 	identity := func(name string) []string { return []string{"IdentityFile " + filepath.Join(s.Dir, name)} }
 	socket := func(name string) []string {
 		return []string{"IdentityFile none", "IdentityAgent " + filepath.Join(s.Dir, name)}
@@ -140,15 +140,15 @@ func (s *openSSH) hitches(t *testing.T, dir string) map[string]hitch {
 		return fmt.Sprintf(`{"job_manager_endpoint": %q, "default_remote_workdir": %q}`, endpoint, filepath.Join(s.Dir, workdir))
 	}
 	agent := filepath.Join(dir, "agent")
-	return map[string]hitch{
+	return map[string]launchObstacle{
 		"refused": {says: "unable to authenticate", lines: identity("late"), mend: func() {
-			s.Write("authorized", string(ssh.MarshalAuthorizedKey(public(t, s.key)))+string(ssh.MarshalAuthorizedKey(public(t, late))))
+			s.WriteFile("authorized", string(ssh.MarshalAuthorizedKey(publicKey(t, s.key)))+string(ssh.MarshalAuthorizedKey(publicKey(t, late))))
 		}},
-		"missing":  {says: "it is not there", lines: identity("missing"), mend: func() { s.Key("missing", s.key, "") }},
-		"agent":    {says: "away.socket", lines: socket("away.socket"), mend: func() { s.answering(t, "away.socket", true) }},
+		"missing":  {says: "it is not there", lines: identity("missing"), mend: func() { s.WriteKey("missing", s.key, "") }},
+		"agent":    {says: "away.socket", lines: socket("away.socket"), mend: func() { s.startAgent(t, "away.socket", true) }},
 		"empty":    {says: "no keys", lines: socket("empty.socket"), mend: func() { _ = empty.Add(sshagent.AddedKey{PrivateKey: s.key}) }},
-		"unknown":  {says: "is not known", lines: hosts("known_none"), mend: func() { s.Write("known_none", known) }},
-		"changed":  {says: "is not the one in", lines: hosts("known_other"), mend: func() { s.Write("known_other", known) }},
+		"unknown":  {says: "is not known", lines: hosts("known_none"), mend: func() { s.WriteFile("known_none", known) }},
+		"changed":  {says: "is not the one in", lines: hosts("known_other"), mend: func() { s.WriteFile("known_other", known) }},
 		"stranger": {says: "unable to authenticate", lines: []string{"User no-such-user"}, after: []string{}},
 		"nowhere":  {says: "no such host", lines: []string{"HostName no..such..host"}, after: []string{}},
 		"closed":   {says: "connection refused", lines: []string{"Port 1"}, after: []string{}},
@@ -163,8 +163,8 @@ func (s *openSSH) hitches(t *testing.T, dir string) map[string]hitch {
 	}
 }
 
-// configure writes ssh_config as it is before the hitches are over, or after.
-func (s *openSSH) configure(all map[string]hitch, over bool) string {
+// writeSSHConfig writes ssh_config as it is before the hitches are over, or after.
+func (s *sshServer) writeSSHConfig(all map[string]launchObstacle, over bool) string {
 	var text strings.Builder
 	for name, x := range all {
 		lines := x.lines
@@ -177,18 +177,18 @@ func (s *openSSH) configure(all map[string]hitch, over bool) string {
 		}
 		fmt.Fprintf(&text, "HostName 127.0.0.1\nPort %d\nUser %s\nUserKnownHostsFile %s/known_hosts\nGlobalKnownHostsFile none\n", s.addr.Port, s.user, s.Dir)
 	}
-	return s.Write("ssh_config", text.String())
+	return s.WriteFile("ssh_config", text.String())
 }
 
 // TestE2ELaunchHitches: whatever keeps a launcher from logging in, or from what it needs
 // beside, pilots are kept and say why, through a death of the launcher too; those that
 // are canceled meanwhile end; and when it is over each is launched, once.
 func TestE2ELaunchHitches(t *testing.T) {
-	s := newOpenSSH(t)
-	h := newHouse(t)
-	all := s.hitches(t, h.dir)
-	h.env = append(h.env, "FLIGHTLOG_SSH_CONFIG="+s.configure(all, false), "SSH_AUTH_SOCK=")
-	binary, err := os.ReadFile(filepath.Join(bin, "flightlog-agent"))
+	s := startSSHServer(t)
+	h := newFixture(t)
+	all := s.obstacles(t, h.dir)
+	h.env = append(h.env, "FLIGHTLOG_SSH_CONFIG="+s.writeSSHConfig(all, false), "SSH_AUTH_SOCK=")
+	binary, err := os.ReadFile(filepath.Join(binDir, "flightlog-agent"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,9 +196,9 @@ func TestE2ELaunchHitches(t *testing.T) {
 	if err := os.WriteFile(agent+".away", binary, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h.server()
-	h.process("manager")
-	c := h.client()
+	h.startServer()
+	h.startProcess("manager")
+	c := h.connectClient()
 	schemas := make([]string, 0, len(all))
 	for name, x := range all {
 		if x.schema == "" {
@@ -210,7 +210,7 @@ func TestE2ELaunchHitches(t *testing.T) {
 	if _, err := c.PutResource(t.Context(), "lab.hitches", "", []byte(text), client.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	l := &process{h: h, name: filepath.Join(bin, "flightlog-launcher"), args: []string{"--resource", "lab.hitches", "--agent", agent, "--spare", "-1"}}
+	l := &process{fixture: h, name: filepath.Join(binDir, "flightlog-launcher"), args: []string{"--resource", "lab.hitches", "--agent", agent, "--spare", "-1"}}
 	depart := func() { // it looks for its agent once, at its start
 		if err := os.Rename(agent+".away", agent); err != nil {
 			t.Fatal(err)
@@ -221,10 +221,10 @@ func TestE2ELaunchHitches(t *testing.T) {
 		}
 	}
 	depart()
-	m := h.manager(c)
+	m := h.createManager(c)
 	mark := filepath.Join(s.Dir, "ran")
 	of := func(name, uid string) *client.Pilot {
-		d := shell(`mktemp "` + mark + `.$PILOT_UID.XXXXXX"`)
+		d := shellPilot(`mktemp "` + mark + `.$PILOT_UID.XXXXXX"`)
 		d.Resource, d.AccessSchema, d.UID = "lab.hitches", name, uid
 		return submit(t, m, d)[0]
 	}
@@ -234,7 +234,7 @@ func TestE2ELaunchHitches(t *testing.T) {
 	}
 	told := func() {
 		for name, p := range kept {
-			h.told(p, all[name])
+			h.expectExplained(p, all[name])
 		}
 	}
 	told()
@@ -242,23 +242,23 @@ func TestE2ELaunchHitches(t *testing.T) {
 	depart()
 	told()
 	for name, p := range canceled {
-		cancel(t, p)
+		cancelPilot(t, p)
 		if w, err := p.Wait(t.Context(), client.WaitOptions{}); err != nil || w.State != pilot.Canceled {
 			t.Errorf("%s: canceled, it is %+v, %v", name, w, err)
 		}
 	}
-	s.configure(all, true)
+	s.writeSSHConfig(all, true)
 	for _, x := range all {
 		if x.mend != nil {
 			x.mend()
 		}
 	}
-	await(t, m)
+	awaitAll(t, m)
 	for name, p := range kept {
 		got, err := p.Get(t.Context())
 		ran, _ := filepath.Glob(mark + "." + name + ".*")
 		if err != nil || got.State != pilot.Done || len(ran) != 1 {
-			out, _ := h.cli("history", "--manager", m.UID(), name)
+			out, _ := h.runCLI("history", "--manager", m.UID(), name)
 			t.Errorf("%s is %s, ran %d times: %v %+v\n%s", name, got.State, len(ran), err, got.Cause, out)
 		}
 	}
@@ -267,8 +267,8 @@ func TestE2ELaunchHitches(t *testing.T) {
 	}
 }
 
-// told waits until a pilot is said to be kept, and why.
-func (h *house) told(p *client.Pilot, x hitch) {
+// expectExplained waits until a pilot is said to be kept, and why.
+func (h *fixture) expectExplained(p *client.Pilot, x launchObstacle) {
 	h.t.Helper()
 	health := x.health
 	if health == "" {

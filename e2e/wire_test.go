@@ -15,8 +15,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// ask is a request as any NATS client makes it.
-func ask(t *testing.T, nc *nats.Conn, endpoint, body string) (*nats.Msg, map[string]any) {
+// requestJSON is a request as any NATS client makes it.
+func requestJSON(t *testing.T, nc *nats.Conn, endpoint, body string) (*nats.Msg, map[string]any) {
 	t.Helper()
 	reply, err := nc.Request("pilots.api."+endpoint, []byte(body), 20*time.Second)
 	if err != nil {
@@ -35,11 +35,11 @@ func ask(t *testing.T, nc *nats.Conn, endpoint, body string) (*nats.Msg, map[str
 
 // TestE2EWire uses the service with nothing but a NATS client.
 func TestE2EWire(t *testing.T) {
-	h := newHouse(t)
-	h.up()
-	nc := h.plain()
+	h := newFixture(t)
+	h.startUp()
+	nc := h.connectNATS()
 
-	_, created := ask(t, nc, "manager.create", `{"uid":"mine","session":"lab"}`)
+	_, created := requestJSON(t, nc, "manager.create", `{"uid":"mine","session":"lab"}`)
 	if m := created["manager"].(map[string]any); m["uid"] != "mine" || m["session"] != "lab" || m["state"] != "OPEN" {
 		t.Errorf("manager.create answered %v", created)
 	}
@@ -47,7 +47,7 @@ func TestE2EWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, submitted := ask(t, nc, "pilot.submit",
+	reply, submitted := requestJSON(t, nc, "pilot.submit",
 		`{"manager":"mine","pilots":[{"uid":"p1","resource":"local.localhost","cores":1,"runtime":5,"executable":"true"}]}`)
 	if reply.Header.Get(api.HeaderSeq) == "" || submitted["seq"] == nil {
 		t.Errorf("pilot.submit answered %v with header %v", submitted, reply.Header)
@@ -64,7 +64,7 @@ func TestE2EWire(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("the headers told %v, want %v", seen, want)
 	}
-	_, waited := ask(t, nc, "pilot.wait", `{"manager":"mine","states":["DONE"],"timeout":"20s"}`)
+	_, waited := requestJSON(t, nc, "pilot.wait", `{"manager":"mine","states":["DONE"],"timeout":"20s"}`)
 	if p := waited["pilots"].([]any)[0].(map[string]any); p["reached"] != true || waited["timed_out"] != false {
 		t.Errorf("pilot.wait answered %v", waited)
 	}
@@ -127,14 +127,14 @@ func askMicro(t *testing.T, nc *nats.Conn) {
 // TestE2EBadInput sends what is wrong in every way that users have, and looks
 // for one clear answer and an untouched log.
 func TestE2EBadInput(t *testing.T) {
-	h := newHouse(t)
-	h.up()
-	nc := h.plain()
-	ask(t, nc, "manager.create", `{"uid":"m"}`)
-	ask(t, nc, "manager.create", `{"uid":"shut"}`)
-	ask(t, nc, "manager.close", `{"uid":"shut"}`)
+	h := newFixture(t)
+	h.startUp()
+	nc := h.connectNATS()
+	requestJSON(t, nc, "manager.create", `{"uid":"m"}`)
+	requestJSON(t, nc, "manager.create", `{"uid":"shut"}`)
+	requestJSON(t, nc, "manager.close", `{"uid":"shut"}`)
 	good := `{"resource":"local.localhost","cores":1,"runtime":1}`
-	ask(t, nc, "pilot.submit", `{"manager":"m","pilots":[{"uid":"there","resource":"local.localhost","cores":1,"runtime":1}]}`)
+	requestJSON(t, nc, "pilot.submit", `{"manager":"m","pilots":[{"uid":"there","resource":"local.localhost","cores":1,"runtime":1}]}`)
 	js, err := nc.JetStream()
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestE2EBadInput(t *testing.T) {
 		"hostile names":    {"pilot.get", `{"manager":"m.>","uids":["*"]}`, pilot.NotFound, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reply, answer := ask(t, nc, c.endpoint, c.body)
+			reply, answer := requestJSON(t, nc, c.endpoint, c.body)
 			e, _ := answer["error"].(map[string]any)
 			if e == nil || e["code"] != string(c.code) || reply.Header.Get("Nats-Service-Error-Code") == "" {
 				t.Fatalf("answered %.500s with header %v, want code %s", reply.Data, reply.Header, c.code)

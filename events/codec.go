@@ -15,12 +15,12 @@ const Version = 1
 // Encode gives the payload of e. What the subject and the log say (class, key,
 // session, Seq, Time, Prev) is not in it.
 func Encode(e *Event) ([]byte, error) {
-	w := wire{
-		V: Version, ID: e.ID, Kind: string(e.Kind), At: millis(e.At), Actor: e.Actor, For: e.OnBehalfOf, Reason: e.Reason,
-		Birth: birthToWire(e.Birth), Status: statusToWire(e.Status),
-		Owner: ownerToWire(e.Owner), Note: noteToWire(e.Remark), Source: sourceToWire(e.Source),
+	w := wireEvent{
+		V: Version, ID: e.ID, Kind: string(e.Kind), At: toMillis(e.At), Actor: e.Actor, For: e.OnBehalfOf, Reason: e.Reason,
+		Submission: submissionToWire(e.Submission), Status: statusToWire(e.Status),
+		Scope: scopeToWire(e.Scope), Note: noteToWire(e.Note), Source: sourceToWire(e.Source),
 	}
-	if e.Class == Change {
+	if e.Class == ClassChange {
 		w.From = e.From.Exact()
 	}
 	var buf bytes.Buffer
@@ -39,36 +39,36 @@ func Encode(e *Event) ([]byte, error) {
 // Decode reads the payload of an event of that class. Code invalid: these
 // bytes are no event and never will be. Code unsupported: a later version's.
 func Decode(class Class, b []byte) (Event, error) {
-	w, err := unmarshal(b)
+	w, err := decodeWire(b)
 	if err != nil {
 		return Event{}, err
 	}
 	e := Event{
 		Class: class, ID: w.ID, Kind: Kind(w.Kind), At: fromMillis(w.At), Actor: w.Actor, OnBehalfOf: w.For, Reason: w.Reason,
-		Birth: birthFromWire(w.Birth), Owner: ownerFromWire(w.Owner), Remark: noteFromWire(w.Note),
+		Submission: submissionFromWire(w.Submission), Scope: scopeFromWire(w.Scope), Note: noteFromWire(w.Note),
 		Source: sourceFromWire(w.Source),
 	}
-	if class == Change {
+	if class == ClassChange {
 		if err := e.decodeChange(w); err != nil {
 			return Event{}, err
 		}
 	}
-	if err := e.complete(); err != nil {
+	if err := e.checkBody(); err != nil {
 		return Event{}, err
 	}
 	return e, nil
 }
 
-func unmarshal(b []byte) (*wire, error) {
+func decodeWire(b []byte) (*wireEvent, error) {
 	if err := CheckFrame(b); err != nil {
 		return nil, err
 	}
 	if !isMap(b[0]) {
 		return nil, pilot.Errorf(pilot.Invalid, "event is not a msgpack map")
 	}
-	var w wire
+	var w wireEvent
 	r := reader{rest: string(b)}
-	r.wire(&w)
+	r.readEvent(&w)
 	if r.bad {
 		// A later version may have given a key another type. All have "v".
 		w.V = versionOf(b)
@@ -87,17 +87,17 @@ func unmarshal(b []byte) (*wire, error) {
 
 func versionOf(b []byte) (version uint64) {
 	r := reader{rest: string(b)}
-	r.fields(func(key string) {
+	r.eachField(func(key string) {
 		if key == "v" {
-			version = uint64(r.integer())
+			version = uint64(r.readInt64())
 			return
 		}
-		r.skip()
+		r.skipValue()
 	})
 	return version
 }
 
-func (e *Event) decodeChange(w *wire) (err error) {
+func (e *Event) decodeChange(w *wireEvent) (err error) {
 	if _, known := pilot.ParseKind(w.Kind); !known {
 		return nil
 	}
@@ -108,21 +108,21 @@ func (e *Event) decodeChange(w *wire) (err error) {
 	return err
 }
 
-// complete says whether the event has the body its kind must have.
-func (e *Event) complete() error {
+// checkBody says whether the event has the body its kind must have.
+func (e *Event) checkBody() error {
 	_, moves := e.Move()
-	missing := e.Class == Command && e.Kind == Submit && e.Birth == nil ||
-		moves && (e.Status == nil || e.Status.State.Leaving() && e.Status.Cancel == nil) ||
-		(e.Class == OfManager || e.Class == OfSession) && e.Owner == nil ||
-		e.Class == Remark && e.Remark == nil ||
-		e.Class == OfResource && (e.Kind == Put || e.Kind == Deleted) && e.Source == nil
+	missing := e.Class == ClassCommand && e.Kind == Submit && e.Submission == nil ||
+		moves && (e.Status == nil || e.Status.State.IsCanceling() && e.Status.Cancel == nil) ||
+		(e.Class == ClassManager || e.Class == ClassSession) && e.Scope == nil ||
+		e.Class == ClassNote && e.Note == nil ||
+		e.Class == ClassResource && (e.Kind == Put || e.Kind == Deleted) && e.Source == nil
 	if missing {
 		return pilot.Errorf(pilot.Invalid, "%s event has no body", e.Kind)
 	}
 	return nil
 }
 
-func millis(t time.Time) int64 {
+func toMillis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}

@@ -47,7 +47,7 @@ func TestDecodeGivesBackWhatWasEncoded(t *testing.T) {
 
 func TestEncodeLeavesThePlaceOut(t *testing.T) {
 	t.Parallel()
-	e := samples()["evt-active"]
+	e := sampleEvents()["evt-active"]
 	b := encode(t, &e)
 	e.Seq, e.Prev, e.Key, e.Session = 9, 8, pilot.Key{Resource: "a.b", Manager: "m", Pilot: "p"}, "s"
 	if placed := encode(t, &e); string(placed) != string(b) {
@@ -67,7 +67,7 @@ func pack(t *testing.T, v any) []byte {
 func TestUnknownKindDecodesAndMovesNothing(t *testing.T) {
 	t.Parallel()
 	body := map[string]any{"v": 1, "id": "x", "k": "paused", "f": "HIBERNATING", "s": map[string]any{"st": "ASLEEP"}, "new": 1}
-	e, err := events.Decode(events.Change, pack(t, body))
+	e, err := events.Decode(events.ClassChange, pack(t, body))
 	if err != nil || e.Kind != "paused" || e.ID != "x" {
 		t.Fatalf("decoded as %+v, %v", e, err)
 	}
@@ -79,8 +79,8 @@ func TestUnknownKindDecodesAndMovesNothing(t *testing.T) {
 func TestUnknownFieldsAreSkipped(t *testing.T) {
 	t.Parallel()
 	body := map[string]any{"v": 1, "id": "x", "k": "log", "n": map[string]any{"t": "hello", "zz": []any{1, nil}}, "yy": 1.5}
-	e, err := events.Decode(events.Remark, pack(t, body))
-	if err != nil || e.Remark.Text != "hello" {
+	e, err := events.Decode(events.ClassNote, pack(t, body))
+	if err != nil || e.Note.Text != "hello" {
 		t.Errorf("decoded as %+v, %v", e, err)
 	}
 }
@@ -94,23 +94,23 @@ func TestDecodeRefuses(t *testing.T) {
 		code  pilot.Code
 		says  string
 	}{
-		"later version":       {events.Change, m{"v": 2, "k": "active"}, pilot.Unsupported, "version 2"},
-		"version beyond byte": {events.Change, m{"v": 257, "k": "active"}, pilot.Unsupported, "version 257"},
-		"later types":         {events.Change, m{"v": 2, "k": m{}, "s": 7}, pilot.Unsupported, "version 2"},
-		"negative version":    {events.Change, m{"v": -1, "k": "active"}, pilot.Unsupported, "version"},
-		"no version":          {events.Change, m{"k": "active"}, pilot.Invalid, "version or kind"},
-		"no kind":             {events.Change, m{"v": 1}, pilot.Invalid, "version or kind"},
-		"nil":                 {events.Change, nil, pilot.Invalid, "not a msgpack map"},
-		"array":               {events.Change, []any{1, "id", "k", 0, "", "", "", nil, nil, nil, nil}, pilot.Invalid, "not a msgpack map"},
-		"wrong type":          {events.Change, m{"v": 1, "k": "active", "s": "ACTIVE"}, pilot.Invalid, "another type"},
-		"no status":           {events.Change, m{"v": 1, "k": "active", "f": "LAUNCHING"}, pilot.Invalid, "no body"},
-		"no birth":            {events.Command, m{"v": 1, "k": "submit"}, pilot.Invalid, "no body"},
-		"no owner":            {events.OfManager, m{"v": 1, "k": "created"}, pilot.Invalid, "no body"},
-		"no session":          {events.OfSession, m{"v": 1, "k": "closed"}, pilot.Invalid, "no body"},
-		"no note":             {events.Remark, m{"v": 1, "k": "log"}, pilot.Invalid, "no body"},
-		"unknown from":        {events.Change, m{"v": 1, "k": "active", "f": "X", "s": m{"st": "ACTIVE", "pk": "ACTIVE"}}, pilot.Invalid, "not a pilot state"},
-		"unknown state":       {events.Change, m{"v": 1, "k": "active", "f": "LAUNCHING", "s": m{"st": "X", "pk": "ACTIVE"}}, pilot.Invalid, "not a pilot state"},
-		"unknown peak":        {events.Change, m{"v": 1, "k": "active", "f": "LAUNCHING", "s": m{"st": "ACTIVE"}}, pilot.Invalid, "not a pilot state"},
+		"later version":       {events.ClassChange, m{"v": 2, "k": "active"}, pilot.Unsupported, "version 2"},
+		"version beyond byte": {events.ClassChange, m{"v": 257, "k": "active"}, pilot.Unsupported, "version 257"},
+		"later types":         {events.ClassChange, m{"v": 2, "k": m{}, "s": 7}, pilot.Unsupported, "version 2"},
+		"negative version":    {events.ClassChange, m{"v": -1, "k": "active"}, pilot.Unsupported, "version"},
+		"no version":          {events.ClassChange, m{"k": "active"}, pilot.Invalid, "version or kind"},
+		"no kind":             {events.ClassChange, m{"v": 1}, pilot.Invalid, "version or kind"},
+		"nil":                 {events.ClassChange, nil, pilot.Invalid, "not a msgpack map"},
+		"array":               {events.ClassChange, []any{1, "id", "k", 0, "", "", "", nil, nil, nil, nil}, pilot.Invalid, "not a msgpack map"},
+		"wrong type":          {events.ClassChange, m{"v": 1, "k": "active", "s": "ACTIVE"}, pilot.Invalid, "another type"},
+		"no status":           {events.ClassChange, m{"v": 1, "k": "active", "f": "LAUNCHING"}, pilot.Invalid, "no body"},
+		"no birth":            {events.ClassCommand, m{"v": 1, "k": "submit"}, pilot.Invalid, "no body"},
+		"no owner":            {events.ClassManager, m{"v": 1, "k": "created"}, pilot.Invalid, "no body"},
+		"no session":          {events.ClassSession, m{"v": 1, "k": "closed"}, pilot.Invalid, "no body"},
+		"no note":             {events.ClassNote, m{"v": 1, "k": "log"}, pilot.Invalid, "no body"},
+		"unknown from":        {events.ClassChange, m{"v": 1, "k": "active", "f": "X", "s": m{"st": "ACTIVE", "pk": "ACTIVE"}}, pilot.Invalid, "not a pilot state"},
+		"unknown state":       {events.ClassChange, m{"v": 1, "k": "active", "f": "LAUNCHING", "s": m{"st": "X", "pk": "ACTIVE"}}, pilot.Invalid, "not a pilot state"},
+		"unknown peak":        {events.ClassChange, m{"v": 1, "k": "active", "f": "LAUNCHING", "s": m{"st": "ACTIVE"}}, pilot.Invalid, "not a pilot state"},
 	} {
 		e, err := events.Decode(tt.class, pack(t, tt.body))
 		if pilot.CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.says) || !reflect.DeepEqual(e, events.Event{}) {
@@ -134,7 +134,7 @@ func TestHostileLengthsCostNothing(t *testing.T) {
 		"trailing": {0x80, 0xc0},
 	} {
 		if got := allocated(func() {
-			if _, err := events.Decode(events.Change, b); pilot.CodeOf(err) != pilot.Invalid {
+			if _, err := events.Decode(events.ClassChange, b); pilot.CodeOf(err) != pilot.Invalid {
 				t.Errorf("%s: %v", name, err)
 			}
 		}); got > 64<<10 {
@@ -152,14 +152,14 @@ func allocated(f func()) uint64 {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, e := range samples() {
+	for _, e := range sampleEvents() {
 		b, err := events.Encode(&e)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(uint8(e.Class), b)
 	}
-	f.Add(uint8(events.Change), []byte{0xdd, 0xff, 0xff, 0xff, 0xff})
+	f.Add(uint8(events.ClassChange), []byte{0xdd, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, class uint8, b []byte) {
 		var e events.Event
 		var err error
@@ -211,7 +211,7 @@ func msgpackRest(t *testing.T, b []byte) int {
 
 func BenchmarkCodec(b *testing.B) {
 	for _, name := range []string{"cmd-submit", "evt-pending_active", "evt-done", "note-observed"} {
-		e := samples()[name]
+		e := sampleEvents()[name]
 		payload, err := events.Encode(&e)
 		if err != nil {
 			b.Fatal(err)
@@ -242,7 +242,7 @@ func TestUnknownFieldsCostWhatTheyAre(t *testing.T) {
 	}
 	b := pack(t, body)
 	if got := allocated(func() {
-		if _, err := events.Decode(events.Remark, b); err != nil {
+		if _, err := events.Decode(events.ClassNote, b); err != nil {
 			t.Error(err)
 		}
 	}); got > 256<<10+2*uint64(len(b)) {

@@ -11,12 +11,12 @@ type Class uint8
 
 // The classes.
 const (
-	Command    Class = iota + 1 // pilots.cmd: what managers tell launchers
-	Change                      // pilots.evt: all that moves a pilot, one subject each
-	Remark                      // pilots.note: what moves nothing
-	OfManager                   // pilots.mgr
-	OfSession                   // pilots.ses
-	OfResource                  // pilots.res
+	ClassCommand  Class = iota + 1 // pilots.cmd: what managers tell launchers
+	ClassChange                    // pilots.evt: all that moves a pilot, one subject each
+	ClassNote                      // pilots.note: what moves nothing
+	ClassManager                   // pilots.mgr
+	ClassSession                   // pilots.ses
+	ClassResource                  // pilots.res
 )
 
 // Kind is what an event says. A Change is named by its pilot.Kind.
@@ -24,20 +24,20 @@ type Kind string
 
 // The kinds that are not changes of a pilot's state.
 const (
-	Submit Kind = "submit" // Command: the birth of a pilot
-	Cancel Kind = "cancel" // Command: wakes the fleet; the Change beside it is what counts
+	Submit Kind = "submit" // ClassCommand: the birth of a pilot
+	Cancel Kind = "cancel" // ClassCommand: wakes the fleet; the Change beside it is what counts
 
-	Observed Kind = "observed" // Remark: the batch system shows another phase
-	Health   Kind = "health"   // Remark: the pilot is, or is again not, cared for
-	Late     Kind = "late"     // Remark: what came after the end
-	Logged   Kind = "log"      // Remark: a line for people
+	Observed Kind = "observed" // ClassNote: the batch system shows another phase
+	Health   Kind = "health"   // ClassNote: the pilot is, or is again not, cared for
+	Late     Kind = "late"     // ClassNote: what came after the end
+	Logged   Kind = "log"      // ClassNote: a line for people
 
-	Created Kind = "created" // OfManager, OfSession
+	Created Kind = "created" // ClassManager, ClassSession
 	Closing Kind = "closing"
 	Closed  Kind = "closed"
 
-	Put     Kind = "put"     // OfResource: a configuration from now on
-	Deleted Kind = "deleted" // OfResource: none any more
+	Put     Kind = "put"     // ClassResource: a configuration from now on
+	Deleted Kind = "deleted" // ClassResource: none any more
 )
 
 // Event is one message of the log.
@@ -46,32 +46,32 @@ type Event struct {
 	Time time.Time // when the log stored it; zero until appended
 
 	// Prev is the position the writer believes is the last one on this event's
-	// subject; 0: none yet. The log refuses the append if it is wrong. Remarks
+	// subject; 0: none yet. The log refuses the append if it is wrong. Notes
 	// and Cancel commands expect nothing.
 	Prev uint64
 
 	ID        string // unique; a repeated append carries the same
 	Class     Class
-	pilot.Key           // OfManager: Manager only; OfResource: Resource only
-	Session   pilot.UID // OfSession only
+	pilot.Key           // ClassManager: Manager only; ClassResource: Resource only
+	Session   pilot.UID // ClassSession only
 	Kind      Kind
 	At        time.Time // the writer's clock, cut to milliseconds
 	Actor     string    // who caused it: the user of the bus where it knows any, else who he says he is
 	// OnBehalfOf is for whom a user of the bus says he does it, if that is not himself.
 	OnBehalfOf string
-	Trace      string // Command Submit: the W3C traceparent it was asked under; kept beside the bytes, as a header
+	Trace      string // ClassCommand Submit: the W3C traceparent it was asked under; kept beside the bytes, as a header
 
-	From   pilot.State   // Change: the state before
-	Birth  *Birth        // Command Submit
-	Status *pilot.Status // Change: the whole state after
-	Owner  *Owner        // OfManager, OfSession: the whole state after
-	Remark *Note         // Remark
-	Source *Source       // OfResource: the whole of what was put
-	Reason string        // Command Cancel
+	From       pilot.State   // ClassChange: the state before
+	Submission *Submission   // ClassCommand Submit
+	Status     *pilot.Status // ClassChange: the whole state after
+	Scope      *Scope        // ClassManager, ClassSession: the whole state after
+	Note       *Note         // ClassNote
+	Source     *Source       // ClassResource: the whole of what was put
+	Reason     string        // ClassCommand Cancel
 }
 
-// Birth is a pilot as submitted; it never changes.
-type Birth struct {
+// Submission is a pilot as submitted; it never changes.
+type Submission struct {
 	Description pilot.Description
 	Config      []byte   // the resolved resource configuration, canonical JSON
 	Digest      string   // SHA-256 of Config, hex
@@ -104,10 +104,10 @@ type Source struct {
 	Key     string // idempotency key of the request
 }
 
-// Owner is a manager or a session.
-type Owner struct {
+// Scope is a manager or a session.
+type Scope struct {
 	Session   pilot.UID // of a manager
-	State     OwnerState
+	State     ScopeState
 	Labels    map[string]string
 	CreatedAt time.Time
 	ClosedAt  time.Time
@@ -120,17 +120,17 @@ type Owner struct {
 	Key       string // idempotency key of the request that made it
 }
 
-// OwnerState is where a manager or session stands.
-type OwnerState string
+// ScopeState is where a manager or session stands.
+type ScopeState string
 
 // The states of managers and sessions.
 const (
-	StateOpen    OwnerState = "OPEN"
-	StateClosing OwnerState = "CLOSING" // its pilots are being canceled
-	StateClosed  OwnerState = "CLOSED"
+	StateOpen    ScopeState = "OPEN"
+	StateClosing ScopeState = "CLOSING" // its pilots are being canceled
+	StateClosed  ScopeState = "CLOSED"
 )
 
-// Note is what a Remark says. Phase to Limit carry on from the note before,
+// Note is what an event of ClassNote says. Phase to Limit carry on from the note before,
 // so that the last note of a pilot is the whole observation.
 type Note struct {
 	Text   string
@@ -144,20 +144,20 @@ type Note struct {
 
 // Expects says whether the log checks Prev for this event.
 func (e *Event) Expects() bool {
-	return e.Class != Remark && e.Kind != Cancel
+	return e.Class != ClassNote && e.Kind != Cancel
 }
 
 // Move gives the change of state an event is; false for all others and for
 // kinds of a newer version.
 func (e *Event) Move() (pilot.Kind, bool) {
-	if e.Class != Change {
+	if e.Class != ClassChange {
 		return pilot.NoKind, false
 	}
 	return pilot.ParseKind(string(e.Kind))
 }
 
 // Moved makes the Change that k is to a pilot of that status. edit, if not
-// nil, completes the status after; it must leave State, Peak and Left alone. False
+// nil, completes the status after; it must leave State, FurthestState and WasCanceling alone. False
 // when the machine has no such move.
 func Moved(key pilot.Key, prev uint64, from pilot.Status, k pilot.Kind, edit func(*pilot.Status)) (Event, bool) {
 	after, recorded, ok := from.Move(k)
@@ -168,7 +168,7 @@ func Moved(key pilot.Key, prev uint64, from pilot.Status, k pilot.Kind, edit fun
 		edit(&after)
 	}
 	return Event{
-		Prev: prev, Class: Change, Key: key, Kind: Kind(recorded.String()),
+		Prev: prev, Class: ClassChange, Key: key, Kind: Kind(recorded.String()),
 		From: from.State, Status: &after,
 	}, true
 }

@@ -15,7 +15,7 @@ const maxDepth = 16
 // Format: https://github.com/msgpack/msgpack/blob/master/spec.md
 func CheckFrame(b []byte) error {
 	f := frame[[]byte]{rest: b}
-	if !f.value(maxDepth) {
+	if !f.walkValue(maxDepth) {
 		return pilot.Errorf(pilot.Invalid, "not well-formed msgpack at byte %d of %d", len(b)-len(f.rest), len(b))
 	}
 	if len(f.rest) > 0 {
@@ -31,7 +31,7 @@ func isMap(c byte) bool { return c&0xf0 == 0x80 || c == 0xde || c == 0xdf }
 // frame walks bytes, or text that is bytes.
 type frame[T []byte | string] struct{ rest T }
 
-func (f *frame[T]) value(depth int) bool {
+func (f *frame[T]) walkValue(depth int) bool {
 	if depth == 0 || len(f.rest) == 0 {
 		return false
 	}
@@ -41,56 +41,56 @@ func (f *frame[T]) value(depth int) bool {
 	case c <= 0x7f, c >= 0xe0, c == 0xc0, c == 0xc2, c == 0xc3: // small ints, nil, booleans
 		return true
 	case c <= 0x8f:
-		return f.values(2*uint64(c&0x0f), depth)
+		return f.walkValues(2*uint64(c&0x0f), depth)
 	case c <= 0x9f:
-		return f.values(uint64(c&0x0f), depth)
+		return f.walkValues(uint64(c&0x0f), depth)
 	case c <= 0xbf:
-		return f.skip(uint64(c & 0x1f))
+		return f.skipBytes(uint64(c & 0x1f))
 	}
 	switch c {
 	case 0xc4, 0xd9: // bin8, str8
-		return f.sized(1)
+		return f.skipSized(1)
 	case 0xc5, 0xda:
-		return f.sized(2)
+		return f.skipSized(2)
 	case 0xc6, 0xdb:
-		return f.sized(4)
+		return f.skipSized(4)
 	case 0xcc, 0xd0:
-		return f.skip(1)
+		return f.skipBytes(1)
 	case 0xcd, 0xd1:
-		return f.skip(2)
+		return f.skipBytes(2)
 	case 0xca, 0xce, 0xd2:
-		return f.skip(4)
+		return f.skipBytes(4)
 	case 0xcb, 0xcf, 0xd3:
-		return f.skip(8)
+		return f.skipBytes(8)
 	case 0xdc, 0xdd: // array16, array32
-		n, ok := f.length(2 << (c - 0xdc))
-		return ok && f.values(n, depth)
+		n, ok := f.readLength(2 << (c - 0xdc))
+		return ok && f.walkValues(n, depth)
 	case 0xde, 0xdf: // map16, map32
-		n, ok := f.length(2 << (c - 0xde))
-		return ok && f.values(2*n, depth)
+		n, ok := f.readLength(2 << (c - 0xde))
+		return ok && f.walkValues(2*n, depth)
 	}
 	return false // extensions and the unused 0xc1
 }
 
-// values walks n values; each takes a byte at least, so n is bounded at once.
-func (f *frame[T]) values(n uint64, depth int) bool {
+// walkValues walks n values; each takes a byte at least, so n is bounded at once.
+func (f *frame[T]) walkValues(n uint64, depth int) bool {
 	if n > uint64(len(f.rest)) {
 		return false
 	}
 	for ; n > 0; n-- {
-		if !f.value(depth - 1) {
+		if !f.walkValue(depth - 1) {
 			return false
 		}
 	}
 	return true
 }
 
-func (f *frame[T]) sized(width int) bool {
-	n, ok := f.length(width)
-	return ok && f.skip(n)
+func (f *frame[T]) skipSized(width int) bool {
+	n, ok := f.readLength(width)
+	return ok && f.skipBytes(n)
 }
 
-func (f *frame[T]) length(width int) (uint64, bool) {
+func (f *frame[T]) readLength(width int) (uint64, bool) {
 	if len(f.rest) < width {
 		return 0, false
 	}
@@ -100,7 +100,7 @@ func (f *frame[T]) length(width int) (uint64, bool) {
 	return binary.BigEndian.Uint64(wide[:]), true
 }
 
-func (f *frame[T]) skip(n uint64) bool {
+func (f *frame[T]) skipBytes(n uint64) bool {
 	if n > uint64(len(f.rest)) {
 		return false
 	}

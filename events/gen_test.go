@@ -58,8 +58,8 @@ func drawState(t *rapid.T, name string) pilot.State {
 
 func drawInt(t *rapid.T, name string) int64 { return rapid.Int64().Draw(t, name) }
 
-func drawBirth(t *rapid.T) *events.Birth {
-	return &events.Birth{
+func drawSubmission(t *rapid.T) *events.Submission {
+	return &events.Submission{
 		Config: drawBytes(t, "config"), Digest: drawText(t, "digest"), Key: drawText(t, "key"),
 		Notes: drawTexts(t, "notes"), Over: uint64(rapid.Int64Range(0, math.MaxInt64).Draw(t, "over")),
 		List: events.List{ID: drawText(t, "list"), Size: rapid.Int().Draw(t, "size"), Index: rapid.Int().Draw(t, "index")},
@@ -76,7 +76,7 @@ func drawBirth(t *rapid.T) *events.Birth {
 
 func drawStatus(t *rapid.T) *pilot.Status {
 	s := &pilot.Status{
-		State: drawState(t, "state"), Peak: drawState(t, "peak"), Left: rapid.Bool().Draw(t, "left"),
+		State: drawState(t, "state"), FurthestState: drawState(t, "peak"), WasCanceling: rapid.Bool().Draw(t, "left"),
 		Attempt: rapid.Int().Draw(t, "attempt"), Failures: rapid.Int().Draw(t, "failures"), Crashes: rapid.Int().Draw(t, "crashes"), Launcher: drawText(t, "launcher"),
 		SecretHash: drawBytes(t, "secret"), NotBefore: drawTime(t, "not before"),
 		Job: pilot.Job{
@@ -88,7 +88,7 @@ func drawStatus(t *rapid.T) *pilot.Status {
 		Deadline: drawTime(t, "deadline"), Limit: time.Duration(drawInt(t, "limit")), EndedAt: drawTime(t, "ended"),
 		Stdout: drawText(t, "stdout"), Stderr: drawText(t, "stderr"),
 	}
-	if rapid.Bool().Draw(t, "has cancel") || s.State.Leaving() {
+	if rapid.Bool().Draw(t, "has cancel") || s.State.IsCanceling() {
 		s.Cancel = &pilot.Cancel{
 			By: drawText(t, "by"), OnBehalfOf: drawText(t, "for"), Reason: drawText(t, "reason"), Force: rapid.Bool().Draw(t, "force"),
 			Grace: time.Duration(drawInt(t, "grace")), At: drawTime(t, "at"),
@@ -106,10 +106,10 @@ func drawStatus(t *rapid.T) *pilot.Status {
 	return s
 }
 
-func drawOwner(t *rapid.T) *events.Owner {
-	return &events.Owner{
+func drawScope(t *rapid.T) *events.Scope {
+	return &events.Scope{
 		Session:   drawText(t, "session"),
-		State:     rapid.SampledFrom([]events.OwnerState{events.StateOpen, events.StateClosing, events.StateClosed}).Draw(t, "state"),
+		State:     rapid.SampledFrom([]events.ScopeState{events.StateOpen, events.StateClosing, events.StateClosed}).Draw(t, "state"),
 		Labels:    drawMap(t, "labels"),
 		CreatedAt: drawTime(t, "created"), ClosedAt: drawTime(t, "closed"),
 		ClosedBy: drawText(t, "closed by"), ClosedFor: drawText(t, "closed for"),
@@ -122,30 +122,30 @@ func drawOwner(t *rapid.T) *events.Owner {
 func drawEvent(t *rapid.T) events.Event {
 	e := events.Event{
 		Class: rapid.SampledFrom([]events.Class{
-			events.Command, events.Change, events.Remark, events.OfManager, events.OfSession,
-			events.OfResource,
+			events.ClassCommand, events.ClassChange, events.ClassNote, events.ClassManager, events.ClassSession,
+			events.ClassResource,
 		}).Draw(t, "class"),
 		ID: drawText(t, "id"), At: drawTime(t, "at"), Actor: drawText(t, "actor"), OnBehalfOf: drawText(t, "for"), Reason: drawText(t, "reason"),
 	}
 	switch e.Class {
-	case events.Command:
+	case events.ClassCommand:
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Submit, events.Cancel}).Draw(t, "kind")
 		if e.Kind == events.Submit {
-			e.Birth = drawBirth(t)
+			e.Submission = drawSubmission(t)
 		}
-	case events.Change:
+	case events.ClassChange:
 		e.Kind = events.Kind(rapid.SampledFrom(pilot.Kinds()).Draw(t, "kind").String())
 		e.From, e.Status = drawState(t, "from"), drawStatus(t)
-	case events.Remark:
+	case events.ClassNote:
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Observed, events.Health, events.Late, events.Logged}).Draw(t, "kind")
-		e.Remark = &events.Note{
+		e.Note = &events.Note{
 			Text: drawText(t, "text"), Phase: drawText(t, "phase"), Native: drawText(t, "native"), Health: drawText(t, "health"),
 			Limit: time.Duration(drawInt(t, "limit")),
 		}
-	case events.OfManager, events.OfSession:
+	case events.ClassManager, events.ClassSession:
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Created, events.Closing, events.Closed}).Draw(t, "kind")
-		e.Owner = drawOwner(t)
-	case events.OfResource:
+		e.Scope = drawScope(t)
+	case events.ClassResource:
 		e.Kind = rapid.SampledFrom([]events.Kind{events.Put, events.Deleted}).Draw(t, "kind")
 		e.Source = &events.Source{
 			Version: uint64(rapid.Int64Range(0, math.MaxInt64).Draw(t, "version")), File: drawText(t, "file"),

@@ -10,23 +10,23 @@ import (
 // never renamed, reused or re-typed. Durations are nanoseconds, times
 // milliseconds UTC, enums their names.
 
-type wire struct {
-	V      uint64      `msgpack:"v"`
-	ID     string      `msgpack:"id"`
-	Kind   string      `msgpack:"k"`
-	At     int64       `msgpack:"t"`
-	Actor  string      `msgpack:"by,omitempty"`
-	For    string      `msgpack:"for,omitempty"`
-	Reason string      `msgpack:"why,omitempty"`
-	From   string      `msgpack:"f,omitempty"`
-	Birth  *wireBirth  `msgpack:"b,omitempty"`
-	Status *wireStatus `msgpack:"s,omitempty"`
-	Owner  *wireOwner  `msgpack:"o,omitempty"`
-	Note   *wireNote   `msgpack:"n,omitempty"`
-	Source *wireSource `msgpack:"src,omitempty"`
+type wireEvent struct {
+	V          uint64          `msgpack:"v"`
+	ID         string          `msgpack:"id"`
+	Kind       string          `msgpack:"k"`
+	At         int64           `msgpack:"t"`
+	Actor      string          `msgpack:"by,omitempty"`
+	For        string          `msgpack:"for,omitempty"`
+	Reason     string          `msgpack:"why,omitempty"`
+	From       string          `msgpack:"f,omitempty"`
+	Submission *wireSubmission `msgpack:"b,omitempty"`
+	Status     *wireStatus     `msgpack:"s,omitempty"`
+	Scope      *wireScope      `msgpack:"o,omitempty"`
+	Note       *wireNote       `msgpack:"n,omitempty"`
+	Source     *wireSource     `msgpack:"src,omitempty"`
 }
 
-type wireBirth struct {
+type wireSubmission struct {
 	Config []byte `msgpack:"cfg,omitempty"`
 	Digest string `msgpack:"dig,omitempty"`
 	Key    string `msgpack:"key,omitempty"`
@@ -57,12 +57,12 @@ type wireBirth struct {
 	Over  uint64 `msgpack:"ovr,omitempty"`
 }
 
-func birthToWire(b *Birth) *wireBirth {
+func submissionToWire(b *Submission) *wireSubmission {
 	if b == nil {
 		return nil
 	}
 	d := &b.Description
-	return &wireBirth{
+	return &wireSubmission{
 		Config: b.Config, Digest: b.Digest, Key: b.Key,
 		UID: d.UID, Resource: d.Resource, Schema: d.AccessSchema, Runtime: int64(d.Runtime),
 		Cores: d.Cores, Nodes: d.Nodes, GPUs: d.GPUs, Memory: int64(d.Memory),
@@ -72,11 +72,11 @@ func birthToWire(b *Birth) *wireBirth {
 	}
 }
 
-func birthFromWire(w *wireBirth) *Birth {
+func submissionFromWire(w *wireSubmission) *Submission {
 	if w == nil {
 		return nil
 	}
-	return &Birth{
+	return &Submission{
 		Config: w.Config, Digest: w.Digest, Key: w.Key, Notes: w.Notes,
 		List: List{w.List, w.Size, w.Index}, Over: w.Over,
 		Description: pilot.Description{
@@ -89,34 +89,34 @@ func birthFromWire(w *wireBirth) *Birth {
 }
 
 type wireStatus struct {
-	State     string   `msgpack:"st"`
-	Peak      string   `msgpack:"pk"`
-	Left      bool     `msgpack:"lv,omitempty"`
-	Attempt   int      `msgpack:"a,omitempty"`
-	Failures  int      `msgpack:"fl,omitempty"`
-	Crashes   int      `msgpack:"cr,omitempty"`
-	Launcher  string   `msgpack:"l,omitempty"`
-	Secret    []byte   `msgpack:"sh,omitempty"`
-	NotBefore int64    `msgpack:"nb,omitempty"`
-	JobID     string   `msgpack:"j,omitempty"`
-	Cluster   string   `msgpack:"jc,omitempty"`
-	URL       string   `msgpack:"ju,omitempty"`
-	Host      string   `msgpack:"jh,omitempty"`
-	Boot      string   `msgpack:"jb,omitempty"`
-	Space     string   `msgpack:"jn,omitempty"`
-	Digest    string   `msgpack:"jd,omitempty"`
-	Raw       string   `msgpack:"jr,omitempty"`
-	Sandbox   string   `msgpack:"box,omitempty"`
-	Instance  string   `msgpack:"in,omitempty"`
-	Nodes     []string `msgpack:"nd,omitempty"`
-	Cores     int64    `msgpack:"c,omitempty"`
-	GPUs      int64    `msgpack:"g,omitempty"`
-	ActiveAt  int64    `msgpack:"at,omitempty"`
-	Deadline  int64    `msgpack:"dl,omitempty"`
-	Limit     int64    `msgpack:"lim,omitempty"`
-	EndedAt   int64    `msgpack:"et,omitempty"`
-	Stdout    string   `msgpack:"o,omitempty"`
-	Stderr    string   `msgpack:"e,omitempty"`
+	State         string   `msgpack:"st"`
+	FurthestState string   `msgpack:"pk"`
+	WasCanceling  bool     `msgpack:"lv,omitempty"`
+	Attempt       int      `msgpack:"a,omitempty"`
+	Failures      int      `msgpack:"fl,omitempty"`
+	Crashes       int      `msgpack:"cr,omitempty"`
+	Launcher      string   `msgpack:"l,omitempty"`
+	Secret        []byte   `msgpack:"sh,omitempty"`
+	NotBefore     int64    `msgpack:"nb,omitempty"`
+	JobID         string   `msgpack:"j,omitempty"`
+	Cluster       string   `msgpack:"jc,omitempty"`
+	URL           string   `msgpack:"ju,omitempty"`
+	Host          string   `msgpack:"jh,omitempty"`
+	Boot          string   `msgpack:"jb,omitempty"`
+	Space         string   `msgpack:"jn,omitempty"`
+	Digest        string   `msgpack:"jd,omitempty"`
+	Raw           string   `msgpack:"jr,omitempty"`
+	Sandbox       string   `msgpack:"box,omitempty"`
+	Instance      string   `msgpack:"in,omitempty"`
+	Nodes         []string `msgpack:"nd,omitempty"`
+	Cores         int64    `msgpack:"c,omitempty"`
+	GPUs          int64    `msgpack:"g,omitempty"`
+	ActiveAt      int64    `msgpack:"at,omitempty"`
+	Deadline      int64    `msgpack:"dl,omitempty"`
+	Limit         int64    `msgpack:"lim,omitempty"`
+	EndedAt       int64    `msgpack:"et,omitempty"`
+	Stdout        string   `msgpack:"o,omitempty"`
+	Stderr        string   `msgpack:"e,omitempty"`
 
 	Cancel *wireCancel `msgpack:"cn,omitempty"`
 	Cause  *wireCause  `msgpack:"ca,omitempty"`
@@ -144,15 +144,15 @@ func statusToWire(s *pilot.Status) *wireStatus {
 		return nil
 	}
 	w := &wireStatus{
-		State: s.State.Exact(), Peak: s.Peak.Exact(), Left: s.Left, Attempt: s.Attempt, Failures: s.Failures, Crashes: s.Crashes, Launcher: s.Launcher,
-		Secret: s.SecretHash, NotBefore: millis(s.NotBefore),
+		State: s.State.Exact(), FurthestState: s.FurthestState.Exact(), WasCanceling: s.WasCanceling, Attempt: s.Attempt, Failures: s.Failures, Crashes: s.Crashes, Launcher: s.Launcher,
+		Secret: s.SecretHash, NotBefore: toMillis(s.NotBefore),
 		JobID: s.Job.ID, Cluster: s.Job.Cluster, URL: s.Job.URL, Host: s.Job.Host, Boot: s.Job.Boot, Space: s.Job.Space,
 		Digest: s.Job.Digest, Raw: s.Job.Raw, Sandbox: s.Sandbox, Instance: s.Instance,
-		Nodes: s.Nodes, Cores: s.Cores, GPUs: s.GPUs, ActiveAt: millis(s.ActiveAt),
-		Deadline: millis(s.Deadline), Limit: int64(s.Limit), EndedAt: millis(s.EndedAt), Stdout: s.Stdout, Stderr: s.Stderr,
+		Nodes: s.Nodes, Cores: s.Cores, GPUs: s.GPUs, ActiveAt: toMillis(s.ActiveAt),
+		Deadline: toMillis(s.Deadline), Limit: int64(s.Limit), EndedAt: toMillis(s.EndedAt), Stdout: s.Stdout, Stderr: s.Stderr,
 	}
 	if c := s.Cancel; c != nil {
-		w.Cancel = &wireCancel{c.By, c.OnBehalfOf, c.Reason, c.Force, int64(c.Grace), millis(c.At)}
+		w.Cancel = &wireCancel{c.By, c.OnBehalfOf, c.Reason, c.Force, int64(c.Grace), toMillis(c.At)}
 	}
 	if c := s.Cause; c != nil {
 		w.Cause = &wireCause{string(c.Code), c.Message, c.ExitCode, c.Signal, c.Underlying}
@@ -168,12 +168,12 @@ func statusFromWire(w *wireStatus) (*pilot.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	peak, err := pilot.ParseState(w.Peak)
+	furthest, err := pilot.ParseState(w.FurthestState)
 	if err != nil {
 		return nil, err
 	}
 	s := &pilot.Status{
-		State: state, Peak: peak, Left: w.Left, Attempt: w.Attempt, Failures: w.Failures, Crashes: w.Crashes, Launcher: w.Launcher,
+		State: state, FurthestState: furthest, WasCanceling: w.WasCanceling, Attempt: w.Attempt, Failures: w.Failures, Crashes: w.Crashes, Launcher: w.Launcher,
 		SecretHash: w.Secret, NotBefore: fromMillis(w.NotBefore),
 		Job: pilot.Job{
 			ID: w.JobID, Cluster: w.Cluster, URL: w.URL, Host: w.Host, Boot: w.Boot, Space: w.Space, Digest: w.Digest, Raw: w.Raw,
@@ -196,7 +196,7 @@ func statusFromWire(w *wireStatus) (*pilot.Status, error) {
 	return s, nil
 }
 
-type wireOwner struct {
+type wireScope struct {
 	Session   string            `msgpack:"ses,omitempty"`
 	State     string            `msgpack:"st"`
 	Labels    map[string]string `msgpack:"lab,omitempty"`
@@ -211,22 +211,22 @@ type wireOwner struct {
 	Key       string            `msgpack:"key,omitempty"`
 }
 
-func ownerToWire(o *Owner) *wireOwner {
+func scopeToWire(o *Scope) *wireScope {
 	if o == nil {
 		return nil
 	}
-	return &wireOwner{
-		o.Session, string(o.State), o.Labels, millis(o.CreatedAt), millis(o.ClosedAt),
+	return &wireScope{
+		o.Session, string(o.State), o.Labels, toMillis(o.CreatedAt), toMillis(o.ClosedAt),
 		o.ClosedBy, o.ClosedFor, o.Terminate, o.EndedBy, o.EndedFor, o.Reason, o.Key,
 	}
 }
 
-func ownerFromWire(w *wireOwner) *Owner {
+func scopeFromWire(w *wireScope) *Scope {
 	if w == nil {
 		return nil
 	}
-	return &Owner{
-		Session: w.Session, State: OwnerState(w.State), Labels: w.Labels, CreatedAt: fromMillis(w.CreatedAt),
+	return &Scope{
+		Session: w.Session, State: ScopeState(w.State), Labels: w.Labels, CreatedAt: fromMillis(w.CreatedAt),
 		ClosedAt: fromMillis(w.ClosedAt), ClosedBy: w.ClosedBy, ClosedFor: w.ClosedFor,
 		Terminate: w.Terminate, EndedBy: w.EndedBy, EndedFor: w.EndedFor, Reason: w.Reason, Key: w.Key,
 	}

@@ -13,30 +13,30 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// ask is an agent that waits for its answer.
-type ask struct {
-	gone  <-chan struct{} // closed when the agent waits no more
-	key   pilot.Key
-	verb  api.Verb
-	req   api.AgentRequest
-	reply chan answered
-	fresh bool // the log was read again for it
-	noted bool // what it said after the end is in the log
+// agentWaiter is an agent that waits for its answer.
+type agentWaiter struct {
+	gaveUp     <-chan struct{} // closed when the agent waits no more
+	key        pilot.Key
+	verb       api.Verb
+	req        api.AgentRequest
+	reply      chan agentAnswer
+	rereadDone bool // the log was read again for it
+	lateNoted  bool // what it said after the end is in the log
 }
 
-type answered struct {
+type agentAnswer struct {
 	reply api.AgentReply
 	err   error
 }
 
-// Answer says to an agent what it may do. It blocks until what the agent
+// AnswerAgent says to an agent what it may do. It blocks until what the agent
 // reports is in the log, or ctx ends. Code unavailable: ask again.
-func (l *Launcher) Answer(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+func (l *Launcher) AnswerAgent(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	a := &ask{gone: ctx.Done(), key: key, verb: verb, req: req, reply: make(chan answered, 1)}
+	a := &agentWaiter{gaveUp: ctx.Done(), key: key, verb: verb, req: req, reply: make(chan agentAnswer, 1)}
 	select {
-	case l.asked <- a:
+	case l.agentRequests <- a:
 	case <-ctx.Done():
 		return api.AgentReply{}, pilot.Errorf(pilot.Unavailable, "the launcher is busy")
 	}
@@ -48,106 +48,106 @@ func (l *Launcher) Answer(ctx context.Context, key pilot.Key, verb api.Verb, req
 	}
 }
 
-// askTime is how long an agent waits for its answer before it asks again.
-const askTime = 10 * time.Second
+// answerTimeout is how long an agent waits for its answer before it asks again.
+const answerTimeout = 10 * time.Second
 
-func (l *Launcher) hear(a *ask) {
-	t := l.track(a.key)
-	t.asks = append(t.asks, a)
-	l.look(t)
+func (l *Launcher) enqueueAgentRequest(a *agentWaiter) {
+	t := l.trackPilot(a.key)
+	t.waiters = append(t.waiters, a)
+	l.reconcile(t)
 }
 
-// dropSilent forgets asks whose agents wait no more.
-func (t *track) dropSilent() {
-	kept := t.asks[:0]
-	for _, a := range t.asks {
+// dropLostWaiters forgets asks whose agents wait no more.
+func (t *tracked) dropLostWaiters() {
+	kept := t.waiters[:0]
+	for _, a := range t.waiters {
 		select {
-		case <-a.gone:
+		case <-a.gaveUp:
 		default:
 			kept = append(kept, a)
 		}
 	}
-	clear(t.asks[len(kept):])
-	t.asks = kept
+	clear(t.waiters[len(kept):])
+	t.waiters = kept
 }
 
-// drop answers an ask and forgets it.
-func (t *track) drop(a *ask, with answered) {
-	if i := slices.Index(t.asks, a); i >= 0 {
+// completeWaiter answers an ask and forgets it.
+func (t *tracked) completeWaiter(a *agentWaiter, with agentAnswer) {
+	if i := slices.Index(t.waiters, a); i >= 0 {
 		a.reply <- with
-		t.asks = slices.Delete(t.asks, i, i+1)
+		t.waiters = slices.Delete(t.waiters, i, i+1)
 	}
 }
 
-func (t *track) refuseAll(why string) {
-	for _, a := range t.asks {
-		a.reply <- answered{err: pilot.Errorf(pilot.Unavailable, "%s", why)}
+func (t *tracked) refuseWaiters(why string) {
+	for _, a := range t.waiters {
+		a.reply <- agentAnswer{err: pilot.Errorf(pilot.Unavailable, "%s", why)}
 	}
-	t.asks = nil
+	t.waiters = nil
 }
 
-// strangers answers agents of pilots that the fold does not know (yet).
-func (l *Launcher) strangers(t *track) {
-	t.refuseAll("no such pilot is known here yet")
-	if t.held == nil {
-		delete(l.tracks, t.key)
+// refuseUnknownPilot answers agents of pilots that the fold does not know (yet).
+func (l *Launcher) refuseUnknownPilot(t *tracked) {
+	t.refuseWaiters("no such pilot is known here yet")
+	if t.heldCommand == nil {
+		delete(l.tracked, t.key)
 	}
 }
 
-// answer answers the agents that wait, until one needs something to be in the
+// answerWaiters answers the agents that wait, until one needs something to be in the
 // log first: then that is the effect to carry out, before all else.
-func (l *Launcher) answer(t *track, s *sight) (effect, bool) {
-	for len(t.asks) > 0 {
-		a := t.asks[0]
-		v := judge(s, a)
+func (l *Launcher) answerWaiters(t *tracked, o *observation) (effect, bool) {
+	for len(t.waiters) > 0 {
+		a := t.waiters[0]
+		v := decideRequest(o, a)
 		switch {
-		case v.reread && !a.fresh:
-			return effect{Act: refresh, ask: a}, true
+		case v.reread && !a.rereadDone:
+			return effect{Act: actRefresh, waiter: a}, true
 		case v.change != nil:
-			return effect{Act: record, Change: *v.change}, true
-		case v.late != "" && !a.noted:
-			return effect{Act: note, Note: remark{Kind: events.Late, Text: v.late, Health: s.Note.Health}, ask: a}, true
+			return effect{Act: actRecord, Change: *v.change}, true
+		case v.lateReport != "" && !a.lateNoted:
+			return effect{Act: actNote, Note: note{Kind: events.Late, Text: v.lateReport, Health: o.Note.Health}, waiter: a}, true
 		}
 		if v.fenced {
-			l.meter.Fenced(FencedAgent)
+			l.meter.DuplicateFenced(FencedAgent)
 		}
-		if genuine(&s.Status, &a.req) {
-			t.beatAt = time.Now()
-			s.BeatAt = t.beatAt
+		if fromCurrentAttempt(&o.Status, &a.req) {
+			t.agentHeardAt = time.Now()
+			o.AgentHeardAt = t.agentHeardAt
 		}
-		if v.ending && s.Launcher == s.Me {
+		if v.ending && o.Launcher == o.Self {
 			l.expectEnd(t)
 		}
-		a.reply <- answered{reply: v.reply}
-		t.asks = t.asks[1:]
+		a.reply <- agentAnswer{reply: v.reply}
+		t.waiters = t.waiters[1:]
 	}
 	return effect{}, false
 }
 
 // verdict is what an agent's request leads to.
 type verdict struct {
-	reply  api.AgentReply
-	change *change // to be in the log before it is answered
-	reread bool    // refused by what is folded; the log may know more
-	ending bool    // it ends, and its batch system is to say why
-	late   string  // it came after the end; keep its words
-	fenced bool    // it has no claim to the attempt
+	reply      api.AgentReply
+	change     *change // to be in the log before it is answered
+	reread     bool    // refused by what is folded; the log may know more
+	ending     bool    // it ends, and its batch system is to say why
+	lateReport string  // it came after the end; keep its words
+	fenced     bool    // it has no claim to the attempt
 }
 
-// judge decides about an agent's request. Pure.
-func judge(s *sight, a *ask) verdict {
-	st := &s.Status
+// decideRequest decides about an agent's request. Pure.
+func decideRequest(o *observation, a *agentWaiter) verdict {
+	st := &o.Status
 	switch {
-	case !genuine(st, &a.req):
-		return fence("it is not of the present attempt")
+	case !fromCurrentAttempt(st, &a.req):
+		return fenceAgent("it is not of the present attempt")
 	case st.State.Final():
-		return afterwards(st, a)
+		return finalAgentReply(st, a)
 	case st.Instance != "" && st.Instance != a.req.Instance:
-		return fence("another agent has activated this attempt")
+		return fenceAgent("another agent has activated this attempt")
 	}
 	on := verdict{reply: api.AgentReply{ActiveAt: st.ActiveAt, Deadline: st.Deadline}}
 	if st.Limit != 0 {
-		on.reply.Moved = s.Seq
+		on.reply.Moved = o.Seq
 	}
 	if c := st.Cancel; c != nil {
 		on.reply.Stop, on.reply.Force, on.reply.Grace = true, c.Force, api.Duration(c.Grace)
@@ -158,22 +158,22 @@ func judge(s *sight, a *ask) verdict {
 		case st.Instance != "":
 			return on
 		case st.State == pilot.Canceling:
-			return refuse("the pilot is canceled")
-		case s.Birth == nil:
-			return refuse("the log holds no description of this pilot")
+			return refuseRequest("the pilot is canceled")
+		case o.Submission == nil:
+			return refuseRequest("the log holds no description of this pilot")
 		}
-		return verdict{change: &change{Kind: pilot.Activated, Agent: &a.req}}
+		return verdict{change: &change{Kind: pilot.KindActive, Agent: &a.req}}
 	case api.Finish:
 		switch {
 		case a.req.Outcome == nil:
 			return verdict{reply: api.AgentReply{Refused: "finish without an outcome"}}
 		case st.Instance == "":
-			return refuse("it has not activated")
+			return refuseRequest("it has not activated")
 		}
-		if s.Shared && a.req.Outcome.Vague() && !st.State.Leaving() {
+		if o.BulkPolled && a.req.Outcome.Vague() && !st.State.IsCanceling() {
 			return verdict{ending: true}
 		}
-		c := s.outcomeChange(a.req.Outcome)
+		c := o.outcomeChange(a.req.Outcome)
 		c.Agent = &a.req
 		return verdict{change: &c}
 	case api.Beat:
@@ -182,25 +182,25 @@ func judge(s *sight, a *ask) verdict {
 	return verdict{reply: api.AgentReply{Refused: "unknown verb"}}
 }
 
-// genuine says that a request comes from the present attempt's agent.
-func genuine(st *pilot.Status, req *api.AgentRequest) bool {
+// fromCurrentAttempt says that a request comes from the present attempt's agent.
+func fromCurrentAttempt(st *pilot.Status, req *api.AgentRequest) bool {
 	sum := sha256.Sum256([]byte(req.Secret))
 	return req.Attempt == st.Attempt && subtle.ConstantTimeCompare(sum[:], st.SecretHash) == 1
 }
 
-func refuse(why string) verdict {
+func refuseRequest(why string) verdict {
 	return verdict{reply: api.AgentReply{Refused: why}, reread: true}
 }
 
-// fence refuses who is not the one agent of the attempt.
-func fence(why string) verdict {
-	v := refuse(why)
+// fenceAgent refuses who is not the one agent of the attempt.
+func fenceAgent(why string) verdict {
+	v := refuseRequest(why)
 	v.fenced = true
 	return v
 }
 
-// afterwards answers an agent whose pilot has ended already.
-func afterwards(st *pilot.Status, a *ask) verdict {
+// finalAgentReply answers an agent whose pilot has ended already.
+func finalAgentReply(st *pilot.Status, a *agentWaiter) verdict {
 	if a.verb != api.Finish {
 		return verdict{reply: api.AgentReply{Refused: "the pilot is " + st.State.String()}}
 	}
@@ -209,7 +209,7 @@ func afterwards(st *pilot.Status, a *ask) verdict {
 	same := st.Cause != nil && out != nil &&
 		(st.Cause.Code == out.Code || strings.HasPrefix(st.Cause.Underlying, string(out.Code)+":"))
 	if !same && out != nil {
-		v.late = "after the end its agent reported " + string(out.Code) + ": " + out.Message
+		v.lateReport = "after the end its agent reported " + string(out.Code) + ": " + out.Message
 	}
 	return v
 }

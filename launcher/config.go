@@ -28,8 +28,8 @@ type Log interface {
 	List(ctx context.Context, birth *events.Event) ([]events.Entry, events.Extent, error)
 }
 
-// Inbox hands out the submit commands of the resource, each to one launcher.
-type Inbox interface {
+// CommandQueue hands out the submit commands of the resource, each to one launcher.
+type CommandQueue interface {
 	Receive(ctx context.Context) iter.Seq2[*events.Delivery, error]
 }
 
@@ -54,7 +54,7 @@ type Config struct {
 	ID       string // unique among living launchers, kept over restarts
 	Host     string // where it runs, for people
 	Log      Log
-	Inbox    Inbox
+	Queue    CommandQueue
 	Leases   Leases
 	Systems  Systems
 	Policy   resource.Policy // of this host's owner: what it forbids is not launched, whoever took it on
@@ -66,20 +66,20 @@ type Config struct {
 // Limits bound what a launcher does at once and how long it waits. Zero fields
 // mean the default.
 type Limits struct {
-	Effects     int           // commands of batch systems under way at once, and as many writes to the log; DefaultEffects
-	Attempts    int           // whose submits came to nobody knows what, before a pilot is FAILED, if also GiveUp is over; 5
-	Crashes     int           // of launchers in the middle of launching a pilot, before it is FAILED: it may be their cause; 20
-	Backoff     time.Duration // before the second attempt, doubled each time; 1s, at most 5m
-	GiveUp      time.Duration // a batch system whose answers are not understood is tried for so long after the submit; 1h
-	Poll        time.Duration // between polls of a running job, a tenth more or less; 30s
-	PollLeaving time.Duration // between polls of a job that is to end; 500ms
-	Vanish      time.Duration // a job that the system does not know any more is given up after; 2m
-	Silence     time.Duration // the same of a job whose agent reaches nobody: its word may show late, see batch.Config.WordLag; 6m
-	Slack       time.Duration // between the end of the grace and force; 3s
-	Lease       time.Duration // how often leases of other launchers are looked at; 3s
-	Lost        time.Duration // a job that no launcher can see, and whose agent nobody hears, is given up after; 10m
-	Effect      time.Duration // longest time one effect may take; 2m
-	Leave       time.Duration // a job that outlives its pilot or attempt by more is an orphan; 1m
+	Effects              int           // commands of batch systems under way at once, and as many writes to the log; DefaultEffects
+	Attempts             int           // whose submits came to nobody knows what, before a pilot is FAILED, if also GiveUp is over; 5
+	Crashes              int           // of launchers in the middle of launching a pilot, before it is FAILED: it may be their cause; 20
+	Backoff              time.Duration // before the second attempt, doubled each time; 1s, at most 5m
+	GiveUp               time.Duration // a batch system whose answers are not understood is tried for so long after the submit; 1h
+	Poll                 time.Duration // between polls of a running job, a tenth more or less; 30s
+	PollCanceling        time.Duration // between polls of a job that is to end; 500ms
+	VanishedAfter        time.Duration // a job that the system does not know any more is given up after; 2m
+	VanishedOfflineAfter time.Duration // the same of a job whose agent reaches nobody: its word may show late, see batch.Config.WordLag; 6m
+	KillSlack            time.Duration // between the end of the grace and force; 3s
+	LeaseCheck           time.Duration // how often leases of other launchers are looked at; 3s
+	LostAfter            time.Duration // a job that no launcher can see, and whose agent nobody hears, is given up after; 10m
+	EffectTimeout        time.Duration // longest time one effect may take; 2m
+	OrphanGrace          time.Duration // a job that outlives its pilot or attempt by more is an orphan; 1m
 }
 
 // DefaultEffects is how many commands, and how many writes, a launcher has under way
@@ -103,14 +103,14 @@ func (l Limits) withDefaults() Limits {
 		{&l.Backoff, time.Second},
 		{&l.GiveUp, time.Hour},
 		{&l.Poll, 30 * time.Second},
-		{&l.PollLeaving, 500 * time.Millisecond},
-		{&l.Vanish, 2 * time.Minute},
-		{&l.Silence, 6 * time.Minute},
-		{&l.Slack, 3 * time.Second},
-		{&l.Lease, 3 * time.Second},
-		{&l.Lost, 10 * time.Minute},
-		{&l.Effect, 2 * time.Minute},
-		{&l.Leave, time.Minute},
+		{&l.PollCanceling, 500 * time.Millisecond},
+		{&l.VanishedAfter, 2 * time.Minute},
+		{&l.VanishedOfflineAfter, 6 * time.Minute},
+		{&l.KillSlack, 3 * time.Second},
+		{&l.LeaseCheck, 3 * time.Second},
+		{&l.LostAfter, 10 * time.Minute},
+		{&l.EffectTimeout, 2 * time.Minute},
+		{&l.OrphanGrace, time.Minute},
 	}
 	for _, f := range times {
 		if *f.p == 0 {
@@ -130,7 +130,7 @@ func (c *Config) validate() error {
 	need(c.Resource != "", "Resource")
 	need(pilot.ValidToken(c.ID), "a valid ID")
 	need(c.Log != nil, "Log")
-	need(c.Inbox != nil, "Inbox")
+	need(c.Queue != nil, "Inbox")
 	need(c.Leases != nil, "Leases")
 	need(c.Systems != nil, "Systems")
 	return errors.Join(errs...)

@@ -19,157 +19,157 @@ type stage string
 
 // The stages: of the protocol of submits, in its order, and of what follows.
 const (
-	claims  stage = "launching append"
-	puts    stage = "script and assignment put"
-	submits stage = "submit"
-	keeps   stage = "answer kept"
-	records stage = "pending_active append"
-	acks    stage = "command acknowledged"
-	finds   stage = "find, by the heir of a submit"
-	polls   stage = "poll"
-	marks   stage = "marks read"
-	begins  stage = "active append"
-	ends    stage = "end append"
-	stops   stage = "cancel"
-	cancels stage = "canceled append"
+	stageClaim      stage = "launching append"
+	stagePut        stage = "script and assignment put"
+	stageSubmit     stage = "submit"
+	stageKeepAnswer stage = "answer kept"
+	stageRecord     stage = "pending_active append"
+	stageAck        stage = "command acknowledged"
+	stageFind       stage = "find, by the heir of a submit"
+	stagePoll       stage = "poll"
+	stageReadMarks  stage = "marks read"
+	stageActive     stage = "active append"
+	stageEnd        stage = "end append"
+	stageStop       stage = "cancel"
+	stageCanceled   stage = "canceled append"
 )
 
-var stages = []stage{claims, puts, submits, keeps, records, acks, finds, polls, marks, begins, ends, stops, cancels}
+var stages = []stage{stageClaim, stagePut, stageSubmit, stageKeepAnswer, stageRecord, stageAck, stageFind, stagePoll, stageReadMarks, stageActive, stageEnd, stageStop, stageCanceled}
 
-// killedLate is a submit that has queued its job and is killed at its deadline.
-const killedLate fakebatch.Kind = "queue_then_deadline"
+// queueThenDeadline is a submit that has queued its job and is killed at its deadline.
+const queueThenDeadline fakebatch.Kind = "queue_then_deadline"
 
 // killedRenamed is a submit whose launcher dies after it, and whose job waits and is called
 // something else at once.
 const killedRenamed fakebatch.Kind = "queue_then_rename_and_death"
 
-// faults are answers that a submit may give instead of the right one.
-var faults = []fakebatch.Kind{
-	fakebatch.QueueThenTimeout, fakebatch.QueueThenGarbage, fakebatch.QueueThenDie, killedLate, fakebatch.QueueThenRename, killedRenamed,
+// submitFaults are answers that a submit may give instead of the right one.
+var submitFaults = []fakebatch.Kind{
+	fakebatch.QueueThenTimeout, fakebatch.QueueThenGarbage, fakebatch.QueueThenDie, queueThenDeadline, fakebatch.QueueThenRename, killedRenamed,
 }
 
-// crash is one case: a launcher dies, another one takes its place.
-type crash struct {
-	system string
-	at     stage
-	after  bool
-	heir   string         // "a": the same one, started again; else another
-	fault  fakebatch.Kind // instead of at: of the submit's answer
+// crashCase is one case: a launcher dies, another one takes its place.
+type crashCase struct {
+	system    string
+	stage     stage
+	after     bool
+	successor string         // "a": the same one, started again; else another
+	fault     fakebatch.Kind // instead of at: of the submit's answer
 }
 
-func (c *crash) String() string {
+func (c *crashCase) String() string {
 	when := map[bool]string{false: "before", true: "after"}[c.after]
 	if c.fault != "" {
 		return fmt.Sprintf("%s/%s", c.system, c.fault)
 	}
-	return fmt.Sprintf("%s/%s %s, then %s", c.system, when, c.at, c.heir)
+	return fmt.Sprintf("%s/%s %s, then %s", c.system, when, c.stage, c.successor)
 }
 
-// short says that the case is one of those that -short plays: over SLURM, which
+// inShortMode says that the case is one of those that -short plays: over SLURM, which
 // shows tokens, and Grid Engine, which shows a part of the name.
-func (c *crash) short() bool {
-	return c.system == "slurm" && c.heir != "b" || c.system == "sge" && c.heir != "a"
+func (c *crashCase) inShortMode() bool {
+	return c.system == "slurm" && c.successor != "b" || c.system == "sge" && c.successor != "a"
 }
 
-func (c *crash) canceled() bool { return c.at == stops || c.at == cancels }
+func (c *crashCase) endsCanceled() bool { return c.stage == stageStop || c.stage == stageCanceled }
 
-// crashCases is how many there are, so that none vanishes: of each of 6 systems 13
+// crashCaseCount is how many there are, so that none vanishes: of each of 6 systems 13
 // stages, before and after, with 2 heirs, and 6 faults.
-const crashCases = 6 * (13*2*2 + 6)
+const crashCaseCount = 6 * (13*2*2 + 6)
 
-// crashes are all cases.
-func crashes() []crash {
-	var all []crash
+// allCrashCases are all cases.
+func allCrashCases() []crashCase {
+	var all []crashCase
 	for _, system := range fakebatch.Systems() {
 		for _, at := range stages {
 			for _, after := range []bool{false, true} {
-				for _, heir := range []string{"a", "b"} {
-					all = append(all, crash{system: system, at: at, after: after, heir: heir})
+				for _, successor := range []string{"a", "b"} {
+					all = append(all, crashCase{system: system, stage: at, after: after, successor: successor})
 				}
 			}
 		}
-		for _, fault := range faults {
-			all = append(all, crash{system: system, fault: fault})
+		for _, fault := range submitFaults {
+			all = append(all, crashCase{system: system, fault: fault})
 		}
 	}
 	return all
 }
 
-// play lives through the case and gives the pilot at its end.
-func (c *crash) play(s *site) projection.Pilot {
-	k := s.payload("p", untilGo)
+// runCase lives through the case and gives the pilot at its end.
+func (c *crashCase) runCase(s *site) projection.Pilot {
+	k := s.submitPayload("p", waitForGo)
 	switch {
-	case c.fault == killedLate:
-		s.edit = func(c *batch.Config) { c.Runner = &lateRunner{Runner: c.Runner} }
-		s.open("a")
+	case c.fault == queueThenDeadline:
+		s.editConfig = func(c *batch.Config) { c.Runner = &lostSubmitRunner{Runner: c.Runner} }
+		s.openLauncher("a")
 	case c.fault == fakebatch.QueueThenRename, c.fault == killedRenamed:
 		c.rename(s, k)
 	case c.fault != "":
-		s.fake.Fault(fakebatch.Fault{Kind: c.fault})
-		s.open("a")
-	case c.at == finds:
-		first, second := newDeath(submits, true), newDeath(finds, c.after)
-		m := s.doomed("a", first, polls)
-		<-first.dead
+		s.fake.Inject(fakebatch.Failure{Kind: c.fault})
+		s.openLauncher("a")
+	case c.stage == stageFind:
+		first, second := newKillPoint(stageSubmit, true), newKillPoint(stageFind, c.after)
+		m := s.openKillable("a", first, stagePoll)
+		<-first.killed
 		s.kill(m)
-		m = s.doomed(c.heir, second, finds)
-		<-second.dead
+		m = s.openKillable(c.successor, second, stageFind)
+		<-second.killed
 		s.kill(m)
-		s.open(c.heir)
+		s.openLauncher(c.successor)
 	default:
-		d := newDeath(c.at, c.after)
-		m := s.doomed("a", d, polls)
-		if at := slices.Index(stages, c.at); at > slices.Index(stages, begins) {
-			s.active(k)
-			c.turn(s, k)
+		d := newKillPoint(c.stage, c.after)
+		m := s.openKillable("a", d, stagePoll)
+		if at := slices.Index(stages, c.stage); at > slices.Index(stages, stageActive) {
+			s.awaitActive(k)
+			c.endPayload(s, k)
 		}
-		<-d.dead
+		<-d.killed
 		s.kill(m)
-		s.open(c.heir)
+		s.openLauncher(c.successor)
 	}
 	s.await(k, "ACTIVE", func(p *projection.Pilot) bool { return p.State >= pilot.Active })
-	c.turn(s, k)
+	c.endPayload(s, k)
 	want := pilot.Done
-	if c.canceled() {
+	if c.endsCanceled() {
 		want = pilot.Canceled
 	}
 	return s.awaitState(k, want)
 }
 
 // rename loses the answer of a submit whose job waits under another name until it is found.
-func (c *crash) rename(s *site, k pilot.Key) {
+func (c *crashCase) rename(s *site, k pilot.Key) {
 	s.fake.Stop()
-	s.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+	s.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenRename})
 	if c.fault == killedRenamed {
-		d := newDeath(submits, true)
-		m := s.doomed("a", d, polls)
-		<-d.dead
+		d := newKillPoint(stageSubmit, true)
+		m := s.openKillable("a", d, stagePoll)
+		<-d.killed
 		s.kill(m)
-		s.open("b")
+		s.openLauncher("b")
 	} else {
-		s.open("a")
+		s.openLauncher("a")
 	}
 	s.awaitState(k, pilot.PendingActive)
 	s.fake.Start()
 }
 
-// turn brings a pilot whose payload has begun to its end.
-func (c *crash) turn(s *site, k pilot.Key) {
-	s.until("the payload", func() bool { return s.runs(k) > 0 })
-	if c.canceled() {
+// endPayload brings a pilot whose payload has begun to its end.
+func (c *crashCase) endPayload(s *site, k pilot.Key) {
+	s.waitUntil("the payload", func() bool { return s.payloadRuns(k) > 0 })
+	if c.endsCanceled() {
 		s.cancel(k, false)
 		return
 	}
-	s.letGo(k)
+	s.releasePayload(k)
 }
 
 // TestCrashes is the crash matrix: a launcher dies before or after each effect of
 // the protocol, and the same one or another one goes on; or a submit's answer is
 // lost. Always one native job, one payload run, the right end.
 func TestCrashes(t *testing.T) {
-	all := crashes()
-	if len(all) != crashCases {
-		t.Fatalf("%d cases, not %d", len(all), crashCases)
+	all := allCrashCases()
+	if len(all) != crashCaseCount {
+		t.Fatalf("%d cases, not %d", len(all), crashCaseCount)
 	}
 	var mu sync.Mutex
 	results := map[string]string{}
@@ -177,15 +177,15 @@ func TestCrashes(t *testing.T) {
 	t.Run("cases", func(t *testing.T) {
 		for i := range all {
 			c := &all[i]
-			if testing.Short() && !c.short() {
+			if testing.Short() && !c.inShortMode() {
 				continue
 			}
 			played++
 			t.Run(c.String(), func(t *testing.T) {
 				t.Parallel()
 				atSite(t, c.system, func(s *site) {
-					p := c.play(s)
-					s.once(p.Key)
+					p := c.runCase(s)
+					s.checkRanOnce(p.Key)
 					mu.Lock()
 					defer mu.Unlock()
 					results[c.String()] = fmt.Sprintf("%s, attempt %d", p.State, p.Attempt)
@@ -193,7 +193,7 @@ func TestCrashes(t *testing.T) {
 			})
 		}
 	})
-	if want := map[bool]int{false: crashCases, true: 2 * (13*2 + 6)}[testing.Short()]; played != want {
+	if want := map[bool]int{false: crashCaseCount, true: 2 * (13*2 + 6)}[testing.Short()]; played != want {
 		t.Errorf("%d cases, not %d", played, want)
 	}
 	t.Logf("%d of %d cases\n%s", played, len(all), crashTable(all, results))
@@ -201,7 +201,7 @@ func TestCrashes(t *testing.T) {
 
 // crashTable shows what came of the cases: a line for each stage, a column for each
 // system.
-func crashTable(all []crash, results map[string]string) string {
+func crashTable(all []crashCase, results map[string]string) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "case\t"+strings.Join(fakebatch.Systems(), "\t"))

@@ -2,7 +2,7 @@
 // and speaks for them in the log. Any number of launchers serve one resource.
 //
 // A Launcher folds the log of its resource, and one goroutine decides, with the
-// pure function step, what each pilot needs next. Every change of a pilot is
+// pure function decide, what each pilot needs next. Every change of a pilot is
 // appended under compare-and-set: of two launchers, agents or managers that
 // want to move the same pilot, one wins, and the others read again and decide
 // again. Of one pilot there is at most one command of its batch system under way, and

@@ -23,19 +23,19 @@ const leaseTTL = 10 * time.Second
 
 // fleet is a log, a batch system and any number of launchers in one bubble.
 type fleet struct {
-	t     testing.TB
-	log   *bustest.Memory
-	batch *adaptortest.Memory
-	mu    sync.Mutex
-	crew  []*member // living ones answer agents
-	ear   *member   // the one that does, as long as it lives; nil: any
+	t       testing.TB
+	log     *bustest.Memory
+	batch   *adaptortest.Memory
+	mu      sync.Mutex
+	members []*member // living ones answer agents
+	ear     *member   // the one that does, as long as it lives; nil: any
 }
 
-// byName are Systems of which each name has one.
-type byName map[string]adaptor.Adaptor
+// systemsByName are Systems of which each name has one.
+type systemsByName map[string]adaptor.Adaptor
 
 // For looks the name of the configuration's system up.
-func (n byName) For(cfg *resource.Config) (adaptor.Adaptor, error) {
+func (n systemsByName) For(cfg *resource.Config) (adaptor.Adaptor, error) {
 	if a, ok := n[cfg.System()]; ok {
 		return a, nil
 	}
@@ -44,27 +44,27 @@ func (n byName) For(cfg *resource.Config) (adaptor.Adaptor, error) {
 
 type member struct {
 	*launcher.Launcher
-	inbox  *bustest.MemoryInbox
+	queue  *bustest.MemoryQueue
 	leases *bustest.MemoryLeases
-	log    *severed
+	log    *severableLog
 	stop   context.CancelFunc
 	done   chan struct{}
 }
 
-// severed is a log that a dead process cannot reach any more.
-type severed struct {
+// severableLog is a log that a dead process cannot reach any more.
+type severableLog struct {
 	*bustest.Memory
 	mu   sync.Mutex
 	dead bool
 }
 
-func (s *severed) cut() {
+func (s *severableLog) severLog() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dead = true
 }
 
-func (s *severed) Append(ctx context.Context, e *events.Event) (uint64, error) {
+func (s *severableLog) Append(ctx context.Context, e *events.Event) (uint64, error) {
 	s.mu.Lock()
 	dead := s.dead
 	s.mu.Unlock()
@@ -77,10 +77,10 @@ func (s *severed) Append(ctx context.Context, e *events.Event) (uint64, error) {
 func newFleet(t testing.TB, cfg adaptortest.Config) *fleet {
 	t.Helper()
 	f := &fleet{t: t, log: bustest.NewMemory()}
-	cfg.Agents = f.answer
+	cfg.Handler = f.answerAgent
 	f.batch = adaptortest.NewMemory(cfg)
 	t.Cleanup(func() {
-		for _, m := range f.crew {
+		for _, m := range f.members {
 			m.stop()
 			<-m.done
 		}
@@ -89,27 +89,27 @@ func newFleet(t testing.TB, cfg adaptortest.Config) *fleet {
 	return f
 }
 
-// answer is what agents get: some living launcher, as a queue group would pick it. All
+// answerAgent is what agents get: some living launcher, as a queue group would pick it. All
 // overhear what agents say near their ends.
-func (f *fleet) answer(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+func (f *fleet) answerAgent(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
 	f.mu.Lock()
 	var picked *member
-	if len(f.crew) > 0 {
-		picked = f.crew[int(verb[0])%len(f.crew)]
+	if len(f.members) > 0 {
+		picked = f.members[int(verb[0])%len(f.members)]
 	}
-	for _, m := range f.crew {
+	for _, m := range f.members {
 		if m == f.ear {
 			picked = m
 		}
 		if req.Near {
-			m.Overhear(key, verb, req)
+			m.ObserveAgent(key, verb, req)
 		}
 	}
 	f.mu.Unlock()
 	if picked == nil {
 		return api.AgentReply{}, pilot.Errorf(pilot.Unavailable, "nobody answers")
 	}
-	return picked.Answer(ctx, key, verb, req)
+	return picked.AnswerAgent(ctx, key, verb, req)
 }
 
 // heardBy has one launcher answer the agents.
@@ -123,15 +123,15 @@ func (f *fleet) heardBy(m *member) {
 func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
 	f.t.Helper()
 	m := &member{
-		inbox:  f.log.Inbox("local.localhost", bus.InboxConfig{}),
+		queue:  f.log.CommandQueue("local.localhost", bus.CommandQueueConfig{}),
 		leases: f.log.Leases(leaseTTL),
-		log:    &severed{Memory: f.log},
+		log:    &severableLog{Memory: f.log},
 		done:   make(chan struct{}),
 	}
 	cfg := launcher.Config{
 		Resource: "local.localhost", ID: id,
-		Log: m.log, Inbox: m.inbox, Leases: m.leases,
-		Systems: byName{"fork": f.batch.Open()},
+		Log: m.log, Queue: m.queue, Leases: m.leases,
+		Systems: systemsByName{"fork": f.batch.Open()},
 	}
 	for _, e := range edit {
 		e(&cfg)
@@ -148,28 +148,28 @@ func (f *fleet) launch(id string, edit ...func(*launcher.Config)) *member {
 		_ = l.Run(ctx)
 	}()
 	f.mu.Lock()
-	f.crew = append(f.crew, m)
+	f.members = append(f.members, m)
 	f.mu.Unlock()
 	return m
 }
 
-// elsewhere makes a launcher one of another host.
-func elsewhere(f *fleet) func(*launcher.Config) {
-	return func(c *launcher.Config) { c.Systems = byName{"fork": f.batch.OpenAt("elsewhere")} }
+// onOtherHost makes a launcher one of another host.
+func onOtherHost(f *fleet) func(*launcher.Config) {
+	return func(c *launcher.Config) { c.Systems = systemsByName{"fork": f.batch.OpenAt("elsewhere")} }
 }
 
 // kill does what kill -9 does: nothing of what the launcher holds is handed back.
 func (f *fleet) kill(m *member) {
 	f.mu.Lock()
-	for i, other := range f.crew {
+	for i, other := range f.members {
 		if other == m {
-			f.crew = append(f.crew[:i:i], f.crew[i+1:]...)
+			f.members = append(f.members[:i:i], f.members[i+1:]...)
 			break
 		}
 	}
 	f.mu.Unlock()
-	m.log.cut()
-	m.inbox.Kill()
+	m.log.severLog()
+	m.queue.Kill()
 	m.leases.Kill()
 	m.stop()
 	<-m.done
@@ -182,13 +182,13 @@ func key(name string) pilot.Key {
 // submit writes a birth, as a manager does.
 func (f *fleet) submit(name string, d pilot.Description) pilot.Key {
 	f.t.Helper()
-	return f.born(name, d, f.localhost())
+	return f.submitOn(name, d, f.localhost())
 }
 
 // localhost is the configuration of the resource that pilots are on unless told.
 func (f *fleet) localhost() *resource.Config {
 	f.t.Helper()
-	catalogue, err := resource.Builtin()
+	catalogue, err := resource.BuiltinCatalogue()
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -199,8 +199,8 @@ func (f *fleet) localhost() *resource.Config {
 	return cfg
 }
 
-// born writes the birth of a pilot on a resource of that configuration.
-func (f *fleet) born(name string, d pilot.Description, cfg *resource.Config) pilot.Key {
+// submitOn writes the birth of a pilot on a resource of that configuration.
+func (f *fleet) submitOn(name string, d pilot.Description, cfg *resource.Config) pilot.Key {
 	f.t.Helper()
 	canonical, digest := cfg.Canonical()
 	d.UID, d.Resource, d.Cores = name, "local.localhost", 1
@@ -208,8 +208,8 @@ func (f *fleet) born(name string, d pilot.Description, cfg *resource.Config) pil
 		d.Runtime = pilot.Runtime(time.Hour)
 	}
 	e := events.Event{
-		ID: "birth-" + name, Class: events.Command, Key: key(name), Kind: events.Submit, At: time.Now(),
-		Birth: &events.Birth{Description: d, Config: canonical, Digest: digest},
+		ID: "birth-" + name, Class: events.ClassCommand, Key: key(name), Kind: events.Submit, At: time.Now(),
+		Submission: &events.Submission{Description: d, Config: canonical, Digest: digest},
 	}
 	if _, err := f.log.Append(f.t.Context(), &e); err != nil {
 		f.t.Fatal(err)
@@ -220,7 +220,7 @@ func (f *fleet) born(name string, d pilot.Description, cfg *resource.Config) pil
 // cancel asks for the end, as a manager does, in whatever state the pilot is.
 func (f *fleet) cancel(k pilot.Key, force bool) {
 	f.t.Helper()
-	f.append(k, pilot.CancelAsked, func(st *pilot.Status) {
+	f.append(k, pilot.KindCanceling, func(st *pilot.Status) {
 		st.Cancel = &pilot.Cancel{By: "test", Reason: "enough", Force: force, Grace: pilot.DefaultGrace, At: time.Now()}
 		if st.State.Final() {
 			st.Cause = &pilot.Cause{Code: pilot.CanceledBeforeLaunch}
@@ -249,8 +249,8 @@ func (f *fleet) append(k pilot.Key, kind pilot.Kind, change func(*pilot.Status))
 	}
 }
 
-// view folds the whole log.
-func (f *fleet) view() *projection.View {
+// foldView folds the whole log.
+func (f *fleet) foldView() *projection.View {
 	f.t.Helper()
 	v := projection.New()
 	for e, err := range f.log.Tail(f.t.Context(), events.Span{Past: true}) {
@@ -270,7 +270,7 @@ func (f *fleet) view() *projection.View {
 
 func (f *fleet) get(k pilot.Key) projection.Pilot {
 	f.t.Helper()
-	p, ok := f.view().Get(k.Manager, k.Pilot)
+	p, ok := f.foldView().Get(k.Manager, k.Pilot)
 	if !ok {
 		f.t.Fatalf("%s is not in the log", k.Pilot)
 	}
@@ -298,8 +298,8 @@ func (f *fleet) awaitState(k pilot.Key, want pilot.State) projection.Pilot {
 	return f.await(k, want.String(), func(p *projection.Pilot) bool { return p.State == want })
 }
 
-// kinds are the kinds of a pilot's history, without remarks.
-func (f *fleet) kinds(k pilot.Key) []events.Kind {
+// historyKinds are the kinds of a pilot's history, without remarks.
+func (f *fleet) historyKinds(k pilot.Key) []events.Kind {
 	f.t.Helper()
 	history, err := f.log.History(f.t.Context(), k, 0)
 	if err != nil {
@@ -307,14 +307,14 @@ func (f *fleet) kinds(k pilot.Key) []events.Kind {
 	}
 	var kinds []events.Kind
 	for _, e := range history {
-		if e.Class != events.Remark {
+		if e.Class != events.ClassNote {
 			kinds = append(kinds, e.Kind)
 		}
 	}
 	return kinds
 }
 
-func forged(attempt int) api.AgentRequest {
+func forgedRequest(attempt int) api.AgentRequest {
 	zero := 0
 	return api.AgentRequest{
 		Attempt: attempt, Secret: "guessed", Instance: "forger",

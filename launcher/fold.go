@@ -10,126 +10,126 @@ import (
 	"github.com/flightlog/flightlog/projection"
 )
 
-// fold takes in one entry of the log and looks at the pilot it is about.
-func (l *Launcher) fold(e events.Entry) {
+// foldEntry takes in one entry of the log and looks at the pilot it is about.
+func (l *Launcher) foldEntry(e events.Entry) {
 	switch {
 	case e.Mark:
 		l.caughtUp = true
 		close(l.ready)
-		for key, t := range l.tracks {
-			if p, ok := l.view.Get(key.Manager, key.Pilot); ok && p.State.Final() && t.held == nil && len(t.asks) == 0 {
-				delete(l.tracks, key) // its birth came before its end
+		for key, t := range l.tracked {
+			if p, ok := l.view.Get(key.Manager, key.Pilot); ok && p.State.Final() && t.heldCommand == nil && len(t.waiters) == 0 {
+				delete(l.tracked, key) // its birth came before its end
 				continue
 			}
-			l.look(t)
+			l.reconcile(t)
 		}
-		l.logger.Info("launcher ready", zap.Uint64("seq", e.Seq), zap.Int("live", len(l.tracks)))
+		l.logger.Info("launcher ready", zap.Uint64("seq", e.Seq), zap.Int("live", len(l.tracked)))
 		return
 	case e.Broken != "":
 		l.view.ApplyBroken(&e.Event, e.Broken)
 		l.logger.Error("message does not decode", zap.String("pilot", e.Pilot), zap.Uint64("seq", e.Seq), zap.String("err", e.Broken))
 	default:
-		l.enter(&e.Event)
+		l.applyEvent(&e.Event)
 	}
-	l.follow(e.Key)
+	l.reconcileKey(e.Key)
 }
 
-// follow looks at a pilot whose entry in the view may have changed.
-func (l *Launcher) follow(key pilot.Key) {
-	t, tracked := l.tracks[key]
-	if !tracked {
+// reconcileKey looks at a pilot whose entry in the view may have changed.
+func (l *Launcher) reconcileKey(key pilot.Key) {
+	t, known := l.tracked[key]
+	if !known {
 		p, ok := l.view.Get(key.Manager, key.Pilot)
 		if !ok || p.State.Final() {
 			return
 		}
-		t = l.track(key)
+		t = l.trackPilot(key)
 	}
 	if l.caughtUp {
-		l.look(t)
+		l.reconcile(t)
 	}
 }
 
-func (l *Launcher) track(key pilot.Key) *track {
-	t, ok := l.tracks[key]
+func (l *Launcher) trackPilot(key pilot.Key) *tracked {
+	t, ok := l.tracked[key]
 	if !ok {
-		t = &track{key: key}
-		l.tracks[key] = t
+		t = &tracked{key: key}
+		l.tracked[key] = t
 	}
 	return t
 }
 
-// arrive takes a submit command. The command is the pilot's birth, so nothing
+// holdCommand takes a submit command. The command is the pilot's birth, so nothing
 // has to wait for the tail, but for the other births of its list.
-func (l *Launcher) arrive(d *events.Delivery) {
-	t := l.track(d.Key)
-	if t.held != nil && t.held.Seq != d.Seq { // one of them stands in the place of the other
-		t.stale = append(t.stale, t.held)
+func (l *Launcher) holdCommand(d *events.Delivery) {
+	t := l.trackPilot(d.Key)
+	if t.heldCommand != nil && t.heldCommand.Seq != d.Seq { // one of them stands in the place of the other
+		t.staleCommands = append(t.staleCommands, t.heldCommand)
 	}
-	t.held, t.list = d, listing{from: time.Now().Add(tickEvery)}
-	l.enter(&d.Event)
+	t.heldCommand, t.list = d, listState{countAt: time.Now().Add(tickEvery)}
+	l.applyEvent(&d.Event)
 	if l.caughtUp {
-		l.look(t)
+		l.reconcile(t)
 	}
 }
 
-// look answers the pilot's agents, asks step what it needs, and starts it. While a
+// reconcile answers the pilot's agents, asks decide what it needs, and starts it. While a
 // command of the batch system is under way only agents are answered, beside a submit
-// once it has had submitFirst.
-func (l *Launcher) look(t *track) {
-	if t.busy[writes] || l.leaving || !l.caughtUp || t.busy[commands] && len(t.asks) == 0 {
+// once it has had submitHeadStart.
+func (l *Launcher) reconcile(t *tracked) {
+	if t.busy[laneWrites] || l.draining || !l.caughtUp || t.busy[laneCommands] && len(t.waiters) == 0 {
 		return
 	}
-	if len(t.stale) > 0 {
-		l.start(t, &sight{Pilot: projection.Pilot{Key: t.key}}, effect{Act: ack, command: t.stale[0]})
+	if len(t.staleCommands) > 0 {
+		l.startEffect(t, &observation{Pilot: projection.Pilot{Key: t.key}}, effect{Act: actAck, command: t.staleCommands[0]})
 		return
 	}
 	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
 	if !ok {
-		l.strangers(t)
-		l.incomplete(t)
+		l.refuseUnknownPilot(t)
+		l.reconcileListPart(t)
 		return
 	}
-	l.bind(t, p.Birth)
-	t.about(p.Attempt)
-	s := l.see(t, &p)
+	l.bindSystem(t, p.Submission)
+	t.resetAttempt(p.Attempt)
+	o := l.observe(t, &p)
 	now := time.Now()
-	if at := t.answerFrom(now); !at.IsZero() {
-		t.wake = at
+	if at := t.answerAgentsFrom(now); !at.IsZero() {
+		t.wakeAt = at
 		return
 	}
-	e, answering := l.answer(t, s)
+	e, answering := l.answerWaiters(t, o)
 	switch {
 	case answering:
-	case t.busy[commands]:
+	case t.busy[laneCommands]:
 		return
 	default:
-		e = step(s, now, &l.lim)
+		e = decide(o, now, &l.lim)
 	}
-	t.wake = e.At
+	t.wakeAt = e.At
 	switch e.Act {
-	case wait:
-		if p.State.Final() && len(t.asks) == 0 && e.At.IsZero() {
-			delete(l.tracks, t.key)
+	case actWait:
+		if p.State.Final() && len(t.waiters) == 0 && e.At.IsZero() {
+			delete(l.tracked, t.key)
 		}
-	case poll:
-		if !t.polling {
+	case actPoll:
+		if !t.pollRunning {
 			l.pollSoon(t)
 		}
 	default:
-		l.start(t, s, e)
+		l.startEffect(t, o, e)
 	}
 }
 
-// sweep looks at what is due by the clock.
-func (l *Launcher) sweep(now time.Time) {
+// reconcileDue looks at what is due by the clock.
+func (l *Launcher) reconcileDue(now time.Time) {
 	if !l.caughtUp {
 		return
 	}
-	for _, t := range l.tracks {
-		if !t.wake.IsZero() && !now.Before(t.wake) {
-			l.look(t)
+	for _, t := range l.tracked {
+		if !t.wakeAt.IsZero() && !now.Before(t.wakeAt) {
+			l.reconcile(t)
 		}
-		t.dropSilent()
+		t.dropLostWaiters()
 	}
-	l.startLeases(now)
+	l.startLeaseRead(now)
 }

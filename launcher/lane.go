@@ -8,70 +8,70 @@ import "time"
 type lane uint8
 
 const (
-	writes   lane = iota // to the log and the queue, and what is read there
-	commands             // of the batch system
-	lanes    int  = iota
+	laneWrites   lane = iota // to the log and the queue, and what is read there
+	laneCommands             // of the batch system
+	laneCount    int  = iota
 )
 
 // lane is the one that an effect takes.
-func (a act) lane() lane {
+func (a action) lane() lane {
 	switch a {
-	case find, launch, stop, cleanup, reach:
-		return commands
+	case actFind, actLaunch, actStop, actCleanup, actReach:
+		return laneCommands
 	default:
-		return writes
+		return laneWrites
 	}
 }
 
-// traffic is what goes on in a lane.
-type traffic struct {
-	under   int      // effects under way
-	waiting []*track // pilots that have something to do, and no slot
+// laneState is what goes on in a lane.
+type laneState struct {
+	running int        // effects under way
+	waiting []*tracked // pilots that have something to do, and no slot
 }
 
 // takeSlot takes a slot for a pilot's effect, or queues the pilot for one.
-func (l *Launcher) takeSlot(t *track, way lane) bool {
-	traffic := &l.traffic[way]
-	if traffic.under >= l.lim.Effects {
+func (l *Launcher) takeSlot(t *tracked, way lane) bool {
+	traffic := &l.lanes[way]
+	if traffic.running >= l.lim.Effects {
 		if !t.queued[way] {
 			t.queued[way] = true
 			traffic.waiting = append(traffic.waiting, t)
 		}
 		return false
 	}
-	traffic.under++
+	traffic.running++
 	t.busy[way] = true
 	return true
 }
 
-// submitFirst is how long an agent that is quicker than the answer to its job's submit
+// submitHeadStart is how long an agent that is quicker than the answer to its job's submit
 // waits for that: PENDING_ACTIVE then stands before ACTIVE in the log, and the two are
 // not written against each other. Submits take milliseconds; those that hang take longer.
-const submitFirst = 2 * time.Second
+const submitHeadStart = 2 * time.Second
 
-// answerFrom is when agents are answered beside the submit that is under way; zero: at once.
-func (t *track) answerFrom(now time.Time) time.Time {
-	if at := t.sentAt.Add(submitFirst); !t.sentAt.IsZero() && now.Before(at) {
+// answerAgentsFrom is when agents are answered beside the submit that is under way; zero: at once.
+func (t *tracked) answerAgentsFrom(now time.Time) time.Time {
+	if at := t.submittingSince.Add(submitHeadStart); !t.submittingSince.IsZero() && now.Before(at) {
 		return at
 	}
 	return time.Time{}
 }
 
-// next gives free slots to those that wait for one.
-func (l *Launcher) next(way lane) {
-	traffic := &l.traffic[way]
-	for len(traffic.waiting) > 0 && traffic.under < l.lim.Effects {
+// fillSlots gives free slots to those that wait for one.
+func (l *Launcher) fillSlots(way lane) {
+	traffic := &l.lanes[way]
+	for len(traffic.waiting) > 0 && traffic.running < l.lim.Effects {
 		t := traffic.waiting[0]
 		traffic.waiting = traffic.waiting[1:]
 		t.queued[way] = false
-		l.look(t)
+		l.reconcile(t)
 	}
 }
 
-// working counts effects under way, and pilots that wait for a slot.
-func (l *Launcher) working() (under, waiting int) {
-	for _, traffic := range &l.traffic {
-		under += traffic.under
+// countEffects counts effects under way, and pilots that wait for a slot.
+func (l *Launcher) countEffects() (under, waiting int) {
+	for _, traffic := range &l.lanes {
+		under += traffic.running
 		waiting += len(traffic.waiting)
 	}
 	return under, waiting

@@ -24,7 +24,7 @@ func TestPilotRunsToItsEnd(t *testing.T) {
 		k := f.submit("p", pilot.Description{Executable: "sleep", Arguments: []string{"60"}})
 		p := f.awaitState(k, pilot.Done)
 		want := []events.Kind{"submit", "launching", "pending_active", "active", "done"}
-		if got := f.kinds(k); !slices.Equal(got, want) {
+		if got := f.historyKinds(k); !slices.Equal(got, want) {
 			t.Errorf("history is %v, want %v", got, want)
 		}
 		if p.Cause.Code != pilot.PayloadFinished || p.Cause.ExitCode == nil || *p.Cause.ExitCode != 0 {
@@ -64,7 +64,7 @@ func TestEndsTellTheirCause(t *testing.T) {
 		"held to the end":     {adaptortest.Script{Hold: true}, "", pilot.Done, pilot.RuntimeReached},
 		"payload cut off":     {adaptortest.Script{Hold: true}, "solve", pilot.Failed, pilot.RuntimeReached},
 		"agent dies":          {adaptortest.Script{Length: time.Minute, Crash: true}, "solve", pilot.Failed, pilot.AgentLost},
-		"bootstrap ends well": {adaptortest.Script{Queue: time.Minute, Never: true}, "", pilot.Failed, pilot.BootstrapFailed},
+		"bootstrap ends well": {adaptortest.Script{Queue: time.Minute, NeverRuns: true}, "", pilot.Failed, pilot.BootstrapFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -96,8 +96,8 @@ func TestCancelInEveryState(t *testing.T) {
 		"LAUNCHING":      {script: adaptortest.Script{Queue: time.Hour}, slow: time.Minute, state: pilot.Launching},
 		"PENDING_ACTIVE": {script: adaptortest.Script{Queue: time.Hour}, state: pilot.PendingActive},
 		"ACTIVE":         {script: adaptortest.Script{Hold: true}, state: pilot.Active, runs: 1},
-		"ACTIVE deaf":    {script: adaptortest.Script{Hold: true, Deaf: true}, state: pilot.Active, runs: 1},
-		"ACTIVE forced":  {script: adaptortest.Script{Hold: true, Deaf: true}, state: pilot.Active, runs: 1, force: true},
+		"ACTIVE deaf":    {script: adaptortest.Script{Hold: true, IgnoresTerm: true}, state: pilot.Active, runs: 1},
+		"ACTIVE forced":  {script: adaptortest.Script{Hold: true, IgnoresTerm: true}, state: pilot.Active, runs: 1, force: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -119,14 +119,14 @@ func TestCancelInEveryState(t *testing.T) {
 				}
 				f.awaitState(k, pilot.Canceled)
 				time.Sleep(5 * time.Minute)
-				if live := f.batch.Live(); live != 0 {
+				if live := f.batch.LiveJobs(); live != 0 {
 					t.Errorf("%d jobs are left running", live)
 				}
 				if n := f.batch.Runs(k); n != c.runs {
 					t.Errorf("the payload ran %d times, want %d", n, c.runs)
 				}
-				if i := slices.IndexFunc(f.kinds(k), func(k events.Kind) bool { return never[k] }); i >= 0 {
-					t.Errorf("history is %v", f.kinds(k))
+				if i := slices.IndexFunc(f.historyKinds(k), func(k events.Kind) bool { return never[k] }); i >= 0 {
+					t.Errorf("history is %v", f.historyKinds(k))
 				}
 			})
 		})
@@ -135,7 +135,7 @@ func TestCancelInEveryState(t *testing.T) {
 
 func TestSubmitErrors(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault adaptortest.Fault
+		fault adaptortest.Failure
 		times int
 		state pilot.State
 		cause pilot.CauseCode
@@ -154,7 +154,7 @@ func TestSubmitErrors(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, adaptortest.Config{
 					Settle: 30 * time.Second,
-					Fault: func(call adaptortest.Call) adaptortest.Fault {
+					Inject: func(call adaptortest.Call) adaptortest.Failure {
 						if call.Op == adaptortest.Submit && call.N <= c.times {
 							return c.fault
 						}
@@ -187,14 +187,14 @@ func TestLauncherKilled(t *testing.T) {
 					name = string(kind) + " after"
 				}
 				t.Run(name+" then "+heir, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { killedAt(t, kind, after, heir) })
+					synctest.Test(t, func(t *testing.T) { killLauncherAt(t, kind, after, heir) })
 				})
 			}
 		}
 	}
 }
 
-func killedAt(t *testing.T, kind events.Kind, after bool, heir string) {
+func killLauncherAt(t *testing.T, kind events.Kind, after bool, successor string) {
 	f := newFleet(t, adaptortest.Config{})
 	reached, once := make(chan struct{}), true
 	f.log.Faults.Delay = func(e *events.Event) time.Duration {
@@ -213,17 +213,17 @@ func killedAt(t *testing.T, kind events.Kind, after bool, heir string) {
 		}
 		return false
 	}
-	first := f.launch("a", func(c *launcher.Config) { c.Limits.Effect = time.Minute })
+	first := f.launch("a", func(c *launcher.Config) { c.Limits.EffectTimeout = time.Minute })
 	k := f.submit("p", pilot.Description{Executable: "sleep", Arguments: []string{"5"}})
 	<-reached
 	f.kill(first)
-	f.launch(heir)
+	f.launch(successor)
 	f.awaitState(k, pilot.Done)
 	if n := f.batch.Runs(k); n != 1 {
-		t.Errorf("the payload ran %d times; history %v", n, f.kinds(k))
+		t.Errorf("the payload ran %d times; history %v", n, f.historyKinds(k))
 	}
 	time.Sleep(time.Minute)
-	if live := f.batch.Live(); live != 0 {
+	if live := f.batch.LiveJobs(); live != 0 {
 		t.Errorf("%d jobs are left", live)
 	}
 }
@@ -234,9 +234,9 @@ func TestHostThatStaysAway(t *testing.T) {
 		first := f.launch("a")
 		k := f.submit("p", pilot.Description{Runtime: pilot.Runtime(100 * time.Hour)})
 		f.awaitState(k, pilot.Active)
-		f.batch.Serve(nil)
+		f.batch.SetHandler(nil)
 		f.kill(first)
-		f.launch("b", elsewhere(f))
+		f.launch("b", onOtherHost(f))
 		f.await(k, "unwell", func(p *projection.Pilot) bool { return p.Note.Health != "" })
 		p := f.awaitState(k, pilot.Failed)
 		if p.Cause.Code != pilot.Lost {
@@ -253,8 +253,8 @@ func TestStopLeavesPilotsRunning(t *testing.T) {
 		f.awaitState(k, pilot.Active)
 		f.kill(first)
 		time.Sleep(10 * time.Minute)
-		if p := f.get(k); p.State != pilot.Active || f.batch.Live() != 1 {
-			t.Fatalf("it is %s, %d jobs live", p.State, f.batch.Live())
+		if p := f.get(k); p.State != pilot.Active || f.batch.LiveJobs() != 1 {
+			t.Fatalf("it is %s, %d jobs live", p.State, f.batch.LiveJobs())
 		}
 		f.launch("b")
 		f.await(k, "adopted", func(p *projection.Pilot) bool { return p.Launcher == "b" })
@@ -269,7 +269,7 @@ func TestForgedAgentsAreRefused(t *testing.T) {
 		k := f.submit("p", pilot.Description{})
 		before := f.awaitState(k, pilot.Active)
 		for _, verb := range []string{"activate", "beat", "finish", "nonsense"} {
-			reply, err := m.Answer(t.Context(), k, api.Verb(verb), forged(before.Attempt))
+			reply, err := m.AnswerAgent(t.Context(), k, api.Verb(verb), forgedRequest(before.Attempt))
 			if err != nil || reply.Refused == "" {
 				t.Errorf("%s with a forged secret: %+v, %v", verb, reply, err)
 			}
@@ -277,7 +277,7 @@ func TestForgedAgentsAreRefused(t *testing.T) {
 		if after := f.get(k); after.Seq != before.Seq {
 			t.Error("a forged agent moved the pilot")
 		}
-		if _, err := m.Answer(t.Context(), key("nobody"), "activate", forged(1)); pilot.CodeOf(err) != pilot.Unavailable {
+		if _, err := m.AnswerAgent(t.Context(), key("nobody"), "activate", forgedRequest(1)); pilot.CodeOf(err) != pilot.Unavailable {
 			t.Errorf("an agent of an unknown pilot got %v", err)
 		}
 	})
@@ -290,7 +290,7 @@ func TestActiveWithoutItsJob(t *testing.T) {
 		finds := 0
 		f := newFleet(t, adaptortest.Config{
 			Script: func(*adaptor.Spec) adaptortest.Script { return adaptortest.Script{Length: time.Minute, Crash: true} },
-			Fault: func(c adaptortest.Call) adaptortest.Fault {
+			Inject: func(c adaptortest.Call) adaptortest.Failure {
 				if c.Op == adaptortest.Find {
 					finds++
 					return adaptortest.Forget

@@ -16,10 +16,10 @@ import (
 	"github.com/flightlog/flightlog/projection"
 )
 
-// list submits pilots as one list, of which the log keeps the first; over are positions
+// submitList submits pilots as one list, of which the log keeps the first; over are positions
 // of births that some of them stand in for. Names that begin with x are pilots of
 // another resource. It gives the position of the first.
-func (f *fleet) list(id string, names []string, kept int, over map[string]uint64) uint64 {
+func (f *fleet) submitList(id string, names []string, kept int, over map[string]uint64) uint64 {
 	f.t.Helper()
 	canonical, digest := f.localhost().Canonical()
 	es := make([]*events.Event, len(names))
@@ -29,8 +29,8 @@ func (f *fleet) list(id string, names []string, kept int, over map[string]uint64
 			k.Resource = "other.host"
 		}
 		es[i] = &events.Event{
-			ID: id + "-" + name, Class: events.Command, Key: k, Kind: events.Submit, At: time.Now(), Prev: over[name],
-			Birth: &events.Birth{
+			ID: id + "-" + name, Class: events.ClassCommand, Key: k, Kind: events.Submit, At: time.Now(), Prev: over[name],
+			Submission: &events.Submission{
 				Description: pilot.Description{
 					UID: name, Resource: k.Resource, Cores: 1, Runtime: pilot.Runtime(time.Hour), Executable: "true",
 				},
@@ -39,7 +39,7 @@ func (f *fleet) list(id string, names []string, kept int, over map[string]uint64
 			},
 		}
 	}
-	sealed, err := bus.Seal(es)
+	sealed, err := bus.PrepareAppend(es)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -60,11 +60,11 @@ func (f *fleet) list(id string, names []string, kept int, over map[string]uint64
 	return first
 }
 
-// launched says how often each of these pilots was claimed.
-func (f *fleet) launched(names []string) (claims int) {
+// countLaunched says how often each of these pilots was claimed.
+func (f *fleet) countLaunched(names []string) (claims int) {
 	f.t.Helper()
 	for _, name := range names {
-		for _, k := range f.kinds(key(name)) {
+		for _, k := range f.historyKinds(key(name)) {
 			if k == "launching" {
 				claims++
 			}
@@ -73,7 +73,7 @@ func (f *fleet) launched(names []string) (claims int) {
 	return claims
 }
 
-func names(prefix string, n int) []string {
+func numberedNames(prefix string, n int) []string {
 	all := make([]string, n)
 	for i := range all {
 		all[i] = fmt.Sprint(prefix, i)
@@ -91,27 +91,27 @@ func TestAListIsLaunchedWholeOrNotAtAll(t *testing.T) {
 		again   bool // it is submitted again as a whole
 		restart bool // the launchers are killed meanwhile
 	}{
-		"whole":                           {names: names("p", 40), kept: 40},
-		"whole, on two resources":         {names: append(names("p", 20), names("x", 20)...), kept: 40},
-		"torn, the log ends in it":        {names: names("p", 40), kept: 31},
-		"torn, the log goes on":           {names: names("p", 40), kept: 31, behind: true},
-		"torn, its part here is whole":    {names: append(names("p", 20), names("x", 20)...), kept: 20, behind: true},
-		"torn but for the last":           {names: append(names("p", 20), names("x", 20)...), kept: 39, behind: true},
-		"torn, submitted again":           {names: names("p", 40), kept: 31, behind: true, again: true},
-		"torn, submitted again, restarts": {names: names("p", 40), kept: 31, behind: true, again: true, restart: true},
-		"torn, restarts":                  {names: append(names("p", 20), names("x", 20)...), kept: 25, restart: true},
+		"whole":                           {names: numberedNames("p", 40), kept: 40},
+		"whole, on two resources":         {names: append(numberedNames("p", 20), numberedNames("x", 20)...), kept: 40},
+		"torn, the log ends in it":        {names: numberedNames("p", 40), kept: 31},
+		"torn, the log goes on":           {names: numberedNames("p", 40), kept: 31, behind: true},
+		"torn, its part here is whole":    {names: append(numberedNames("p", 20), numberedNames("x", 20)...), kept: 20, behind: true},
+		"torn but for the last":           {names: append(numberedNames("p", 20), numberedNames("x", 20)...), kept: 39, behind: true},
+		"torn, submitted again":           {names: numberedNames("p", 40), kept: 31, behind: true, again: true},
+		"torn, submitted again, restarts": {names: numberedNames("p", 40), kept: 31, behind: true, again: true, restart: true},
+		"torn, restarts":                  {names: append(numberedNames("p", 20), numberedNames("x", 20)...), kept: 25, restart: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, adaptortest.Config{})
 				a, b := f.launch("a"), f.launch("b")
-				here := names("p", 0)
+				here := numberedNames("p", 0)
 				for _, n := range c.names {
 					if n[0] == 'p' {
 						here = append(here, n)
 					}
 				}
-				first := f.list("l", c.names, c.kept, nil)
+				first := f.submitList("l", c.names, c.kept, nil)
 				if c.behind {
 					f.awaitState(f.submit("behind", pilot.Description{Executable: "true"}), pilot.Done)
 				}
@@ -124,7 +124,7 @@ func TestAListIsLaunchedWholeOrNotAtAll(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				whole := c.kept == len(c.names)
-				if n := f.launched(here); !whole && n != 0 {
+				if n := f.countLaunched(here); !whole && n != 0 {
 					t.Fatalf("%d pilots of a torn list were launched", n)
 				}
 				if c.again {
@@ -132,11 +132,11 @@ func TestAListIsLaunchedWholeOrNotAtAll(t *testing.T) {
 					for i, n := range c.names[:c.kept] {
 						over[n] = first + uint64(i)
 					}
-					f.list("again", c.names, len(c.names), over)
+					f.submitList("again", c.names, len(c.names), over)
 					whole = true
 				}
 				if !whole {
-					c, err := f.crew[0].Census(t.Context())
+					c, err := f.members[0].Stats(t.Context())
 					if err != nil || c.Effects != 0 {
 						t.Errorf("its launcher is at %+v, %v", c, err)
 					}
@@ -145,12 +145,12 @@ func TestAListIsLaunchedWholeOrNotAtAll(t *testing.T) {
 				for _, n := range here {
 					f.awaitState(key(n), pilot.Done)
 				}
-				if n := f.launched(here); n != len(here) {
+				if n := f.countLaunched(here); n != len(here) {
 					t.Errorf("%d claims of %d pilots", n, len(here))
 				}
 				time.Sleep(time.Minute)
-				for _, m := range f.crew {
-					if c, err := m.Census(t.Context()); err != nil || c.Held != 0 {
+				for _, m := range f.members {
+					if c, err := m.Stats(t.Context()); err != nil || c.Held != 0 {
 						t.Errorf("a launcher holds %d commands, %v", c.Held, err)
 					}
 				}
@@ -188,7 +188,7 @@ func TestTornListsAtRandom(t *testing.T) {
 					if len(some) > 1 && r.IntN(2) == 0 {
 						kept = r.IntN(len(some))
 					}
-					first := f.list(fmt.Sprint("l", l), some, kept, over)
+					first := f.submitList(fmt.Sprint("l", l), some, kept, over)
 					for i, n := range some[:kept] {
 						if delete(torn, n); kept < len(some) {
 							torn[n] = first + uint64(i)
@@ -199,7 +199,7 @@ func TestTornListsAtRandom(t *testing.T) {
 					f.submit(fmt.Sprint("q", l), pilot.Description{Executable: "true"}) // seals it
 					time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
 					if r.IntN(3) == 0 {
-						f.kill(f.crew[r.IntN(len(f.crew))])
+						f.kill(f.members[r.IntN(len(f.members))])
 						crew++
 						f.launch(fmt.Sprint("b", crew))
 					}
@@ -210,11 +210,11 @@ func TestTornListsAtRandom(t *testing.T) {
 					}
 				}
 				for n := range torn {
-					if got := f.launched([]string{n}); got != 0 {
+					if got := f.countLaunched([]string{n}); got != 0 {
 						t.Errorf("%s was launched, whose list is torn", n)
 					}
 				}
-				all, _ := f.view().List(projection.Filter{}, 0, 0)
+				all, _ := f.foldView().List(projection.Filter{}, 0, 0)
 				if len(all) != len(due)+12 {
 					t.Errorf("%d pilots are there, want %d", len(all), len(due)+12)
 				}

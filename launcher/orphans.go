@@ -18,61 +18,61 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// orphansLimit is how many are told of at once: 300 bytes each, in a message that
+// maxOrphans is how many are told of at once: 300 bytes each, in a message that
 // may have 1 MiB.
-const orphansLimit = 1000
+const maxOrphans = 1000
 
-// Orphans asks the batch systems of all pilots that the resource ever had for jobs
+// ListOrphans asks the batch systems of all pilots that the resource ever had for jobs
 // that belong to no live pilot, and ends those it is told to. The systems are asked
 // first, and then the whole log is read, of all resources, to its end: a job that
 // the log does not know then is not of this log. What is an orphan stays one, so
 // that nothing can come between that and its end. Code unavailable: this launcher
 // has stopped.
-func (l *Launcher) Orphans(ctx context.Context, r api.OrphansRequest) (api.OrphansAnswer, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.lim.Effect)
+func (l *Launcher) ListOrphans(ctx context.Context, r api.OrphansRequest) (api.OrphansAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.lim.EffectTimeout)
 	defer cancel()
 	answer := api.OrphansAnswer{
 		Resource: l.resource, Launcher: l.id, Host: l.host, Systems: []api.OrphanSystem{}, Orphans: []api.Orphan{},
 	}
-	places, err := l.places(ctx)
+	places, err := l.surveyedSystems(ctx)
 	if err != nil {
 		return answer, err
 	}
 	var asking sync.WaitGroup
 	for i := range places {
 		p := &places[i]
-		asking.Go(func() { p.jobs, p.err = p.system.Survey(ctx) }) // one that is dead takes a minute
+		asking.Go(func() { p.jobs, p.err = p.system.ListJobs(ctx) }) // one that is dead takes a minute
 	}
 	asking.Wait()
 	var all []adaptor.Job
 	for i := range places {
 		all = append(all, places[i].jobs...)
-		answer.Systems = append(answer.Systems, places[i].told())
+		answer.Systems = append(answer.Systems, places[i].forAPI())
 	}
-	view, err := l.present(ctx, events.Span{})
+	view, err := l.foldLog(ctx, events.Span{})
 	if err != nil {
 		return answer, err
 	}
 	answer.Seq = view.Applied()
-	b := newBook(view, all, time.Now(), l.lim.Leave)
+	b := newAttemptIndex(view, all, time.Now(), l.lim.OrphanGrace)
 	for i := range places {
 		answer.Orphans = append(answer.Orphans, l.orphansAt(ctx, &places[i], b, &r)...)
 	}
-	if n := len(answer.Orphans); n > orphansLimit {
-		answer.Orphans, answer.LeftOut = answer.Orphans[:orphansLimit], n-orphansLimit
+	if n := len(answer.Orphans); n > maxOrphans {
+		answer.Orphans, answer.LeftOut = answer.Orphans[:maxOrphans], n-maxOrphans
 	}
 	return answer, nil
 }
 
-// place is a batch system where jobs of the resource may be.
-type place struct {
+// surveyedSystem is a batch system where jobs of the resource may be.
+type surveyedSystem struct {
 	name   string
-	system adaptor.Surveyor
+	system adaptor.OrphanLister
 	jobs   []adaptor.Job
 	err    error
 }
 
-func (p *place) told() api.OrphanSystem {
+func (p *surveyedSystem) forAPI() api.OrphanSystem {
 	s := api.OrphanSystem{System: p.name, Jobs: len(p.jobs)}
 	if p.err != nil {
 		s.Error = p.err.Error()
@@ -80,56 +80,56 @@ func (p *place) told() api.OrphanSystem {
 	return s
 }
 
-// places are the batch systems in the configurations of the resource's pilots.
-func (l *Launcher) places(ctx context.Context) ([]place, error) {
-	view, err := l.present(ctx, events.Span{Resource: l.resource})
+// surveyedSystems are the batch systems in the configurations of the resource's pilots.
+func (l *Launcher) surveyedSystems(ctx context.Context) ([]surveyedSystem, error) {
+	view, err := l.foldLog(ctx, events.Span{Resource: l.resource})
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{}
 	var configs []*resource.Config
 	for p := range pilotsOf(view, projection.Filter{Resource: l.resource}) {
-		if p.Birth == nil || seen[string(p.Birth.Config)] {
+		if p.Submission == nil || seen[string(p.Submission.Config)] {
 			continue
 		}
-		seen[string(p.Birth.Config)] = true
-		if cfg, err := resource.ParseCanonical(p.Birth.Config); err == nil { // of another one there are no jobs
+		seen[string(p.Submission.Config)] = true
+		if cfg, err := resource.ParseCanonical(p.Submission.Config); err == nil { // of another one there are no jobs
 			configs = append(configs, cfg)
 		}
 	}
-	out := make(chan []place, 1) // the owner never waits for us
+	out := make(chan []surveyedSystem, 1) // the owner never waits for us
 	select {
-	case l.errands <- func() { out <- placesOf(l.systems, configs) }:
+	case l.calls <- func() { out <- surveyedSystemsOf(l.systems, configs) }:
 		return <-out, nil
-	case <-l.over:
+	case <-l.stopped:
 		return nil, pilot.Errorf(pilot.Unavailable, "this launcher has stopped")
 	case <-ctx.Done():
 		return nil, &pilot.Error{Code: pilot.Timeout, Op: "orphans", Err: context.Cause(ctx)}
 	}
 }
 
-// placesOf gives each system once.
-func placesOf(systems Systems, configs []*resource.Config) []place {
-	var places []place
+// surveyedSystemsOf gives each system once.
+func surveyedSystemsOf(systems Systems, configs []*resource.Config) []surveyedSystem {
+	var places []surveyedSystem
 	for _, cfg := range configs {
 		a, err := systems.For(cfg)
-		s, ok := a.(adaptor.Surveyor)
+		s, ok := a.(adaptor.OrphanLister)
 		if err != nil && pilot.CodeOf(err) != pilot.Unsupported {
-			s, ok = closedSystem{err}, true
+			s, ok = unopenedSystem{err}, true
 		}
-		if ok && !slices.ContainsFunc(places, func(p place) bool { return p.system == s }) {
-			places = append(places, place{name: endpointOf(cfg), system: s})
+		if ok && !slices.ContainsFunc(places, func(p surveyedSystem) bool { return p.system == s }) {
+			places = append(places, surveyedSystem{name: endpointOf(cfg), system: s})
 		}
 	}
-	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(places, func(a, b surveyedSystem) int { return cmp.Compare(a.name, b.name) })
 	return places
 }
 
-// closedSystem is one that there is no way to now.
-type closedSystem struct{ why error }
+// unopenedSystem is one that there is no way to now.
+type unopenedSystem struct{ why error }
 
-func (c closedSystem) Survey(context.Context) ([]adaptor.Job, error)   { return nil, c.why }
-func (c closedSystem) Kill(context.Context, adaptor.Job) (bool, error) { return false, c.why }
+func (c unopenedSystem) ListJobs(context.Context) ([]adaptor.Job, error)    { return nil, c.why }
+func (c unopenedSystem) KillJob(context.Context, adaptor.Job) (bool, error) { return false, c.why }
 
 func endpointOf(cfg *resource.Config) string {
 	e, err := cfg.Endpoint()
@@ -140,8 +140,8 @@ func endpointOf(cfg *resource.Config) string {
 	return e.String()
 }
 
-// present folds what the log holds now.
-func (l *Launcher) present(ctx context.Context, span events.Span) (*projection.View, error) {
+// foldLog folds what the log holds now.
+func (l *Launcher) foldLog(ctx context.Context, span events.Span) (*projection.View, error) {
 	view := projection.New()
 	for e, err := range l.log.Tail(ctx, span) {
 		switch {
@@ -175,10 +175,10 @@ func pilotsOf(view *projection.View, f projection.Filter) iter.Seq[*projection.P
 }
 
 // orphansAt gives the orphans of one system, and ends those that are to be.
-func (l *Launcher) orphansAt(ctx context.Context, at *place, b *book, r *api.OrphansRequest) []api.Orphan {
+func (l *Launcher) orphansAt(ctx context.Context, at *surveyedSystem, b *attemptIndex, r *api.OrphansRequest) []api.Orphan {
 	var found []api.Orphan
 	for i := range at.jobs {
-		o, ok := b.judge(&at.jobs[i])
+		o, ok := b.classifyJob(&at.jobs[i])
 		if !ok {
 			continue
 		}
@@ -193,12 +193,12 @@ func (l *Launcher) orphansAt(ctx context.Context, at *place, b *book, r *api.Orp
 }
 
 // killOrphan ends one, and says what came of it.
-func (l *Launcher) killOrphan(ctx context.Context, system adaptor.Surveyor, job *adaptor.Job, o *api.Orphan, foreign bool) {
+func (l *Launcher) killOrphan(ctx context.Context, system adaptor.OrphanLister, job *adaptor.Job, o *api.Orphan, foreign bool) {
 	if o.Foreign && !foreign {
 		o.Fate = api.OrphanKept
 		return
 	}
-	killed, err := system.Kill(ctx, *job)
+	killed, err := system.KillJob(ctx, *job)
 	switch {
 	case err != nil:
 		o.Fate, o.Error = api.OrphanFailed, err.Error()

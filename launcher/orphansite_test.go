@@ -14,24 +14,24 @@ import (
 // was given up, and jobs of another log and of another user. One is ours to kill.
 func TestOrphansOfEachSystem(t *testing.T) {
 	atSites(t, func(s *site) {
-		m := s.open("a")
-		lives, lost := s.payload("lives", untilGo), s.payload("lost", untilGo)
-		s.active(lives)
-		s.active(lost)
+		m := s.openLauncher("a")
+		lives, lost := s.submitPayload("lives", waitForGo), s.submitPayload("lost", waitForGo)
+		s.awaitActive(lives)
+		s.awaitActive(lost)
 		alien := adaptor.Spec{
-			Key: pilot.Key{Resource: "local.localhost", Manager: "other", Pilot: "p"}, Attempt: 1, Secret: "sesame", Born: time.Now(),
+			Key: pilot.Key{Resource: "local.localhost", Manager: "other", Pilot: "p"}, Attempt: 1, Secret: "sesame", SubmittedAt: time.Now(),
 			Description: pilot.Description{Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "/bin/sleep", Arguments: []string{"600"}},
-			Config:      s.config(),
+			Config:      s.resourceConfig(),
 		}
-		placed, err := s.adaptor().Submit(s.t.Context(), &alien)
+		placed, err := s.openSystem().Submit(s.t.Context(), &alien)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		id := s.get(lost).Job.ID
-		twin := s.fake.Twin(id)
-		s.end(lost)
+		twin := s.fake.AddTwin(id)
+		s.writeEnd(lost)
 		time.Sleep(2 * time.Minute)
-		got := s.orphans(m, api.OrphansRequest{})
+		got := s.listOrphans(m, api.OrphansRequest{})
 		byID := map[string]api.Orphan{}
 		for _, o := range got.Orphans {
 			byID[o.ID] = o
@@ -40,24 +40,24 @@ func TestOrphansOfEachSystem(t *testing.T) {
 			s.t.Fatalf("systems %+v, orphans %+v", got.Systems, got.Orphans)
 		}
 		kill := []api.OrphanName{byID[id].OrphanName, byID[placed.Job.ID].OrphanName}
-		for _, o := range s.orphans(m, api.OrphansRequest{Kill: kill}).Orphans {
+		for _, o := range s.listOrphans(m, api.OrphansRequest{Kill: kill}).Orphans {
 			if want := map[string]api.OrphanFate{id: api.OrphanKilled, placed.Job.ID: api.OrphanKept}[o.ID]; o.Fate != want {
 				s.t.Errorf("%s is %q, want %q: %s", o.ID, o.Fate, want, o.Error)
 			}
 		}
-		s.until("the end of the lost job", func() bool { return s.state(id) == fakebatch.Ended })
+		s.waitUntil("the end of the lost job", func() bool { return s.jobState(id) == fakebatch.Ended })
 		for _, other := range []string{twin, placed.Job.ID, s.get(lives).Job.ID} {
-			if at := s.state(other); at != fakebatch.Running {
+			if at := s.jobState(other); at != fakebatch.Running {
 				s.t.Errorf("job %s is %s", other, at)
 			}
 		}
-		s.letGo(lives)
+		s.releasePayload(lives)
 		s.awaitState(lives, pilot.Done)
 	})
 }
 
-// state is where a job is.
-func (s *site) state(id string) fakebatch.State {
+// jobState is where a job is.
+func (s *site) jobState(id string) fakebatch.State {
 	for _, j := range s.fake.Jobs() {
 		if j.ID == id {
 			return j.State
@@ -66,11 +66,11 @@ func (s *site) state(id string) fakebatch.State {
 	return ""
 }
 
-// end writes the end of a pilot whose job lives, as a launcher does that could not
+// writeEnd writes the end of a pilot whose job lives, as a launcher does that could not
 // know better.
-func (s *site) end(k pilot.Key) {
+func (s *site) writeEnd(k pilot.Key) {
 	s.t.Helper()
-	s.append(k, pilot.JobFailed, func(st *pilot.Status) {
+	s.append(k, pilot.KindFailed, func(st *pilot.Status) {
 		st.Cause, st.EndedAt = &pilot.Cause{Code: pilot.JobVanished, Message: "not shown"}, time.Now()
 	})
 }

@@ -33,16 +33,16 @@ func TestTheRuntimeIsOver(t *testing.T) {
 		{"held, canceled meanwhile", "", pilot.Stopping, api.OutcomeDone, pilot.Done, pilot.RuntimeReached},
 		{"canceled, never ACTIVE", "solve", pilot.Canceling, api.OutcomeDone, pilot.Canceled, pilot.CanceledInQueue},
 	} {
-		status := pilot.Status{State: c.state, Peak: c.state}
-		if c.state.Leaving() {
+		status := pilot.Status{State: c.state, FurthestState: c.state}
+		if c.state.IsCanceling() {
 			status.Cancel = &pilot.Cancel{By: "ada"}
 		}
-		s := &sight{Pilot: projection.Pilot{
-			Status: status, Birth: &events.Birth{Description: pilot.Description{Executable: c.payload}},
+		s := &observation{Pilot: projection.Pilot{
+			Status: status, Submission: &events.Submission{Description: pilot.Description{Executable: c.payload}},
 		}}
 		exit := 0
 		out := &api.Outcome{Kind: c.told, Code: pilot.RuntimeReached, Message: "the runtime is over", ExitCode: &exit}
-		e, ok := (&Launcher{}).event(s, s.outcomeChange(out), &result{})
+		e, ok := (&Launcher{}).changeEvent(s, s.outcomeChange(out), &result{})
 		if !ok || e.Status.State != c.want || e.Status.Cause.Code != c.cause {
 			t.Errorf("%s: %v, %+v, cause %+v", c.name, ok, e.Status.State, e.Status.Cause)
 		}
@@ -67,13 +67,13 @@ func TestALimitThatWasCutShort(t *testing.T) {
 		"nobody knows the first": {0, 10 * time.Minute, 9 * time.Minute, api.OutcomeFailed, pilot.JobCanceledByThem},
 		"a system says who":      {time.Hour, 10 * time.Minute, 9 * time.Minute, api.OutcomeCanceled, pilot.JobCanceledByThem},
 	} {
-		s := &sight{Pilot: projection.Pilot{
-			Status: pilot.Status{State: pilot.Active, Peak: pilot.Active, ActiveAt: active},
-			Birth:  &events.Birth{Description: pilot.Description{Executable: "solve"}},
-			Note:   events.Note{Limit: c.first},
-		}, Poll: &adaptor.Status{Phase: adaptor.Ended, Limit: c.limit}}
+		s := &observation{Pilot: projection.Pilot{
+			Status:     pilot.Status{State: pilot.Active, FurthestState: pilot.Active, ActiveAt: active},
+			Submission: &events.Submission{Description: pilot.Description{Executable: "solve"}},
+			Note:       events.Note{Limit: c.first},
+		}, LastPoll: &adaptor.Status{Phase: adaptor.Ended, Limit: c.limit}}
 		change := s.outcomeChange(&api.Outcome{Kind: c.kind, Code: pilot.JobCanceledByThem, EndedAt: active.Add(c.ran)})
-		if change.Kind != pilot.JobFailed || change.Cause.Code != c.want {
+		if change.Kind != pilot.KindFailed || change.Cause.Code != c.want {
 			t.Errorf("%s: %s, %+v", name, change.Kind, change.Cause)
 		}
 	}
@@ -96,16 +96,16 @@ func TestMoreTimeThatIsNotHad(t *testing.T) {
 		"less, and a system as firm":      {false, true, time.Hour / 2, true},
 		"nothing that anybody could read": {false, false, -time.Hour, false},
 	} {
-		s := &sight{Pilot: projection.Pilot{
-			Status: pilot.Status{State: pilot.Active, Peak: pilot.Active, ActiveAt: active, Deadline: active.Add(time.Hour)},
+		s := &observation{Pilot: projection.Pilot{
+			Status: pilot.Status{State: pilot.Active, FurthestState: pilot.Active, ActiveAt: active, Deadline: active.Add(time.Hour)},
 			Note:   events.Note{Limit: time.Hour}, ChangedAt: active,
-		}, Poll: &adaptor.Status{Phase: adaptor.Running, Limit: c.limit, Firm: c.firm}, PolledAt: active.Add(time.Minute)}
-		s.Handle.Mute = c.mute
-		if _, moved := s.newLimit(); moved != c.want {
+		}, LastPoll: &adaptor.Status{Phase: adaptor.Running, Limit: c.limit, LimitFixed: c.firm}, PolledAt: active.Add(time.Minute)}
+		s.Handle.AgentOffline = c.mute
+		if _, moved := s.changedLimit(); moved != c.want {
 			t.Errorf("%s: %v", name, moved)
 		}
 		s.PolledAt = active
-		if _, moved := s.newLimit(); moved {
+		if _, moved := s.changedLimit(); moved {
 			t.Errorf("%s: by what was seen before the pilot's last change", name)
 		}
 	}

@@ -8,14 +8,14 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Output says what the payload of a pilot has printed so far, if the pilot is
+// ReadOutput says what the payload of a pilot has printed so far, if the pilot is
 // this launcher's; false: it is not, and another one may know. Code closed: it has
 // ended, and the log has the ends of its output; unavailable: its sandbox cannot
 // be read, or this launcher has stopped.
-func (l *Launcher) Output(ctx context.Context, manager, uid pilot.UID) (answer api.OutputAnswer, mine bool, err error) {
+func (l *Launcher) ReadOutput(ctx context.Context, manager, uid pilot.UID) (answer api.OutputAnswer, mine bool, err error) {
 	type found struct {
 		mine   bool
-		reader adaptor.Reader // nil: nothing is printed yet
+		reader adaptor.OutputReader // nil: nothing is printed yet
 		job    adaptor.Handle
 		err    error
 	}
@@ -23,19 +23,19 @@ func (l *Launcher) Output(ctx context.Context, manager, uid pilot.UID) (answer a
 	look := func() {
 		p, known := l.view.Get(manager, uid)
 		f := found{mine: known && p.Launcher == l.id && l.caughtUp}
-		switch t := l.tracks[p.Key]; {
+		switch t := l.tracked[p.Key]; {
 		case !f.mine:
 		case p.State.Final():
 			f.err = pilot.Errorf(pilot.Closed, "%s has ended", uid)
 		case t != nil && p.Sandbox != "":
-			f.reader, _ = t.system.(adaptor.Reader)
-			f.job = t.handle(&p)
+			f.reader, _ = t.system.(adaptor.OutputReader)
+			f.job = t.jobHandle(&p)
 		}
 		out <- f
 	}
 	select {
-	case l.errands <- look:
-	case <-l.over:
+	case l.calls <- look:
+	case <-l.stopped:
 		return answer, false, nil // who has its pilots now answers
 	case <-ctx.Done():
 		return answer, false, nil
@@ -44,6 +44,6 @@ func (l *Launcher) Output(ctx context.Context, manager, uid pilot.UID) (answer a
 	if f.reader == nil || f.err != nil {
 		return answer, f.mine, f.err
 	}
-	answer, err = f.reader.Output(ctx, f.job)
+	answer, err = f.reader.ReadOutput(ctx, f.job)
 	return answer, true, err
 }

@@ -19,7 +19,7 @@ func TestOneLauncherSpeaksForAPilot(t *testing.T) {
 		says := func(want pilot.Code) {
 			t.Helper()
 			for id, m := range crew {
-				_, mine, err := m.Output(t.Context(), k.Manager, k.Pilot)
+				_, mine, err := m.ReadOutput(t.Context(), k.Manager, k.Pilot)
 				if mine != (id == p.Launcher) || mine && pilot.CodeOf(err) != want || !mine && err != nil {
 					t.Errorf("%s, of a pilot of %s: %v, %v", id, p.Launcher, mine, err)
 				}
@@ -29,13 +29,13 @@ func TestOneLauncherSpeaksForAPilot(t *testing.T) {
 		f.cancel(k, true)
 		f.await(k, "at its end", func(p *projection.Pilot) bool { return p.State.Final() })
 		says(pilot.Closed)
-		if _, mine, err := crew["a"].Output(t.Context(), k.Manager, "unknown"); mine || err != nil {
+		if _, mine, err := crew["a"].ReadOutput(t.Context(), k.Manager, "unknown"); mine || err != nil {
 			t.Errorf("a pilot that nobody has: %v, %v", mine, err)
 		}
 		m := crew["a"]
 		m.stop()
 		<-m.done
-		if _, mine, err := m.Output(t.Context(), k.Manager, k.Pilot); mine || err != nil {
+		if _, mine, err := m.ReadOutput(t.Context(), k.Manager, k.Pilot); mine || err != nil {
 			t.Errorf("of a launcher that has stopped: %v, %v", mine, err)
 		}
 	})

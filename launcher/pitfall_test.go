@@ -32,8 +32,8 @@ func atSites(t *testing.T, test func(*site)) {
 	}
 }
 
-// job gives the only job of this user that there ever was.
-func (s *site) job() fakebatch.Job {
+// onlyJob gives the only job of this user that there ever was.
+func (s *site) onlyJob() fakebatch.Job {
 	s.t.Helper()
 	var mine []fakebatch.Job
 	for _, j := range s.fake.Jobs() {
@@ -47,37 +47,37 @@ func (s *site) job() fakebatch.Job {
 	return mine[0]
 }
 
-// begun waits until the payload has.
-func (s *site) begun(k pilot.Key) {
+// awaitPayload waits until the payload has.
+func (s *site) awaitPayload(k pilot.Key) {
 	s.t.Helper()
-	s.until("the payload", func() bool { return s.runs(k) == 1 })
+	s.waitUntil("the payload", func() bool { return s.payloadRuns(k) == 1 })
 }
 
-// running is a pilot whose payload has begun, and goes on until let go.
-func (s *site) running() pilot.Key {
+// startRunning is a pilot whose payload has begun, and goes on until let go.
+func (s *site) startRunning() pilot.Key {
 	s.t.Helper()
-	s.open("a")
-	k := s.payload("p", untilGo)
-	s.active(k)
-	s.begun(k)
+	s.openLauncher("a")
+	k := s.submitPayload("p", waitForGo)
+	s.awaitActive(k)
+	s.awaitPayload(k)
 	return k
 }
 
-// ran is the history of a pilot that did what it was asked.
-var ran = []events.Kind{"submit", "launching", "pending_active", "active", "done"}
+// doneHistory is the history of a pilot that did what it was asked.
+var doneHistory = []events.Kind{"submit", "launching", "pending_active", "active", "done"}
 
 // TestPitfallNamesOfOthers: another user's job of the same name, and even with the
 // same token, is neither taken for ours nor touched.
 func TestPitfallNamesOfOthers(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		twin := s.fake.Twin(s.job().ID)
-		s.begun(k)
+		s.openLauncher("a")
+		k := s.submitPayload("p", waitForGo)
+		s.awaitActive(k)
+		twin := s.fake.AddTwin(s.onlyJob().ID)
+		s.awaitPayload(k)
 		s.cancel(k, true)
 		s.awaitState(k, pilot.Canceled)
-		s.once(k)
+		s.checkRanOnce(k)
 		for _, j := range s.fake.Jobs() {
 			if j.ID == twin && j.State != fakebatch.Running {
 				s.t.Errorf("the other's job is %s", j.State)
@@ -90,15 +90,15 @@ func TestPitfallNamesOfOthers(t *testing.T) {
 // user's; ours goes on, and its own word ends its pilot.
 func TestPitfallIDGivenAway(t *testing.T) {
 	atSites(t, func(s *site) {
-		k := s.running()
-		s.fake.Recycle(s.job().ID)
+		k := s.startRunning()
+		s.fake.RecycleID(s.onlyJob().ID)
 		time.Sleep(time.Minute)
 		if p := s.get(k); p.State != pilot.Active {
 			s.t.Errorf("its pilot is %s: %+v", p.State, p.Cause)
 		}
-		s.letGo(k)
+		s.releasePayload(k)
 		s.awaitState(k, pilot.Done)
-		if jobs, runs := s.fake.Submits(), s.runs(k); jobs != 1 || runs != 1 {
+		if jobs, runs := s.fake.SubmitCount(), s.payloadRuns(k); jobs != 1 || runs != 1 {
 			s.t.Errorf("%d jobs, %d runs", jobs, runs)
 		}
 	})
@@ -111,21 +111,21 @@ func TestPitfallOverBeforeThePoll(t *testing.T) {
 		t.Run(map[bool]string{false: "shown", true: "purged"}[purged], func(t *testing.T) {
 			atSites(t, func(s *site) {
 				s.fake.Stop()
-				m := s.open("a")
-				k := s.payload("p", "exit 0")
+				m := s.openLauncher("a")
+				k := s.submitPayload("p", "exit 0")
 				s.awaitState(k, pilot.PendingActive)
 				s.kill(m)
 				s.fake.Start()
-				s.until("its end", s.over)
+				s.waitUntil("its end", s.allJobsEnded)
 				if purged {
-					s.fake.Purge(s.job().ID, true)
+					s.fake.Purge(s.onlyJob().ID, true)
 				}
-				s.open("a")
+				s.openLauncher("a")
 				p := s.awaitState(k, pilot.Done)
-				if got := s.kinds(k); !slices.Equal(got, ran) || p.ActiveAt.IsZero() || p.EndedAt.Before(p.ActiveAt) {
+				if got := s.historyKinds(k); !slices.Equal(got, doneHistory) || p.ActiveAt.IsZero() || p.EndedAt.Before(p.ActiveAt) {
 					s.t.Errorf("history %v, active %s, ended %s", got, p.ActiveAt, p.EndedAt)
 				}
-				s.once(k)
+				s.checkRanOnce(k)
 			})
 		})
 	}
@@ -166,7 +166,7 @@ func TestPitfallLateExitFile(t *testing.T) {
 				if early == nil && s.system != "cobalt" {
 					late = 4 * time.Minute
 				}
-				s.edit = func(c *batch.Config) {
+				s.editConfig = func(c *batch.Config) {
 					c.Runner = &slowFiles{Runner: c.Runner, show: func(content []byte, age time.Duration) []byte {
 						if age < late {
 							return early
@@ -174,17 +174,17 @@ func TestPitfallLateExitFile(t *testing.T) {
 						return content
 					}}
 				}
-				s.open("a")
-				k := s.payload("p", untilGo+"; exit 7")
-				s.active(k)
-				s.letGo(k)
+				s.openLauncher("a")
+				k := s.submitPayload("p", waitForGo+"; exit 7")
+				s.awaitActive(k)
+				s.releasePayload(k)
 				p := s.awaitState(k, pilot.Failed)
 				if c := p.Cause; c.Code != pilot.PayloadFailed || c.ExitCode == nil || *c.ExitCode != 7 {
 					s.t.Errorf("cause %+v", c)
 				}
-				s.once(k)
+				s.checkRanOnce(k)
 				calls := 0
-				for _, n := range s.fake.Calls() {
+				for _, n := range s.fake.CallCounts() {
 					calls += n
 				}
 				if calls > 100 { // one in two seconds would be 120 listings, and as many of accounting
@@ -199,7 +199,7 @@ func TestPitfallLateExitFile(t *testing.T) {
 // more, so that nothing but its word is left.
 func TestPitfallLateExitFileOfAPurgedJob(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.edit = func(c *batch.Config) {
+		s.editConfig = func(c *batch.Config) {
 			c.Runner = &slowFiles{Runner: c.Runner, show: func(content []byte, age time.Duration) []byte {
 				if age < 4*time.Minute {
 					return nil
@@ -207,17 +207,17 @@ func TestPitfallLateExitFileOfAPurgedJob(t *testing.T) {
 				return content
 			}}
 		}
-		s.open("a")
-		k := s.payload("p", untilGo+"; exit 7")
-		s.active(k)
-		s.letGo(k)
-		s.until("its end", s.over)
-		s.fake.Purge(s.job().ID, true)
+		s.openLauncher("a")
+		k := s.submitPayload("p", waitForGo+"; exit 7")
+		s.awaitActive(k)
+		s.releasePayload(k)
+		s.waitUntil("its end", s.allJobsEnded)
+		s.fake.Purge(s.onlyJob().ID, true)
 		p := s.awaitState(k, pilot.Failed)
 		if c := p.Cause; c.Code != pilot.PayloadFailed || c.ExitCode == nil || *c.ExitCode != 7 {
 			s.t.Errorf("cause %+v", c)
 		}
-		if jobs, runs := s.fake.Submits(), s.runs(k); jobs != 1 || runs != 1 {
+		if jobs, runs := s.fake.SubmitCount(), s.payloadRuns(k); jobs != 1 || runs != 1 {
 			s.t.Errorf("%d jobs, %d runs", jobs, runs)
 		}
 	})
@@ -226,18 +226,18 @@ func TestPitfallLateExitFileOfAPurgedJob(t *testing.T) {
 // TestPitfallExitFileStaysEmpty: of one that died as it wrote nobody waits for ever.
 func TestPitfallExitFileStaysEmpty(t *testing.T) {
 	atSites(t, func(s *site) {
-		s.edit = func(c *batch.Config) {
+		s.editConfig = func(c *batch.Config) {
 			c.Runner = &slowFiles{Runner: c.Runner, show: func([]byte, time.Duration) []byte { return []byte{} }}
 		}
-		s.open("a")
-		k := s.payload("p", untilGo)
-		s.active(k)
-		s.letGo(k)
+		s.openLauncher("a")
+		k := s.submitPayload("p", waitForGo)
+		s.awaitActive(k)
+		s.releasePayload(k)
 		p := s.await(k, "final", func(p *projection.Pilot) bool { return p.State.Final() })
 		if p.Cause == nil || p.Cause.Code == "" {
 			s.t.Errorf("cause %+v", p.Cause)
 		}
-		s.once(k)
+		s.checkRanOnce(k)
 	})
 }
 
@@ -246,16 +246,16 @@ func TestPitfallExitFileStaysEmpty(t *testing.T) {
 func TestPitfallMaxSubmit(t *testing.T) {
 	atSites(t, func(s *site) {
 		const limits = 7 // more than attempts may fail
-		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.Throttle, Times: limits})
-		s.open("a")
-		k := s.payload("p", untilGo)
+		s.fake.Inject(fakebatch.Failure{Kind: fakebatch.Throttle, Times: limits})
+		s.openLauncher("a")
+		k := s.submitPayload("p", waitForGo)
 		p := s.await(k, "ACTIVE", func(p *projection.Pilot) bool { return p.State == pilot.Active })
 		if p.Attempt != limits+1 || p.Failures != 0 {
 			s.t.Errorf("attempt %d, %d failures", p.Attempt, p.Failures)
 		}
-		s.letGo(k)
+		s.releasePayload(k)
 		s.awaitState(k, pilot.Done)
-		s.once(k)
+		s.checkRanOnce(k)
 	})
 }
 
@@ -264,26 +264,26 @@ func TestPitfallMaxSubmit(t *testing.T) {
 // once, as soon as it can be.
 func TestPitfallDownForAnHour(t *testing.T) {
 	atSites(t, func(s *site) {
-		k := s.running()
-		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.Unreachable, Times: -1})
+		k := s.startRunning()
+		s.fake.Inject(fakebatch.Failure{Kind: fakebatch.Unreachable, Times: -1})
 		time.Sleep(30 * time.Minute)
-		next := s.payload("next", untilGo)
+		next := s.submitPayload("next", waitForGo)
 		time.Sleep(30 * time.Minute)
 		if p := s.get(k); p.State != pilot.Active || p.Note.Health == "" {
 			s.t.Errorf("after an hour it is %s, health %q", p.State, p.Note.Health)
 		}
-		if p := s.get(next); p.State.Final() || s.fake.Submits() != 1 {
-			s.t.Errorf("submitted meanwhile: %s, %d jobs", p.State, s.fake.Submits())
+		if p := s.get(next); p.State.Final() || s.fake.SubmitCount() != 1 {
+			s.t.Errorf("submitted meanwhile: %s, %d jobs", p.State, s.fake.SubmitCount())
 		}
-		s.fake.Heal()
+		s.fake.ClearFailures()
 		s.await(k, "well", func(p *projection.Pilot) bool { return p.Note.Health == "" })
-		s.active(next)
+		s.awaitActive(next)
 		for _, each := range []pilot.Key{k, next} {
-			s.letGo(each)
+			s.releasePayload(each)
 			s.awaitState(each, pilot.Done)
 		}
-		s.until("the end of all jobs", s.over)
-		if jobs, runs, others := s.fake.Submits(), s.runs(k), s.runs(next); jobs != 2 || runs != 1 || others != 1 {
+		s.waitUntil("the end of all jobs", s.allJobsEnded)
+		if jobs, runs, others := s.fake.SubmitCount(), s.payloadRuns(k), s.payloadRuns(next); jobs != 2 || runs != 1 || others != 1 {
 			s.t.Errorf("%d jobs, %d and %d runs", jobs, runs, others)
 		}
 	})
@@ -295,25 +295,25 @@ func TestPitfallDownForAnHour(t *testing.T) {
 func TestPitfallAccountingDown(t *testing.T) {
 	atSite(t, "slurm", func(s *site) {
 		s.fake.Stop()
-		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenTimeout, Times: 3})
-		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.ListForgets, Times: -1})
-		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.HistoryFails, Times: -1})
-		s.open("a")
-		keys := []pilot.Key{s.payload("p0", "true"), s.payload("p1", "true"), s.payload("p2", "true")}
+		s.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenTimeout, Times: 3})
+		s.fake.Inject(fakebatch.Failure{Kind: fakebatch.ListForgets, Times: -1})
+		s.fake.Inject(fakebatch.Failure{Kind: fakebatch.HistoryFails, Times: -1})
+		s.openLauncher("a")
+		keys := []pilot.Key{s.submitPayload("p0", "true"), s.submitPayload("p1", "true"), s.submitPayload("p2", "true")}
 		time.Sleep(10 * time.Minute)
 		for _, k := range keys {
 			if p := s.get(k); p.State != pilot.Launching || p.Note.Health == "" {
 				t.Errorf("%s is %s, health %q", k.Pilot, p.State, p.Note.Health)
 			}
 		}
-		if n := s.fake.Calls()["sacct"]; n > 25*len(keys) {
+		if n := s.fake.CallCounts()["sacct"]; n > 25*len(keys) {
 			t.Errorf("sacct was called %d times in 10 minutes for %d pilots", n, len(keys))
 		}
-		s.fake.Heal()
+		s.fake.ClearFailures()
 		s.fake.Start()
 		for _, k := range keys {
 			s.awaitState(k, pilot.Done)
-			if n := s.runs(k); n != 1 {
+			if n := s.payloadRuns(k); n != 1 {
 				t.Errorf("the payload of %s ran %d times", k.Pilot, n)
 			}
 		}
@@ -325,14 +325,14 @@ func TestPitfallAccountingDown(t *testing.T) {
 func TestPitfallCancelNeverDone(t *testing.T) {
 	atSite(t, "slurm", func(s *site) {
 		s.fake.Stop()
-		s.open("a")
-		k := s.payload("p", "true")
+		s.openLauncher("a")
+		k := s.submitPayload("p", "true")
 		s.awaitState(k, pilot.PendingActive)
-		s.fake.Fault(fakebatch.Fault{Kind: fakebatch.CancelRefused, Times: -1})
-		before := s.fake.Calls()
+		s.fake.Inject(fakebatch.Failure{Kind: fakebatch.CancelRefused, Times: -1})
+		before := s.fake.CallCounts()
 		s.cancel(k, true)
 		time.Sleep(time.Hour)
-		calls := s.fake.Calls()
+		calls := s.fake.CallCounts()
 		if n := calls["scancel"] - before["scancel"]; n > 100 {
 			t.Errorf("scancel was called %d times in an hour", n)
 		}
@@ -342,7 +342,7 @@ func TestPitfallCancelNeverDone(t *testing.T) {
 		if p := s.get(k); p.State.Final() {
 			t.Errorf("its job is there, and it is %s", p.State)
 		}
-		s.fake.Heal()
+		s.fake.ClearFailures()
 		s.awaitState(k, pilot.Canceled)
 	})
 }

@@ -17,29 +17,29 @@ func TestPitfallCancelBeforeTheID(t *testing.T) {
 		t.Run(map[bool]string{false: "lives", true: "dies"}[dies], func(t *testing.T) {
 			atSites(t, func(s *site) {
 				s.fake.Stop()
-				s.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenTimeout})
-				d := newDeath(submits, true)
-				open := func() *member { return s.open("a") }
+				s.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenTimeout})
+				d := newKillPoint(stageSubmit, true)
+				open := func() *member { return s.openLauncher("a") }
 				if dies {
-					open = func() *member { return s.doomed("a", d, polls) }
+					open = func() *member { return s.openKillable("a", d, stagePoll) }
 				}
 				m := open()
-				k := s.payload("p", untilGo)
+				k := s.submitPayload("p", waitForGo)
 				if dies {
-					<-d.dead
+					<-d.killed
 					s.kill(m)
 				} else {
-					s.await(k, "queued", func(*projection.Pilot) bool { return s.fake.Submits() == 1 })
+					s.await(k, "queued", func(*projection.Pilot) bool { return s.fake.SubmitCount() == 1 })
 				}
 				s.cancel(k, false)
 				if dies {
-					s.open("a")
+					s.openLauncher("a")
 				}
 				s.awaitState(k, pilot.Canceled)
-				s.until("the end of its job", s.over)
+				s.waitUntil("the end of its job", s.allJobsEnded)
 				s.fake.Start()
-				if jobs, runs := s.fake.Submits(), s.runs(k); jobs != 1 || runs != 0 {
-					s.t.Errorf("%d jobs, %d runs; history %v", jobs, runs, s.kinds(k))
+				if jobs, runs := s.fake.SubmitCount(), s.payloadRuns(k); jobs != 1 || runs != 0 {
+					s.t.Errorf("%d jobs, %d runs; history %v", jobs, runs, s.historyKinds(k))
 				}
 			})
 		})
@@ -49,12 +49,12 @@ func TestPitfallCancelBeforeTheID(t *testing.T) {
 // TestPitfallCancelTwice: in the queue, while it runs, and after its end.
 func TestPitfallCancelTwice(t *testing.T) {
 	atSites(t, func(s *site) {
-		k := s.running()
+		k := s.startRunning()
 		s.cancel(k, false)
 		s.cancel(k, true)
 		s.awaitState(k, pilot.Canceled)
 		s.cancel(k, true)
-		s.once(k)
+		s.checkRanOnce(k)
 	})
 }
 
@@ -62,9 +62,9 @@ func TestPitfallCancelTwice(t *testing.T) {
 // its id, is canceled there. It never runs again.
 func TestPitfallPreemptedThenCanceled(t *testing.T) {
 	atSites(t, func(s *site) {
-		k := s.running()
+		k := s.startRunning()
 		s.fake.Stop()
-		s.fake.Requeue(s.job().ID)
+		s.fake.Requeue(s.onlyJob().ID)
 		time.Sleep(time.Minute)
 		if p := s.get(k); p.State != pilot.Active {
 			s.t.Errorf("in the queue again it is %s: %+v", p.State, p.Cause)
@@ -72,7 +72,7 @@ func TestPitfallPreemptedThenCanceled(t *testing.T) {
 		s.cancel(k, false)
 		s.awaitState(k, pilot.Canceled)
 		s.fake.Start()
-		s.once(k)
+		s.checkRanOnce(k)
 	})
 }
 
@@ -80,13 +80,13 @@ func TestPitfallPreemptedThenCanceled(t *testing.T) {
 // payload, and its pilot ends.
 func TestPitfallRequeuedUnderItsID(t *testing.T) {
 	atSites(t, func(s *site) {
-		k := s.running()
-		s.fake.Requeue(s.job().ID)
+		k := s.startRunning()
+		s.fake.Requeue(s.onlyJob().ID)
 		p := s.awaitState(k, pilot.Failed)
 		if p.Cause == nil || p.Cause.Code == "" {
 			s.t.Errorf("cause %+v", p.Cause)
 		}
-		s.once(k)
+		s.checkRanOnce(k)
 	})
 }
 
@@ -99,29 +99,29 @@ func TestPitfallRequeuedAfterTheEnd(t *testing.T) {
 			s.awaitState(k, pilot.Failed)
 			time.Sleep(20 * time.Second)
 			s.fake.Requeue(id)
-			s.fake.Fault(fakebatch.Fault{Kind: fakebatch.CancelRefused}) // so that it is to be verified
+			s.fake.Inject(fakebatch.Failure{Kind: fakebatch.CancelRefused}) // so that it is to be verified
 		},
 		"before its own word was seen": func(s *site, k pilot.Key, id string) {
-			s.letGo(k)
-			s.until("its end", s.over)
+			s.releasePayload(k)
+			s.waitUntil("its end", s.allJobsEnded)
 			s.fake.Requeue(id)
 			s.awaitState(k, pilot.Failed)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			atSites(t, func(s *site) {
-				s.open("a")
-				k := s.payload("p", untilGo+"; exit 7")
-				s.active(k)
-				s.begun(k)
+				s.openLauncher("a")
+				k := s.submitPayload("p", waitForGo+"; exit 7")
+				s.awaitActive(k)
+				s.awaitPayload(k)
 				s.fake.Stop()
-				end(s, k, s.job().ID)
+				end(s, k, s.onlyJob().ID)
 				time.Sleep(time.Minute)
-				if j := s.job(); j.State != fakebatch.Ended || j.Why != fakebatch.Canceled {
+				if j := s.onlyJob(); j.State != fakebatch.Ended || j.Why != fakebatch.Canceled {
 					s.t.Errorf("it is %s, %s", j.State, j.Why)
 				}
 				s.fake.Start()
-				s.once(k)
+				s.checkRanOnce(k)
 			})
 		})
 	}
@@ -131,16 +131,16 @@ func TestPitfallRequeuedAfterTheEnd(t *testing.T) {
 // canceled.
 func TestPitfallSuspended(t *testing.T) {
 	atSites(t, func(s *site) {
-		k := s.running()
-		s.fake.Suspend(s.job().ID)
+		k := s.startRunning()
+		s.fake.Suspend(s.onlyJob().ID)
 		s.await(k, "seen suspended", func(p *projection.Pilot) bool { return p.Note.Phase == "suspended" })
 		if p := s.get(k); p.State != pilot.Active {
 			s.t.Errorf("it is %s", p.State)
 		}
-		s.fake.Resume(s.job().ID)
+		s.fake.Resume(s.onlyJob().ID)
 		s.cancel(k, true)
 		s.awaitState(k, pilot.Canceled)
-		s.once(k)
+		s.checkRanOnce(k)
 	})
 }
 
@@ -148,13 +148,13 @@ func TestPitfallSuspended(t *testing.T) {
 // nothing of it writes there.
 func TestSandboxOfAVanishedJobStays(t *testing.T) {
 	atSite(t, "slurm", func(s *site) {
-		s.open("a")
-		cfg := s.config()
-		k := s.born("p", pilot.Description{
-			Runtime: pilot.Runtime(10 * time.Hour), Executable: "/bin/sh", Arguments: []string{"-c", untilGo}, Cleanup: true,
+		s.openLauncher("a")
+		cfg := s.resourceConfig()
+		k := s.submitOn("p", pilot.Description{
+			Runtime: pilot.Runtime(10 * time.Hour), Executable: "/bin/sh", Arguments: []string{"-c", waitForGo}, Cleanup: true,
 		}, &cfg)
-		s.active(k)
-		s.fake.Purge(s.job().ID, true)
+		s.awaitActive(k)
+		s.fake.Purge(s.onlyJob().ID, true)
 		p := s.awaitState(k, pilot.Failed)
 		if p.Cause.Code != pilot.JobVanished {
 			s.t.Errorf("it ends %+v", p.Cause)
@@ -163,6 +163,6 @@ func TestSandboxOfAVanishedJobStays(t *testing.T) {
 		if _, err := os.Stat(p.Sandbox); err != nil {
 			s.t.Error(err)
 		}
-		s.letGo(k)
+		s.releasePayload(k)
 	})
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// asking is how a batch system is asked about jobs.
-type asking struct {
-	busy bool          // a query is under way
-	asOf time.Time     // the last answer was as of then
-	pace time.Duration // until the next one, while nothing is expected
-	away bool          // polls or submits were not answered last
-	back time.Time     // they were again then
+// queryState is how a batch system is asked about jobs.
+type queryState struct {
+	busy        bool          // a query is under way
+	asOf        time.Time     // the last answer was as of then
+	interval    time.Duration // until the next one, while nothing is expected
+	unanswered  bool          // polls or submits were not answered last
+	recoveredAt time.Time     // they were again then
 }
 
-// polled is the answer to one bulk query.
-type polled struct {
+// pollAnswer is the answer to one bulk query.
+type pollAnswer struct {
 	system   adaptor.Adaptor
 	jobs     []adaptor.Handle
 	statuses []adaptor.Status
@@ -29,21 +29,21 @@ type polled struct {
 
 // jobEnded polls a pilot's job at once: its system says that it has ended.
 func (l *Launcher) jobEnded(key pilot.Key) {
-	if t, ok := l.tracks[key]; ok {
+	if t, ok := l.tracked[key]; ok {
 		l.pollSoon(t)
 	}
 }
 
 // pollSoon puts a pilot into the next bulk query.
-func (l *Launcher) pollSoon(t *track) {
+func (l *Launcher) pollSoon(t *tracked) {
 	if !t.pollDue {
 		t.pollDue = true
-		l.due = append(l.due, t)
+		l.pollsDue = append(l.pollsDue, t)
 	}
 }
 
-func (l *Launcher) polling() bool {
-	for _, a := range l.asking {
+func (l *Launcher) anyPollRunning() bool {
+	for _, a := range l.queries {
 		if a.busy {
 			return true
 		}
@@ -53,67 +53,67 @@ func (l *Launcher) polling() bool {
 
 // startPolls runs after each turn of the owner's goroutine: it asks each batch
 // system about all of its jobs that are due, in one call, unless such a call is
-// under way. A Shared system is asked about every job as soon as one is due.
+// under way. A BulkPolled system is asked about every job as soon as one is due.
 func (l *Launcher) startPolls(now time.Time) {
-	if len(l.due) == 0 || l.leaving {
+	if len(l.pollsDue) == 0 || l.draining {
 		return
 	}
 	due := map[adaptor.Adaptor][]adaptor.Handle{}
-	var later []*track
-	for _, t := range l.due {
-		switch a := l.asking[t.system]; {
+	var later []*tracked
+	for _, t := range l.pollsDue {
+		switch a := l.queries[t.system]; {
 		case a != nil && a.busy:
 			later = append(later, t)
 		default:
-			l.join(due, t, now)
+			l.addToPoll(due, t, now)
 		}
 	}
-	l.due = later
+	l.pollsDue = later
 	for system := range due {
-		if _, shared := system.(adaptor.Shared); shared {
-			for _, t := range l.tracks {
-				if p, ok := l.view.Get(t.key.Manager, t.key.Pilot); ok && t.system == system && !t.polling && !p.State.Final() {
-					l.join(due, t, now)
+		if _, shared := system.(adaptor.BulkPolled); shared {
+			for _, t := range l.tracked {
+				if p, ok := l.view.Get(t.key.Manager, t.key.Pilot); ok && t.system == system && !t.pollRunning && !p.State.Final() {
+					l.addToPoll(due, t, now)
 				}
 			}
 		}
-		l.poll(system, due[system])
+		l.startPoll(system, due[system])
 	}
 }
 
-// join adds a pilot's job to a query, if it is this launcher's to ask about.
-func (l *Launcher) join(due map[adaptor.Adaptor][]adaptor.Handle, t *track, now time.Time) {
+// addToPoll adds a pilot's job to a query, if it is this launcher's to ask about.
+func (l *Launcher) addToPoll(due map[adaptor.Adaptor][]adaptor.Handle, t *tracked, now time.Time) {
 	t.pollDue = false
 	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
-	owner := l.owners[p.Launcher]
+	owner := l.leaseStates[p.Launcher]
 	if ok && t.system != nil && p.Job.Known() && (p.Launcher == l.id || owner.Known && !owner.Alive) {
-		t.polling, t.wake = true, now.Add(l.lim.Effect)
-		due[t.system] = append(due[t.system], t.handle(&p))
+		t.pollRunning, t.wakeAt = true, now.Add(l.lim.EffectTimeout)
+		due[t.system] = append(due[t.system], t.jobHandle(&p))
 	}
 }
 
-func (l *Launcher) poll(system adaptor.Adaptor, jobs []adaptor.Handle) {
-	a := l.askingOf(system)
+func (l *Launcher) startPoll(system adaptor.Adaptor, jobs []adaptor.Handle) {
+	a := l.queryStateOf(system)
 	a.busy = true
 	after := a.asOf
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), l.lim.Effect)
+		ctx, cancel := context.WithTimeout(context.Background(), l.lim.EffectTimeout)
 		defer cancel()
-		p := polled{system: system, jobs: jobs}
+		p := pollAnswer{system: system, jobs: jobs}
 		p.statuses, p.err = system.Poll(ctx, jobs, after)
-		l.polls <- p
+		l.pollAnswers <- p
 	}()
 }
 
-func (l *Launcher) takePolls(p polled) {
-	a := l.asking[p.system]
+func (l *Launcher) applyPoll(p pollAnswer) {
+	a := l.queries[p.system]
 	a.busy = false
-	a.pace = l.sway(l.lim.Poll)
+	a.interval = l.addJitter(l.lim.Poll)
 	if p.err != nil {
 		l.logger.Warn("poll failed", zap.Error(p.err))
 	}
 	now := time.Now()
-	l.takeAnswer(p.system, p.err == nil, now)
+	l.recordAnswering(p.system, p.err == nil, now)
 	for i, job := range p.jobs {
 		st := adaptor.Status{Phase: adaptor.Unknown}
 		if p.err == nil {
@@ -122,28 +122,28 @@ func (l *Launcher) takePolls(p polled) {
 				a.asOf = st.At
 			}
 		}
-		t, ok := l.tracks[job.Key]
+		t, ok := l.tracked[job.Key]
 		if !ok {
 			continue
 		}
-		t.polling = false
+		t.pollRunning = false
 		if t.attempt == job.Attempt {
-			t.polled(st, p.err != nil, now)
+			t.recordPoll(st, p.err != nil, now)
 		}
-		l.look(t)
+		l.reconcile(t)
 	}
 }
 
-// sway makes a time up to a tenth longer or shorter, so that launchers that were
+// addJitter makes a time up to a tenth longer or shorter, so that launchers that were
 // started together do not ask together for ever.
-func (l *Launcher) sway(d time.Duration) time.Duration {
+func (l *Launcher) addJitter(d time.Duration) time.Duration {
 	return d + time.Duration(float64(d)*(l.rand.Float64()-0.5)/5)
 }
 
-// pace is the time between polls of a system while nothing is expected.
-func (l *Launcher) pace(system adaptor.Adaptor) time.Duration {
-	if a := l.asking[system]; a != nil && a.pace != 0 {
-		return a.pace
+// pollInterval is the time between polls of a system while nothing is expected.
+func (l *Launcher) pollInterval(system adaptor.Adaptor) time.Duration {
+	if a := l.queries[system]; a != nil && a.interval != 0 {
+		return a.interval
 	}
 	return l.lim.Poll
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// overhearing remembers what a batch system was given to run.
-type overhearing struct {
+// specRecorder remembers what a batch system was given to run.
+type specRecorder struct {
 	adaptor.Adaptor
 	mu    sync.Mutex
 	specs []adaptor.Spec
 }
 
 // Submit submits.
-func (o *overhearing) Submit(ctx context.Context, s *adaptor.Spec) (adaptor.Placed, error) {
+func (o *specRecorder) Submit(ctx context.Context, s *adaptor.Spec) (adaptor.SubmittedJob, error) {
 	o.mu.Lock()
 	o.specs = append(o.specs, *s)
 	o.mu.Unlock()
@@ -33,17 +33,17 @@ func (o *overhearing) Submit(ctx context.Context, s *adaptor.Spec) (adaptor.Plac
 func TestAnOldAttemptIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := true
-		f := newFleet(t, adaptortest.Config{Fault: func(c adaptortest.Call) adaptortest.Fault {
+		f := newFleet(t, adaptortest.Config{Inject: func(c adaptortest.Call) adaptortest.Failure {
 			if c.Op == adaptortest.Submit && first {
 				first = false
 				return adaptortest.NotSent
 			}
 			return ""
 		}})
-		o := &overhearing{}
+		o := &specRecorder{}
 		m := f.launch("a", func(c *launcher.Config) {
 			o.Adaptor = f.batch.Open()
-			c.Systems = byName{"fork": o}
+			c.Systems = systemsByName{"fork": o}
 		})
 		k := f.submit("p", pilot.Description{})
 		before := f.awaitState(k, pilot.Active)
@@ -52,17 +52,17 @@ func TestAnOldAttemptIsOver(t *testing.T) {
 		}
 		for _, attempt := range []int{1, 2} {
 			for _, verb := range []api.Verb{api.Activate, api.Beat, api.Finish} {
-				r := forged(attempt)
+				r := forgedRequest(attempt)
 				r.Secret = o.specs[0].Secret
-				reply, err := m.Answer(t.Context(), k, verb, r)
+				reply, err := m.AnswerAgent(t.Context(), k, verb, r)
 				if err != nil || reply.Refused == "" {
 					t.Errorf("%s of attempt %d with the secret of the first: %+v, %v", verb, attempt, reply, err)
 				}
 			}
 		}
-		again := forged(2)
+		again := forgedRequest(2)
 		again.Secret = o.specs[1].Secret
-		if reply, err := m.Answer(t.Context(), k, api.Activate, again); err != nil || reply.Refused == "" {
+		if reply, err := m.AnswerAgent(t.Context(), k, api.Activate, again); err != nil || reply.Refused == "" {
 			t.Errorf("a second agent with the true secret: %+v, %v", reply, err)
 		}
 		if after := f.get(k); after.Seq != before.Seq {

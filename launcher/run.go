@@ -22,7 +22,7 @@ type Launcher struct {
 	id, host string
 	resource string
 	log      Log
-	inbox    Inbox
+	queue    CommandQueue
 	leases   Leases
 	systems  Systems
 	logger   *zap.Logger
@@ -30,39 +30,39 @@ type Launcher struct {
 	lim      Limits
 	policy   resource.Policy
 
-	entries chan events.Entry
-	arrived chan *events.Delivery
-	asked   chan *ask
-	results chan result
-	ended   chan pilot.Key
-	polls   chan polled
-	heard   chan word
-	leased  chan leaseRead
-	broken  chan error
-	ready   chan struct{}
-	looks   chan chan<- Census
-	errands chan func()   // run by the owner
-	over    chan struct{} // closed once Run is
+	entries       chan events.Entry
+	deliveries    chan *events.Delivery
+	agentRequests chan *agentWaiter
+	results       chan result
+	jobEnds       chan pilot.Key
+	pollAnswers   chan pollAnswer
+	agentSignals  chan agentSignal
+	leaseReads    chan leaseRead
+	feederEnds    chan error
+	ready         chan struct{}
+	statsCalls    chan chan<- Stats
+	calls         chan func()   // run by the owner
+	stopped       chan struct{} // closed once Run is
 
 	// What follows belongs to the goroutine of Run.
-	began    time.Time // an earlier life under the same id is over
-	view     *projection.View
-	tracks   map[pilot.Key]*track
-	owners   map[string]ownership
-	configs  map[string]*resource.Config // by its bytes; few pilots have one of their own
-	caughtUp bool
-	leaving  bool
-	traffic  [lanes]traffic
-	due      []*track                 // to be asked about in the next poll
-	feeding  map[adaptor.Adaptor]bool // systems that are listened to
-	feeders  int
-	begin    func(func(context.Context) error) // starts a feeder
-	asking   map[adaptor.Adaptor]*asking
-	counting map[string]bool // lists that are being counted
-	rand     *rand.Rand      // the same for the same id, for histories that can be repeated
-	leasing  bool
-	leasedAt time.Time
-	unheard  time.Time // the bus could not be asked then: an agent would not have been heard either
+	startedAt     time.Time // an earlier life under the same id is over
+	view          *projection.View
+	tracked       map[pilot.Key]*tracked
+	leaseStates   map[string]leaseState
+	configs       map[string]*resource.Config // by its bytes; few pilots have one of their own
+	caughtUp      bool
+	draining      bool
+	lanes         [laneCount]laneState
+	pollsDue      []*tracked               // to be asked about in the next poll
+	listening     map[adaptor.Adaptor]bool // systems that are listened to
+	feederCount   int
+	startFeeder   func(func(context.Context) error) // starts a feeder
+	queries       map[adaptor.Adaptor]*queryState
+	countingLists map[string]bool // lists that are being counted
+	rand          *rand.Rand      // the same for the same id, for histories that can be repeated
+	readingLeases bool
+	leasesReadAt  time.Time
+	busSilentAt   time.Time // the bus could not be asked then: an agent would not have been heard either
 }
 
 // New checks the configuration and makes a launcher; it starts nothing.
@@ -74,31 +74,31 @@ func New(cfg Config) (*Launcher, error) {
 		cfg.Logger = zap.NewNop()
 	}
 	if cfg.Meter == nil {
-		cfg.Meter = unmetered{}
+		cfg.Meter = noopMeter{}
 	}
 	return &Launcher{
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
-		log: cfg.Log, inbox: cfg.Inbox, leases: cfg.Leases, systems: cfg.Systems,
+		log: cfg.Log, queue: cfg.Queue, leases: cfg.Leases, systems: cfg.Systems,
 		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(), policy: cfg.Policy,
-		meter: cfg.Meter, looks: make(chan chan<- Census), errands: make(chan func()), over: make(chan struct{}),
-		entries:  make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
-		arrived:  make(chan *events.Delivery),
-		asked:    make(chan *ask),
-		results:  make(chan result),
-		ended:    make(chan pilot.Key),
-		polls:    make(chan polled),
-		heard:    make(chan word, 256), // what is overheard may be lost
-		feeding:  map[adaptor.Adaptor]bool{},
-		asking:   map[adaptor.Adaptor]*asking{},
-		counting: map[string]bool{},
-		rand:     rand.New(rand.NewPCG(crc64.Checksum([]byte(cfg.ID), crc64.MakeTable(crc64.ECMA)), 0)), //nolint:gosec // guards nothing
-		leased:   make(chan leaseRead),
-		broken:   make(chan error, 8), // who sends need not wait
-		ready:    make(chan struct{}),
-		view:     projection.New(),
-		tracks:   map[pilot.Key]*track{},
-		owners:   map[string]ownership{},
-		configs:  map[string]*resource.Config{},
+		meter: cfg.Meter, statsCalls: make(chan chan<- Stats), calls: make(chan func()), stopped: make(chan struct{}),
+		entries:       make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
+		deliveries:    make(chan *events.Delivery),
+		agentRequests: make(chan *agentWaiter),
+		results:       make(chan result),
+		jobEnds:       make(chan pilot.Key),
+		pollAnswers:   make(chan pollAnswer),
+		agentSignals:  make(chan agentSignal, 256), // what is overheard may be lost
+		listening:     map[adaptor.Adaptor]bool{},
+		queries:       map[adaptor.Adaptor]*queryState{},
+		countingLists: map[string]bool{},
+		rand:          rand.New(rand.NewPCG(crc64.Checksum([]byte(cfg.ID), crc64.MakeTable(crc64.ECMA)), 0)), //nolint:gosec // guards nothing
+		leaseReads:    make(chan leaseRead),
+		feederEnds:    make(chan error, 8), // who sends need not wait
+		ready:         make(chan struct{}),
+		view:          projection.New(),
+		tracked:       map[pilot.Key]*tracked{},
+		leaseStates:   map[string]leaseState{},
+		configs:       map[string]*resource.Config{},
 	}, nil
 }
 
@@ -110,54 +110,54 @@ func (l *Launcher) Ready() <-chan struct{} { return l.ready }
 // It returns nil after ctx has ended, else what broke it: the process should
 // start again then.
 func (l *Launcher) Run(ctx context.Context) error {
-	defer close(l.over)
-	l.began = time.Now()
+	defer close(l.stopped)
+	l.startedAt = time.Now()
 	feeding, stopFeeding := context.WithCancel(ctx)
 	defer stopFeeding()
-	l.feed(feeding)
+	l.startFeeders(feeding)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var failure error
 	for failure == nil && ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case failure = <-l.broken:
-			l.feeders--
+		case failure = <-l.feederEnds:
+			l.feederCount--
 			if failure == nil {
 				failure = pilot.Errorf(pilot.Internal, "launcher: a feeder ended")
 			}
 		case e := <-l.entries:
-			l.fold(e)
-		case d := <-l.arrived:
-			l.arrive(d)
-		case a := <-l.asked:
-			l.hear(a)
+			l.foldEntry(e)
+		case d := <-l.deliveries:
+			l.holdCommand(d)
+		case a := <-l.agentRequests:
+			l.enqueueAgentRequest(a)
 		case r := <-l.results:
-			l.settleEffect(r)
-		case key := <-l.ended:
+			l.finishEffect(r)
+		case key := <-l.jobEnds:
 			l.jobEnded(key)
-		case p := <-l.polls:
-			l.takePolls(p)
-		case w := <-l.heard:
-			l.overhear(w)
-		case r := <-l.leased:
-			l.takeLeases(r)
-		case out := <-l.looks:
-			out <- l.census(time.Now())
-		case errand := <-l.errands:
+		case p := <-l.pollAnswers:
+			l.applyPoll(p)
+		case w := <-l.agentSignals:
+			l.observeAgent(w)
+		case r := <-l.leaseReads:
+			l.applyLeases(r)
+		case out := <-l.statsCalls:
+			out <- l.collectStats(time.Now())
+		case errand := <-l.calls:
 			errand()
 		case now := <-tick.C:
-			l.sweep(now)
+			l.reconcileDue(now)
 		}
 		l.startPolls(time.Now())
 	}
-	l.settle()
+	l.drainEffects()
 	stopFeeding()
-	for range l.feeders {
-		<-l.broken //nolint:errcheck // they end because they were told to
+	for range l.feederCount {
+		<-l.feederEnds //nolint:errcheck // they end because they were told to
 	}
-	for _, t := range l.tracks {
-		t.refuseAll("the launcher stops")
+	for _, t := range l.tracked {
+		t.refuseWaiters("the launcher stops")
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -165,22 +165,22 @@ func (l *Launcher) Run(ctx context.Context) error {
 	return failure
 }
 
-// settle finishes what is under way, and begins nothing more.
-func (l *Launcher) settle() {
-	l.leaving = true
+// drainEffects finishes what is under way, and begins nothing more.
+func (l *Launcher) drainEffects() {
+	l.draining = true
 	for {
-		if under, _ := l.working(); under == 0 && !l.polling() && !l.leasing {
+		if under, _ := l.countEffects(); under == 0 && !l.anyPollRunning() && !l.readingLeases {
 			return
 		}
 		select {
 		case r := <-l.results:
-			l.settleEffect(r)
-		case p := <-l.polls:
-			l.asking[p.system].busy = false
-		case <-l.leased:
-			l.leasing = false
-		case out := <-l.looks:
-			out <- l.census(time.Now())
+			l.finishEffect(r)
+		case p := <-l.pollAnswers:
+			l.queries[p.system].busy = false
+		case <-l.leaseReads:
+			l.readingLeases = false
+		case out := <-l.statsCalls:
+			out <- l.collectStats(time.Now())
 		}
 	}
 }
@@ -188,29 +188,29 @@ func (l *Launcher) settle() {
 // tickEvery is how often deadlines are looked at: well below the shortest.
 const tickEvery = 200 * time.Millisecond
 
-// feed starts what fills the channels: goroutines each of which sends once on
+// startFeeders starts what fills the channels: goroutines each of which sends once on
 // broken when it ends.
-func (l *Launcher) feed(ctx context.Context) {
-	l.begin = func(f func(context.Context) error) {
-		l.feeders++
-		go func() { l.broken <- f(ctx) }()
+func (l *Launcher) startFeeders(ctx context.Context) {
+	l.startFeeder = func(f func(context.Context) error) {
+		l.feederCount++
+		go func() { l.feederEnds <- f(ctx) }()
 	}
-	for _, f := range []func(context.Context) error{l.tail, l.receive, l.hold} {
-		l.begin(f)
+	for _, f := range []func(context.Context) error{l.feedEntries, l.feedCommands, l.holdLease} {
+		l.startFeeder(f)
 	}
 }
 
-// hearEnds listens to a system that tells of ends.
-func (l *Launcher) hearEnds(a adaptor.Adaptor) {
-	n, ok := a.(adaptor.Notifier)
-	if !ok || l.feeding[a] {
+// listenForEnds listens to a system that tells of ends.
+func (l *Launcher) listenForEnds(a adaptor.Adaptor) {
+	n, ok := a.(adaptor.EndNotifier)
+	if !ok || l.listening[a] {
 		return
 	}
-	l.feeding[a] = true
-	l.begin(func(ctx context.Context) error { return l.listen(ctx, n) })
+	l.listening[a] = true
+	l.startFeeder(func(ctx context.Context) error { return l.feedJobEnds(ctx, n) })
 }
 
-func (l *Launcher) tail(ctx context.Context) error {
+func (l *Launcher) feedEntries(ctx context.Context) error {
 	for e, err := range l.log.Tail(ctx, events.Span{Resource: l.resource}) {
 		if err != nil {
 			return fmt.Errorf("launcher: tail: %w", err)
@@ -224,13 +224,13 @@ func (l *Launcher) tail(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (l *Launcher) receive(ctx context.Context) error {
-	for d, err := range l.inbox.Receive(ctx) {
+func (l *Launcher) feedCommands(ctx context.Context) error {
+	for d, err := range l.queue.Receive(ctx) {
 		if err != nil {
 			return fmt.Errorf("launcher: inbox: %w", err)
 		}
 		select {
-		case l.arrived <- d:
+		case l.deliveries <- d:
 		case <-ctx.Done():
 			return d.Again(0)
 		}
@@ -238,19 +238,19 @@ func (l *Launcher) receive(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (l *Launcher) hold(ctx context.Context) error {
+func (l *Launcher) holdLease(ctx context.Context) error {
 	if err := l.leases.Hold(ctx, pilot.LeaseOf(l.resource, l.id), l.resource); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("launcher: lease: %w", err)
 	}
 	return ctx.Err()
 }
 
-func (l *Launcher) listen(ctx context.Context, n adaptor.Notifier) error {
+func (l *Launcher) feedJobEnds(ctx context.Context, n adaptor.EndNotifier) error {
 	for {
 		select {
-		case key := <-n.Ended():
+		case key := <-n.JobEnds():
 			select {
-			case l.ended <- key:
+			case l.jobEnds <- key:
 			case <-ctx.Done():
 				return nil
 			}

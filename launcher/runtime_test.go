@@ -15,8 +15,8 @@ func TestTheLimitOfABatchSystem(t *testing.T) {
 		if s.system == "cobalt" {
 			s.t.Skip("it forgets a job when that ends, and never says why")
 		}
-		k := s.running()
-		s.fake.Kill(s.job().ID, fakebatch.Overtime)
+		k := s.startRunning()
+		s.fake.Kill(s.onlyJob().ID, fakebatch.Overtime)
 		if p := s.awaitState(k, pilot.Failed); p.Cause.Code != pilot.RuntimeReached {
 			s.t.Errorf("cause is %+v", p.Cause)
 		}
@@ -26,11 +26,11 @@ func TestTheLimitOfABatchSystem(t *testing.T) {
 			if s.system == "cobalt" {
 				s.t.Skip("it forgets a job when that ends, and never says why")
 			}
-			s.open("a")
-			cfg := s.config()
-			k := s.born("p", pilot.Description{}, &cfg)
-			s.active(k)
-			s.fake.Kill(s.job().ID, fakebatch.Overtime)
+			s.openLauncher("a")
+			cfg := s.resourceConfig()
+			k := s.submitOn("p", pilot.Description{}, &cfg)
+			s.awaitActive(k)
+			s.fake.Kill(s.onlyJob().ID, fakebatch.Overtime)
 			if p := s.awaitState(k, pilot.Done); p.Cause.Code != pilot.RuntimeReached {
 				s.t.Errorf("cause is %+v", p.Cause)
 			}

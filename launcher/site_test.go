@@ -30,11 +30,11 @@ func TestMain(m *testing.M) {
 // reach no launcher, by the machine's.
 type site struct {
 	*fleet
-	fake   *fakebatch.Fake
-	system string
-	root   string
-	limits launcher.Limits
-	edit   func(*batch.Config)
+	fake       *fakebatch.Fake
+	system     string
+	root       string
+	limits     launcher.Limits
+	editConfig func(*batch.Config)
 }
 
 // atSite runs a test in a bubble with a site.
@@ -47,14 +47,14 @@ func atSite(t *testing.T, system string, test func(*site)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(today)) // bubbles begin in 2000, and systems show times of day
 		test(&site{
-			fleet: newFleet(t, adaptortest.Config{}), fake: fakebatch.New(t, system), system: system, root: scratch(t),
+			fleet: newFleet(t, adaptortest.Config{}), fake: fakebatch.New(t, system), system: system, root: scratchDir(t),
 		})
 	})
 }
 
-// scratch is a directory for the length of a test. What was let go last may still
+// scratchDir is a directory for the length of a test. What was let go last may still
 // write there when the test is over, which t.TempDir takes for a fault.
-func scratch(t *testing.T) string {
+func scratchDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "flightlog-site-") //nolint:usetesting // see above
 	if err != nil {
@@ -71,36 +71,36 @@ func scratch(t *testing.T) string {
 	return dir
 }
 
-// here is this machine with the fake's commands in its PATH.
-type here struct {
+// fakePathRunner is this machine with the fake's commands in its PATH.
+type fakePathRunner struct {
 	*runner.Local
 	env []string
 }
 
 // Run adds the fake's environment.
-func (h here) Run(ctx context.Context, c runner.Command) (runner.Result, error) {
+func (h fakePathRunner) Run(ctx context.Context, c runner.Command) (runner.Result, error) {
 	c.Env = append(c.Env, h.env...)
 	return h.Local.Run(ctx, c)
 }
 
 func (s *site) url() string { return s.system + "://localhost/" }
 
-// adaptor gives a System as a launcher opens it when it starts.
-func (s *site) adaptor() *batch.System {
+// openSystem gives a System as a launcher opens it when it starts.
+func (s *site) openSystem() *batch.System {
 	s.t.Helper()
-	dialect, ok := batch.Named(s.system)
+	dialect, ok := batch.LookupDialect(s.system)
 	if !ok {
 		s.t.Fatalf("no dialect %s", s.system)
 	}
 	c := batch.Config{
-		Dialect: dialect, Runner: here{runner.NewLocal(), s.fake.Env()}, URL: s.url(),
+		Dialect: dialect, Runner: fakePathRunner{runner.NewLocal(), s.fake.Env()}, URL: s.url(),
 		Agent: func(context.Context, string) ([]string, map[string]string, error) {
 			self, err := os.Executable()
 			return []string{self, "agent"}, map[string]string{}, err
 		},
 	}
-	if s.edit != nil {
-		s.edit(&c)
+	if s.editConfig != nil {
+		s.editConfig(&c)
 	}
 	system, err := batch.New(c)
 	if err != nil {
@@ -109,37 +109,37 @@ func (s *site) adaptor() *batch.System {
 	return system
 }
 
-// open starts a launcher that drives the fake.
-func (s *site) open(id string, edit ...func(*launcher.Config)) *member {
+// openLauncher starts a launcher that drives the fake.
+func (s *site) openLauncher(id string, edit ...func(*launcher.Config)) *member {
 	s.t.Helper()
 	return s.launch(id, append([]func(*launcher.Config){func(c *launcher.Config) {
-		c.Systems, c.Limits = byName{s.system: s.adaptor()}, s.limits
+		c.Systems, c.Limits = systemsByName{s.system: s.openSystem()}, s.limits
 	}}, edit...)...)
 }
 
-// config is that of pilots whose agents reach no launcher.
-func (s *site) config() resource.Config {
+// resourceConfig is that of pilots whose agents reach no launcher.
+func (s *site) resourceConfig() resource.Config {
 	return resource.Config{
 		Label: "local.localhost", JobManagerEndpoint: s.url(), DefaultRemoteWorkdir: s.root, CoresPerNode: 4, Agent: "none",
 	}
 }
 
-// payload submits a pilot that signs and then runs a line of shell in its sandbox.
-func (s *site) payload(name, line string) pilot.Key {
+// submitPayload submits a pilot that signs and then runs a line of shell in its sandbox.
+func (s *site) submitPayload(name, line string) pilot.Key {
 	s.t.Helper()
-	cfg := s.config()
+	cfg := s.resourceConfig()
 	d := pilot.Description{
 		Runtime: pilot.Runtime(10 * time.Hour), Executable: "/bin/sh", Arguments: []string{"-c", "echo x >> $RUNS; " + line},
 		Environment: map[string]string{"RUNS": filepath.Join(s.root, name+".runs")},
 	}
-	return s.born(name, d, &cfg)
+	return s.submitOn(name, d, &cfg)
 }
 
-// untilGo is a payload that ends well once its sandbox holds a file "go".
-const untilGo = "until [ -e go ]; do sleep 0.02; done"
+// waitForGo is a payload that ends well once its sandbox holds a file "go".
+const waitForGo = "until [ -e go ]; do sleep 0.02; done"
 
-// letGo ends such payloads.
-func (s *site) letGo(k pilot.Key) {
+// releasePayload ends such payloads.
+func (s *site) releasePayload(k pilot.Key) {
 	s.t.Helper()
 	dir := filepath.Join(s.root, k.Manager, k.Pilot)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -150,8 +150,8 @@ func (s *site) letGo(k pilot.Key) {
 	}
 }
 
-// runs is how many payloads of a pilot began.
-func (s *site) runs(k pilot.Key) int {
+// payloadRuns is how many payloads of a pilot began.
+func (s *site) payloadRuns(k pilot.Key) int {
 	s.t.Helper()
 	b, err := os.ReadFile(filepath.Join(s.root, k.Pilot+".runs"))
 	if err != nil && !os.IsNotExist(err) {
@@ -160,24 +160,24 @@ func (s *site) runs(k pilot.Key) int {
 	return strings.Count(string(b), "x")
 }
 
-// looks is how often a wait looks at the machine, whose time does not pass for the
+// waitRounds is how often a wait looks at the machine, whose time does not pass for the
 // bubble: half a millisecond each, or more.
-const looks = 40_000
+const waitRounds = 40_000
 
-// until waits for what processes of the machine do.
-func (s *site) until(what string, done func() bool) {
+// waitUntil waits for what processes of the machine do.
+func (s *site) waitUntil(what string, done func() bool) {
 	s.t.Helper()
-	for range looks {
+	for range waitRounds {
 		if done() {
 			return
 		}
-		s.fake.Calls() // the time it takes passes for the machine only
+		s.fake.CallCounts() // the time it takes passes for the machine only
 	}
 	s.t.Fatalf("waited in vain for %s: jobs %+v", what, s.fake.Jobs())
 }
 
-// over says that every job has ended.
-func (s *site) over() bool {
+// allJobsEnded says that every job has ended.
+func (s *site) allJobsEnded() bool {
 	for _, j := range s.fake.Jobs() {
 		if j.State != fakebatch.Ended && j.User == "" {
 			return false
@@ -186,17 +186,17 @@ func (s *site) over() bool {
 	return true
 }
 
-// once checks that exactly one job was made, in all, and one payload run.
-func (s *site) once(k pilot.Key) {
+// checkRanOnce checks that exactly one job was made, in all, and one payload run.
+func (s *site) checkRanOnce(k pilot.Key) {
 	s.t.Helper()
-	s.until("the end of all jobs", s.over)
-	if jobs, runs := s.fake.Submits(), s.runs(k); jobs != 1 || runs != 1 {
-		s.t.Errorf("%d jobs, %d payload runs; history %v", jobs, runs, s.kinds(k))
+	s.waitUntil("the end of all jobs", s.allJobsEnded)
+	if jobs, runs := s.fake.SubmitCount(), s.payloadRuns(k); jobs != 1 || runs != 1 {
+		s.t.Errorf("%d jobs, %d payload runs; history %v", jobs, runs, s.historyKinds(k))
 	}
 }
 
-// active waits for a job's payload to be seen.
-func (s *site) active(k pilot.Key) {
+// awaitActive waits for a job's payload to be seen.
+func (s *site) awaitActive(k pilot.Key) {
 	s.t.Helper()
 	s.awaitState(k, pilot.Active)
 }

@@ -14,19 +14,19 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-func durable(b *testing.B) *bus.Log {
+func openDurableLog(b *testing.B) *bus.Log {
 	b.Helper()
-	log, err := bustest.Ready(b).Log(b.Context())
+	log, err := bustest.ConnectReady(b).Log(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
 	return log
 }
 
-// birth is an event like those that a submit appends.
-func birth(b *testing.B, of pilot.UID, uid pilot.UID) *events.Event {
+// newSubmit is an event like those that a submit appends.
+func newSubmit(b *testing.B, of pilot.UID, uid pilot.UID) *events.Event {
 	b.Helper()
-	known, err := resource.Builtin()
+	known, err := resource.BuiltinCatalogue()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -36,9 +36,9 @@ func birth(b *testing.B, of pilot.UID, uid pilot.UID) *events.Event {
 	}
 	raw, digest := cfg.Canonical()
 	return &events.Event{
-		ID: uid, Class: events.Command, Kind: events.Submit, At: time.Now(), Actor: "ada",
-		Birth: &events.Birth{Description: job(uid), Config: raw, Digest: digest},
-		Key:   pilot.Key{Resource: "local.localhost", Manager: of, Pilot: uid},
+		ID: uid, Class: events.ClassCommand, Kind: events.Submit, At: time.Now(), Actor: "ada",
+		Submission: &events.Submission{Description: validPilot(uid), Config: raw, Digest: digest},
+		Key:        pilot.Key{Resource: "local.localhost", Manager: of, Pilot: uid},
 	}
 }
 
@@ -46,19 +46,19 @@ func birth(b *testing.B, of pilot.UID, uid pilot.UID) *events.Event {
 // how long that takes against the bare append of the same birth, which is done
 // in turns with it.
 func BenchmarkSubmit(b *testing.B) {
-	log := durable(b)
-	m := open(b, log)
-	of := newManager(b, m)
+	log := openDurableLog(b)
+	m := openReplica(b, log)
+	of := createManager(b, m)
 	var bare, whole time.Duration
 	n := 0
 	for b.Loop() {
-		e := birth(b, "bare", fmt.Sprintf("bare-%d", n))
+		e := newSubmit(b, "bare", fmt.Sprintf("bare-%d", n))
 		t0 := time.Now()
 		if _, err := log.Append(b.Context(), e); err != nil {
 			b.Fatal(err)
 		}
 		t1 := time.Now()
-		submit(b, m, of, job(fmt.Sprintf("p-%d", n)))
+		mustSubmit(b, m, of, validPilot(fmt.Sprintf("p-%d", n)))
 		bare, whole = bare+t1.Sub(t0), whole+time.Since(t1)
 		n++
 	}
@@ -69,22 +69,22 @@ func BenchmarkSubmit(b *testing.B) {
 
 // BenchmarkSubmitList: lists of 1000, against the bare batch.
 func BenchmarkSubmitList(b *testing.B) {
-	log := durable(b)
-	m := open(b, log)
-	of := newManager(b, m)
+	log := openDurableLog(b)
+	m := openReplica(b, log)
+	of := createManager(b, m)
 	var bare, whole time.Duration
 	n := 0
 	for b.Loop() {
 		es := make([]*events.Event, api.MaxItems)
 		for i := range es {
-			es[i] = birth(b, "bare", fmt.Sprintf("bare-%d-%d", n, i))
+			es[i] = newSubmit(b, "bare", fmt.Sprintf("bare-%d-%d", n, i))
 		}
 		t0 := time.Now()
 		if _, err := log.AppendBatch(b.Context(), es); err != nil {
 			b.Fatal(err)
 		}
 		t1 := time.Now()
-		submit(b, m, of, jobs(api.MaxItems)...)
+		mustSubmit(b, m, of, validPilots(api.MaxItems)...)
 		bare, whole = bare+t1.Sub(t0), whole+time.Since(t1)
 		n++
 	}
@@ -96,11 +96,11 @@ func BenchmarkSubmitList(b *testing.B) {
 // from the first move to the last answer, for each waiter.
 func BenchmarkWait(b *testing.B) {
 	log := bustest.NewMemory()
-	m := open(b, log)
-	of := newManager(b, m)
+	m := openReplica(b, log)
+	of := createManager(b, m)
 	var uids []pilot.UID
 	for range 100 {
-		uids = append(uids, uidsOf(submit(b, m, of, jobs(api.MaxItems)...))...)
+		uids = append(uids, uidsOf(mustSubmit(b, m, of, validPilots(api.MaxItems)...))...)
 	}
 	const waiters = 10_000
 	round := 0
@@ -113,19 +113,19 @@ func BenchmarkWait(b *testing.B) {
 		some := uids[(round-1)*waiters/2 : round*waiters/2]
 		for i := range waiters {
 			go func() {
-				a, err := m.Wait(b.Context(), api.WaitRequest{Manager: of, UIDs: []pilot.UID{some[i/2]}}, user)
+				a, err := m.WaitForPilots(b.Context(), api.WaitRequest{Manager: of, UIDs: []pilot.UID{some[i/2]}}, user)
 				if err == nil && !a.Pilots[0].Reached {
 					err = fmt.Errorf("answered %+v", a)
 				}
 				answers <- err
 			}()
 		}
-		for m.Waiting(b.Context()) < len(some) {
+		for m.WaitedPilots(b.Context()) < len(some) {
 			time.Sleep(time.Millisecond)
 		}
 		b.StartTimer()
 		for _, uid := range some {
-			mustMove(b, log, of, uid, pilot.CancelAsked)
+			mustMove(b, log, of, uid, pilot.KindCanceling)
 		}
 		for range waiters {
 			if err := <-answers; err != nil {
@@ -139,17 +139,17 @@ func BenchmarkWait(b *testing.B) {
 // BenchmarkReady: from nothing to answering, of a log of 100,000 pilots that
 // moved three times each.
 func BenchmarkReady(b *testing.B) {
-	log := durable(b)
-	m := open(b, log)
-	of := newManager(b, m)
+	log := openDurableLog(b)
+	m := openReplica(b, log)
+	of := createManager(b, m)
 	const pilots = 100_000
 	for range pilots / api.MaxItems {
-		got := submit(b, m, of, jobs(api.MaxItems)...)
-		if _, err := m.Cancel(b.Context(), api.CancelRequest{Manager: of, UIDs: uidsOf(got)}, user); err != nil {
+		got := mustSubmit(b, m, of, validPilots(api.MaxItems)...)
+		if _, err := m.CancelPilots(b.Context(), api.CancelRequest{Manager: of, UIDs: uidsOf(got)}, user); err != nil {
 			b.Fatal(err)
 		}
 	}
-	known, err := resource.Builtin()
+	known, err := resource.BuiltinCatalogue()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -167,18 +167,18 @@ func BenchmarkReady(b *testing.B) {
 
 // BenchmarkCancel: 1000 pilots that a launcher has claimed, by one call.
 func BenchmarkCancel(b *testing.B) {
-	log := durable(b)
-	m := open(b, log)
+	log := openDurableLog(b)
+	m := openReplica(b, log)
 	n := 0
 	for b.Loop() {
 		b.StopTimer()
-		of := newManager(b, m)
-		got := submit(b, m, of, jobs(api.MaxItems)...)
+		of := createManager(b, m)
+		got := mustSubmit(b, m, of, validPilots(api.MaxItems)...)
 		for i := range got {
-			mustMove(b, log, of, got[i].UID, pilot.Claimed)
+			mustMove(b, log, of, got[i].UID, pilot.KindLaunching)
 		}
 		b.StartTimer()
-		a, err := m.Cancel(b.Context(), api.CancelRequest{Manager: of}, user)
+		a, err := m.CancelPilots(b.Context(), api.CancelRequest{Manager: of}, user)
 		if err != nil || len(a.Pilots) != api.MaxItems || a.Pilots[0].State != pilot.Canceling {
 			b.Fatalf("%d canceled, %v", len(a.Pilots), err)
 		}

@@ -18,39 +18,39 @@ import (
 const (
 	maxReason = 4096           // bytes
 	maxGrace  = 24 * time.Hour // a longer one is no wish to see the pilot gone
-	// herd is how many pilots one atomic append ends: two events each, of the
+	// cancelChunkSize is how many pilots one atomic append ends: two events each, of the
 	// 1000 it may hold, few enough that one mover spoils little.
-	herd = 64
-	// abreast is how many such appends one call has under way; the server takes
+	cancelChunkSize = 64
+	// maxParallelCancels is how many such appends one call has under way; the server takes
 	// 50 atomic batches at once per stream.
-	abreast = 4
+	maxParallelCancels = 4
 )
 
-// Cancel writes down that pilots are to end, and answers where each of them
+// CancelPilots writes down that pilots are to end, and answers where each of them
 // stands then. Pilots that have ended are left as they are; those that no
 // launcher claimed end at once; all others are CANCELING. Asked again it can
 // only make the end come sooner. Of all pilots of a manager only those that had
 // not ended are answered, and at most 7000 of them.
-func (m *Manager) Cancel(ctx context.Context, r api.CancelRequest, c Call) (api.CancelAnswer, error) {
-	wish, err := newWish(&r, c)
+func (m *Manager) CancelPilots(ctx context.Context, r api.CancelRequest, c Call) (api.CancelAnswer, error) {
+	intent, err := newCancelIntent(&r, c)
 	if err != nil {
 		return api.CancelAnswer{}, err
 	}
-	ctx, stop := bounded(ctx)
+	ctx, stop := withCallTimeout(ctx)
 	defer stop()
 	uids := r.UIDs
 	var seq uint64
 	if uids == nil {
-		uids, seq, err = m.cancelAll(ctx, r.Manager, wish, c)
+		uids, seq, err = m.cancelAll(ctx, r.Manager, intent, c)
 	} else {
-		seq, err = m.cancelNamed(ctx, r.Manager, uids, wish, c)
+		seq, err = m.cancelNamed(ctx, r.Manager, uids, intent, c)
 	}
 	if err != nil {
 		return api.CancelAnswer{}, err
 	}
-	return written(ctx, m, max(seq, c.MinSeq), func(w *world) (api.CancelAnswer, error) {
-		ps, err := w.pilots(r.Manager, uids)
-		answer := api.CancelAnswer{Pilots: make([]api.Canceled, len(ps)), Seq: w.applied}
+	return afterCommit(ctx, m, max(seq, c.MinSeq), func(st *state) (api.CancelAnswer, error) {
+		ps, err := st.findPilots(r.Manager, uids)
+		answer := api.CancelAnswer{Pilots: make([]api.Canceled, len(ps)), Seq: st.applied}
 		for i := range ps {
 			answer.Pilots[i] = api.Canceled{UID: ps[i].Pilot, State: ps[i].State}
 		}
@@ -58,39 +58,39 @@ func (m *Manager) Cancel(ctx context.Context, r api.CancelRequest, c Call) (api.
 	})
 }
 
-func (m *Manager) cancelNamed(ctx context.Context, manager pilot.UID, uids []pilot.UID, wish *wish, c Call) (uint64, error) {
-	ps, err := current(ctx, m, c, func(w *world) ([]projection.Pilot, error) { return w.pilots(manager, uids) })
+func (m *Manager) cancelNamed(ctx context.Context, manager pilot.UID, uids []pilot.UID, intent *cancelIntent, c Call) (uint64, error) {
+	ps, err := readYourWrites(ctx, m, c, func(st *state) ([]projection.Pilot, error) { return st.findPilots(manager, uids) })
 	if err != nil {
 		return 0, err
 	}
-	slices.SortFunc(ps, func(a, b projection.Pilot) int { return cmp.Compare(a.Born, b.Born) })
+	slices.SortFunc(ps, func(a, b projection.Pilot) int { return cmp.Compare(a.SubmittedSeq, b.SubmittedSeq) })
 	ps = slices.CompactFunc(ps, func(a, b projection.Pilot) bool { return a.Key == b.Key })
-	return m.cancel(ctx, ps, wish)
+	return m.appendCancels(ctx, ps, intent)
 }
 
 // cancelAll goes through a manager's living pilots, page by page.
-func (m *Manager) cancelAll(ctx context.Context, manager pilot.UID, wish *wish, c Call) (uids []pilot.UID, last uint64, err error) {
+func (m *Manager) cancelAll(ctx context.Context, manager pilot.UID, intent *cancelIntent, c Call) (uids []pilot.UID, last uint64, err error) {
 	uids = []pilot.UID{}
 	type page struct {
 		pilots []projection.Pilot
 		next   uint64
 	}
 	for after, more := uint64(0), true; more; {
-		got, err := current(ctx, m, c, func(w *world) (page, error) {
-			_, err := w.manager(manager)
-			ps, next := w.view.List(projection.Filter{Manager: manager, Live: true}, after, api.MaxItems)
+		got, err := readYourWrites(ctx, m, c, func(st *state) (page, error) {
+			_, err := st.findManager(manager)
+			ps, next := st.view.List(projection.Filter{Manager: manager, Live: true}, after, api.MaxItems)
 			return page{ps, next}, err
 		})
 		if err != nil {
 			return nil, 0, err
 		}
-		seq, err := m.cancel(ctx, got.pilots, wish)
+		seq, err := m.appendCancels(ctx, got.pilots, intent)
 		if err != nil {
 			return nil, 0, err
 		}
 		last = max(last, seq)
 		for i := range got.pilots {
-			if len(uids) < maxNames {
+			if len(uids) < maxUIDs {
 				uids = append(uids, got.pilots[i].Pilot)
 			}
 		}
@@ -99,16 +99,16 @@ func (m *Manager) cancelAll(ctx context.Context, manager pilot.UID, wish *wish, 
 	return uids, last, nil
 }
 
-// cancel appends what the wish means for each of the pilots, which are
+// appendCancels appends what the intent means for each of the pilots, which are
 // distinct, and gives the last position written, 0 for none.
-func (m *Manager) cancel(ctx context.Context, ps []projection.Pilot, wish *wish) (uint64, error) {
-	herds := slices.Collect(slices.Chunk(ps, herd))
-	seqs := make([]uint64, len(herds)+1)
+func (m *Manager) appendCancels(ctx context.Context, ps []projection.Pilot, intent *cancelIntent) (uint64, error) {
+	chunks := slices.Collect(slices.Chunk(ps, cancelChunkSize))
+	seqs := make([]uint64, len(chunks)+1)
 	parts, ctx := errgroup.WithContext(ctx)
-	parts.SetLimit(abreast)
-	for i, h := range herds {
+	parts.SetLimit(maxParallelCancels)
+	for i, h := range chunks {
 		parts.Go(func() (err error) {
-			seqs[i], err = m.cancelHerd(ctx, h, wish, 0)
+			seqs[i], err = m.cancelChunk(ctx, h, intent, 0)
 			return err
 		})
 	}
@@ -116,31 +116,31 @@ func (m *Manager) cancel(ctx context.Context, ps []projection.Pilot, wish *wish)
 	return slices.Max(seqs), err
 }
 
-// cancelHerd ends pilots by one append. If one of them moved meanwhile it looks
-// at all of them again and goes on in smaller herds, in the end one by one. A
+// cancelChunk ends pilots by one append. If one of them moved meanwhile it looks
+// at all of them again and goes on in smaller chunks, in the end one by one. A
 // single pilot can only be missed because it moved, and moves are few.
-func (m *Manager) cancelHerd(ctx context.Context, ps []projection.Pilot, wish *wish, try int) (uint64, error) {
-	es := wish.events(ps)
+func (m *Manager) cancelChunk(ctx context.Context, ps []projection.Pilot, intent *cancelIntent, try int) (uint64, error) {
+	es := intent.cancelEvents(ps)
 	if len(es) == 0 {
 		return 0, nil
 	}
-	seq, err := m.append(ctx, es...)
+	seq, err := m.appendEvents(ctx, es...)
 	if err == nil {
 		m.logger.Info("cancel asked", zap.String("manager", ps[0].Manager), zap.Int("pilots", len(ps)), zap.Uint64("seq", seq))
 	}
 	if pilot.CodeOf(err) != pilot.Conflict {
 		return seq, err
 	}
-	if err := m.yield(ctx, try, es...); err != nil {
+	if err := m.awaitConflict(ctx, try, es...); err != nil {
 		return 0, err
 	}
-	fresh, err := look(ctx, m, 0, func(w *world) ([]projection.Pilot, error) { return w.again(ps), nil })
+	fresh, err := query(ctx, m, 0, func(st *state) ([]projection.Pilot, error) { return st.refetchPilots(ps), nil })
 	if err != nil {
 		return 0, err
 	}
 	var last uint64
 	for part := range slices.Chunk(fresh, (len(fresh)+3)/4) {
-		seq, err := m.cancelHerd(ctx, part, wish, try+1)
+		seq, err := m.cancelChunk(ctx, part, intent, try+1)
 		if err != nil {
 			return 0, err
 		}
@@ -149,11 +149,11 @@ func (m *Manager) cancelHerd(ctx context.Context, ps []projection.Pilot, wish *w
 	return last, nil
 }
 
-// again gives the same pilots as they are now.
-func (w *world) again(ps []projection.Pilot) []projection.Pilot {
+// refetchPilots gives the same pilots as they are now.
+func (st *state) refetchPilots(ps []projection.Pilot) []projection.Pilot {
 	fresh := make([]projection.Pilot, len(ps))
 	for i := range ps {
-		fresh[i], _ = w.view.Get(ps[i].Manager, ps[i].Pilot)
+		fresh[i], _ = st.view.Get(ps[i].Manager, ps[i].Pilot)
 	}
 	return fresh
 }

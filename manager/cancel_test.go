@@ -16,34 +16,34 @@ import (
 
 func TestCancelInEachState(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
+	log, m, of := newFixture(t)
 	for name, c := range map[string]struct {
 		way  []pilot.Kind
 		want pilot.State
 	}{
 		"pending":   {nil, pilot.Canceled},
-		"retried":   {[]pilot.Kind{pilot.Claimed, pilot.Retried}, pilot.Canceled},
-		"launching": {[]pilot.Kind{pilot.Claimed}, pilot.Canceling},
-		"queued":    {[]pilot.Kind{pilot.Claimed, pilot.Queued}, pilot.Canceling},
-		"active":    {[]pilot.Kind{pilot.Claimed, pilot.Activated}, pilot.Stopping},
-		"done":      {[]pilot.Kind{pilot.Claimed, pilot.Activated, pilot.JobDone}, pilot.Done},
-		"failed":    {[]pilot.Kind{pilot.JobFailed}, pilot.Failed},
+		"retried":   {[]pilot.Kind{pilot.KindLaunching, pilot.KindRetrying}, pilot.Canceled},
+		"launching": {[]pilot.Kind{pilot.KindLaunching}, pilot.Canceling},
+		"queued":    {[]pilot.Kind{pilot.KindLaunching, pilot.KindPendingActive}, pilot.Canceling},
+		"active":    {[]pilot.Kind{pilot.KindLaunching, pilot.KindActive}, pilot.Stopping},
+		"done":      {[]pilot.Kind{pilot.KindLaunching, pilot.KindActive, pilot.KindDone}, pilot.Done},
+		"failed":    {[]pilot.Kind{pilot.KindFailed}, pilot.Failed},
 	} {
-		submit(t, m, of, job(name))
+		mustSubmit(t, m, of, validPilot(name))
 		mustMove(t, log, of, name, c.way...)
-		a, err := m.Cancel(t.Context(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{name}, Reason: "enough"}, user)
+		a, err := m.CancelPilots(t.Context(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{name}, Reason: "enough"}, user)
 		if err != nil || len(a.Pilots) != 1 || a.Pilots[0].State != c.want {
 			t.Errorf("%s: %+v, %v, want %s", name, a, err, c.want)
 			continue
 		}
-		wakes, want := count(log, of, name, events.Cancel), 0
-		if c.want.Leaving() {
+		wakes, want := countEvents(log, of, name, events.Cancel), 0
+		if c.want.IsCanceling() {
 			want = 1
 		}
 		if wakes != want {
 			t.Errorf("%s: the fleet was told %d times, want %d", name, wakes, want)
 		}
-		got, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{name}}, user)
+		got, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{name}}, user)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestCancelInEachState(t *testing.T) {
 			t.Errorf("%s: cancel is %+v", name, p.Cancel)
 		}
 	}
-	got, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"pending"}}, user)
+	got, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"pending"}}, user)
 	if err != nil || got.Pilots[0].Cause == nil || got.Pilots[0].Cause.Code != pilot.CanceledBeforeLaunch || got.Pilots[0].EndedAt == nil {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -60,32 +60,32 @@ func TestCancelInEachState(t *testing.T) {
 
 func TestCancelAgainOnlyHastens(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
-	submit(t, m, of, job("a"))
-	mustMove(t, log, of, "a", pilot.Claimed)
+	log, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("a"))
+	mustMove(t, log, of, "a", pilot.KindLaunching)
 	for i, c := range []struct {
 		r     api.CancelRequest
 		total int // events of cancel from here on
 		force bool
 		grace time.Duration
 	}{
-		{api.CancelRequest{Grace: within(time.Minute)}, 1, false, time.Minute},
+		{api.CancelRequest{Grace: callTimeout(time.Minute)}, 1, false, time.Minute},
 		{api.CancelRequest{}, 1, false, time.Minute},
-		{api.CancelRequest{Grace: within(2 * time.Minute)}, 1, false, time.Minute},
-		{api.CancelRequest{Grace: within(time.Second)}, 2, false, time.Second},
+		{api.CancelRequest{Grace: callTimeout(2 * time.Minute)}, 1, false, time.Minute},
+		{api.CancelRequest{Grace: callTimeout(time.Second)}, 2, false, time.Second},
 		{api.CancelRequest{Force: true}, 3, true, time.Second},
 		{api.CancelRequest{Force: true}, 3, true, time.Second},
 	} {
 		c.r.Manager = of
-		if _, err := m.Cancel(t.Context(), c.r, user); err != nil {
+		if _, err := m.CancelPilots(t.Context(), c.r, user); err != nil {
 			t.Fatal(err)
 		}
-		got, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}}, user)
+		got, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}}, user)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := got.Pilots[0]
-		if n := count(log, of, "a", events.Kind(pilot.CancelAsked.String())); n != c.total || p.Cancel.Force != c.force ||
+		if n := countEvents(log, of, "a", events.Kind(pilot.KindCanceling.String())); n != c.total || p.Cancel.Force != c.force ||
 			time.Duration(p.Cancel.Grace) != c.grace {
 			t.Errorf("after %d: %d changes, %+v", i, n, p.Cancel)
 		}
@@ -94,19 +94,19 @@ func TestCancelAgainOnlyHastens(t *testing.T) {
 
 func TestCancelRefuses(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	submit(t, m, of, job("a"))
-	_, err := m.Cancel(t.Context(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{"a", "no"}}, user)
+	_, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("a"))
+	_, err := m.CancelPilots(t.Context(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{"a", "no"}}, user)
 	wantCode(t, err, pilot.NotFound)
-	_, err = m.Cancel(t.Context(), api.CancelRequest{Manager: "nobody"}, user)
+	_, err = m.CancelPilots(t.Context(), api.CancelRequest{Manager: "nobody"}, user)
 	wantCode(t, err, pilot.NotFound)
-	_, err = m.Cancel(t.Context(), api.CancelRequest{Manager: of, Grace: within(-time.Second)}, user)
+	_, err = m.CancelPilots(t.Context(), api.CancelRequest{Manager: of, Grace: callTimeout(-time.Second)}, user)
 	wantCode(t, err, pilot.Invalid)
-	none, err := m.Cancel(t.Context(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{}}, user)
+	none, err := m.CancelPilots(t.Context(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{}}, user)
 	if err != nil || len(none.Pilots) != 0 {
 		t.Fatalf("none named: %+v, %v", none, err)
 	}
-	got, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+	got, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of}, user)
 	if err != nil || got.Pilots[0].State != pilot.PendingLaunch {
 		t.Fatalf("canceled all the same: %+v, %v", got, err)
 	}
@@ -117,21 +117,21 @@ func TestCancelRefuses(t *testing.T) {
 func TestCancelUnderMovement(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	m, other := open(t, log), open(t, log)
-	of := newManager(t, m)
+	m, other := openReplica(t, log), openReplica(t, log)
+	of := createManager(t, m)
 	const n = 1000
-	got := submit(t, m, of, jobs(n)...)
+	got := mustSubmit(t, m, of, validPilots(n)...)
 	stopped := make(chan error)
 	const movers = 4
 	for i := range movers {
-		go func() { stopped <- roam(t.Context(), log, of, uidsOf(got), i, movers) }()
+		go func() { stopped <- churnPilots(t.Context(), log, of, uidsOf(got), i, movers) }()
 	}
 	answers := make(chan error)
 	for _, r := range []replica{m, other} {
 		go func() {
 			c := user
 			c.MinSeq = got[n-1].Seq
-			_, err := r.Cancel(t.Context(), api.CancelRequest{Manager: of}, c)
+			_, err := r.CancelPilots(t.Context(), api.CancelRequest{Manager: of}, c)
 			answers <- err
 		}()
 	}
@@ -146,20 +146,20 @@ func TestCancelUnderMovement(t *testing.T) {
 		}
 	}
 	for _, p := range got {
-		last, _, err := log.Last(t.Context(), events.Event{Class: events.Change, Key: pilot.Key{Resource: p.Resource, Manager: of, Pilot: p.UID}})
+		last, _, err := log.Last(t.Context(), events.Event{Class: events.ClassChange, Key: pilot.Key{Resource: p.Resource, Manager: of, Pilot: p.UID}})
 		if err != nil || last.Status == nil || last.Status.Cancel == nil || !last.Status.State.Final() {
 			t.Fatalf("%s was missed: %+v, %v", p.UID, last.Status, err)
 		}
 	}
 }
 
-// roam moves its share of the pilots to and fro, as launchers would whose
+// churnPilots moves its share of the pilots to and fro, as launchers would whose
 // attempts go wrong, until all of them have ended, which only a cancel does.
-func roam(ctx context.Context, log *bustest.Memory, of pilot.UID, uids []pilot.UID, share, shares int) error {
+func churnPilots(ctx context.Context, log *bustest.Memory, of pilot.UID, uids []pilot.UID, share, shares int) error {
 	for left := true; left; {
 		left = false
 		for i := share; i < len(uids); i += shares {
-			for _, k := range []pilot.Kind{pilot.Claimed, pilot.Retried} {
+			for _, k := range []pilot.Kind{pilot.KindLaunching, pilot.KindRetrying} {
 				s, _, err := move(ctx, log, of, uids[i], k)
 				if err != nil {
 					return err
@@ -194,12 +194,12 @@ func raceOnce(t *rapid.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	a, b := start(ctx, t, log), start(ctx, t, log)
-	of := newManager(t, a)
-	p := submit(t, a, of, job("p"))[0]
+	a, b := startReplica(ctx, t, log), startReplica(ctx, t, log)
+	of := createManager(t, a)
+	p := mustSubmit(t, a, of, validPilot("p"))[0]
 	armed.Store(true)
 	way := rapid.SliceOfN(rapid.SampledFrom([]pilot.Kind{
-		pilot.Claimed, pilot.Retried, pilot.Queued, pilot.Activated, pilot.JobDone, pilot.JobFailed, pilot.JobCanceled,
+		pilot.KindLaunching, pilot.KindRetrying, pilot.KindPendingActive, pilot.KindActive, pilot.KindDone, pilot.KindFailed, pilot.KindCanceled,
 	}), 1, 8).Draw(t, "way")
 	done := make(chan error)
 	go func() {
@@ -212,27 +212,27 @@ func raceOnce(t *rapid.T) {
 		done <- nil
 	}()
 	for _, r := range []replica{a, b} {
-		go func() { done <- insist(ctx, r, of, p.UID, p.Seq) }()
+		go func() { done <- cancelUntilAnswered(ctx, r, of, p.UID, p.Seq) }()
 	}
 	for range 3 {
 		if err := <-done; err != nil {
 			t.Fatalf("%v", err)
 		}
 	}
-	last, _, err := log.Last(ctx, events.Event{Class: events.Change, Key: pilot.Key{Resource: p.Resource, Manager: of, Pilot: p.UID}})
-	if err != nil || last.Status == nil || !last.Status.State.Final() && !last.Status.State.Leaving() {
+	last, _, err := log.Last(ctx, events.Event{Class: events.ClassChange, Key: pilot.Key{Resource: p.Resource, Manager: of, Pilot: p.UID}})
+	if err != nil || last.Status == nil || !last.Status.State.Final() && !last.Status.State.IsCanceling() {
 		t.Fatalf("the cancel is lost: %+v, %v", last.Status, err)
 	}
 	a.stop()
 	b.stop()
 }
 
-// insist cancels as a client would: again while it is not known what happened.
-func insist(ctx context.Context, r replica, of, uid pilot.UID, seq uint64) error {
+// cancelUntilAnswered cancels as a client would: again while it is not known what happened.
+func cancelUntilAnswered(ctx context.Context, r replica, of, uid pilot.UID, seq uint64) error {
 	c := user
 	c.MinSeq = seq
 	for {
-		_, err := r.Cancel(ctx, api.CancelRequest{Manager: of, UIDs: []pilot.UID{uid}}, c)
+		_, err := r.CancelPilots(ctx, api.CancelRequest{Manager: of, UIDs: []pilot.UID{uid}}, c)
 		if code := pilot.CodeOf(err); code != pilot.Timeout && code != pilot.Unavailable {
 			return err
 		}

@@ -17,85 +17,85 @@ import (
 // manager is CLOSING until they have. Closing again changes nothing, but that
 // Terminate may be added later.
 func (m *Manager) CloseManager(ctx context.Context, r api.CloseRequest, c Call) (api.CloseAnswer, error) {
-	return m.close(ctx, owner{false, r.UID}, &r, c)
+	return m.closeScope(ctx, scopeRef{false, r.UID}, &r, c)
 }
 
 // CloseSession closes a session's managers likewise, and takes no new ones.
 func (m *Manager) CloseSession(ctx context.Context, r api.CloseRequest, c Call) (api.CloseAnswer, error) {
-	return m.close(ctx, owner{true, r.UID}, &r, c)
+	return m.closeScope(ctx, scopeRef{true, r.UID}, &r, c)
 }
 
-func (m *Manager) close(ctx context.Context, o owner, r *api.CloseRequest, c Call) (api.CloseAnswer, error) {
+func (m *Manager) closeScope(ctx context.Context, o scopeRef, r *api.CloseRequest, c Call) (api.CloseAnswer, error) {
 	if len(r.Reason) > maxReason {
-		return api.CloseAnswer{}, fault("reason", "is longer than %d bytes", maxReason)
+		return api.CloseAnswer{}, invalidField("reason", "is longer than %d bytes", maxReason)
 	}
-	ctx, stop := bounded(ctx)
+	ctx, stop := withCallTimeout(ctx)
 	defer stop()
-	t := terms{r.Terminate, r.Reason, c.who()}
-	seq, err := m.shut(ctx, o, t, c)
+	t := closeOptions{r.Terminate, r.Reason, c.identity()}
+	seq, err := m.appendClose(ctx, o, t, c)
 	if err != nil {
 		return api.CloseAnswer{}, err
 	}
-	ended, last, err := m.end(ctx, o, t, c.at(seq))
+	ended, last, err := m.endMembers(ctx, o, t, c.withMinSeq(seq))
 	if err != nil {
 		return api.CloseAnswer{}, err
 	}
-	done, err := m.finishOne(ctx, o, c.at(seq, last))
+	done, err := m.finishScope(ctx, o, c.withMinSeq(seq, last))
 	if err != nil {
 		return api.CloseAnswer{}, err
 	}
-	return written(ctx, m, max(seq, last, done, c.MinSeq), func(w *world) (api.CloseAnswer, error) {
-		return w.closeAnswer(o, ended)
+	return afterCommit(ctx, m, max(seq, last, done, c.MinSeq), func(st *state) (api.CloseAnswer, error) {
+		return st.closeAnswer(o, ended)
 	})
 }
 
-func (w *world) closeAnswer(o owner, ended []pilot.UID) (api.CloseAnswer, error) {
-	answer := api.CloseAnswer{Canceling: ended, Seq: w.applied}
-	if o.session {
-		s, err := w.sessionAnswer(o.uid)
+func (st *state) closeAnswer(o scopeRef, ended []pilot.UID) (api.CloseAnswer, error) {
+	answer := api.CloseAnswer{Canceling: ended, Seq: st.applied}
+	if o.isSession {
+		s, err := st.sessionAnswer(o.uid)
 		answer.Session = &s.Session
 		return answer, err
 	}
-	of, err := w.managerAnswer(o.uid)
+	of, err := st.managerAnswer(o.uid)
 	answer.Manager = &of.Manager
 	return answer, err
 }
 
-// terms are how something is to be closed.
-type terms struct {
+// closeOptions are how something is to be closed.
+type closeOptions struct {
 	terminate bool
 	reason    string
-	by        who // who wants it closed, also where another replica finishes it
+	by        identity // who wants it closed, also where another replica finishes it
 }
 
-// shut writes down that o closes, unless it does so already; the position is 0
+// appendClose writes down that o closes, unless it does so already; the position is 0
 // then.
-func (m *Manager) shut(ctx context.Context, o owner, t terms, c Call) (uint64, error) {
+func (m *Manager) appendClose(ctx context.Context, o scopeRef, t closeOptions, c Call) (uint64, error) {
 	for try := 0; ; try++ {
-		e, err := current(ctx, m, c, func(w *world) (*events.Event, error) { return w.closing(o, t, c.who()) })
+		e, err := readYourWrites(ctx, m, c, func(st *state) (*events.Event, error) { return st.planClose(o, t, c.identity()) })
 		if err != nil || e == nil {
 			return 0, err
 		}
-		seq, err := m.append(ctx, e)
+		seq, err := m.appendEvents(ctx, e)
 		if err == nil {
-			m.logger.Info("closes", zap.String("uid", o.uid), zap.String("state", string(e.Owner.State)), zap.Uint64("seq", seq))
+			m.logger.Info("closes", zap.String("uid", o.uid), zap.String("state", string(e.Scope.State)), zap.Uint64("seq", seq))
 		}
-		if pilot.CodeOf(err) != pilot.Conflict || try == tries {
+		if pilot.CodeOf(err) != pilot.Conflict || try == maxTries {
 			return seq, err
 		}
-		if err := m.yield(ctx, try, e); err != nil {
+		if err := m.awaitConflict(ctx, try, e); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// closing is the event by which o closes on those terms; nil: none is needed.
-func (w *world) closing(o owner, t terms, by who) (*events.Event, error) {
-	at, err := w.hold(o)
+// planClose is the event by which o closes on those terms; nil: none is needed.
+func (st *state) planClose(o scopeRef, t closeOptions, by identity) (*events.Event, error) {
+	at, err := st.statusOf(o)
 	if err != nil {
 		return nil, err
 	}
-	after, ok := closed(&at, t, now())
+	after, ok := afterClose(&at, t, nowMillis())
 	if !ok {
 		return nil, nil //nolint:nilnil // nothing to do is an answer
 	}
@@ -103,36 +103,38 @@ func (w *world) closing(o owner, t terms, by who) (*events.Event, error) {
 	if after.State == events.StateClosing {
 		kind = events.Closing
 	}
-	return o.event(kind, at.Seq, by, after), nil
+	return o.newEvent(kind, at.Seq, by, after), nil
 }
 
-// holding is an owner and what it still has.
-type holding struct {
-	projection.Owner
-	open bool // a session has managers that are not CLOSED
-	live bool // pilots live
+// scopeStatus is an owner and what it still has.
+type scopeStatus struct {
+	projection.Scope
+	hasOpenManagers bool // a session has managers that are not CLOSED
+	hasLivePilots   bool // pilots live
 }
 
-func (h *holding) pending(terminate bool) bool { return h.open || terminate && h.live }
+func (h *scopeStatus) hasPending(terminate bool) bool {
+	return h.hasOpenManagers || terminate && h.hasLivePilots
+}
 
-func (w *world) hold(o owner) (h holding, err error) {
-	if !o.session {
-		h.Owner, err = w.manager(o.uid)
-		h.live = w.view.Live(o.uid) > 0
+func (st *state) statusOf(o scopeRef) (h scopeStatus, err error) {
+	if !o.isSession {
+		h.Scope, err = st.findManager(o.uid)
+		h.hasLivePilots = st.view.CountLive(o.uid) > 0
 		return h, err
 	}
-	h.Owner, err = w.session(o.uid)
-	for _, of := range w.view.Managers(o.uid) {
-		h.open = h.open || of.State != events.StateClosed
-		h.live = h.live || w.view.Live(of.UID) > 0
+	h.Scope, err = st.findSession(o.uid)
+	for _, of := range st.view.Managers(o.uid) {
+		h.hasOpenManagers = h.hasOpenManagers || of.State != events.StateClosed
+		h.hasLivePilots = h.hasLivePilots || st.view.CountLive(of.UID) > 0
 	}
 	return h, err
 }
 
-// closed is the owner after somebody closed it on those terms; false: it stays
+// afterClose is the owner after somebody closed it on those terms; false: it stays
 // as it is. What closed without Terminate may get it later.
-func closed(h *holding, t terms, at time.Time) (events.Owner, bool) {
-	o, pending := h.Owner.Owner, h.pending(t.terminate)
+func afterClose(h *scopeStatus, t closeOptions, at time.Time) (events.Scope, bool) {
+	o, pending := h.Scope.Scope, h.hasPending(t.terminate)
 	again := o.State != events.StateOpen
 	if again && (o.Terminate || !t.terminate || !pending) {
 		return o, false
@@ -156,31 +158,31 @@ func closed(h *holding, t terms, at time.Time) (events.Owner, bool) {
 	return o, true
 }
 
-// end does what is left to do for an owner that closes: a session's managers
+// endMembers does what is left to do for an owner that closes: a session's managers
 // are shut, a manager's pilots asked to end. ended are pilots that live.
-func (m *Manager) end(ctx context.Context, o owner, t terms, c Call) (ended []pilot.UID, last uint64, err error) {
-	if !o.session {
-		return m.endPilots(ctx, o.uid, t, c)
+func (m *Manager) endMembers(ctx context.Context, o scopeRef, t closeOptions, c Call) (ended []pilot.UID, last uint64, err error) {
+	if !o.isSession {
+		return m.cancelPilotsOf(ctx, o.uid, t, c)
 	}
 	ended = []pilot.UID{}
-	of, err := current(ctx, m, c, func(w *world) ([]projection.Owner, error) { return w.view.Managers(o.uid), nil })
+	of, err := readYourWrites(ctx, m, c, func(st *state) ([]projection.Scope, error) { return st.view.Managers(o.uid), nil })
 	for i := range of {
-		next := owner{false, of[i].UID}
-		seq, err := m.shut(ctx, next, t, c)
+		next := scopeRef{false, of[i].UID}
+		seq, err := m.appendClose(ctx, next, t, c)
 		if err != nil {
 			return nil, 0, err
 		}
-		more, to, err := m.endPilots(ctx, next.uid, t, c.at(seq))
+		more, to, err := m.cancelPilotsOf(ctx, next.uid, t, c.withMinSeq(seq))
 		if err != nil {
 			return nil, 0, err
 		}
 		last = max(last, seq, to)
-		ended = append(ended, more[:min(len(more), maxNames-len(ended))]...)
+		ended = append(ended, more[:min(len(more), maxUIDs-len(ended))]...)
 	}
 	return ended, last, err
 }
 
-func (m *Manager) endPilots(ctx context.Context, manager pilot.UID, t terms, c Call) ([]pilot.UID, uint64, error) {
+func (m *Manager) cancelPilotsOf(ctx context.Context, manager pilot.UID, t closeOptions, c Call) ([]pilot.UID, uint64, error) {
 	if !t.terminate {
 		return []pilot.UID{}, 0, nil
 	}
@@ -188,5 +190,5 @@ func (m *Manager) endPilots(ctx context.Context, manager pilot.UID, t terms, c C
 	if reason == "" {
 		reason = "its manager was closed"
 	}
-	return m.cancelAll(ctx, manager, &wish{by: t.by, hand: c.who(), reason: reason, at: now()}, c)
+	return m.cancelAll(ctx, manager, &cancelIntent{by: t.by, writer: c.identity(), reason: reason, at: nowMillis()}, c)
 }

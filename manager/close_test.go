@@ -14,9 +14,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-func stateOf(t testing.TB, m replica, of pilot.UID) events.OwnerState {
+func scopeState(t testing.TB, m replica, of pilot.UID) events.ScopeState {
 	t.Helper()
-	a, err := m.GetManager(t.Context(), api.OwnerRequest{UID: of}, user)
+	a, err := m.GetManager(t.Context(), api.ScopeRequest{UID: of}, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,19 +25,19 @@ func stateOf(t testing.TB, m replica, of pilot.UID) events.OwnerState {
 
 func TestCloseKeepsThePilots(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	submit(t, m, of, job("a"))
+	_, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("a"))
 	for range 2 { // closing again changes nothing
 		a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Reason: "tidy"}, user)
 		if err != nil || a.Manager.State != events.StateClosed || len(a.Canceling) != 0 || a.Canceling == nil || a.Manager.Reason != "tidy" {
 			t.Fatalf("%+v, %v", a, err)
 		}
 	}
-	got, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+	got, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of}, user)
 	if err != nil || got.Pilots[0].State != pilot.PendingLaunch {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	_, err = m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(1)}, user)
+	_, err = m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: validPilots(1)}, user)
 	wantCode(t, err, pilot.Closed)
 
 	a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, user)
@@ -50,8 +50,8 @@ func TestCloseKeepsThePilots(t *testing.T) {
 
 func TestCloseEndsWhatNobodyClaimed(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	submit(t, m, of, job("a"), job("b"))
+	_, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("a"), validPilot("b"))
 	a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, user)
 	if err != nil || a.Manager.State != events.StateClosed || a.Manager.Pilots["CANCELED"] != 2 ||
 		!slices.Equal(a.Canceling, []pilot.UID{"a", "b"}) || a.Manager.ClosedAt == nil {
@@ -62,20 +62,20 @@ func TestCloseEndsWhatNobodyClaimed(t *testing.T) {
 func TestCloseIsOverWithTheLastPilot(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	m := start(t.Context(), t, log)
-	other := open(t, log)
-	of := newManager(t, m)
-	submit(t, m, of, job("a"), job("b"))
-	mustMove(t, log, of, "a", pilot.Claimed)
+	m := startReplica(t.Context(), t, log)
+	other := openReplica(t, log)
+	of := createManager(t, m)
+	mustSubmit(t, m, of, validPilot("a"), validPilot("b"))
+	mustMove(t, log, of, "a", pilot.KindLaunching)
 	a, err := m.CloseManager(t.Context(), api.CloseRequest{UID: of, Terminate: true}, user)
 	if err != nil || a.Manager.State != events.StateClosing || a.Manager.Pilots["CANCELING"] != 1 || a.Manager.Pilots["CANCELED"] != 1 {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	_, err = m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(1)}, user)
+	_, err = m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: validPilots(1)}, user)
 	wantCode(t, err, pilot.Closed)
 	m.stop() // who began is gone
-	mustMove(t, log, of, "a", pilot.JobCanceled)
-	eventually(t, "the other replica ends it", func() bool { return stateOf(t, other, of) == events.StateClosed })
+	mustMove(t, log, of, "a", pilot.KindCanceled)
+	eventually(t, "the other replica ends it", func() bool { return scopeState(t, other, of) == events.StateClosed })
 }
 
 // TestCloseGoesOnWhereItStopped: whatever a replica had got to when it died, of
@@ -99,11 +99,11 @@ func TestCloseGoesOnWhereItStopped(t *testing.T) {
 				}
 				return nil
 			}
-			dying, other := start(t.Context(), t, log), start(t.Context(), t, log)
-			of := map[pilot.UID]pilot.UID{"a": newManager(t, dying), "b": newManager(t, dying)}
+			dying, other := startReplica(t.Context(), t, log), startReplica(t.Context(), t, log)
+			of := map[pilot.UID]pilot.UID{"a": createManager(t, dying), "b": createManager(t, dying)}
 			for uid, in := range of {
-				submit(t, dying, in, job(uid))
-				mustMove(t, log, in, uid, pilot.Claimed)
+				mustSubmit(t, dying, in, validPilot(uid))
+				mustMove(t, log, in, uid, pilot.KindLaunching)
 			}
 			synctest.Wait()
 			armed.Store(true)
@@ -115,33 +115,33 @@ func TestCloseGoesOnWhereItStopped(t *testing.T) {
 				other.stop()
 				return
 			}
-			born := born(t, log, of["a"])
+			born := appendLateSubmit(t, log, of["a"])
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			for uid, in := range of {
-				mustMove(t, log, in, uid, pilot.JobCanceled)
+				mustMove(t, log, in, uid, pilot.KindCanceled)
 			}
 			time.Sleep(10 * time.Second)
-			s, err := other.GetSession(t.Context(), api.OwnerRequest{UID: "default"}, user)
+			s, err := other.GetSession(t.Context(), api.ScopeRequest{UID: "default"}, user)
 			if err != nil || s.Session.State != events.StateClosed || s.Session.Pilots["CANCELED"] != 3 || s.Session.ClosedBy != "ada" {
 				t.Errorf("after %d appends: %+v, %v (%s)", allowed, s, err, born)
 			}
 			for _, in := range of {
-				a, err := other.GetManager(t.Context(), api.OwnerRequest{UID: in}, user)
+				a, err := other.GetManager(t.Context(), api.ScopeRequest{UID: in}, user)
 				if err != nil || a.Manager.State != events.StateClosed || a.Manager.ClosedBy != "ada" {
 					t.Errorf("after %d appends: manager is %+v, %v", allowed, a.Manager, err)
 				}
 			}
-			canceledByAda(t, other, of["a"], "a", born)
+			checkCanceledByAda(t, other, of["a"], "a", born)
 			other.stop()
 		})
 	}
 }
 
-// canceledByAda checks who wanted the end of pilots, whoever wrote it down.
-func canceledByAda(t testing.TB, m replica, of pilot.UID, uids ...pilot.UID) {
+// checkCanceledByAda checks who wanted the end of pilots, whoever wrote it down.
+func checkCanceledByAda(t testing.TB, m replica, of pilot.UID, uids ...pilot.UID) {
 	t.Helper()
-	got, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: uids}, user)
+	got, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: uids}, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,12 +152,12 @@ func canceledByAda(t testing.TB, m replica, of pilot.UID, uids ...pilot.UID) {
 	}
 }
 
-// born writes a birth as a replica would that does not know of the close yet.
-func born(t testing.TB, log *bustest.Memory, of pilot.UID) pilot.UID {
+// appendLateSubmit writes a birth as a replica would that does not know of the close yet.
+func appendLateSubmit(t testing.TB, log *bustest.Memory, of pilot.UID) pilot.UID {
 	t.Helper()
-	d := job("late")
+	d := validPilot("late")
 	_, err := log.Append(context.Background(), &events.Event{
-		ID: "late", Class: events.Command, Kind: events.Submit, Birth: &events.Birth{Description: d},
+		ID: "late", Class: events.ClassCommand, Kind: events.Submit, Submission: &events.Submission{Description: d},
 		Key: pilot.Key{Resource: d.Resource, Manager: of, Pilot: d.UID},
 	})
 	if err != nil {
@@ -169,15 +169,15 @@ func born(t testing.TB, log *bustest.Memory, of pilot.UID) pilot.UID {
 func TestCloseASession(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	m := open(t, log)
-	of, empty := newManager(t, m), newManager(t, m)
-	submit(t, m, of, job("a"))
-	mustMove(t, log, of, "a", pilot.Claimed, pilot.Activated)
+	m := openReplica(t, log)
+	of, empty := createManager(t, m), createManager(t, m)
+	mustSubmit(t, m, of, validPilot("a"))
+	mustMove(t, log, of, "a", pilot.KindLaunching, pilot.KindActive)
 	a, err := m.CloseSession(t.Context(), api.CloseRequest{UID: "default"}, user)
 	if err != nil || a.Session.State != events.StateClosed || a.Session.Pilots["ACTIVE"] != 1 || len(a.Canceling) != 0 {
 		t.Fatalf("closed: %+v, %v", a, err)
 	}
-	if stateOf(t, m, of) != events.StateClosed || stateOf(t, m, empty) != events.StateClosed {
+	if scopeState(t, m, of) != events.StateClosed || scopeState(t, m, empty) != events.StateClosed {
 		t.Fatal("its managers are not closed")
 	}
 	a, err = m.CloseSession(t.Context(), api.CloseRequest{UID: "default", Terminate: true}, user)
@@ -192,7 +192,7 @@ func TestCloseASession(t *testing.T) {
 // closing it closes what it holds then.
 func TestAClosedSessionTakesNoMore(t *testing.T) {
 	t.Parallel()
-	m := open(t, bustest.NewMemory())
+	m := openReplica(t, bustest.NewMemory())
 	for _, session := range []pilot.UID{"lab", "default"} {
 		if _, err := m.CreateManager(t.Context(), api.CreateRequest{Session: session}, user); err != nil {
 			t.Fatal(err)
@@ -204,7 +204,7 @@ func TestAClosedSessionTakesNoMore(t *testing.T) {
 	_, err := m.CreateManager(t.Context(), api.CreateRequest{Session: "lab"}, user)
 	wantCode(t, err, pilot.Closed)
 	a, err := m.CreateManager(t.Context(), api.CreateRequest{}, user)
-	if err != nil || a.Manager.Session != "default" || stateOf(t, m, a.Manager.UID) != events.StateOpen {
+	if err != nil || a.Manager.Session != "default" || scopeState(t, m, a.Manager.UID) != events.StateOpen {
 		t.Errorf("made in the default session, which was closed: %+v, %v", a, err)
 	}
 }
@@ -212,9 +212,9 @@ func TestAClosedSessionTakesNoMore(t *testing.T) {
 func TestCloseEverywhereAtOnce(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	rs := []replica{open(t, log), open(t, log), open(t, log)}
-	of := newManager(t, rs[0])
-	got := submit(t, rs[0], of, jobs(200)...)
+	rs := []replica{openReplica(t, log), openReplica(t, log), openReplica(t, log)}
+	of := createManager(t, rs[0])
+	got := mustSubmit(t, rs[0], of, validPilots(200)...)
 	errs := make(chan error)
 	for i := range 9 {
 		go func() {
@@ -230,9 +230,9 @@ func TestCloseEverywhereAtOnce(t *testing.T) {
 		}
 	}
 	for i := 0; i < len(got); i += 20 {
-		if n := count(log, of, got[i].UID, "canceled"); n != 1 {
+		if n := countEvents(log, of, got[i].UID, "canceled"); n != 1 {
 			t.Fatalf("%s was canceled %d times", got[i].UID, n)
 		}
 	}
-	eventually(t, "closed", func() bool { return stateOf(t, rs[2], of) == events.StateClosed })
+	eventually(t, "closed", func() bool { return scopeState(t, rs[2], of) == events.StateClosed })
 }

@@ -26,110 +26,110 @@ func (m *Manager) CreateManager(ctx context.Context, r api.CreateRequest, c Call
 		return api.ManagerAnswer{}, err
 	}
 	if r.UID == "" {
-		r.UID = ownerUID("mgr", r.Session, r.IdempotencyKey)
+		r.UID = newScopeUID("mgr", r.Session, r.IdempotencyKey)
 	}
-	seq, err := m.create(ctx, &r, c, func(w *world) ([]*events.Event, error) { return w.newManager(&r, c) })
+	seq, err := m.commitCreate(ctx, &r, c, func(st *state) ([]*events.Event, error) { return st.newManager(&r, c) })
 	if err != nil {
 		return api.ManagerAnswer{}, err
 	}
-	return written(ctx, m, seq, func(w *world) (api.ManagerAnswer, error) { return w.managerAnswer(r.UID) })
+	return afterCommit(ctx, m, seq, func(st *state) (api.ManagerAnswer, error) { return st.managerAnswer(r.UID) })
 }
 
 // CreateSession makes a session; codes as with CreateManager.
 func (m *Manager) CreateSession(ctx context.Context, r api.CreateRequest, c Call) (api.SessionAnswer, error) {
 	if r.Session != "" {
-		return api.SessionAnswer{}, fault("session", "is for managers: a session is in none")
+		return api.SessionAnswer{}, invalidField("session", "is for managers: a session is in none")
 	}
 	if err := checkCreate(&r); err != nil {
 		return api.SessionAnswer{}, err
 	}
 	if r.UID == "" {
-		r.UID = ownerUID("ses", "", r.IdempotencyKey)
+		r.UID = newScopeUID("ses", "", r.IdempotencyKey)
 	}
-	seq, err := m.create(ctx, &r, c, func(w *world) ([]*events.Event, error) { return w.newSession(&r, c) })
+	seq, err := m.commitCreate(ctx, &r, c, func(st *state) ([]*events.Event, error) { return st.newSession(&r, c) })
 	if err != nil {
 		return api.SessionAnswer{}, err
 	}
-	return written(ctx, m, seq, func(w *world) (api.SessionAnswer, error) { return w.sessionAnswer(r.UID) })
+	return afterCommit(ctx, m, seq, func(st *state) (api.SessionAnswer, error) { return st.sessionAnswer(r.UID) })
 }
 
 func checkCreate(r *api.CreateRequest) error {
 	faults := pilot.ValidateLabels(r.Labels)
 	if r.UID != "" && !pilot.ValidToken(r.UID) {
-		faults = append(faults, pilot.Fault{Field: "uid", Reason: pilot.TokenRule})
+		faults = append(faults, pilot.FieldError{Field: "uid", Reason: pilot.TokenRule})
 	}
 	if r.Session != "" && !pilot.ValidToken(r.Session) {
-		faults = append(faults, pilot.Fault{Field: "session", Reason: pilot.TokenRule})
+		faults = append(faults, pilot.FieldError{Field: "session", Reason: pilot.TokenRule})
 	}
-	if len(r.IdempotencyKey) > maxKey {
-		faults = append(faults, pilot.Fault{Field: "idempotency_key", Reason: "is longer than 256 bytes"})
+	if len(r.IdempotencyKey) > maxIdempotencyKey {
+		faults = append(faults, pilot.FieldError{Field: "idempotency_key", Reason: "is longer than 256 bytes"})
 	}
 	if faults != nil {
-		return refuse(pilot.Invalid, "", faults)
+		return refusalOf(pilot.Invalid, "", faults)
 	}
 	return nil
 }
 
-func ownerUID(kind, of, key string) pilot.UID {
+func newScopeUID(kind, of, key string) pilot.UID {
 	if key == "" {
 		return kind + "-" + newID()
 	}
-	return derived(kind, of, key, 0)
+	return deriveUID(kind, of, key, 0)
 }
 
-// create appends what plan gives; nothing to append: it is there already. It
+// commitCreate appends what plan gives; nothing to append: it is there already. It
 // plans anew where others were first.
-func (m *Manager) create(ctx context.Context, r *api.CreateRequest, c Call, plan func(*world) ([]*events.Event, error)) (uint64, error) {
-	ctx, stop := bounded(ctx)
+func (m *Manager) commitCreate(ctx context.Context, r *api.CreateRequest, c Call, plan func(*state) ([]*events.Event, error)) (uint64, error) {
+	ctx, stop := withCallTimeout(ctx)
 	defer stop()
 	for try := 0; ; try++ {
-		es, err := current(ctx, m, c, plan)
+		es, err := readYourWrites(ctx, m, c, plan)
 		if err != nil || len(es) == 0 {
 			return 0, err
 		}
 		if err := m.admit(); err != nil {
 			return 0, err
 		}
-		seq, err := m.append(ctx, es...)
+		seq, err := m.appendEvents(ctx, es...)
 		if err == nil {
 			m.logger.Info("created", zap.String("uid", r.UID), zap.String("session", r.Session), zap.Uint64("seq", seq))
 		}
-		if pilot.CodeOf(err) != pilot.Conflict || try == tries {
+		if pilot.CodeOf(err) != pilot.Conflict || try == maxTries {
 			return seq, err
 		}
-		if err := m.yield(ctx, try, es...); err != nil {
+		if err := m.awaitConflict(ctx, try, es...); err != nil {
 			return 0, err
 		}
 	}
 }
 
-func (w *world) newManager(r *api.CreateRequest, c Call) ([]*events.Event, error) {
-	if o, ok := w.view.Manager(r.UID); ok {
-		return nil, again(&o, r)
+func (st *state) newManager(r *api.CreateRequest, c Call) ([]*events.Event, error) {
+	if o, ok := st.view.Manager(r.UID); ok {
+		return nil, checkRepeatedCreate(&o, r)
 	}
 	var es []*events.Event
-	switch s, ok := w.view.Session(r.Session); {
+	switch s, ok := st.view.Session(r.Session); {
 	case !ok:
-		es = append(es, opening(owner{true, r.Session}, &api.CreateRequest{}, c))
+		es = append(es, newCreated(scopeRef{true, r.Session}, &api.CreateRequest{}, c))
 	case s.State == events.StateClosed && r.Session == DefaultSession: // nobody made it, so it is not closed for ever
-		e := opening(owner{true, DefaultSession}, &api.CreateRequest{}, c)
+		e := newCreated(scopeRef{true, DefaultSession}, &api.CreateRequest{}, c)
 		e.Prev = s.Seq
 		es = append(es, e)
 	case s.State != events.StateOpen:
 		return nil, pilot.Errorf(pilot.Closed, "session %s is closed: it takes no more managers", r.Session)
 	}
-	return append(es, opening(owner{false, r.UID}, r, c)), nil
+	return append(es, newCreated(scopeRef{false, r.UID}, r, c)), nil
 }
 
-func (w *world) newSession(r *api.CreateRequest, c Call) ([]*events.Event, error) {
-	if o, ok := w.view.Session(r.UID); ok {
-		return nil, again(&o, r)
+func (st *state) newSession(r *api.CreateRequest, c Call) ([]*events.Event, error) {
+	if o, ok := st.view.Session(r.UID); ok {
+		return nil, checkRepeatedCreate(&o, r)
 	}
-	return []*events.Event{opening(owner{true, r.UID}, r, c)}, nil
+	return []*events.Event{newCreated(scopeRef{true, r.UID}, r, c)}, nil
 }
 
-// again is nil if o is what an earlier request with the same key has made.
-func again(o *projection.Owner, r *api.CreateRequest) error {
+// checkRepeatedCreate is nil if o is what an earlier request with the same key has made.
+func checkRepeatedCreate(o *projection.Scope, r *api.CreateRequest) error {
 	switch {
 	case r.IdempotencyKey == "" || o.Key != r.IdempotencyKey:
 		return pilot.Errorf(pilot.Conflict, "%s exists already", r.UID)
@@ -139,20 +139,20 @@ func again(o *projection.Owner, r *api.CreateRequest) error {
 	return nil
 }
 
-func opening(o owner, r *api.CreateRequest, c Call) *events.Event {
-	at := now()
-	return o.event(events.Created, 0, c.who(), events.Owner{
+func newCreated(o scopeRef, r *api.CreateRequest, c Call) *events.Event {
+	at := nowMillis()
+	return o.newEvent(events.Created, 0, c.identity(), events.Scope{
 		Session: r.Session, State: events.StateOpen, Labels: r.Labels, CreatedAt: at, Key: r.IdempotencyKey,
 	})
 }
 
-// event is a change of a manager or session that was last changed at prev.
-func (o owner) event(kind events.Kind, prev uint64, by who, after events.Owner) *events.Event {
-	e := by.sign(&events.Event{ID: newID(), Kind: kind, Prev: prev, At: now(), Owner: &after})
-	if o.session {
-		e.Class, e.Session = events.OfSession, o.uid
+// newEvent is a change of a manager or session that was last changed at prev.
+func (o scopeRef) newEvent(kind events.Kind, prev uint64, by identity, after events.Scope) *events.Event {
+	e := by.stampActor(&events.Event{ID: newID(), Kind: kind, Prev: prev, At: nowMillis(), Scope: &after})
+	if o.isSession {
+		e.Class, e.Session = events.ClassSession, o.uid
 	} else {
-		e.Class, e.Manager = events.OfManager, o.uid
+		e.Class, e.Manager = events.ClassManager, o.uid
 	}
 	return e
 }

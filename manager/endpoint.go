@@ -24,35 +24,35 @@ const (
 // Endpoints are all there is to ask.
 func (m *Manager) Endpoints() []Endpoint {
 	return []Endpoint{
-		{Name: "session.create", Handle: handler(m.CreateSession)},
-		{Name: "session.get", Handle: handler(m.GetSession)},
-		{Name: "session.list", Handle: handler(m.ListSessions)},
-		{Name: "session.close", Limit: cancelLimit, Handle: handler(m.CloseSession)},
-		{Name: "manager.create", Handle: handler(m.CreateManager)},
-		{Name: "manager.get", Handle: handler(m.GetManager)},
-		{Name: "manager.list", Handle: handler(m.ListManagers)},
-		{Name: "manager.close", Limit: cancelLimit, Handle: handler(m.CloseManager)},
-		{Name: "pilot.submit", Limit: submitLimit, Handle: handler(m.submitRead)},
-		{Name: "pilot.get", Handle: handler(m.Get)},
-		{Name: "pilot.list", Handle: handler(m.List)},
-		{Name: "pilot.wait", Limit: waitLimit, Idle: true, Handle: handler(m.Wait)},
-		{Name: "pilot.cancel", Limit: cancelLimit, Handle: handler(m.Cancel)},
-		{Name: "pilot.history", Handle: handler(m.History)},
-		{Name: "pilot.explain", Handle: handler(m.Explain)},
-		{Name: "resource.list", Handle: handler(m.ListResources)},
-		{Name: "resource.get", Handle: handler(m.GetResource)},
-		{Name: "resource.put", Handle: handler(m.PutResource)},
-		{Name: "resource.delete", Handle: handler(m.DeleteResource)},
-		{Name: "resource.check", Handle: handler(m.CheckResource)},
-		{Name: "resource.render", Handle: handler(m.renderRead)},
-		{Name: "pilot.logs", Handle: handler(m.Logs)},
+		{Name: "session.create", Handle: toHandler(m.CreateSession)},
+		{Name: "session.get", Handle: toHandler(m.GetSession)},
+		{Name: "session.list", Handle: toHandler(m.ListSessions)},
+		{Name: "session.close", Limit: cancelLimit, Handle: toHandler(m.CloseSession)},
+		{Name: "manager.create", Handle: toHandler(m.CreateManager)},
+		{Name: "manager.get", Handle: toHandler(m.GetManager)},
+		{Name: "manager.list", Handle: toHandler(m.ListManagers)},
+		{Name: "manager.close", Limit: cancelLimit, Handle: toHandler(m.CloseManager)},
+		{Name: "pilot.submit", Limit: submitLimit, Handle: toHandler(m.submitRead)},
+		{Name: "pilot.get", Handle: toHandler(m.GetPilots)},
+		{Name: "pilot.list", Handle: toHandler(m.ListPilots)},
+		{Name: "pilot.wait", Limit: waitLimit, Idle: true, Handle: toHandler(m.WaitForPilots)},
+		{Name: "pilot.cancel", Limit: cancelLimit, Handle: toHandler(m.CancelPilots)},
+		{Name: "pilot.history", Handle: toHandler(m.GetHistory)},
+		{Name: "pilot.explain", Handle: toHandler(m.ExplainPilot)},
+		{Name: "resource.list", Handle: toHandler(m.ListResources)},
+		{Name: "resource.get", Handle: toHandler(m.GetResource)},
+		{Name: "resource.put", Handle: toHandler(m.PutResource)},
+		{Name: "resource.delete", Handle: toHandler(m.DeleteResource)},
+		{Name: "resource.check", Handle: toHandler(m.CheckResource)},
+		{Name: "resource.render", Handle: toHandler(m.renderRead)},
+		{Name: "pilot.logs", Handle: toHandler(m.GetLogs)},
 	}
 }
 
 // positioned is an answer that says how much of the log it reflects.
 type positioned interface{ Position() uint64 }
 
-func handler[Q any, A positioned](do func(context.Context, Q, Call) (A, error)) func(
+func toHandler[Q any, A positioned](do func(context.Context, Q, Call) (A, error)) func(
 	context.Context, Call, func(any) error) (any, uint64, error) {
 	return func(ctx context.Context, c Call, decode func(any) error) (any, uint64, error) {
 		var q Q

@@ -13,34 +13,34 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Explain answers why a pilot is as it is, by what is in the log and by the lease
+// ExplainPilot answers why a pilot is as it is, by what is in the log and by the lease
 // of its launcher.
-func (m *Manager) Explain(ctx context.Context, r api.PilotRequest, c Call) (api.ExplainAnswer, error) {
+func (m *Manager) ExplainPilot(ctx context.Context, r api.PilotRequest, c Call) (api.ExplainAnswer, error) {
 	if r.After != 0 {
-		return api.ExplainAnswer{}, fault("after", "is for histories")
+		return api.ExplainAnswer{}, invalidField("after", "is for histories")
 	}
-	p, all, err := m.past(ctx, &r, c)
+	p, all, err := m.readHistory(ctx, &r, c)
 	if err != nil {
 		return api.ExplainAnswer{}, err
 	}
 	all = slices.DeleteFunc(all, func(e events.Event) bool { return p.refused[e.Seq] != "" })
-	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.alive(ctx, p.Resource, &p.Status), Now: time.Now()}
+	f := explain.Facts{Pilot: p.Pilot, History: all, Alive: m.isLauncherAlive(ctx, p.Resource, &p.Status), Now: time.Now()}
 	answer := explain.Explain(&f)
 	answer.Seq = p.seq
 	return answer, nil
 }
 
-// leaseTime is how long an explanation waits to know whether a launcher lives.
-const leaseTime = time.Second
+// leaseTimeout is how long an explanation waits to know whether a launcher lives.
+const leaseTimeout = time.Second
 
-// alive says whether a pilot's launcher lives; nil: that is not known.
-func (m *Manager) alive(ctx context.Context, resource string, s *pilot.Status) *bool {
+// isLauncherAlive says whether a pilot's launcher lives; nil: that is not known.
+func (m *Manager) isLauncherAlive(ctx context.Context, resource string, s *pilot.Status) *bool {
 	if m.leases == nil || s.Launcher == "" || !s.State.Live() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaseTime)
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	held, err := m.leases.Held(ctx, pilot.LeaseOf(resource, s.Launcher))
+	held, err := m.leases.LeaseHeld(ctx, pilot.LeaseOf(resource, s.Launcher))
 	if err != nil {
 		m.logger.Warn("lease cannot be read", zap.String("launcher", s.Launcher), zap.Error(err))
 		return nil

@@ -2,26 +2,26 @@ package manager
 
 import "context"
 
-// Waiting is the number of pilots that somebody waits for.
-func (m *Manager) Waiting(ctx context.Context) int {
-	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return len(w.waits), nil })
+// WaitedPilots is the number of pilots that somebody waits for.
+func (m *Manager) WaitedPilots(ctx context.Context) int {
+	n, _ := query(ctx, m, 0, func(st *state) (int, error) { return len(st.waits), nil })
 	return n
 }
 
-// Later is the number of calls that wait for a position.
-func (m *Manager) Later(ctx context.Context) int {
-	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return len(w.later), nil })
+// Deferred is the number of calls that wait for a position.
+func (m *Manager) Deferred(ctx context.Context) int {
+	n, _ := query(ctx, m, 0, func(st *state) (int, error) { return len(st.deferred), nil })
 	return n
 }
 
-// Places is the number of pilots that all waits together wait for.
-func (m *Manager) Places(ctx context.Context) int {
-	n, _ := look(ctx, m, 0, func(w *world) (int, error) { return w.places, nil })
+// WaitPlaces is the number of pilots that all waits together wait for.
+func (m *Manager) WaitPlaces(ctx context.Context) int {
+	n, _ := query(ctx, m, 0, func(st *state) (int, error) { return st.waitPlaces, nil })
 	return n
 }
 
 // Panic has the owner run what panics.
 func (m *Manager) Panic(ctx context.Context) error {
-	_, err := look(ctx, m, 0, func(*world) (int, error) { panic("as the test wants") })
+	_, err := query(ctx, m, 0, func(*state) (int, error) { panic("as the test wants") })
 	return err
 }

@@ -15,27 +15,27 @@ import (
 // TestOverJetStream goes once through everything over a real log.
 func TestOverJetStream(t *testing.T) {
 	t.Parallel()
-	log, err := bustest.Ready(t).Log(t.Context())
+	log, err := bustest.ConnectReady(t).Log(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := start(t.Context(), t, log)
-	of := newManager(t, a)
-	r := api.SubmitRequest{Manager: of, Pilots: jobs(100), IdempotencyKey: "k"}
-	made, err := a.Submit(t.Context(), r, user)
+	a := startReplica(t.Context(), t, log)
+	of := createManager(t, a)
+	r := api.SubmitRequest{Manager: of, Pilots: validPilots(100), IdempotencyKey: "k"}
+	made, err := a.SubmitPilots(t.Context(), r, user)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.stop()
-	b, c := open(t, log), open(t, log)
-	again, err := b.Submit(t.Context(), r, user)
+	b, c := openReplica(t, log), openReplica(t, log)
+	again, err := b.SubmitPilots(t.Context(), r, user)
 	if err != nil || !slices.Equal(uidsOf(again.Pilots), uidsOf(made.Pilots)) {
 		t.Fatalf("asked again: %v, %v", again, err)
 	}
 	uids := uidsOf(made.Pilots)
-	mustMove(t, log, of, uids[0], pilot.Claimed, pilot.Queued, pilot.Activated)
+	mustMove(t, log, of, uids[0], pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive)
 	reached := api.WaitRequest{Manager: of, UIDs: uids[:1], States: []pilot.State{pilot.Active}}
-	if w, err := b.Wait(t.Context(), reached, user); err != nil || !w.Pilots[0].Reached {
+	if w, err := b.WaitForPilots(t.Context(), reached, user); err != nil || !w.Pilots[0].Reached {
 		t.Fatalf("wait: %+v, %v", w, err)
 	}
 	before := time.Now()
@@ -43,16 +43,16 @@ func TestOverJetStream(t *testing.T) {
 	if err != nil || len(closing.Canceling) != 100 || closing.Manager.State != events.StateClosing {
 		t.Fatalf("close: %d, %+v, %v", len(closing.Canceling), closing.Manager, err)
 	}
-	mustMove(t, log, of, uids[0], pilot.JobCanceled)
-	if w, err := c.Wait(t.Context(), api.WaitRequest{Manager: of}, manager.Call{MinSeq: closing.Seq}); err != nil || w.TimedOut {
+	mustMove(t, log, of, uids[0], pilot.KindCanceled)
+	if w, err := c.WaitForPilots(t.Context(), api.WaitRequest{Manager: of}, manager.Call{MinSeq: closing.Seq}); err != nil || w.TimedOut {
 		t.Fatalf("wait: %+v, %v", w, err)
 	}
-	eventually(t, "closed", func() bool { return stateOf(t, c, of) == events.StateClosed })
-	past, err := c.Get(t.Context(), api.GetRequest{Manager: of, UIDs: uids, At: &before}, user)
+	eventually(t, "closed", func() bool { return scopeState(t, c, of) == events.StateClosed })
+	past, err := c.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: uids, At: &before}, user)
 	if err != nil || past.Pilots[0].State != pilot.Active || past.Pilots[1].State != pilot.PendingLaunch {
 		t.Fatalf("as it was: %v", err)
 	}
-	h, err := c.History(t.Context(), api.PilotRequest{Manager: of, UID: uids[0]}, user)
+	h, err := c.GetHistory(t.Context(), api.PilotRequest{Manager: of, UID: uids[0]}, user)
 	if err != nil || len(h.Events) != 7 {
 		t.Fatalf("history: %+v, %v", h, err)
 	}

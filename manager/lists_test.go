@@ -32,26 +32,26 @@ func TestATornListIsNoSubmit(t *testing.T) {
 				}
 				return len(es)
 			}
-			m := open(t, log)
-			of := newManager(t, m)
-			r := api.SubmitRequest{Manager: of, Pilots: jobs(900), IdempotencyKey: "k"}
+			m := openReplica(t, log)
+			of := createManager(t, m)
+			r := api.SubmitRequest{Manager: of, Pilots: validPilots(900), IdempotencyKey: "k"}
 			r.Pilots[3].UID = "mine"
-			if _, err := m.Submit(t.Context(), r, user); err == nil {
+			if _, err := m.SubmitPilots(t.Context(), r, user); err == nil {
 				t.Fatal("a torn list was submitted")
 			}
 			if behind {
-				submit(t, m, of, job("later"))
+				mustSubmit(t, m, of, validPilot("later"))
 			}
-			late := open(t, log)
+			late := openReplica(t, log)
 			for _, m := range []replica{m, late} {
-				noneOf(t, m, of, "mine", behind)
+				checkAbsent(t, m, of, "mine", behind)
 			}
 			keep = 900
-			a, err := late.Submit(t.Context(), r, user)
+			a, err := late.SubmitPilots(t.Context(), r, user)
 			if err != nil || len(a.Pilots) != 900 {
 				t.Fatalf("submitted again: %d, %v", len(a.Pilots), err)
 			}
-			again, err := m.Submit(t.Context(), r, manager.Call{MinSeq: a.Seq})
+			again, err := m.SubmitPilots(t.Context(), r, manager.Call{MinSeq: a.Seq})
 			if err != nil || !slices.Equal(uidsOf(again.Pilots), uidsOf(a.Pilots)) {
 				t.Fatalf("submitted a third time: %v", err)
 			}
@@ -59,8 +59,8 @@ func TestATornListIsNoSubmit(t *testing.T) {
 			if behind {
 				want++
 			}
-			for _, m := range []replica{m, late, open(t, log)} {
-				c, err := m.Census(t.Context())
+			for _, m := range []replica{m, late, openReplica(t, log)} {
+				c, err := m.Stats(t.Context())
 				if got := len(pilotsOf(t, m, of)); err != nil || got != want || c.Torn.Lists != 0 || c.Oddities.Refused != 0 {
 					t.Errorf("%d pilots, %+v, %v", got, c.Torn, err)
 				}
@@ -82,32 +82,32 @@ func TestATornPilotGoesElsewhere(t *testing.T) {
 		}
 		return len(es)
 	}
-	m := open(t, log)
-	of := newManager(t, m)
-	torn := api.SubmitRequest{Manager: of, Pilots: jobs(3), IdempotencyKey: "k"}
+	m := openReplica(t, log)
+	of := createManager(t, m)
+	torn := api.SubmitRequest{Manager: of, Pilots: validPilots(3), IdempotencyKey: "k"}
 	torn.Pilots[1].UID = "mine"
-	if _, err := m.Submit(t.Context(), torn, user); err == nil {
+	if _, err := m.SubmitPilots(t.Context(), torn, user); err == nil {
 		t.Fatal("a torn list was submitted")
 	}
-	d := job("mine")
+	d := validPilot("mine")
 	d.Resource = "generic.slurm"
-	if a := submit(t, open(t, log), of, d); len(a) != 1 {
+	if a := mustSubmit(t, openReplica(t, log), of, d); len(a) != 1 {
 		t.Fatalf("submitted elsewhere: %v", a)
 	}
 	keep = 3
-	if _, err := m.Submit(t.Context(), torn, user); pilot.CodeOf(err) != pilot.Conflict {
+	if _, err := m.SubmitPilots(t.Context(), torn, user); pilot.CodeOf(err) != pilot.Conflict {
 		t.Errorf("the torn list submitted again: %v, want code conflict", err)
 	}
-	for i, m := range []replica{m, open(t, log)} {
-		a, err := m.List(t.Context(), api.ListRequest{Manager: of}, user)
+	for i, m := range []replica{m, openReplica(t, log)} {
+		a, err := m.ListPilots(t.Context(), api.ListRequest{Manager: of}, user)
 		if err != nil || len(a.Pilots) != 1 || a.Pilots[0].UID != "mine" || a.Pilots[0].Description.Resource != "generic.slurm" {
 			t.Errorf("replica %d shows %+v, %v", i, a.Pilots, err)
 		}
 	}
 }
 
-// noneOf asks for a pilot of a torn list in every way there is.
-func noneOf(t *testing.T, m replica, of, uid pilot.UID, behind bool) {
+// checkAbsent asks for a pilot of a torn list in every way there is.
+func checkAbsent(t *testing.T, m replica, of, uid pilot.UID, behind bool) {
 	t.Helper()
 	want := 0
 	if behind {
@@ -117,17 +117,17 @@ func noneOf(t *testing.T, m replica, of, uid pilot.UID, behind bool) {
 		t.Errorf("%d pilots are listed", len(got))
 	}
 	one := []pilot.UID{uid}
-	_, get := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: one}, user)
+	_, get := m.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: one}, user)
 	at := manager.Call{}
-	_, past := m.History(t.Context(), api.PilotRequest{Manager: of, UID: uid}, at)
-	_, wait := m.Wait(t.Context(), api.WaitRequest{Manager: of, UIDs: one}, at)
-	_, cancel := m.Cancel(t.Context(), api.CancelRequest{Manager: of, UIDs: one}, at)
+	_, past := m.GetHistory(t.Context(), api.PilotRequest{Manager: of, UID: uid}, at)
+	_, wait := m.WaitForPilots(t.Context(), api.WaitRequest{Manager: of, UIDs: one}, at)
+	_, cancel := m.CancelPilots(t.Context(), api.CancelRequest{Manager: of, UIDs: one}, at)
 	for what, err := range map[string]error{"get": get, "history": past, "wait": wait, "cancel": cancel} {
 		if pilot.CodeOf(err) != pilot.NotFound {
 			t.Errorf("%s: %v, want code not_found", what, err)
 		}
 	}
-	c, err := m.Census(t.Context())
+	c, err := m.Stats(t.Context())
 	if err != nil || behind && (c.Torn.Lists != 1 || c.Torn.Births != 31) {
 		t.Errorf("torn: %+v, %v", c.Torn, err)
 	}
@@ -141,15 +141,15 @@ func TestEverySubmitIsWholeOrNone(t *testing.T) {
 		const all = 1000
 		keep := all // of the births of an append
 		log.Faults.Tear = func(es []*events.Event) int {
-			if es[0].Class != events.Command {
+			if es[0].Class != events.ClassCommand {
 				return len(es)
 			}
 			return min(keep, len(es))
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		rs := []replica{start(ctx, t, log), start(ctx, t, log)}
-		of := newManager(t, rs[0])
+		rs := []replica{startReplica(ctx, t, log), startReplica(ctx, t, log)}
+		of := createManager(t, rs[0])
 		seq := uint64(0)
 		size := map[string]int{}
 		whole := map[string][]pilot.UID{}
@@ -161,17 +161,17 @@ func TestEverySubmitIsWholeOrNone(t *testing.T) {
 			if keep = all; rapid.Bool().Draw(t, "tears") {
 				keep = rapid.IntRange(0, size[k]).Draw(t, "kept")
 			}
-			r := api.SubmitRequest{Manager: of, Pilots: jobs(size[k]), IdempotencyKey: k}
-			a, err := rs[rapid.IntRange(0, 1).Draw(t, "replica")].Submit(ctx, r, manager.Call{MinSeq: seq})
+			r := api.SubmitRequest{Manager: of, Pilots: validPilots(size[k]), IdempotencyKey: k}
+			a, err := rs[rapid.IntRange(0, 1).Draw(t, "replica")].SubmitPilots(ctx, r, manager.Call{MinSeq: seq})
 			if err == nil {
 				whole[k], seq = uidsOf(a.Pilots), max(seq, a.Seq)
 			}
 		}
 		// What was torn while its caller got no answer is none; all else is whole.
-		late := start(ctx, t, log)
+		late := startReplica(ctx, t, log)
 		for i, m := range append(rs, late) {
 			got := map[pilot.UID]bool{}
-			l, err := m.List(ctx, api.ListRequest{Manager: of}, manager.Call{MinSeq: seq})
+			l, err := m.ListPilots(ctx, api.ListRequest{Manager: of}, manager.Call{MinSeq: seq})
 			if err != nil {
 				t.Fatalf("list: %v", err)
 			}
@@ -192,8 +192,8 @@ func TestEverySubmitIsWholeOrNone(t *testing.T) {
 		}
 		keep = all
 		for k := range size {
-			r := api.SubmitRequest{Manager: of, Pilots: jobs(size[k]), IdempotencyKey: k}
-			if _, err := late.Submit(ctx, r, user); err != nil {
+			r := api.SubmitRequest{Manager: of, Pilots: validPilots(size[k]), IdempotencyKey: k}
+			if _, err := late.SubmitPilots(ctx, r, user); err != nil {
 				t.Fatalf("list %s again: %v", k, err)
 			}
 		}
@@ -209,27 +209,27 @@ func TestATornListOverRestarts(t *testing.T) {
 	t.Parallel()
 	server := bustest.NewRestartable(t)
 	conn := bustest.Connect(t, server.Server())
-	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	if err := conn.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	log, err := conn.Log(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := start(t.Context(), t, log)
-	of := newManager(t, m)
+	m := startReplica(t.Context(), t, log)
+	of := createManager(t, m)
 	r := api.SubmitRequest{Manager: of, IdempotencyKey: "k"}
 	var es []*events.Event
 	for i := range 90 {
-		d := job(fmt.Sprint("p", i))
+		d := validPilot(fmt.Sprint("p", i))
 		r.Pilots = append(r.Pilots, d)
 		es = append(es, &events.Event{
-			ID: fmt.Sprint("e", i), Class: events.Command, Kind: events.Submit,
-			Key:   pilot.Key{Resource: d.Resource, Manager: of, Pilot: d.UID},
-			Birth: &events.Birth{Description: d, Key: "k", List: events.List{ID: "l", Size: 90, Index: i}},
+			ID: fmt.Sprint("e", i), Class: events.ClassCommand, Kind: events.Submit,
+			Key:        pilot.Key{Resource: d.Resource, Manager: of, Pilot: d.UID},
+			Submission: &events.Submission{Description: d, Key: "k", List: events.List{ID: "l", Size: 90, Index: i}},
 		})
 	}
-	sealed, err := bus.Seal(es)
+	sealed, err := bus.PrepareAppend(es)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,15 +244,15 @@ func TestATornListOverRestarts(t *testing.T) {
 	}
 	m.stop()
 	server.Restart()
-	m = open(t, log)
+	m = openReplica(t, log)
 	if got := pilotsOf(t, m, of); len(got) != 0 {
 		t.Fatalf("%d pilots are there after a restart", len(got))
 	}
-	a, err := m.Submit(t.Context(), r, user)
+	a, err := m.SubmitPilots(t.Context(), r, user)
 	if err != nil || len(a.Pilots) != 90 {
 		t.Fatalf("submitted again: %d, %v", len(a.Pilots), err)
 	}
-	if got := pilotsOf(t, open(t, log), of); len(got) != 90 {
+	if got := pilotsOf(t, openReplica(t, log), of); len(got) != 90 {
 		t.Fatalf("%d pilots are there, want 90", len(got))
 	}
 }

@@ -38,7 +38,7 @@ type Log interface {
 
 // Leases say which launchers live.
 type Leases interface {
-	Held(ctx context.Context, id string) (bool, error)
+	LeaseHeld(ctx context.Context, id string) (bool, error)
 }
 
 // Config is what a Manager needs.
@@ -60,10 +60,10 @@ type Manager struct {
 	logger    *zap.Logger
 	admit     func() error
 
-	asks  chan func(*world)
-	ready chan struct{} // closed once caught up
-	ended chan struct{} // closed once Run is over
-	wake  chan struct{} // one slot: something may be there to finish
+	calls        chan func(*state)
+	ready        chan struct{} // closed once caught up
+	ended        chan struct{} // closed once Run is over
+	wakeFinisher chan struct{} // one slot: something may be there to finish
 }
 
 // Call says who asks, and how much of the log the answer must reflect.
@@ -73,25 +73,25 @@ type Call struct {
 	MinSeq     uint64
 }
 
-// at is the call once the log is at a later position.
-func (c Call) at(seqs ...uint64) Call {
+// withMinSeq is the call once the log is at a later position.
+func (c Call) withMinSeq(seqs ...uint64) Call {
 	c.MinSeq = slices.Max(append(seqs, c.MinSeq))
 	return c
 }
 
-// who is who does something, and on whose behalf; empty: on his own.
-type who struct{ actor, onBehalfOf string }
+// identity is who does something, and on whose behalf; empty: on his own.
+type identity struct{ actor, onBehalfOf string }
 
-// maxActor bounds what is kept of a name that anybody may send: 256 bytes.
-const maxActor = 256
+// maxActorBytes bounds what is kept of a name that anybody may send: 256 bytes.
+const maxActorBytes = 256
 
-func (c Call) who() who {
-	cut := func(name string) string { return strings.ToValidUTF8(name[:min(len(name), maxActor)], "") }
-	return who{cut(c.Actor), cut(c.OnBehalfOf)}
+func (c Call) identity() identity {
+	cut := func(name string) string { return strings.ToValidUTF8(name[:min(len(name), maxActorBytes)], "") }
+	return identity{cut(c.Actor), cut(c.OnBehalfOf)}
 }
 
-// sign writes on an event who does it.
-func (w who) sign(e *events.Event) *events.Event {
+// stampActor writes on an event who does it.
+func (w identity) stampActor(e *events.Event) *events.Event {
 	e.Actor, e.OnBehalfOf = w.actor, w.onBehalfOf
 	return e
 }
@@ -103,8 +103,8 @@ func New(c Config) (*Manager, error) {
 	}
 	m := &Manager{
 		log: c.Log, leases: c.Leases, resources: c.Resources, name: c.Name, logger: c.Logger, admit: c.Admit,
-		asks:  make(chan func(*world), 64), // spares callers a switch while the owner folds
-		ready: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
+		calls: make(chan func(*state), 64), // spares callers a switch while the owner folds
+		ready: make(chan struct{}), ended: make(chan struct{}), wakeFinisher: make(chan struct{}, 1),
 	}
 	if m.name == "" {
 		m.name = "manager"
@@ -124,5 +124,5 @@ func (m *Manager) Ready() <-chan struct{} { return m.ready }
 // newID gives a fresh ULID in lower case.
 func newID() string { return strings.ToLower(ulid.Make().String()) }
 
-// now is the time as the log keeps it.
-func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+// nowMillis is the time as the log keeps it.
+func nowMillis() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

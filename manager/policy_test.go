@@ -12,44 +12,44 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// ruled runs a replica whose files give isle.h a policy.
-func ruled(t *testing.T, policy string) (*bustest.Memory, replica, pilot.UID) {
+// newFixtureWithPolicy runs a replica whose files give isle.h a policy.
+func newFixtureWithPolicy(t *testing.T, policy string) (*bustest.Memory, replica, pilot.UID) {
 	t.Helper()
 	site, err := resource.Parse("isle.json", []byte(`{"h": {"job_manager_endpoint": "fork://localhost/", "policy": `+policy+`}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := bustest.NewMemory()
-	r := startWith(t.Context(), t, log, resource.NewCatalogue(resource.Layer{Name: "test", Sites: []*resource.Site{site}}))
+	r := startReplicaWith(t.Context(), t, log, resource.NewCatalogue(resource.Layer{Name: "test", Sites: []*resource.Site{site}}))
 	t.Cleanup(r.stop)
-	return log, r, newManager(t, r)
+	return log, r, createManager(t, r)
 }
 
 func onIsle(uids ...pilot.UID) []pilot.Description {
 	ds := make([]pilot.Description, len(uids))
 	for i, uid := range uids {
-		ds[i] = job(uid)
+		ds[i] = validPilot(uid)
 		ds[i].Resource = "isle.h"
 	}
 	return ds
 }
 
 func trySubmit(r replica, of pilot.UID, c manager.Call, ds []pilot.Description) error {
-	_, err := r.Submit(context.Background(), api.SubmitRequest{Manager: of, Pilots: ds}, c)
+	_, err := r.SubmitPilots(context.Background(), api.SubmitRequest{Manager: of, Pilots: ds}, c)
 	return err
 }
 
 func TestPolicyHoldsAtSubmit(t *testing.T) {
 	t.Parallel()
-	log, r, of := ruled(t, `{"users": ["anna"], "executables": ["/bin/true"]}`)
+	log, r, of := newFixtureWithPolicy(t, `{"users": ["anna"], "executables": ["/bin/true"]}`)
 	ds := onIsle("p", "q")
 	ds[1].Executable = "/bin/sh"
 	err := trySubmit(r, of, manager.Call{Actor: "eve"}, ds)
 	wantCode(t, err, pilot.Invalid)
-	if n := len(pilot.FaultsOf(err)); n < 3 {
+	if n := len(pilot.FieldErrorsOf(err)); n < 3 {
 		t.Errorf("%d faults: %v", n, err)
 	}
-	if count(log, of, "p", events.Submit)+count(log, of, "q", events.Submit) > 0 {
+	if countEvents(log, of, "p", events.Submit)+countEvents(log, of, "q", events.Submit) > 0 {
 		t.Error("something was written")
 	}
 	ds = onIsle("p")
@@ -61,13 +61,13 @@ func TestPolicyHoldsAtSubmit(t *testing.T) {
 
 func TestPolicyBoundsHowManyThereAre(t *testing.T) {
 	t.Parallel()
-	_, r, of := ruled(t, `{"max_pilots": 2}`)
+	_, r, of := newFixtureWithPolicy(t, `{"max_pilots": 2}`)
 	wantCode(t, trySubmit(r, of, user, onIsle("a", "b", "c")), pilot.Unavailable)
 	if err := trySubmit(r, of, user, onIsle("a", "b")); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, trySubmit(r, of, user, onIsle("c")), pilot.Unavailable)
-	if _, err := r.Cancel(context.Background(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{"a"}}, user); err != nil {
+	if _, err := r.CancelPilots(context.Background(), api.CancelRequest{Manager: of, UIDs: []pilot.UID{"a"}}, user); err != nil {
 		t.Fatal(err)
 	}
 	if err := trySubmit(r, of, user, onIsle("c")); err != nil {
@@ -77,7 +77,7 @@ func TestPolicyBoundsHowManyThereAre(t *testing.T) {
 
 func TestPolicyBoundsTheRate(t *testing.T) {
 	t.Parallel()
-	_, r, of := ruled(t, `{"submit_rate": 3}`)
+	_, r, of := newFixtureWithPolicy(t, `{"submit_rate": 3}`)
 	if err := trySubmit(r, of, user, onIsle("a", "b", "c")); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestPolicyBoundsTheRate(t *testing.T) {
 // TestClientsPutNoPolicy: it is for the files of the service to say.
 func TestClientsPutNoPolicy(t *testing.T) {
 	t.Parallel()
-	_, r, _ := ruled(t, `{"max_cores": 1}`)
+	_, r, _ := newFixtureWithPolicy(t, `{"max_cores": 1}`)
 	for _, text := range []string{
 		`{"policy": {}}`, `{"policy": {"max_cores": 100}}`,
 		`{"schemas": {"a": {"job_manager_endpoint": "fork://localhost/", "policy": {"max_cores": 9}}}}`,
@@ -97,7 +97,7 @@ func TestClientsPutNoPolicy(t *testing.T) {
 	}
 	ds := onIsle("p")
 	ds[0].Cores = 2
-	of := newManager(t, r)
-	putText(t, r, "isle.h", `{"job_manager_endpoint": "fork://localhost/", "notes": "mine"}`)
+	of := createManager(t, r)
+	mustPutText(t, r, "isle.h", `{"job_manager_endpoint": "fork://localhost/", "notes": "mine"}`)
 	wantCode(t, trySubmit(r, of, user, ds), pilot.Invalid)
 }

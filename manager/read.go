@@ -11,25 +11,25 @@ import (
 	"github.com/flightlog/flightlog/projection"
 )
 
-// Get answers pilots in the order asked, or all of a manager if they fit into
+// GetPilots answers pilots in the order asked, or all of a manager if they fit into
 // one answer; with a time, as they were then.
-func (m *Manager) Get(ctx context.Context, r api.GetRequest, c Call) (api.PilotsAnswer, error) {
+func (m *Manager) GetPilots(ctx context.Context, r api.GetRequest, c Call) (api.PilotsAnswer, error) {
 	if len(r.UIDs) > api.MaxItems {
-		return api.PilotsAnswer{}, refuse(pilot.Invalid, "", []pilot.Fault{tooMany("uids", len(r.UIDs), api.MaxItems)})
+		return api.PilotsAnswer{}, refusalOf(pilot.Invalid, "", []pilot.FieldError{tooMany("uids", len(r.UIDs), api.MaxItems)})
 	}
 	if r.At != nil {
-		return m.getAt(ctx, &r, c)
+		return m.getPilotsAt(ctx, &r, c)
 	}
 	type found struct {
 		pilots []projection.Pilot
 		seq    uint64
 	}
-	got, err := current(ctx, m, c, func(w *world) (found, error) {
-		if _, err := w.manager(r.Manager); err != nil {
+	got, err := readYourWrites(ctx, m, c, func(st *state) (found, error) {
+		if _, err := st.findManager(r.Manager); err != nil {
 			return found{}, err
 		}
-		ps, err := choose(w.view, &r)
-		return found{ps, w.applied}, err
+		ps, err := selectPilots(st.view, &r)
+		return found{ps, st.applied}, err
 	})
 	if err != nil {
 		return api.PilotsAnswer{}, err
@@ -37,12 +37,12 @@ func (m *Manager) Get(ctx context.Context, r api.GetRequest, c Call) (api.Pilots
 	return answerPilots(got.pilots, got.seq)
 }
 
-// getAt folds what the log held at that time.
-func (m *Manager) getAt(ctx context.Context, r *api.GetRequest, c Call) (api.PilotsAnswer, error) {
+// getPilotsAt folds what the log held at that time.
+func (m *Manager) getPilotsAt(ctx context.Context, r *api.GetRequest, c Call) (api.PilotsAnswer, error) {
 	if r.At.After(time.Now()) {
-		return api.PilotsAnswer{}, fault("at", "is in the future")
+		return api.PilotsAnswer{}, invalidField("at", "is in the future")
 	}
-	_, err := current(ctx, m, c, func(w *world) (projection.Owner, error) { return w.manager(r.Manager) })
+	_, err := readYourWrites(ctx, m, c, func(st *state) (projection.Scope, error) { return st.findManager(r.Manager) })
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
@@ -54,17 +54,17 @@ func (m *Manager) getAt(ctx context.Context, r *api.GetRequest, c Call) (api.Pil
 	for i := range past {
 		view.Apply(&past[i])
 	}
-	ps, err := choose(view, r)
+	ps, err := selectPilots(view, r)
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
 	return answerPilots(ps, view.Applied())
 }
 
-// choose gives the pilots a get is about.
-func choose(v *projection.View, r *api.GetRequest) ([]projection.Pilot, error) {
+// selectPilots gives the pilots a get is about.
+func selectPilots(v *projection.View, r *api.GetRequest) ([]projection.Pilot, error) {
 	if r.UIDs != nil {
-		return pick(v, r.Manager, r.UIDs)
+		return pickPilots(v, r.Manager, r.UIDs)
 	}
 	ps, next := v.List(projection.Filter{Manager: r.Manager}, 0, api.MaxItems)
 	if next != 0 {
@@ -80,10 +80,10 @@ func answerPilots(ps []projection.Pilot, seq uint64) (api.PilotsAnswer, error) {
 	size, told := 0, 0
 	for i := range ps {
 		answer.Pilots[i] = api.PilotOf(&ps[i])
-		if size += heft(&answer.Pilots[i]); size > maxAnswer {
+		if size += pilotSize(&answer.Pilots[i]); size > maxAnswer {
 			return api.PilotsAnswer{}, errNoRoom
 		}
-		told += textsOf(answer.Pilots[i].Notes)
+		told += listSize(answer.Pilots[i].Notes)
 	}
 	if size+told > maxAnswer { // each pilot alone has room for its own
 		for i := range answer.Pilots {
@@ -93,10 +93,10 @@ func answerPilots(ps []projection.Pilot, seq uint64) (api.PilotsAnswer, error) {
 	return answer, nil
 }
 
-// List answers one page of the pilots that match, oldest first. A page ends
+// ListPilots answers one page of the pilots that match, oldest first. A page ends
 // early where an answer is full; Next then goes on.
-func (m *Manager) List(ctx context.Context, r api.ListRequest, c Call) (api.ListAnswer, error) {
-	after, limit, err := pageTerms(&r)
+func (m *Manager) ListPilots(ctx context.Context, r api.ListRequest, c Call) (api.ListAnswer, error) {
+	after, limit, err := pageBounds(&r)
 	if err != nil {
 		return api.ListAnswer{}, err
 	}
@@ -107,16 +107,16 @@ func (m *Manager) List(ctx context.Context, r api.ListRequest, c Call) (api.List
 		pilots    []projection.Pilot
 		next, seq uint64
 	}
-	got, err := current(ctx, m, c, func(w *world) (page, error) {
+	got, err := readYourWrites(ctx, m, c, func(st *state) (page, error) {
 		if f.Manager != "" {
-			if _, err := w.manager(f.Manager); err != nil {
+			if _, err := st.findManager(f.Manager); err != nil {
 				return page{}, err
 			}
 		}
 		f := f
-		f.Resource = w.label(r.Resource)
-		ps, next := w.view.List(f, after, limit)
-		return page{ps, next, w.applied}, nil
+		f.Resource = st.resourceLabel(r.Resource)
+		ps, next := st.view.List(f, after, limit)
+		return page{ps, next, st.applied}, nil
 	})
 	if err != nil {
 		return api.ListAnswer{}, err
@@ -125,8 +125,8 @@ func (m *Manager) List(ctx context.Context, r api.ListRequest, c Call) (api.List
 	next, size := got.next, 0
 	for i := range got.pilots {
 		p := api.PilotOf(&got.pilots[i])
-		if size += heft(&p) + textsOf(p.Notes); size > maxAnswer && i > 0 {
-			next = got.pilots[i-1].Born
+		if size += pilotSize(&p) + listSize(p.Notes); size > maxAnswer && i > 0 {
+			next = got.pilots[i-1].SubmittedSeq
 			break
 		}
 		answer.Pilots = append(answer.Pilots, p)
@@ -137,19 +137,19 @@ func (m *Manager) List(ctx context.Context, r api.ListRequest, c Call) (api.List
 	return answer, nil
 }
 
-func pageTerms(r *api.ListRequest) (after uint64, limit int, err error) {
+func pageBounds(r *api.ListRequest) (after uint64, limit int, err error) {
 	faults := stateFaults(r.States)
 	if r.After != "" {
 		after, err = strconv.ParseUint(r.After, 10, 64)
 		if err != nil {
-			faults = append(faults, pilot.Fault{Field: "after", Reason: "is not what an answer gave as next"})
+			faults = append(faults, pilot.FieldError{Field: "after", Reason: "is not what an answer gave as next"})
 		}
 	}
 	if r.Limit < 0 {
-		faults = append(faults, pilot.Fault{Field: "limit", Reason: "must not be negative"})
+		faults = append(faults, pilot.FieldError{Field: "limit", Reason: "must not be negative"})
 	}
 	if faults != nil {
-		return 0, 0, refuse(pilot.Invalid, "", faults)
+		return 0, 0, refusalOf(pilot.Invalid, "", faults)
 	}
 	if r.Limit == 0 || r.Limit > api.MaxItems {
 		return after, api.MaxItems, nil
@@ -157,21 +157,21 @@ func pageTerms(r *api.ListRequest) (after uint64, limit int, err error) {
 	return after, r.Limit, nil
 }
 
-func stateFaults(states []pilot.State) []pilot.Fault {
-	var faults []pilot.Fault
+func stateFaults(states []pilot.State) []pilot.FieldError {
+	var faults []pilot.FieldError
 	for i, s := range states {
 		if s == pilot.Unborn {
-			faults = append(faults, pilot.Fault{Index: i, Field: "states", Reason: "no pilot in the log is NEW"})
+			faults = append(faults, pilot.FieldError{Index: i, Field: "states", Reason: "no pilot in the log is NEW"})
 		}
 	}
 	return faults
 }
 
-// History answers what the log holds of a pilot behind a position, in its
+// GetHistory answers what the log holds of a pilot behind a position, in its
 // order. Where that is more than one answer holds, it ends early: ask again
 // behind the last one until nothing comes.
-func (m *Manager) History(ctx context.Context, r api.PilotRequest, c Call) (api.HistoryAnswer, error) {
-	p, all, err := m.past(ctx, &r, c)
+func (m *Manager) GetHistory(ctx context.Context, r api.PilotRequest, c Call) (api.HistoryAnswer, error) {
+	p, all, err := m.readHistory(ctx, &r, c)
 	if err != nil {
 		return api.HistoryAnswer{}, err
 	}
@@ -185,9 +185,9 @@ func (m *Manager) History(ctx context.Context, r api.PilotRequest, c Call) (api.
 		if why, refused := p.refused[all[i].Seq]; refused {
 			e = e.AsRefused(why)
 		}
-		size += 300 + text(e.Refused) + text(e.Message) + text(e.Actor) + text(e.OnBehalfOf) + text(e.Job)
+		size += 300 + textSize(e.Refused) + textSize(e.Message) + textSize(e.Actor) + textSize(e.OnBehalfOf) + textSize(e.Job)
 		if e.Cause != nil {
-			size += text(e.Cause.Message) + text(e.Cause.Underlying)
+			size += textSize(e.Cause.Message) + textSize(e.Cause.Underlying)
 		}
 		if size > maxAnswer && len(answer.Events) > 0 {
 			break
@@ -197,27 +197,27 @@ func (m *Manager) History(ctx context.Context, r api.PilotRequest, c Call) (api.
 	return answer, nil
 }
 
-// shown is a pilot as of a position of the log.
-type shown struct {
+// pilotHistory is a pilot as of a position of the log.
+type pilotHistory struct {
 	projection.Pilot
 	seq     uint64
 	refused map[uint64]string // of its events, those that count for nothing, and why
 }
 
-// past reads all events of a pilot from the log, and says which of them count for
+// readHistory reads all events of a pilot from the log, and says which of them count for
 // nothing.
-func (m *Manager) past(ctx context.Context, r *api.PilotRequest, c Call) (shown, []events.Event, error) {
-	p, err := current(ctx, m, c, func(w *world) (shown, error) {
-		ps, err := w.pilots(r.Manager, []pilot.UID{r.UID})
+func (m *Manager) readHistory(ctx context.Context, r *api.PilotRequest, c Call) (pilotHistory, []events.Event, error) {
+	p, err := readYourWrites(ctx, m, c, func(st *state) (pilotHistory, error) {
+		ps, err := st.findPilots(r.Manager, []pilot.UID{r.UID})
 		if err != nil {
-			return shown{}, err
+			return pilotHistory{}, err
 		}
-		return shown{Pilot: ps[0], seq: w.applied}, nil
+		return pilotHistory{Pilot: ps[0], seq: st.applied}, nil
 	})
 	if err != nil {
 		return p, nil, err
 	}
 	all, err := m.log.History(ctx, p.Key, 0)
-	p.refused = projection.Refused(all, p.Born)
+	p.refused = projection.RefusedEvents(all, p.SubmittedSeq)
 	return p, all, err
 }

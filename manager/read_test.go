@@ -22,17 +22,17 @@ import (
 
 func TestListInPages(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
+	log, m, of := newFixture(t)
 	ds := make([]pilot.Description, 25)
 	for i := range ds {
-		ds[i] = job(fmt.Sprintf("p%02d", i))
+		ds[i] = validPilot(fmt.Sprintf("p%02d", i))
 		ds[i].Labels = map[string]string{"odd": fmt.Sprint(i % 2)}
 	}
-	submit(t, m, of, ds...)
-	submit(t, m, newManager(t, m), job("elsewhere"))
-	mustMove(t, log, of, "p03", pilot.CancelAsked)
+	mustSubmit(t, m, of, ds...)
+	mustSubmit(t, m, createManager(t, m), validPilot("elsewhere"))
+	mustMove(t, log, of, "p03", pilot.KindCanceling)
 	eventually(t, "folded", func() bool {
-		a, err := m.List(t.Context(), api.ListRequest{Manager: of, States: []pilot.State{pilot.Canceled}}, user)
+		a, err := m.ListPilots(t.Context(), api.ListRequest{Manager: of, States: []pilot.State{pilot.Canceled}}, user)
 		return err == nil && len(a.Pilots) == 1
 	})
 	for name, c := range map[string]struct {
@@ -50,7 +50,7 @@ func TestListInPages(t *testing.T) {
 		var got []pilot.UID
 		c.r.Limit = 4
 		for {
-			a, err := m.List(t.Context(), c.r, user)
+			a, err := m.ListPilots(t.Context(), c.r, user)
 			if err != nil || len(a.Pilots) > 4 {
 				t.Fatalf("%s: %d pilots, %v", name, len(a.Pilots), err)
 			}
@@ -64,10 +64,10 @@ func TestListInPages(t *testing.T) {
 		}
 	}
 	for _, bad := range []api.ListRequest{{After: "x"}, {Limit: -1}, {States: []pilot.State{pilot.Unborn}}} {
-		_, err := m.List(t.Context(), bad, user)
+		_, err := m.ListPilots(t.Context(), bad, user)
 		wantCode(t, err, pilot.Invalid)
 	}
-	_, err := m.List(t.Context(), api.ListRequest{Manager: "nobody"}, user)
+	_, err := m.ListPilots(t.Context(), api.ListRequest{Manager: "nobody"}, user)
 	wantCode(t, err, pilot.NotFound)
 }
 
@@ -75,15 +75,15 @@ func TestListInPages(t *testing.T) {
 // shorter pages, and a get of too many is refused.
 func TestAnswersFitIntoOneMessage(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	large := job("")
+	_, m, of := newFixture(t)
+	large := validPilot("")
 	large.Arguments = []string{strings.Repeat("\"", pilot.MaxArgBytes/2)}
 	for range 8 {
-		submit(t, m, of, large)
+		mustSubmit(t, m, of, large)
 	}
 	seen := 0
 	for r := (api.ListRequest{Manager: of}); ; {
-		a, err := m.List(t.Context(), r, user)
+		a, err := m.ListPilots(t.Context(), r, user)
 		if err != nil || len(a.Pilots) == 0 {
 			t.Fatalf("%d pilots, %v", len(a.Pilots), err)
 		}
@@ -99,7 +99,7 @@ func TestAnswersFitIntoOneMessage(t *testing.T) {
 	if seen != 8 {
 		t.Fatalf("%d pilots listed, want 8", seen)
 	}
-	_, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+	_, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of}, user)
 	wantCode(t, err, pilot.Invalid)
 }
 
@@ -107,26 +107,26 @@ func TestGetAsItWas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := bustest.NewMemory()
-		m := start(t.Context(), t, log)
-		of := newManager(t, m)
+		m := startReplica(t.Context(), t, log)
+		of := createManager(t, m)
 		before := time.Now()
 		time.Sleep(time.Minute)
-		submit(t, m, of, job("a"))
+		mustSubmit(t, m, of, validPilot("a"))
 		pending := time.Now()
 		time.Sleep(time.Minute)
-		mustMove(t, log, of, "a", pilot.Claimed, pilot.Activated)
+		mustMove(t, log, of, "a", pilot.KindLaunching, pilot.KindActive)
 		active := time.Now()
 		time.Sleep(time.Minute)
-		mustMove(t, log, of, "a", pilot.JobDone)
+		mustMove(t, log, of, "a", pilot.KindDone)
 		for at, want := range map[time.Time]pilot.State{pending: pilot.PendingLaunch, active: pilot.Active, time.Now(): pilot.Done} {
-			a, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}, At: &at}, user)
+			a, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}, At: &at}, user)
 			if err != nil || a.Pilots[0].State != want {
 				t.Errorf("at %v: %+v, %v, want %s", at, a, err, want)
 			}
 		}
-		_, err := m.Get(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}, At: &before}, user)
+		_, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of, UIDs: []pilot.UID{"a"}, At: &before}, user)
 		wantCode(t, err, pilot.NotFound)
-		_, err = m.Get(t.Context(), api.GetRequest{Manager: of, At: new(time.Now().Add(time.Hour))}, user)
+		_, err = m.GetPilots(t.Context(), api.GetRequest{Manager: of, At: new(time.Now().Add(time.Hour))}, user)
 		wantCode(t, err, pilot.Invalid)
 		m.stop()
 	})
@@ -134,22 +134,22 @@ func TestGetAsItWas(t *testing.T) {
 
 func TestHistoryAndLogs(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
-	submit(t, m, of, job("a"))
-	mustMove(t, log, of, "a", pilot.Claimed, pilot.Queued, pilot.Activated)
+	log, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("a"))
+	mustMove(t, log, of, "a", pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive)
 	note := events.Event{
-		ID: "n", Class: events.Remark, Kind: events.Logged, Remark: &events.Note{Text: "all is well"},
+		ID: "n", Class: events.ClassNote, Kind: events.Logged, Note: &events.Note{Text: "all is well"},
 		Key: pilot.Key{Resource: "local.localhost", Manager: of, Pilot: "a"},
 	}
 	seq, err := log.Append(t.Context(), &note)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Cancel(t.Context(), api.CancelRequest{Manager: of, Reason: "enough"}, manager.Call{Actor: "ada", MinSeq: seq}); err != nil {
+	if _, err := m.CancelPilots(t.Context(), api.CancelRequest{Manager: of, Reason: "enough"}, manager.Call{Actor: "ada", MinSeq: seq}); err != nil {
 		t.Fatal(err)
 	}
-	mustMove(t, log, of, "a", pilot.JobCanceled)
-	h, err := m.History(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, user)
+	mustMove(t, log, of, "a", pilot.KindCanceled)
+	h, err := m.GetHistory(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,11 +161,11 @@ func TestHistoryAndLogs(t *testing.T) {
 	if got := strings.Join(kinds, " "); got != want {
 		t.Errorf("history is %s, want %s", got, want)
 	}
-	rest, err := m.History(t.Context(), api.PilotRequest{Manager: of, UID: "a", After: h.Events[5].Seq}, user)
+	rest, err := m.GetHistory(t.Context(), api.PilotRequest{Manager: of, UID: "a", After: h.Events[5].Seq}, user)
 	if err != nil || len(rest.Events) != 2 {
 		t.Errorf("behind the sixth: %+v, %v", rest, err)
 	}
-	l, err := m.Logs(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, user)
+	l, err := m.GetLogs(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,24 +182,24 @@ func TestHistoryAndLogs(t *testing.T) {
 			t.Errorf("no %q in\n%s", w, text)
 		}
 	}
-	_, err = m.Logs(t.Context(), api.PilotRequest{Manager: of, UID: "b"}, user)
+	_, err = m.GetLogs(t.Context(), api.PilotRequest{Manager: of, UID: "b"}, user)
 	wantCode(t, err, pilot.NotFound)
 }
 
 func TestRunStopsAtALaterVersion(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	m := start(t.Context(), t, log) // which ends by itself, see below
-	of := newManager(t, m)
-	submit(t, m, of, job("a"))
+	m := startReplica(t.Context(), t, log) // which ends by itself, see below
+	of := createManager(t, m)
+	mustSubmit(t, m, of, validPilot("a"))
 	subject := "pilots.evt.local.localhost." + of + ".a"
 	log.Put(subject, []byte("these bytes are no event"))
 	eventually(t, "the pilot shows it", func() bool {
-		a, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user)
+		a, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of}, user)
 		return err == nil && a.Pilots[0].Degraded != ""
 	})
 
-	known, err := resource.Builtin()
+	known, err := resource.BuiltinCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,14 +209,14 @@ func TestRunStopsAtALaterVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, late.Run(t.Context()), pilot.Unsupported)
-	_, err = late.ListSessions(t.Context(), api.OwnersRequest{}, user)
+	_, err = late.ListSessions(t.Context(), api.ScopesRequest{}, user)
 	wantCode(t, err, pilot.Unavailable)
 }
 
 func TestEndpointsAnswerWithAPosition(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	submit(t, m, of, job("a"))
+	_, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("a"))
 	requests := map[string]string{
 		"session.create": `{"uid":"s"}`, "session.get": `{"uid":"s"}`, "session.list": `{}`, "session.close": `{"uid":"s"}`,
 		"manager.create": `{}`, "manager.get": `{"uid":"M"}`, "manager.list": `{}`,
@@ -254,7 +254,7 @@ func TestEndpointsAnswerWithAPosition(t *testing.T) {
 // TestRefusalsFitIntoOneMessage: whatever nonsense a request holds.
 func TestRefusalsFitIntoOneMessage(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
+	_, m, of := newFixture(t)
 	junk := strings.Repeat("\x01\"<", 300)
 	bad := make([]pilot.Description, api.MaxItems)
 	for i := range bad {
@@ -268,19 +268,19 @@ func TestRefusalsFitIntoOneMessage(t *testing.T) {
 	}
 	for name, ask := range map[string]func() error{
 		"submit": func() error {
-			_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: bad[:100]}, user)
+			_, err := m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: bad[:100]}, user)
 			return err
 		},
 		"wait": func() error {
-			_, err := m.Wait(t.Context(), api.WaitRequest{Manager: of, UIDs: names}, user)
+			_, err := m.WaitForPilots(t.Context(), api.WaitRequest{Manager: of, UIDs: names}, user)
 			return err
 		},
 		"states": func() error {
-			_, err := m.List(t.Context(), api.ListRequest{States: make([]pilot.State, 50_000)}, user)
+			_, err := m.ListPilots(t.Context(), api.ListRequest{States: make([]pilot.State, 50_000)}, user)
 			return err
 		},
 		"manager": func() error {
-			_, err := m.GetManager(t.Context(), api.OwnerRequest{UID: strings.Repeat(junk, 1000)}, user)
+			_, err := m.GetManager(t.Context(), api.ScopeRequest{UID: strings.Repeat(junk, 1000)}, user)
 			return err
 		},
 	} {
@@ -290,7 +290,7 @@ func TestRefusalsFitIntoOneMessage(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		b, err := json.Marshal(api.ErrorAnswer{Error: api.ErrorBody{Code: e.Code, Message: e.Message, Faults: e.Faults}})
+		b, err := json.Marshal(api.ErrorAnswer{Error: api.ErrorBody{Code: e.Code, Message: e.Message, FieldErrors: e.FieldErrors}})
 		if err != nil || len(b) > bus.MaxMessage {
 			t.Errorf("%s: the refusal is %d bytes, %v", name, len(b), err)
 		}
@@ -301,9 +301,9 @@ func TestRefusalsFitIntoOneMessage(t *testing.T) {
 // it is explained why a pilot is as it is.
 func TestRefusedEventsAreNotTakenForRealOnes(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
-	submit(t, m, of, job("a"))
-	mustMove(t, log, of, "a", pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone)
+	log, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("a"))
+	mustMove(t, log, of, "a", pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive, pilot.KindDone)
 	past, err := log.History(t.Context(), pilot.Key{Resource: "local.localhost", Manager: of, Pilot: "a"}, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -311,14 +311,14 @@ func TestRefusedEventsAreNotTakenForRealOnes(t *testing.T) {
 	late := past[len(past)-1]
 	status := *late.Status
 	status.State, status.Cause = pilot.Failed, &pilot.Cause{Code: "launch_error", Message: "no such thing"}
-	late.ID, late.Prev, late.From, late.Kind, late.Status = "late", late.Seq, pilot.Active, events.Kind(pilot.JobFailed.String()), &status
+	late.ID, late.Prev, late.From, late.Kind, late.Status = "late", late.Seq, pilot.Active, events.Kind(pilot.KindFailed.String()), &status
 	seq, err := log.Append(t.Context(), &late)
 	if err != nil {
 		t.Fatal(err)
 	}
 	after := manager.Call{MinSeq: seq}
 	for _, r := range []api.PilotRequest{{Manager: of, UID: "a"}, {Manager: of, UID: "a", After: seq - 1}} {
-		h, err := m.History(t.Context(), r, after)
+		h, err := m.GetHistory(t.Context(), r, after)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,11 +328,11 @@ func TestRefusedEventsAreNotTakenForRealOnes(t *testing.T) {
 			}
 		}
 	}
-	l, err := m.Logs(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, after)
+	l, err := m.GetLogs(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, after)
 	if err != nil || !strings.HasPrefix(l.Lines[len(l.Lines)-1].Message, "counts for nothing, message ") {
 		t.Errorf("lines are %+v, %v", l.Lines, err)
 	}
-	x, err := m.Explain(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, after)
+	x, err := m.ExplainPilot(t.Context(), api.PilotRequest{Manager: of, UID: "a"}, after)
 	if err != nil || strings.Contains(fmt.Sprintf("%+v", x), "no such thing") {
 		t.Errorf("explained as %+v, %v", x, err)
 	}

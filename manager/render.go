@@ -17,94 +17,94 @@ import (
 
 // Names that stand for those made at submit, as long as real ones.
 var (
-	someManager pilot.UID = "mgr-" + strings.Repeat("0", 26)
-	somePilot   pilot.UID = "pilot-" + strings.Repeat("0", 26)
+	placeholderManager pilot.UID = "mgr-" + strings.Repeat("0", 26)
+	placeholderPilot   pilot.UID = "pilot-" + strings.Repeat("0", 26)
 )
 
-// agentCommand stands for what a launcher calls an agent by, which it stages
+// placeholderAgent stands for what a launcher calls an agent by, which it stages
 // itself.
-const agentCommand = "agent"
+const placeholderAgent = "agent"
 
-// Render answers the script that a submit of a pilot would come to, and how it
+// RenderScript answers the script that a submit of a pilot would come to, and how it
 // would be submitted, after all the checks of a submit; of a pilot that is
 // there, with the very description that is kept of it, its own. Nothing is
 // written.
-func (m *Manager) Render(ctx context.Context, r api.RenderRequest, c Call) (api.RenderAnswer, error) {
+func (m *Manager) RenderScript(ctx context.Context, r api.RenderRequest, c Call) (api.RenderAnswer, error) {
 	return m.renderRead(ctx, api.RenderRead{RenderRequest: r}, c)
 }
 
-// renderRead is Render of a request that could perhaps not be read as a whole.
+// renderRead is RenderScript of a request that could perhaps not be read as a whole.
 func (m *Manager) renderRead(ctx context.Context, r api.RenderRead, c Call) (api.RenderAnswer, error) {
-	if there, seq, err := m.kept(ctx, &r, c); err != nil || there != nil {
+	if existing, seq, err := m.findSubmitted(ctx, &r, c); err != nil || existing != nil {
 		if err != nil {
 			return api.RenderAnswer{}, err
 		}
-		answer, err := there.render()
+		answer, err := existing.renderScript()
 		answer.Seq = seq
 		return answer, err
 	}
 	var notes []string
 	of := r.Manager
 	if of == "" {
-		of = someManager
+		of = placeholderManager
 	}
 	if r.Pilot.UID == "" {
-		r.Pilot.UID = somePilot
+		r.Pilot.UID = placeholderPilot
 	}
-	if r.Manager == "" || r.Pilot.UID == somePilot {
+	if r.Manager == "" || r.Pilot.UID == placeholderPilot {
 		notes = append(notes, "names of zeros are made at submit")
 	}
-	known, err := current(ctx, m, c, func(w *world) (shelf, error) { return w.shelf(), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(), nil })
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
 	asked := api.SubmitRead{SubmitRequest: api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, Unread: r.Unread}
-	o, err := newOrder(&asked, known.Catalogue, c.who().actor)
+	o, err := newSubmitList(&asked, known.Catalogue, c.identity().actor)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
 	judged := *o
 	judged.manager = r.Manager
-	seq, err := m.judge(ctx, &judged, c)
+	seq, err := m.checkSubmit(ctx, &judged, c)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	answer, err := o.render()
+	answer, err := o.renderScript()
 	answer.Seq, answer.Notes = seq, slices.Concat(answer.Notes, notes)
 	return answer, err
 }
 
-// kept gives the order that the pilot in question was born by; nil: there is no
+// findSubmitted gives the order that the pilot in question was born by; nil: there is no
 // such pilot, or it is another one.
-func (m *Manager) kept(ctx context.Context, r *api.RenderRead, c Call) (o *order, seq uint64, err error) {
+func (m *Manager) findSubmitted(ctx context.Context, r *api.RenderRead, c Call) (o *submitList, seq uint64, err error) {
 	if r.Manager == "" || r.Pilot.UID == "" || len(r.Unread) > 0 {
 		return nil, 0, nil
 	}
-	_, err = current(ctx, m, c, func(w *world) (struct{}, error) {
-		p, ok := w.view.Get(r.Manager, r.Pilot.UID)
-		if ok && p.Birth != nil && reflect.DeepEqual(p.Birth.Description, r.Pilot) {
-			o, seq = &order{manager: r.Manager, births: []events.Birth{*p.Birth}, at: p.SubmittedAt}, w.applied
+	_, err = readYourWrites(ctx, m, c, func(st *state) (struct{}, error) {
+		p, ok := st.view.Get(r.Manager, r.Pilot.UID)
+		if ok && p.Submission != nil && reflect.DeepEqual(p.Submission.Description, r.Pilot) {
+			o, seq = &submitList{manager: r.Manager, items: []events.Submission{*p.Submission}, submittedAt: p.SubmittedAt}, st.applied
 		}
 		return struct{}{}, nil
 	})
 	return o, seq, err
 }
 
-// render writes the script of an order's only pilot.
-func (o *order) render() (api.RenderAnswer, error) {
-	b := &o.births[0]
+// renderScript writes the script of an order's only pilot.
+func (o *submitList) renderScript() (api.RenderAnswer, error) {
+	b := &o.items[0]
 	cfg, err := resource.ParseCanonical(b.Config)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	born := o.at
+	born := o.submittedAt
 	if born.IsZero() {
 		born = time.UnixMilli(0) // so that equal questions have equal answers
 	}
 	key := pilot.Key{Resource: b.Description.Resource, Manager: o.manager, Pilot: b.Description.UID}
 	spec, err := render.Spec{
-		Key: key, Attempt: 1, Token: key.Token(1, born), Description: b.Description, Agent: []string{agentCommand},
-	}.On(cfg)
+		Key: key, Attempt: 1, Token: key.Token(1, born), Description: b.Description, Agent: []string{placeholderAgent},
+	}.WithConfig(cfg)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
@@ -125,7 +125,7 @@ func (o *order) render() (api.RenderAnswer, error) {
 	} else {
 		answer.Notes = append(answer.Notes, "where the agent lies and where the bus is, the launcher fills in")
 	}
-	if o.at.IsZero() {
+	if o.submittedAt.IsZero() {
 		answer.Notes = append(answer.Notes, "its token will end in the time of the submit, where this one has 0")
 	}
 	return answer, nil

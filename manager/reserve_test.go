@@ -22,7 +22,7 @@ func TestNothingBeginsThatIsNotAdmitted(t *testing.T) {
 	})
 	t.Run("jetstream", func(t *testing.T) {
 		t.Parallel()
-		log, err := bustest.Ready(t).Log(t.Context())
+		log, err := bustest.ConnectReady(t).Log(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,15 +41,15 @@ func nothingBegins(t *testing.T, log manager.Log) {
 	})
 	ctx := t.Context()
 	const box = `{"job_manager_endpoint": "fork://localhost/", "cores_per_node": 10}`
-	put(t, m, api.PutResourceRequest{Label: "site.box", Text: box})
-	of := newManager(t, m)
-	submitted := api.SubmitRequest{Manager: of, Pilots: jobs(3), IdempotencyKey: "before"}
-	made, err := m.Submit(ctx, submitted, user)
+	mustPut(t, m, api.PutResourceRequest{Label: "site.box", Text: box})
+	of := createManager(t, m)
+	submitted := api.SubmitRequest{Manager: of, Pilots: validPilots(3), IdempotencyKey: "before"}
+	made, err := m.SubmitPilots(ctx, submitted, user)
 	if err != nil {
 		t.Fatal(err)
 	}
 	uids := uidsOf(made.Pilots)
-	mustMove(t, log, of, uids[0], pilot.Claimed, pilot.Queued, pilot.Activated)
+	mustMove(t, log, of, uids[0], pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive)
 
 	full := &pilot.Error{Code: pilot.Unavailable, Lasting: true, Message: "the store is full"}
 	why.Store(full)
@@ -63,7 +63,7 @@ func nothingBegins(t *testing.T, log manager.Log) {
 		"session":  func() error { _, err := m.CreateSession(ctx, api.CreateRequest{}, user); return err },
 		"resource": func() error { _, err := m.PutResource(ctx, other, user); return err },
 		"pilots": func() error {
-			_, err := m.Submit(ctx, api.SubmitRequest{Manager: of, Pilots: jobs(2)}, user)
+			_, err := m.SubmitPilots(ctx, api.SubmitRequest{Manager: of, Pilots: validPilots(2)}, user)
 			return err
 		},
 	} {
@@ -74,31 +74,31 @@ func nothingBegins(t *testing.T, log manager.Log) {
 	if after, err := log.End(ctx, events.Span{}); err != nil || after != before {
 		t.Errorf("what was refused left something: %d, then %d, %v", before, after, err)
 	}
-	if again, err := m.Submit(ctx, submitted, user); err != nil || len(again.Pilots) != len(uids) { // it began before
+	if again, err := m.SubmitPilots(ctx, submitted, user); err != nil || len(again.Pilots) != len(uids) { // it began before
 		t.Errorf("a submit that is asked again: %v", err)
 	}
 
-	if _, err := m.Cancel(ctx, api.CancelRequest{Manager: of, UIDs: uids[1:]}, user); err != nil {
+	if _, err := m.CancelPilots(ctx, api.CancelRequest{Manager: of, UIDs: uids[1:]}, user); err != nil {
 		t.Errorf("a cancel of two: %v", err)
 	}
-	mustMove(t, log, of, uids[0], pilot.JobDone)
+	mustMove(t, log, of, uids[0], pilot.KindDone)
 	if _, err := m.DeleteResource(ctx, api.DeleteResourceRequest{Label: "site.box"}, user); err != nil {
 		t.Errorf("a resource that is taken away: %v", err)
 	}
 	if _, err := m.CloseManager(ctx, api.CloseRequest{UID: of, Terminate: true}, user); err != nil {
 		t.Errorf("a manager that is closed: %v", err)
 	}
-	eventually(t, "finished", func() bool { return stateOf(t, m, of) == events.StateClosed })
+	eventually(t, "finished", func() bool { return scopeState(t, m, of) == events.StateClosed })
 
 	why.Store(nil)
-	submit(t, m, newManager(t, m), job("a"))
+	mustSubmit(t, m, createManager(t, m), validPilot("a"))
 }
 
 // openAdmitting starts a replica, for the length of a test, that asks whether something
 // may begin.
 func openAdmitting(t *testing.T, log manager.Log, admit func() error) replica {
 	t.Helper()
-	known, err := resource.Builtin()
+	known, err := resource.BuiltinCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,24 +15,24 @@ import (
 // ListResources answers one page of all resources, by label.
 func (m *Manager) ListResources(ctx context.Context, r api.ResourcesRequest, c Call) (api.ResourcesAnswer, error) {
 	if r.Limit < 0 {
-		return api.ResourcesAnswer{}, fault("limit", "must not be negative")
+		return api.ResourcesAnswer{}, invalidField("limit", "must not be negative")
 	}
 	if r.Limit == 0 || r.Limit > api.MaxItems {
 		r.Limit = api.MaxItems
 	}
-	known, err := current(ctx, m, c, func(w *world) (shelf, error) { return w.shelf(), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(), nil })
 	if err != nil {
 		return api.ResourcesAnswer{}, err
 	}
 	answer, size := api.ResourcesAnswer{Resources: []api.Resource{}, Seq: known.seq}, 0
-	for _, label := range known.all() {
+	for _, label := range known.allLabels() {
 		if label <= r.After || r.Site != "" && !strings.HasPrefix(label, r.Site+".") {
 			continue
 		}
-		shown := known.show(label)
-		size += 250 + text(label) + text(shown.Description) + text(shown.Remark)
+		shown := known.showResource(label)
+		size += 250 + textSize(label) + textSize(shown.Description) + textSize(shown.Remark)
 		for _, schema := range shown.Schemas {
-			size += text(schema) + 1
+			size += textSize(schema) + 1
 		}
 		if n := len(answer.Resources); n == r.Limit || n > 0 && size > maxAnswer {
 			answer.Next = answer.Resources[n-1].Label
@@ -43,13 +43,13 @@ func (m *Manager) ListResources(ctx context.Context, r api.ResourcesRequest, c C
 	return answer, nil
 }
 
-// all are the labels of the catalogue.
-func (s *shelf) all() []string { return s.Labels() }
+// allLabels are the labels of the catalogue.
+func (s *catalogueAt) allLabels() []string { return s.Labels() }
 
-// show is a resource as lists have it.
-func (s *shelf) show(label string) api.Resource {
+// showResource is a resource as lists have it.
+func (s *catalogueAt) showResource(label string) api.Resource {
 	out := api.Resource{Label: label, Schemas: s.Schemas(label)}
-	if src, ok := s.sources[label]; ok && src.Stands() {
+	if src, ok := s.sources[label]; ok && src.IsSet() {
 		out.Version = src.Version
 	}
 	cfg, err := s.Resolve(label, "")
@@ -74,7 +74,7 @@ func (s *shelf) show(label string) api.Resource {
 // GetResource answers a resource's configuration with its schema applied, as
 // it is now or as it would be if another version of what was put stood.
 func (m *Manager) GetResource(ctx context.Context, r api.ResourceRequest, c Call) (api.ResourceAnswer, error) {
-	known, err := current(ctx, m, c, func(w *world) (shelf, error) { return w.shelf(w.label(r.Label)), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(st.resourceLabel(r.Label)), nil })
 	if err != nil {
 		return api.ResourceAnswer{}, err
 	}
@@ -83,7 +83,7 @@ func (m *Manager) GetResource(ctx context.Context, r api.ResourceRequest, c Call
 		label = put
 	}
 	if r.Version > 0 {
-		if known, err = m.asOf(ctx, label, r.Version, c); err != nil {
+		if known, err = m.catalogueAsOf(ctx, label, r.Version, c); err != nil {
 			return api.ResourceAnswer{}, err
 		}
 	}
@@ -92,26 +92,26 @@ func (m *Manager) GetResource(ctx context.Context, r api.ResourceRequest, c Call
 		return api.ResourceAnswer{}, err
 	}
 	answer := api.ResourceAnswer{
-		Resource: known.show(cfg.Label), Schema: cfg.Schema, Notices: known.Notices(r.Label, r.Schema), Seq: known.seq,
+		Resource: known.showResource(cfg.Label), Schema: cfg.Schema, Notices: known.Notices(r.Label, r.Schema), Seq: known.seq,
 	}
 	answer.Config, answer.Digest = cfg.Canonical()
 	for name := range cfg.Carried {
 		if answer.Unused == nil {
 			answer.Unused = map[string]string{}
 		}
-		answer.Unused[name] = resource.Unused(name)
+		answer.Unused[name] = resource.UnusedReason(name)
 	}
 	if src, ok := known.sources[cfg.Label]; ok {
-		answer.Source = sourceShown(&src, known.flaws[cfg.Label])
+		answer.Source = showSource(&src, known.flaws[cfg.Label])
 	}
 	if r.Origin {
 		if answer.Origin, err = known.Origin(cfg.Label); err != nil {
 			return api.ResourceAnswer{}, err
 		}
 	}
-	size := len(answer.Config) + texts(answer.Origin) + texts(answer.Unused)
+	size := len(answer.Config) + mapSize(answer.Origin) + mapSize(answer.Unused)
 	if answer.Source != nil {
-		size += text(answer.Source.Text)
+		size += textSize(answer.Source.Text)
 	}
 	if size > maxAnswer {
 		return api.ResourceAnswer{}, pilot.Errorf(pilot.Invalid, "this does not fit into one answer: ask for it without origin")
@@ -119,18 +119,18 @@ func (m *Manager) GetResource(ctx context.Context, r api.ResourceRequest, c Call
 	return answer, nil
 }
 
-func sourceShown(s *projection.Source, flaw string) *api.ResourceSource {
+func showSource(s *projection.Source, flaw string) *api.ResourceSource {
 	return &api.ResourceSource{
-		Version: s.Version, Deleted: !s.Stands() && s.Degraded == "", File: s.File, Text: string(s.Text), Digest: s.Digest,
+		Version: s.Version, Deleted: !s.IsSet() && s.Degraded == "", File: s.File, Text: string(s.Text), Digest: s.Digest,
 		Actor: s.Actor, OnBehalfOf: s.OnBehalfOf, At: s.At, Remark: flaw,
 	}
 }
 
-// asOf is the shelf with another version of one resource on it.
-func (m *Manager) asOf(ctx context.Context, label string, version uint64, c Call) (shelf, error) {
-	versions, err := m.versions(ctx, label)
+// catalogueAsOf is the shelf with another version of one resource on it.
+func (m *Manager) catalogueAsOf(ctx context.Context, label string, version uint64, c Call) (catalogueAt, error) {
+	versions, err := m.knownVersions(ctx, label)
 	if err != nil {
-		return shelf{}, err
+		return catalogueAt{}, err
 	}
 	for i := range versions {
 		e := &versions[i]
@@ -138,12 +138,12 @@ func (m *Manager) asOf(ctx context.Context, label string, version uint64, c Call
 			continue
 		}
 		src := projection.Source{Label: label, Source: *e.Source, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, At: e.Time, Seq: e.Seq}
-		return current(ctx, m, c, func(w *world) (shelf, error) {
-			s := w.shelf(label)
+		return readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) {
+			s := st.catalogueAt(label)
 			site, err := siteOf(&src)
 			s.Catalogue = s.below
 			if site != nil {
-				s.Catalogue = s.below.With(resource.Layer{Name: putLayer, Sites: []*resource.Site{site}})
+				s.Catalogue = s.below.WithLayer(resource.Layer{Name: putLayer, Sites: []*resource.Site{site}})
 			}
 			delete(s.flaws, label)
 			if err != nil {
@@ -153,14 +153,14 @@ func (m *Manager) asOf(ctx context.Context, label string, version uint64, c Call
 			return s, nil
 		})
 	}
-	return shelf{}, pilot.Errorf(pilot.NotFound, "there is no version %d of what was put of %.150s", version, label)
+	return catalogueAt{}, pilot.Errorf(pilot.NotFound, "there is no version %d of what was put of %.150s", version, label)
 }
 
-// versions are those of a label that are understood; code not_found: none ever
+// knownVersions are those of a label that are understood; code not_found: none ever
 // was.
-func (m *Manager) versions(ctx context.Context, label string) ([]events.Event, error) {
-	if !pilot.ValidLabel(label) {
-		return nil, unheard(label)
+func (m *Manager) knownVersions(ctx context.Context, label string) ([]events.Event, error) {
+	if !pilot.ValidResourceName(label) {
+		return nil, neverPutError(label)
 	}
 	all, err := m.log.Versions(ctx, label)
 	if err != nil {
@@ -173,7 +173,7 @@ func (m *Manager) versions(ctx context.Context, label string) ([]events.Event, e
 		}
 	}
 	if known == nil {
-		return nil, unheard(label)
+		return nil, neverPutError(label)
 	}
 	return known, nil
 }
@@ -185,16 +185,16 @@ func (m *Manager) CheckResource(ctx context.Context, r api.CheckResourceRequest,
 	if wrong == nil {
 		labels = site.Labels()
 	}
-	known, err := current(ctx, m, c, func(w *world) (shelf, error) { return w.shelf(labels...), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(labels...), nil })
 	if err != nil {
 		return api.CheckResourceAnswer{}, err
 	}
 	answer := api.CheckResourceAnswer{Faults: []api.ResourceFault{}, Resources: labels, Seq: known.seq}
-	var faults []resource.Fault
+	var faults []resource.Diagnostic
 	if wrong != nil {
-		faults = resource.FaultsOf(fileName(r.File), wrong)
+		faults = resource.DiagnosticsOf(fileName(r.File), wrong)
 	} else {
-		contrary, incomplete := known.below.Flaws(site)
+		contrary, incomplete := known.below.FindFlaws(site)
 		faults, answer.Notices = slices.Concat(contrary, incomplete), site.Notices
 	}
 	for _, f := range faults[:min(len(faults), maxFaults)] {

@@ -27,7 +27,7 @@ const cluster = `# ours
 // blue is the same resource with larger nodes.
 const blue = `{"job_manager_endpoint": "slurm://blue.example.org/", "cores_per_node": 32}`
 
-func put(t tb, m replica, r api.PutResourceRequest) api.PutResourceAnswer {
+func mustPut(t tb, m replica, r api.PutResourceRequest) api.PutResourceAnswer {
 	t.Helper()
 	a, err := m.PutResource(context.Background(), r, user)
 	if err != nil {
@@ -36,13 +36,13 @@ func put(t tb, m replica, r api.PutResourceRequest) api.PutResourceAnswer {
 	return a
 }
 
-func putText(t tb, m replica, label, text string) api.PutResourceAnswer {
+func mustPutText(t tb, m replica, label, text string) api.PutResourceAnswer {
 	t.Helper()
-	return put(t, m, api.PutResourceRequest{Label: label, Text: text})
+	return mustPut(t, m, api.PutResourceRequest{Label: label, Text: text})
 }
 
-// configured asks a replica for a resource as of a position.
-func configured(t tb, m replica, label string, seq uint64) (resource.Config, api.ResourceAnswer) {
+// getConfig asks a replica for a resource as of a position.
+func getConfig(t tb, m replica, label string, seq uint64) (resource.Config, api.ResourceAnswer) {
 	t.Helper()
 	a, err := m.GetResource(context.Background(), api.ResourceRequest{Label: label, Origin: true}, manager.Call{MinSeq: seq})
 	if err != nil {
@@ -55,24 +55,24 @@ func configured(t tb, m replica, label string, seq uint64) (resource.Config, api
 	return cfg, a
 }
 
-// sized is a pilot for site.blue.
-func sized(uid pilot.UID, cores int64) pilot.Description {
-	d := job(uid)
+// bluePilot is a pilot for site.blue.
+func bluePilot(uid pilot.UID, cores int64) pilot.Description {
+	d := validPilot(uid)
 	d.Resource, d.Cores = "site.blue", cores
 	return d
 }
 
-func birthOf(t testing.TB, log manager.Log, p *api.Pilot) *events.Birth {
+func submissionOf(t testing.TB, log manager.Log, p *api.Pilot) *events.Submission {
 	t.Helper()
 	all, err := log.History(t.Context(), pilot.Key{Resource: p.Resource, Manager: p.Manager, Pilot: p.UID}, 0)
-	if err != nil || len(all) == 0 || all[0].Birth == nil {
+	if err != nil || len(all) == 0 || all[0].Submission == nil {
 		t.Fatalf("no birth: %+v, %v", all, err)
 	}
-	return all[0].Birth
+	return all[0].Submission
 }
 
-// end is the position of the log's last message.
-func end(t testing.TB, log manager.Log) uint64 {
+// logEnd is the position of the log's last message.
+func logEnd(t testing.TB, log manager.Log) uint64 {
 	t.Helper()
 	for e, err := range log.Tail(t.Context(), events.Span{}) {
 		if err != nil {
@@ -89,44 +89,44 @@ func end(t testing.TB, log manager.Log) uint64 {
 // position of the put; pilots carry the configuration as it was at submit.
 func TestAPutIsSeenEverywhereAndPilotsKeepWhatTheyHave(t *testing.T) {
 	t.Parallel()
-	log, a, of := one(t)
-	b := open(t, log)
-	first := put(t, a, api.PutResourceRequest{File: "site.json", Text: cluster})
+	log, a, of := newFixture(t)
+	b := openReplica(t, log)
+	first := mustPut(t, a, api.PutResourceRequest{File: "site.json", Text: cluster})
 	if len(first.Resources) != 2 || first.Resources[0].Label != "site.blue" || first.Resources[0].Version != 1 ||
-		!first.Resources[1].Changed || first.Seq != end(t, log) {
+		!first.Resources[1].Changed || first.Seq != logEnd(t, log) {
 		t.Fatalf("put answers %+v", first)
 	}
 	submitAfter := func(m replica, seq uint64, d pilot.Description) api.Pilot {
 		r := api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}, IdempotencyKey: d.UID}
-		got, err := m.Submit(t.Context(), r, manager.Call{MinSeq: seq})
+		got, err := m.SubmitPilots(t.Context(), r, manager.Call{MinSeq: seq})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got.Pilots[0]
 	}
-	old := submitAfter(b, first.Seq, sized("old", 3))
+	old := submitAfter(b, first.Seq, bluePilot("old", 3))
 	if old.Description.Cores != 16 || old.Description.Queue != "short" ||
 		!slices.Contains(old.Notes, "cores: 16 instead of 3, which is 1 whole nodes of 16") {
 		t.Fatalf("kept as %+v", old)
 	}
-	second := putText(t, b, "site.blue", blue)
+	second := mustPutText(t, b, "site.blue", blue)
 	if second.Resources[0].Version != 2 {
 		t.Fatalf("put answers %+v", second)
 	}
-	renewed := submitAfter(a, second.Seq, sized("new", 3))
+	renewed := submitAfter(a, second.Seq, bluePilot("new", 3))
 	if renewed.Description.Cores != 32 || renewed.Description.Queue != "" {
 		t.Fatalf("after the put: %+v", renewed)
 	}
-	before, after := birthOf(t, log, &old), birthOf(t, log, &renewed)
+	before, after := submissionOf(t, log, &old), submissionOf(t, log, &renewed)
 	if before.Digest == after.Digest || !strings.Contains(string(before.Config), `"cores_per_node":16`) ||
 		!strings.Contains(string(after.Config), `"cores_per_node":32`) || len(before.Notes) == 0 {
 		t.Fatalf("births carry %s and %s", before.Config, after.Config)
 	}
-	if again := submitAfter(b, second.Seq, sized("old", 3)); again.UID != "old" || again.Description.Cores != 16 {
+	if again := submitAfter(b, second.Seq, bluePilot("old", 3)); again.UID != "old" || again.Description.Cores != 16 {
 		t.Fatalf("submitted again after the put: %+v", again)
 	}
-	other := api.SubmitRequest{Manager: of, Pilots: []pilot.Description{sized("old", 5000)}, IdempotencyKey: "old"}
-	_, err := b.Submit(t.Context(), other, user)
+	other := api.SubmitRequest{Manager: of, Pilots: []pilot.Description{bluePilot("old", 5000)}, IdempotencyKey: "old"}
+	_, err := b.SubmitPilots(t.Context(), other, user)
 	wantCode(t, err, pilot.Conflict)
 }
 
@@ -134,12 +134,12 @@ func TestAPutIsSeenEverywhereAndPilotsKeepWhatTheyHave(t *testing.T) {
 // replica knows all of it.
 func TestAPutChangesOnlyWhatItNames(t *testing.T) {
 	t.Parallel()
-	log, m, _ := one(t)
-	was, _ := configured(t, m, "local.localhost", 0)
-	at := putText(t, m, "local.localhost", `{"cores_per_node": 7, "colour": "green"}`).Seq
-	restarted := open(t, log)
+	log, m, _ := newFixture(t)
+	was, _ := getConfig(t, m, "local.localhost", 0)
+	at := mustPutText(t, m, "local.localhost", `{"cores_per_node": 7, "colour": "green"}`).Seq
+	restarted := openReplica(t, log)
 	for _, r := range []replica{m, restarted} {
-		cfg, a := configured(t, r, "localhost", at)
+		cfg, a := getConfig(t, r, "localhost", at)
 		if cfg.CoresPerNode != 7 || cfg.JobManagerEndpoint != was.JobManagerEndpoint || cfg.DefaultRemoteWorkdir != was.DefaultRemoteWorkdir {
 			t.Fatalf("is %+v, was %+v", cfg, was)
 		}
@@ -155,7 +155,7 @@ func TestAPutChangesOnlyWhatItNames(t *testing.T) {
 	if err != nil || gone.Resources[0].Version != 2 || !gone.Resources[0].Changed {
 		t.Fatalf("delete: %+v, %v", gone, err)
 	}
-	cfg, a := configured(t, m, "local.localhost", gone.Seq)
+	cfg, a := getConfig(t, m, "local.localhost", gone.Seq)
 	if cfg.CoresPerNode != was.CoresPerNode || a.Resource.Version != 0 || !a.Source.Deleted || cfg.Carried["colour"] != nil {
 		t.Fatalf("after the deletion: %+v, %+v", cfg, a)
 	}
@@ -186,7 +186,7 @@ func TestAPutChangesOnlyWhatItNames(t *testing.T) {
 func TestOfConcurrentPutsThatExpectTheSameOneWins(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	replicas := []replica{open(t, log), open(t, log)}
+	replicas := []replica{openReplica(t, log), openReplica(t, log)}
 	for round := range uint64(5) {
 		var wg sync.WaitGroup
 		won := make(chan api.PutResourceAnswer, 8)
@@ -196,7 +196,7 @@ func TestOfConcurrentPutsThatExpectTheSameOneWins(t *testing.T) {
 					Label: "site.blue", ExpectVersion: &round,
 					Text: fmt.Sprintf(`{"job_manager_endpoint": "slurm://blue/", "cores_per_node": %d}`, 10*round+uint64(i)),
 				}
-				a, err := replicas[i%2].PutResource(t.Context(), r, manager.Call{MinSeq: end(t, log)})
+				a, err := replicas[i%2].PutResource(t.Context(), r, manager.Call{MinSeq: logEnd(t, log)})
 				switch {
 				case err == nil:
 					won <- a
@@ -224,11 +224,11 @@ func TestOfConcurrentPutsThatExpectTheSameOneWins(t *testing.T) {
 func TestPutsWithoutExpectationAllCount(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	a, b := open(t, log), open(t, log)
+	a, b := openReplica(t, log), openReplica(t, log)
 	var wg sync.WaitGroup
 	for i := range 6 {
 		wg.Go(func() {
-			putText(t, []replica{a, b}[i%2], "site.blue", fmt.Sprintf(`{"job_manager_endpoint": "slurm://blue/", "cores_per_node": %d}`, i))
+			mustPutText(t, []replica{a, b}[i%2], "site.blue", fmt.Sprintf(`{"job_manager_endpoint": "slurm://blue/", "cores_per_node": %d}`, i))
 		})
 	}
 	wg.Wait()
@@ -236,9 +236,9 @@ func TestPutsWithoutExpectationAllCount(t *testing.T) {
 	if err != nil || len(all) != 6 || all[5].Source.Version != 6 {
 		t.Fatalf("%d versions, %v", len(all), err)
 	}
-	at := end(t, log)
+	at := logEnd(t, log)
 	same, err := a.PutResource(t.Context(), api.PutResourceRequest{Label: "site.blue", Text: string(all[5].Source.Text)}, manager.Call{MinSeq: at})
-	if err != nil || same.Resources[0].Changed || same.Resources[0].Version != 6 || end(t, log) != at {
+	if err != nil || same.Resources[0].Changed || same.Resources[0].Version != 6 || logEnd(t, log) != at {
 		t.Fatalf("put again: %+v, %v", same, err)
 	}
 }
@@ -246,11 +246,11 @@ func TestPutsWithoutExpectationAllCount(t *testing.T) {
 // TestAPutWhoseAnswerWasLostIsNoConflict although its expectation is met no more.
 func TestAPutWhoseAnswerWasLostIsNoConflict(t *testing.T) {
 	t.Parallel()
-	_, m, _ := one(t)
+	_, m, _ := newFixture(t)
 	none := uint64(0)
 	r := api.PutResourceRequest{Label: "site.blue", Text: blue, ExpectVersion: &none}
-	put(t, m, r)
-	if again := put(t, m, r); again.Resources[0].Changed || again.Resources[0].Version != 1 {
+	mustPut(t, m, r)
+	if again := mustPut(t, m, r); again.Resources[0].Changed || again.Resources[0].Version != 1 {
 		t.Fatalf("again: %+v", again)
 	}
 	gone := api.DeleteResourceRequest{Label: "site.blue", ExpectVersion: new(uint64(1))}
@@ -259,7 +259,7 @@ func TestAPutWhoseAnswerWasLostIsNoConflict(t *testing.T) {
 			t.Fatalf("delete: %+v, %v", a, err)
 		}
 	}
-	if back := put(t, m, r); back.Resources[0].Version != 3 {
+	if back := mustPut(t, m, r); back.Resources[0].Version != 3 {
 		t.Fatalf("where nothing stands any more: %+v", back)
 	}
 	r.Text = strings.Replace(blue, "32", "64", 1)
@@ -269,8 +269,8 @@ func TestAPutWhoseAnswerWasLostIsNoConflict(t *testing.T) {
 
 func TestPutNamesEveryFaultAndWritesNothing(t *testing.T) {
 	t.Parallel()
-	log, m, _ := one(t)
-	before := end(t, log)
+	log, m, _ := newFixture(t)
+	before := logEnd(t, log)
 	two := uint64(1)
 	for name, c := range map[string]struct {
 		r    api.PutResourceRequest
@@ -310,27 +310,27 @@ func TestPutNamesEveryFaultAndWritesNothing(t *testing.T) {
 		len(checked.Faults) != 0 || !slices.Equal(checked.Resources, []string{"site.blue", "site.red"}) {
 		t.Errorf("check: %+v, %v", checked, err)
 	}
-	if now := end(t, log); now != before {
+	if now := logEnd(t, log); now != before {
 		t.Errorf("the log went from %d to %d", before, now)
 	}
 }
 
 func TestPutOnlySomeOfAFile(t *testing.T) {
 	t.Parallel()
-	_, m, _ := one(t)
-	a := put(t, m, api.PutResourceRequest{File: "/home/ada/resource_site.json", Text: cluster, Only: []string{"site.red"}})
+	_, m, _ := newFixture(t)
+	a := mustPut(t, m, api.PutResourceRequest{File: "/home/ada/resource_site.json", Text: cluster, Only: []string{"site.red"}})
 	if len(a.Resources) != 1 || a.Resources[0].Label != "site.red" {
 		t.Fatalf("put %+v", a)
 	}
-	if cfg, _ := configured(t, m, "site.red", a.Seq); cfg.CoresPerNode != 4 || cfg.System() != "slurm" {
+	if cfg, _ := getConfig(t, m, "site.red", a.Seq); cfg.CoresPerNode != 4 || cfg.System() != "slurm" {
 		t.Fatalf("is %+v", cfg)
 	}
 }
 
 func TestListResources(t *testing.T) {
 	t.Parallel()
-	_, m, _ := one(t)
-	at := put(t, m, api.PutResourceRequest{File: "site.json", Text: cluster}).Seq
+	_, m, _ := newFixture(t)
+	at := mustPut(t, m, api.PutResourceRequest{File: "site.json", Text: cluster}).Seq
 	var all []api.Resource
 	for r := (api.ResourcesRequest{Limit: 7}); ; {
 		page, err := m.ListResources(t.Context(), r, manager.Call{MinSeq: at})
@@ -353,7 +353,7 @@ func TestListResources(t *testing.T) {
 	if b.System != "slurm" || b.Transport != "" || !slices.Equal(b.Schemas, []string{"grid", "local"}) || b.DefaultSchema != "local" || !b.Supported || b.Version != 1 {
 		t.Errorf("blue is %+v", b)
 	}
-	put(t, m, api.PutResourceRequest{File: "pool.json", Text: `{"h": {"job_manager_endpoint": "condor+ssh://pool.example.org/"}}`})
+	mustPut(t, m, api.PutResourceRequest{File: "pool.json", Text: `{"h": {"job_manager_endpoint": "condor+ssh://pool.example.org/"}}`})
 	pool, err := m.ListResources(t.Context(), api.ResourcesRequest{Site: "pool"}, user)
 	if err != nil || len(pool.Resources) != 1 || pool.Resources[0].System != "condor" || pool.Resources[0].Supported || pool.Resources[0].Remark == "" {
 		t.Errorf("of an unsupported system: %+v, %v", pool, err)
@@ -366,11 +366,11 @@ func TestListResources(t *testing.T) {
 // is missing, the code says so.
 func TestSubmitAsksWhatTheResourceDemands(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	put(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
-	red, far := job("red"), sized("far", 1)
+	_, m, of := newFixture(t)
+	mustPut(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
+	red, far := validPilot("red"), bluePilot("far", 1)
 	red.Resource, far.AccessSchema = "site.red", "grid"
-	_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{red, far}}, user)
+	_, err := m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{red, far}}, user)
 	wantCode(t, err, pilot.Invalid)
 	for _, want := range []string{
 		"item 0: project: does not define attribute 'project' which is required for 'site.red'",
@@ -380,23 +380,23 @@ func TestSubmitAsksWhatTheResourceDemands(t *testing.T) {
 			t.Errorf("no %q in %v", want, err)
 		}
 	}
-	_, err = m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{far}}, user)
+	_, err = m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{far}}, user)
 	wantCode(t, err, pilot.Unsupported)
 	red.Project = "abc"
-	if p := submit(t, m, of, red)[0]; p.State != pilot.PendingLaunch || p.Description.Cores != 4 {
+	if p := mustSubmit(t, m, of, red)[0]; p.State != pilot.PendingLaunch || p.Description.Cores != 4 {
 		t.Fatalf("accepted as %+v", p)
 	}
 }
 
 func TestRenderChangesNothing(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
-	put(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
-	before := end(t, log)
-	d := sized("", 3)
+	log, m, of := newFixture(t)
+	mustPut(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
+	before := logEnd(t, log)
+	d := bluePilot("", 3)
 	var answers []api.RenderAnswer
 	for range 2 {
-		a, err := m.Render(t.Context(), api.RenderRequest{Pilot: d}, user)
+		a, err := m.RenderScript(t.Context(), api.RenderRequest{Pilot: d}, user)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,17 +408,17 @@ func TestRenderChangesNothing(t *testing.T) {
 		!slices.Contains(a.Notes, "cores: 16 instead of 3, which is 1 whole nodes of 16") {
 		t.Fatalf("renders %+v", a)
 	}
-	named, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: sized("p", 3)}, user)
+	named, err := m.RenderScript(t.Context(), api.RenderRequest{Manager: of, Pilot: bluePilot("p", 3)}, user)
 	if err != nil || !strings.Contains(named.Script, "--comment="+of+".p.1.0\n") {
 		t.Fatalf("renders %+v, %v", named, err)
 	}
-	red := sized("p", 3)
+	red := bluePilot("p", 3)
 	red.Resource, red.Project = "site.red", "abc"
-	elsewhere, err := m.Render(t.Context(), api.RenderRequest{Pilot: red}, user)
+	elsewhere, err := m.RenderScript(t.Context(), api.RenderRequest{Pilot: red}, user)
 	if err != nil || !slices.Contains(elsewhere.Notes, "it is submitted over ssh on red.example.org") {
 		t.Errorf("says nothing of where: %q, %v", elsewhere.Notes, err)
 	}
-	far := sized("p", 1)
+	far := bluePilot("p", 1)
 	far.AccessSchema = "grid"
 	for name, c := range map[string]struct {
 		r    api.RenderRequest
@@ -429,12 +429,12 @@ func TestRenderChangesNothing(t *testing.T) {
 		"no manager":  {api.RenderRequest{Manager: "nobody", Pilot: d}, pilot.NotFound},
 		"no way":      {api.RenderRequest{Pilot: far}, pilot.Unsupported},
 	} {
-		_, err := m.Render(t.Context(), c.r, user)
+		_, err := m.RenderScript(t.Context(), c.r, user)
 		if pilot.CodeOf(err) != c.code {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if now := end(t, log); now != before {
+	if now := logEnd(t, log); now != before {
 		t.Errorf("the log went from %d to %d", before, now)
 	}
 }
@@ -443,19 +443,19 @@ func TestRenderChangesNothing(t *testing.T) {
 // its resource since; any other description of its name is refused.
 func TestRenderOfAPilot(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	put(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
-	p := submit(t, m, of, sized("p", 3))[0]
-	want, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
+	_, m, of := newFixture(t)
+	mustPut(t, m, api.PutResourceRequest{File: "site.json", Text: cluster})
+	p := mustSubmit(t, m, of, bluePilot("p", 3))[0]
+	want, err := m.RenderScript(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
 	if err != nil || !strings.Contains(want.Script, "--comment="+pilot.Key{Manager: of, Pilot: "p"}.Token(1, p.SubmittedAt)+"\n") {
 		t.Fatalf("renders %+v, %v", want, err)
 	}
-	put(t, m, api.PutResourceRequest{File: "site.json", Text: strings.ReplaceAll(cluster, "short", "other")})
-	got, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
+	mustPut(t, m, api.PutResourceRequest{File: "site.json", Text: strings.ReplaceAll(cluster, "short", "other")})
+	got, err := m.RenderScript(t.Context(), api.RenderRequest{Manager: of, Pilot: p.Description}, user)
 	if err != nil || got.Digest != want.Digest {
 		t.Errorf("renders %+v, %v", got, err)
 	}
-	if _, err := m.Render(t.Context(), api.RenderRequest{Manager: of, Pilot: sized("p", 3)}, user); pilot.CodeOf(err) != pilot.Conflict {
+	if _, err := m.RenderScript(t.Context(), api.RenderRequest{Manager: of, Pilot: bluePilot("p", 3)}, user); pilot.CodeOf(err) != pilot.Conflict {
 		t.Errorf("another pilot of that name: %v", err)
 	}
 }
@@ -463,31 +463,31 @@ func TestRenderOfAPilot(t *testing.T) {
 // TestWhatCannotBeReadCountsForNothing and can be replaced.
 func TestWhatCannotBeReadCountsForNothing(t *testing.T) {
 	t.Parallel()
-	log, m, _ := one(t)
-	putText(t, m, "local.localhost", `{"cores_per_node": 7}`)
+	log, m, _ := newFixture(t)
+	mustPutText(t, m, "local.localhost", `{"cores_per_node": 7}`)
 	seq := log.Put("pilots.res.local.localhost", []byte("torn"))
-	for _, r := range []replica{m, open(t, log)} {
-		cfg, a := configured(t, r, "local.localhost", seq)
+	for _, r := range []replica{m, openReplica(t, log)} {
+		cfg, a := getConfig(t, r, "local.localhost", seq)
 		if cfg.CoresPerNode != 0 || !strings.Contains(a.Source.Remark, "does not decode") || a.Source.Deleted {
 			t.Fatalf("is %+v, %+v", cfg, a.Source)
 		}
 	}
-	if a := putText(t, m, "local.localhost", `{"cores_per_node": 8}`); a.Resources[0].Version != 2 {
+	if a := mustPutText(t, m, "local.localhost", `{"cores_per_node": 8}`); a.Resources[0].Version != 2 {
 		t.Fatalf("put over it: %+v", a)
 	}
-	at := end(t, log)
+	at := logEnd(t, log)
 	refused := &events.Event{
-		ID: "newer", Class: events.OfResource, Kind: events.Put, Key: pilot.Key{Resource: "local.localhost"}, Prev: at,
+		ID: "newer", Class: events.ClassResource, Kind: events.Put, Key: pilot.Key{Resource: "local.localhost"}, Prev: at,
 		Source: &events.Source{Version: 3, File: "x.json", Text: []byte(`{"cores_per_node": {}}`)},
 	}
 	seq, err := log.Append(t.Context(), refused)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg, a := configured(t, m, "local.localhost", seq); cfg.CoresPerNode != 0 || !strings.Contains(a.Resource.Remark, "cores_per_node") {
+	if cfg, a := getConfig(t, m, "local.localhost", seq); cfg.CoresPerNode != 0 || !strings.Contains(a.Resource.Remark, "cores_per_node") {
 		t.Fatalf("is %+v, %+v", cfg, a)
 	}
-	if a := putText(t, m, "local.localhost", `{"cores_per_node": 9}`); a.Resources[0].Version != 4 {
+	if a := mustPutText(t, m, "local.localhost", `{"cores_per_node": 9}`); a.Resources[0].Version != 4 {
 		t.Fatalf("put over it: %+v", a)
 	}
 }
@@ -495,26 +495,26 @@ func TestWhatCannotBeReadCountsForNothing(t *testing.T) {
 // TestAnIdempotencyKeyIsKnownAgain although another version stands by then.
 func TestAnIdempotencyKeyIsKnownAgain(t *testing.T) {
 	t.Parallel()
-	log, m, _ := one(t)
+	log, m, _ := newFixture(t)
 	mine := api.PutResourceRequest{Label: "site.blue", Text: blue, IdempotencyKey: "k"}
-	put(t, m, mine)
-	other := putText(t, m, "site.blue", strings.Replace(blue, "32", "64", 1))
-	before := end(t, log)
-	if a := put(t, m, mine); a.Resources[0].Version != 1 || end(t, log) != before {
+	mustPut(t, m, mine)
+	other := mustPutText(t, m, "site.blue", strings.Replace(blue, "32", "64", 1))
+	before := logEnd(t, log)
+	if a := mustPut(t, m, mine); a.Resources[0].Version != 1 || logEnd(t, log) != before {
 		t.Fatalf("put again: %+v", a)
 	}
-	if cfg, _ := configured(t, m, "site.blue", other.Seq); cfg.CoresPerNode != 64 {
+	if cfg, _ := getConfig(t, m, "site.blue", other.Seq); cfg.CoresPerNode != 64 {
 		t.Fatalf("is %+v", cfg)
 	}
 	gone := api.DeleteResourceRequest{Label: "site.blue", IdempotencyKey: "g"}
 	if _, err := m.DeleteResource(t.Context(), gone, user); err != nil {
 		t.Fatal(err)
 	}
-	putText(t, m, "site.blue", blue)
+	mustPutText(t, m, "site.blue", blue)
 	if a, err := m.DeleteResource(t.Context(), gone, user); err != nil || a.Resources[0].Version != 3 {
 		t.Fatalf("deleted again: %+v, %v", a, err)
 	}
-	if _, a := configured(t, m, "site.blue", 0); a.Source.Version != 4 || a.Source.Deleted {
+	if _, a := getConfig(t, m, "site.blue", 0); a.Source.Version != 4 || a.Source.Deleted {
 		t.Fatalf("stands %+v", a.Source)
 	}
 	mine.Text = "{}"
@@ -527,14 +527,14 @@ func TestAnIdempotencyKeyIsKnownAgain(t *testing.T) {
 // TestBirthsCarryWhatPlaceholdersStoodFor and the digest of that.
 func TestBirthsCarryWhatPlaceholdersStoodFor(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
-	putText(t, m, "site.blue", `{"job_manager_endpoint": "slurm://blue/", "default_remote_workdir": "/work/%(pd.project)s"}`)
+	log, m, of := newFixture(t)
+	mustPutText(t, m, "site.blue", `{"job_manager_endpoint": "slurm://blue/", "default_remote_workdir": "/work/%(pd.project)s"}`)
 	digests := map[string]bool{}
 	for _, project := range []string{"abc", "xyz"} {
-		d := sized(project, 1)
+		d := bluePilot(project, 1)
 		d.Project = project
-		p := submit(t, m, of, d)[0]
-		b := birthOf(t, log, &p)
+		p := mustSubmit(t, m, of, d)[0]
+		b := submissionOf(t, log, &p)
 		if !strings.Contains(string(b.Config), `"/work/`+project+`"`) {
 			t.Errorf("%s carries %s", project, b.Config)
 		}
@@ -543,8 +543,8 @@ func TestBirthsCarryWhatPlaceholdersStoodFor(t *testing.T) {
 	if len(digests) != 2 {
 		t.Errorf("one digest for two configurations")
 	}
-	bad := sized("bad", 1)
+	bad := bluePilot("bad", 1)
 	bad.Project = "$(id)"
-	_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{bad}}, user)
+	_, err := m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{bad}}, user)
 	wantCode(t, err, pilot.Invalid)
 }

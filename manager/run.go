@@ -24,29 +24,29 @@ func (m *Manager) Run(ctx context.Context) error {
 
 	entries := make(chan events.Entry, 512) // what the tail may be ahead of the fold
 	broken := make(chan error, 1)
-	parts.Go(func() { broken <- m.feed(ctx, entries) })
-	parts.Go(func() { m.finish(ctx) })
+	parts.Go(func() { broken <- m.feedEntries(ctx, entries) })
+	parts.Go(func() { m.finishClosing(ctx) })
 
-	w := newWorld(m.resources, func() {
+	w := newState(m.resources, func() {
 		select {
-		case m.wake <- struct{}{}:
+		case m.wakeFinisher <- struct{}{}:
 		default:
 		}
 	})
 	for {
 		select {
 		case e := <-entries:
-			m.fold(w, &e)
-		case ask := <-m.asks:
-			m.serve(w, ask)
+			m.foldEntry(w, &e)
+		case call := <-m.calls:
+			m.runCall(w, call)
 		case err := <-broken:
 			return err
 		}
 	}
 }
 
-// feed hands over the entries of the log until it cannot.
-func (m *Manager) feed(ctx context.Context, entries chan<- events.Entry) error {
+// feedEntries hands over the entries of the log until it cannot.
+func (m *Manager) feedEntries(ctx context.Context, entries chan<- events.Entry) error {
 	for e, err := range m.log.Tail(ctx, events.Span{}) {
 		if err != nil {
 			return err
@@ -63,58 +63,58 @@ func (m *Manager) feed(ctx context.Context, entries chan<- events.Entry) error {
 	return pilot.Errorf(pilot.Unavailable, "the tail of the log has ended")
 }
 
-func (m *Manager) fold(w *world, e *events.Entry) {
+func (m *Manager) foldEntry(st *state, e *events.Entry) {
 	switch {
 	case e.Mark:
-		w.reach(e.Seq)
+		st.advance(e.Seq)
 		m.logger.Info("caught up", zap.Uint64("seq", e.Seq))
 		close(m.ready)
 		return
 	case e.Broken != "":
-		w.view.ApplyBroken(&e.Event, e.Broken)
-		w.put(e.Resource)
+		st.view.ApplyBroken(&e.Event, e.Broken)
+		st.takeSource(e.Resource)
 		m.logger.Warn("message does not decode", zap.Uint64("seq", e.Seq), zap.String("pilot", e.Pilot), zap.String("err", e.Broken))
 	default:
-		w.follow(&e.Event)
+		st.applyNext(&e.Event)
 		return
 	}
-	w.reach(e.Seq)
+	st.advance(e.Seq)
 }
 
-// tell has the owner run f, unless ctx or Run ends before.
-func (m *Manager) tell(ctx context.Context, f func(*world)) error {
+// post has the owner run f, unless ctx or Run ends before.
+func (m *Manager) post(ctx context.Context, f func(*state)) error {
 	select {
-	case m.asks <- f:
+	case m.calls <- f:
 		return nil
 	case <-m.ended:
 		return errStopped
 	case <-ctx.Done():
-		return gaveUp(ctx)
+		return abandonedError(ctx)
 	}
 }
 
-// serve runs f. A panic of f is a line in the log; who waits for what f gives
+// runCall runs f. A panic of f is a line in the log; who waits for what f gives
 // asks by look, which answers all the same.
-func (m *Manager) serve(w *world, f func(*world)) {
+func (m *Manager) runCall(st *state, call func(*state)) {
 	defer func() {
 		if p := recover(); p != nil {
-			m.logger.Error("panic of the owner", zap.Error(panicked(p)))
+			m.logger.Error("panic of the owner", zap.Error(panicError(p)))
 		}
 	}()
-	f(w)
+	call(st)
 }
 
-func panicked(p any) error {
+func panicError(p any) error {
 	return &pilot.Error{Code: pilot.Internal, Op: "look at the pilots", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
 }
 
 var (
-	errStopped  = pilot.Errorf(pilot.Unavailable, "this replica has stopped")
-	errCatching = pilot.Errorf(pilot.Unavailable, "this replica is catching up with the log")
+	errStopped    = pilot.Errorf(pilot.Unavailable, "this replica has stopped")
+	errCatchingUp = pilot.Errorf(pilot.Unavailable, "this replica is catching up with the log")
 )
 
-// gaveUp is what a caller gets whose context ended while nothing was written.
-func gaveUp(ctx context.Context) error {
+// abandonedError is what a caller gets whose context ended while nothing was written.
+func abandonedError(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if pilot.CodeOf(cause) != pilot.Internal {
 		return cause
@@ -122,10 +122,10 @@ func gaveUp(ctx context.Context) error {
 	return &pilot.Error{Code: pilot.Unavailable, Op: "ask the replica", Err: cause}
 }
 
-// look has the owner run f once the log is folded up to seq, and gives what f
+// query has the owner run f once the log is folded up to seq, and gives what f
 // gives: copies only. f must not block. It may run after look has returned an
 // error, so what it uses must not be changed then. Where f panics, code internal.
-func look[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
+func query[T any](ctx context.Context, m *Manager, seq uint64, f func(*state) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -134,21 +134,21 @@ func look[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T,
 	select {
 	case <-m.ready:
 	default:
-		return none, errCatching
+		return none, errCatchingUp
 	}
 	out := make(chan result, 1) // the owner never waits for us
-	l := &later{seq: seq, run: func(w *world) {
+	l := &deferredCall{seq: seq, run: func(st *state) {
 		r := result{}
 		defer func() {
 			if p := recover(); p != nil {
-				r = result{err: panicked(p)}
+				r = result{err: panicError(p)}
 				m.logger.Error("panic of the owner", zap.Error(r.err))
 			}
 			out <- r
 		}()
-		r.value, r.err = f(w)
+		r.value, r.err = f(st)
 	}}
-	if err := m.tell(ctx, func(w *world) { w.at(l) }); err != nil {
+	if err := m.post(ctx, func(st *state) { st.whenFolded(l) }); err != nil {
 		return none, err
 	}
 	select {
@@ -157,7 +157,7 @@ func look[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T,
 	case <-m.ended:
 		return none, errStopped
 	case <-ctx.Done():
-		_ = m.tell(context.WithoutCancel(ctx), func(w *world) { w.forget(l) }) // refused only if all is over
-		return none, gaveUp(ctx)
+		_ = m.post(context.WithoutCancel(ctx), func(st *state) { st.forgetCall(l) }) // refused only if all is over
+		return none, abandonedError(ctx)
 	}
 }

@@ -8,13 +8,13 @@ import (
 // An answer is one message of the bus, which takes 1 MiB by default.
 const (
 	maxAnswer = 900 << 10 // bytes of JSON, by our own estimate
-	// maxNames is how many pilots fit where only uid and state are told: 64
+	// maxUIDs is how many pilots fit where only uid and state are told: 64
 	// bytes of uid, at most 17 of state, and JSON around them.
-	maxNames = 7000
+	maxUIDs = 7000
 )
 
-// text is how long s is in JSON at most.
-func text(s string) int {
+// textSize is how long s is in JSON at most.
+func textSize(s string) int {
 	n := len(s) + 2
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -24,50 +24,50 @@ func text(s string) int {
 	return n
 }
 
-func texts(m map[string]string) int {
+func mapSize(m map[string]string) int {
 	n := 2
 	for k, v := range m {
-		n += text(k) + text(v) + 2
+		n += textSize(k) + textSize(v) + 2
 	}
 	return n
 }
 
-func textsOf(list []string) int {
+func listSize(list []string) int {
 	n := 12
 	for _, s := range list {
-		n += text(s) + 1
+		n += textSize(s) + 1
 	}
 	return n
 }
 
-// weight estimates the JSON of a description, not below what it is.
-func weight(d *pilot.Description) int {
-	n := 220 + text(d.UID) + text(d.Resource) + text(d.AccessSchema) + text(d.Queue) + text(d.Project) +
-		text(d.JobName) + text(d.Sandbox) + text(d.Executable) + texts(d.Environment) + texts(d.Labels)
+// descriptionSize estimates the JSON of a description, not below what it is.
+func descriptionSize(d *pilot.Description) int {
+	n := 220 + textSize(d.UID) + textSize(d.Resource) + textSize(d.AccessSchema) + textSize(d.Queue) + textSize(d.Project) +
+		textSize(d.JobName) + textSize(d.Sandbox) + textSize(d.Executable) + mapSize(d.Environment) + mapSize(d.Labels)
 	for _, a := range d.Arguments {
-		n += text(a) + 1
+		n += textSize(a) + 1
 	}
 	return n
 }
 
-// newborn is what a pilot without a past adds to its description.
-const newborn = 480
+// newPilotSize is what a pilot without a past adds to its description.
+const newPilotSize = 480
 
-// heft estimates the JSON of a pilot, not below what it is.
-func heft(p *api.Pilot) int {
-	n := 580 + weight(&p.Description) + text(p.SubmittedBy) + text(p.OnBehalfOf) + text(p.Launcher) + text(p.Sandbox) +
-		text(p.Health) + text(p.Degraded)
+// pilotSize estimates the JSON of a pilot, not below what it is.
+func pilotSize(p *api.Pilot) int {
+	n := 580 + descriptionSize(&p.Description) + textSize(p.SubmittedBy) + textSize(p.OnBehalfOf) + textSize(p.Launcher) + textSize(p.Sandbox) +
+		textSize(p.Health) + textSize(p.Degraded)
 	for _, node := range p.Nodes {
-		n += text(node) + 1
+		n += textSize(node) + 1
 	}
 	if j := p.Job; j != nil {
-		n += 80 + text(j.ID) + text(j.Cluster) + text(j.URL) + text(j.Host) + text(j.Phase) + text(j.Native)
+		n += 80 + textSize(j.ID) + textSize(j.Cluster) + textSize(j.URL) + textSize(j.Host) + textSize(j.Phase) + textSize(j.Native)
 	}
 	if c := p.Cancel; c != nil {
-		n += text(c.By) + text(c.OnBehalfOf) + text(c.Reason)
+		n += textSize(c.By) + textSize(c.OnBehalfOf) + textSize(c.Reason)
 	}
 	if c := p.Cause; c != nil {
-		n += text(c.Message) + text(c.Underlying)
+		n += textSize(c.Message) + textSize(c.Underlying)
 	}
 	return n
 }

@@ -13,86 +13,86 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// Submit writes down a list of pilots: all of them or, where one is faulty,
+// SubmitPilots writes down a list of pilots: all of them or, where one is faulty,
 // none. Asked again with the same idempotency key it answers the same pilots;
 // code conflict: the key stood for other ones. Code not_found: no such manager;
 // closed: it takes no more; unsupported: nothing is wrong but that there is no
 // way to the resource. Of a request that asks for a check nothing is written.
-func (m *Manager) Submit(ctx context.Context, r api.SubmitRequest, c Call) (api.PilotsAnswer, error) {
+func (m *Manager) SubmitPilots(ctx context.Context, r api.SubmitRequest, c Call) (api.PilotsAnswer, error) {
 	return m.submitRead(ctx, api.SubmitRead{SubmitRequest: r}, c)
 }
 
-// submitRead is Submit of a request that could perhaps not be read as a whole.
+// submitRead is SubmitPilots of a request that could perhaps not be read as a whole.
 func (m *Manager) submitRead(ctx context.Context, r api.SubmitRead, c Call) (api.PilotsAnswer, error) {
-	ctx, stop := bounded(ctx)
+	ctx, stop := withCallTimeout(ctx)
 	defer stop()
-	known, err := current(ctx, m, c, func(w *world) (*resource.Catalogue, error) { return w.resources.catalogue(), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (*resource.Catalogue, error) { return st.resources.catalogue(), nil })
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
-	o, err := newOrder(&r, known, c.who().actor)
+	o, err := newSubmitList(&r, known, c.identity().actor)
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
 	if r.Check {
-		seq, err := m.judge(ctx, o, c)
+		seq, err := m.checkSubmit(ctx, o, c)
 		return api.PilotsAnswer{Pilots: []api.Pilot{}, Seq: seq}, err
 	}
 	for try := 0; ; try++ {
 		answer, es, err := m.submitOnce(ctx, o, c)
-		partly := errors.Is(err, errSome)
-		if pilot.CodeOf(err) != pilot.Conflict || es == nil || try == tries || partly && try > 0 {
-			return answer, o.besides(err)
+		partly := errors.Is(err, errKeyPartlyUsed)
+		if pilot.CodeOf(err) != pilot.Conflict || es == nil || try == maxTries || partly && try > 0 {
+			return answer, o.mergeManagerError(err)
 		}
-		if err := m.yield(ctx, try, es...); err != nil {
+		if err := m.awaitConflict(ctx, try, es...); err != nil {
 			return api.PilotsAnswer{}, err
 		}
-		if unsure, ok := errors.AsType[*unsureError](err); ok && try > 0 {
-			if err := m.seal(ctx, &unsure.part); err != nil {
+		if unfinished, ok := errors.AsType[*unfinishedListError](err); ok && try > 0 {
+			if err := m.sealTornList(ctx, &unfinished.part); err != nil {
 				return api.PilotsAnswer{}, err
 			}
 		}
 	}
 }
 
-// judge gives what an order would be refused for, and writes nothing. An order of
+// checkSubmit gives what a submit list would be refused for, and writes nothing. A list of
 // no manager is judged by itself.
-func (m *Manager) judge(ctx context.Context, o *order, c Call) (seq uint64, err error) {
-	seq, err = current(ctx, m, c, func(w *world) (uint64, error) {
+func (m *Manager) checkSubmit(ctx context.Context, o *submitList, c Call) (seq uint64, err error) {
+	seq, err = readYourWrites(ctx, m, c, func(st *state) (uint64, error) {
 		if o.manager == "" {
-			return w.applied, o.refusal(o.faults)
+			return st.applied, o.refusalFor(o.faults)
 		}
-		_, err := w.admit(o)
-		return w.applied, err
+		_, err := st.admitSubmit(o)
+		return st.applied, err
 	})
-	return seq, o.besides(err)
+	return seq, o.mergeManagerError(err)
 }
 
 // submitOnce decides and appends. With code conflict, es is what must be looked
 // at in the log before anybody decides again; nil if nobody need.
-func (m *Manager) submitOnce(ctx context.Context, o *order, c Call) (a api.PilotsAnswer, es []*events.Event, err error) {
-	before, err := current(ctx, m, c, func(w *world) (standing, error) { return w.admit(o) })
-	if _, unsure := errors.AsType[*unsureError](err); unsure || errors.Is(err, errSome) {
-		return a, o.events(c.who(), nil), err
+func (m *Manager) submitOnce(ctx context.Context, o *submitList, c Call) (a api.PilotsAnswer, es []*events.Event, err error) {
+	admitted, err := readYourWrites(ctx, m, c, func(st *state) (admission, error) { return st.admitSubmit(o) })
+	if _, unfinished := errors.AsType[*unfinishedListError](err); unfinished || errors.Is(err, errKeyPartlyUsed) {
+		return a, o.submitEvents(c.identity(), nil), err
 	}
 	if err != nil {
 		return a, nil, err
 	}
-	if before.pilots != nil {
-		return answerSubmitted(before.pilots, before.seq), nil, nil
+	if admitted.pilots != nil {
+		return answerSubmitted(admitted.pilots, admitted.seq), nil, nil
 	}
 	if err := m.admit(); err != nil {
 		return a, nil, err
 	}
-	es = o.events(c.who(), before.torn)
-	seq, err := m.append(ctx, es...)
+	es = o.submitEvents(c.identity(), admitted.torn)
+	seq, err := m.appendEvents(ctx, es...)
 	if err != nil {
 		return a, es, err
 	}
 	m.logger.Info("pilots submitted", zap.String("manager", o.manager), zap.Int("pilots", len(es)), zap.Uint64("seq", seq))
-	ps, err := written(ctx, m, 0, func(w *world) ([]projection.Pilot, error) {
-		w.readAhead(es, seq)
-		return w.pilots(o.manager, o.uids())
+	ps, err := afterCommit(ctx, m, 0, func(st *state) ([]projection.Pilot, error) {
+		st.readAhead(es, seq)
+		return st.findPilots(o.manager, o.uids())
 	})
 	if err != nil {
 		return a, nil, err
@@ -115,57 +115,57 @@ func answerSubmitted(ps []projection.Pilot, seq uint64) api.PilotsAnswer {
 		answer.Pilots[i] = api.Pilot{
 			UID: p.UID, Manager: p.Manager, Resource: p.Resource, State: p.State, SubmittedAt: p.SubmittedAt, Attempt: p.Attempt, Seq: p.Seq,
 		}
-		room -= heft(&answer.Pilots[i])
+		room -= pilotSize(&answer.Pilots[i])
 	}
 	for i := range ps {
-		if b := ps[i].Birth; b != nil && textsOf(b.Notes) <= room {
-			answer.Pilots[i].Notes, room = b.Notes, room-textsOf(b.Notes)
+		if b := ps[i].Submission; b != nil && listSize(b.Notes) <= room {
+			answer.Pilots[i].Notes, room = b.Notes, room-listSize(b.Notes)
 		}
 	}
 	return answer
 }
 
-// standing is some pilots as of a position of the log.
-type standing struct {
+// admission is some pilots as of a position of the log.
+type admission struct {
 	pilots []projection.Pilot
 	seq    uint64
 	torn   map[pilot.UID]projection.Part // births that those of the order stand in for
 }
 
-// admit says whether the order may go on; pilots, if it was carried out before.
-func (w *world) admit(o *order) (standing, error) {
-	owner, err := w.manager(o.manager)
+// admitSubmit says whether the order may go on; pilots, if it was carried out before.
+func (st *state) admitSubmit(o *submitList) (admission, error) {
+	owner, err := st.findManager(o.manager)
 	if err != nil {
-		return standing{}, err
+		return admission{}, err
 	}
-	ps, err := o.match(w.view)
+	ps, err := o.matchExisting(st.view)
 	switch {
 	case ps != nil:
-		return standing{pilots: ps, seq: w.applied}, nil
+		return admission{pilots: ps, seq: st.applied}, nil
 	case owner.State != events.StateOpen:
-		return standing{}, pilot.Errorf(pilot.Closed, "manager %s is closed: it takes no more pilots", o.manager)
+		return admission{}, pilot.Errorf(pilot.Closed, "manager %s is closed: it takes no more pilots", o.manager)
 	case err != nil:
-		return standing{}, err
+		return admission{}, err
 	}
-	torn, err := w.torn(o)
+	torn, err := st.tornSubmits(o)
 	if err == nil {
-		err = w.roomFor(o, now())
+		err = st.checkPolicies(o, nowMillis())
 	}
-	return standing{torn: torn}, err
+	return admission{torn: torn}, err
 }
 
-// torn gives the births of an order's pilots that are in the log for nothing: their
+// tornSubmits gives the births of an order's pilots that are in the log for nothing: their
 // lists are there only in part, and never will be whole.
-func (w *world) torn(o *order) (map[pilot.UID]projection.Part, error) {
+func (st *state) tornSubmits(o *submitList) (map[pilot.UID]projection.Part, error) {
 	var all map[pilot.UID]projection.Part
-	for i := range o.births {
-		d := &o.births[i].Description
-		part, ok := w.view.Part(pilot.Key{Resource: d.Resource, Manager: o.manager, Pilot: d.UID})
+	for i := range o.items {
+		d := &o.items[i].Description
+		part, ok := st.view.FindPart(pilot.Key{Resource: d.Resource, Manager: o.manager, Pilot: d.UID})
 		switch {
 		case !ok:
 			continue
-		case w.applied <= part.Last:
-			return nil, &unsureError{part}
+		case st.applied <= part.Last:
+			return nil, &unfinishedListError{part}
 		case all == nil:
 			all = map[pilot.UID]projection.Part{}
 		}
@@ -174,50 +174,50 @@ func (w *world) torn(o *order) (map[pilot.UID]projection.Part, error) {
 	return all, nil
 }
 
-var errPart = pilot.Errorf(pilot.Conflict, "another list with one of these pilots is in the log in part")
+var errTornList = pilot.Errorf(pilot.Conflict, "another list with one of these pilots is in the log in part")
 
-// unsureError: the log ends inside a list, which may yet go on. Its code is conflict.
-type unsureError struct{ part projection.Part }
+// unfinishedListError: the log ends inside a list, which may yet go on. Its code is conflict.
+type unfinishedListError struct{ part projection.Part }
 
-func (e *unsureError) Error() string { return errPart.Error() }
+func (e *unfinishedListError) Error() string { return errTornList.Error() }
 
-func (e *unsureError) Unwrap() error { return errPart }
+func (e *unfinishedListError) Unwrap() error { return errTornList }
 
-// seal appends something behind a list of which the log ends with a part, so that the
+// sealTornList appends something behind a list of which the log ends with a part, so that the
 // rest can never follow. A server that was started again first completes what it can.
-func (m *Manager) seal(ctx context.Context, part *projection.Part) error {
+func (m *Manager) sealTornList(ctx context.Context, part *projection.Part) error {
 	e := &events.Event{
-		ID: newID(), Class: events.Remark, Kind: events.Logged, At: now(), Actor: m.name, Key: part.Key,
-		Remark: &events.Note{Text: "the log has only a part of the list that this pilot was submitted in: it is no submit"},
+		ID: newID(), Class: events.ClassNote, Kind: events.Logged, At: nowMillis(), Actor: m.name, Key: part.Key,
+		Note: &events.Note{Text: "the log has only a part of the list that this pilot was submitted in: it is no submit"},
 	}
-	seq, err := m.append(ctx, e)
+	seq, err := m.appendEvents(ctx, e)
 	if err != nil {
 		return err
 	}
 	m.logger.Warn("a list is in the log only in part: it is ignored",
 		zap.String("manager", part.Manager), zap.String("pilot", part.Pilot), zap.Uint64("seq", part.Seq))
-	_, err = look(ctx, m, seq, func(*world) (struct{}, error) { return struct{}{}, nil })
+	_, err = query(ctx, m, seq, func(*state) (struct{}, error) { return struct{}{}, nil })
 	return err
 }
 
-func (o *order) uids() []pilot.UID {
-	uids := make([]pilot.UID, len(o.births))
-	for i := range o.births {
-		uids[i] = o.births[i].Description.UID
+func (o *submitList) uids() []pilot.UID {
+	uids := make([]pilot.UID, len(o.items))
+	for i := range o.items {
+		uids[i] = o.items[i].Description.UID
 	}
 	return uids
 }
 
-// events are the births, each the first on its subject, or the next after one that is
+// submitEvents are the births, each the first on its subject, or the next after one that is
 // torn.
-func (o *order) events(by who, torn map[pilot.UID]projection.Part) []*events.Event {
-	at, list := now(), newID()
-	es := make([]*events.Event, len(o.births))
-	for i := range o.births {
-		birth := o.births[i]
+func (o *submitList) submitEvents(by identity, torn map[pilot.UID]projection.Part) []*events.Event {
+	at, list := nowMillis(), newID()
+	es := make([]*events.Event, len(o.items))
+	for i := range o.items {
+		birth := o.items[i]
 		d := &birth.Description
 		e := &events.Event{
-			ID: newID(), Class: events.Command, Kind: events.Submit, At: at, Birth: &birth,
+			ID: newID(), Class: events.ClassCommand, Kind: events.Submit, At: at, Submission: &birth,
 			Key: pilot.Key{Resource: d.Resource, Manager: o.manager, Pilot: d.UID},
 		}
 		if len(es) > 1 {
@@ -229,7 +229,7 @@ func (o *order) events(by who, torn map[pilot.UID]projection.Part) []*events.Eve
 				e.Prev = part.Seq
 			}
 		}
-		es[i] = by.sign(e)
+		es[i] = by.stampActor(e)
 	}
 	return es
 }

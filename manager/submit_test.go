@@ -18,7 +18,7 @@ import (
 
 func pilotsOf(t testing.TB, m replica, of pilot.UID) []pilot.UID {
 	t.Helper()
-	a, err := m.List(t.Context(), api.ListRequest{Manager: of}, user)
+	a, err := m.ListPilots(t.Context(), api.ListRequest{Manager: of}, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,13 +27,13 @@ func pilotsOf(t testing.TB, m replica, of pilot.UID) []pilot.UID {
 
 func TestSubmitNamesEveryFaultAndWritesNothing(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	submit(t, m, of, job("taken"))
-	bad := []pilot.Description{job("a"), job("taken"), {}, job("a"), job("x.y"), job("e"), job("f")}
+	_, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("taken"))
+	bad := []pilot.Description{validPilot("a"), validPilot("taken"), {}, validPilot("a"), validPilot("x.y"), validPilot("e"), validPilot("f")}
 	bad[4].Cores = -1
 	bad[5].Resource = "no.where"
 	bad[6].AccessSchema = "carrier-pigeon"
-	_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: bad}, user)
+	_, err := m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: bad}, user)
 	wantCode(t, err, pilot.Invalid)
 	want := []string{
 		"item 1: uid", "item 2: resource", "item 2: runtime", "item 2: cores", "item 3: uid", "item 4: uid",
@@ -45,7 +45,7 @@ func TestSubmitNamesEveryFaultAndWritesNothing(t *testing.T) {
 			t.Errorf("no %q in %s", w, text)
 		}
 	}
-	if n := len(pilot.FaultsOf(err)); n != len(want) {
+	if n := len(pilot.FieldErrorsOf(err)); n != len(want) {
 		t.Errorf("%d faults, want %d: %s", n, len(want), text)
 	}
 	if got := pilotsOf(t, m, of); !slices.Equal(got, []pilot.UID{"taken"}) {
@@ -55,8 +55,8 @@ func TestSubmitNamesEveryFaultAndWritesNothing(t *testing.T) {
 
 func TestSubmitRefusesLists(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	large := jobs(100)
+	_, m, of := newFixture(t)
+	large := validPilots(100)
 	for i := range large {
 		large[i].Arguments = []string{strings.Repeat("x", 20<<10)}
 	}
@@ -65,13 +65,13 @@ func TestSubmitRefusesLists(t *testing.T) {
 		code pilot.Code
 	}{
 		"none":        {api.SubmitRequest{Manager: of}, pilot.Invalid},
-		"too many":    {api.SubmitRequest{Manager: of, Pilots: jobs(api.MaxItems + 1)}, pilot.Invalid},
+		"too many":    {api.SubmitRequest{Manager: of, Pilots: validPilots(api.MaxItems + 1)}, pilot.Invalid},
 		"too large":   {api.SubmitRequest{Manager: of, Pilots: large}, pilot.Invalid},
-		"long key":    {api.SubmitRequest{Manager: of, Pilots: jobs(1), IdempotencyKey: strings.Repeat("k", 257)}, pilot.Invalid},
-		"no manager":  {api.SubmitRequest{Manager: "nobody", Pilots: jobs(1)}, pilot.NotFound},
-		"bad manager": {api.SubmitRequest{Manager: ">.*", Pilots: jobs(1)}, pilot.NotFound},
+		"long key":    {api.SubmitRequest{Manager: of, Pilots: validPilots(1), IdempotencyKey: strings.Repeat("k", 257)}, pilot.Invalid},
+		"no manager":  {api.SubmitRequest{Manager: "nobody", Pilots: validPilots(1)}, pilot.NotFound},
+		"bad manager": {api.SubmitRequest{Manager: ">.*", Pilots: validPilots(1)}, pilot.NotFound},
 	} {
-		_, err := m.Submit(t.Context(), c.r, user)
+		_, err := m.SubmitPilots(t.Context(), c.r, user)
 		if pilot.CodeOf(err) != c.code {
 			t.Errorf("%s: %v, want code %s", name, err, c.code)
 		}
@@ -83,10 +83,10 @@ func TestSubmitRefusesLists(t *testing.T) {
 
 func TestSubmitNormalises(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	d := job("")
+	_, m, of := newFixture(t)
+	d := validPilot("")
 	d.Resource = "localhost"
-	p := submit(t, m, of, d)[0]
+	p := mustSubmit(t, m, of, d)[0]
 	got := p.Description
 	if got.UID != p.UID || !strings.HasPrefix(p.UID, "pilot-") || !pilot.ValidToken(p.UID) || got.JobName != p.UID ||
 		got.Resource != "local.localhost" || p.Resource != "local.localhost" || got.AccessSchema != "local" {
@@ -96,12 +96,12 @@ func TestSubmitNormalises(t *testing.T) {
 
 func TestSubmitWholeLists(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	ds := jobs(api.MaxItems)
+	_, m, of := newFixture(t)
+	ds := validPilots(api.MaxItems)
 	for i := range ds {
 		ds[i].UID = fmt.Sprintf("p-%d", i)
 	}
-	got := submit(t, m, of, ds...)
+	got := mustSubmit(t, m, of, ds...)
 	for i := range got {
 		if got[i].UID != ds[i].UID {
 			t.Fatalf("item %d is %s, want %s", i, got[i].UID, ds[i].UID)
@@ -112,22 +112,22 @@ func TestSubmitWholeLists(t *testing.T) {
 func TestSubmitAgain(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	a, b := open(t, log), open(t, log)
-	of := newManager(t, a)
-	r := api.SubmitRequest{Manager: of, Pilots: jobs(3), IdempotencyKey: "k"}
-	first, err := a.Submit(t.Context(), r, user)
+	a, b := openReplica(t, log), openReplica(t, log)
+	of := createManager(t, a)
+	r := api.SubmitRequest{Manager: of, Pilots: validPilots(3), IdempotencyKey: "k"}
+	first, err := a.SubmitPilots(t.Context(), r, user)
 	if err != nil {
 		t.Fatal(err)
 	}
 	after := manager.Call{MinSeq: first.Seq}
-	again, err := b.Submit(t.Context(), r, after)
+	again, err := b.SubmitPilots(t.Context(), r, after)
 	if err != nil || !slices.Equal(uidsOf(again.Pilots), uidsOf(first.Pilots)) {
 		t.Fatalf("asked again: %v, %v, want %v", uidsOf(again.Pilots), err, uidsOf(first.Pilots))
 	}
 	for name, ds := range map[string][]pilot.Description{
-		"shorter": jobs(2), "longer": jobs(4), "different": {job(""), {UID: "", Resource: "localhost", Nodes: 1, Runtime: 1}, job("")},
+		"shorter": validPilots(2), "longer": validPilots(4), "different": {validPilot(""), {UID: "", Resource: "localhost", Nodes: 1, Runtime: 1}, validPilot("")},
 	} {
-		_, err := b.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: ds, IdempotencyKey: "k"}, after)
+		_, err := b.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: ds, IdempotencyKey: "k"}, after)
 		if pilot.CodeOf(err) != pilot.Conflict {
 			t.Errorf("%s: %v, want a conflict", name, err)
 		}
@@ -135,18 +135,18 @@ func TestSubmitAgain(t *testing.T) {
 	if _, err := a.CloseManager(t.Context(), api.CloseRequest{UID: of}, user); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Submit(t.Context(), r, user); err != nil {
+	if _, err := a.SubmitPilots(t.Context(), r, user); err != nil {
 		t.Fatalf("what was submitted before the close is refused when asked again: %v", err)
 	}
-	_, err = a.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(1)}, user)
+	_, err = a.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: validPilots(1)}, user)
 	wantCode(t, err, pilot.Closed)
 }
 
 func TestSubmitSameKeyEverywhereAtOnce(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	rs := []replica{open(t, log), open(t, log), open(t, log)}
-	of := newManager(t, rs[0])
+	rs := []replica{openReplica(t, log), openReplica(t, log), openReplica(t, log)}
+	of := createManager(t, rs[0])
 	eventually(t, "all know the manager", func() bool {
 		return len(managersOf(t, rs[1], "")) == 1 && len(managersOf(t, rs[2], "")) == 1
 	})
@@ -157,7 +157,7 @@ func TestSubmitSameKeyEverywhereAtOnce(t *testing.T) {
 	results := make(chan result)
 	for i := range 30 {
 		go func() {
-			a, err := rs[i%3].Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: jobs(5), IdempotencyKey: "k"}, user)
+			a, err := rs[i%3].SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: validPilots(5), IdempotencyKey: "k"}, user)
 			results <- result{uidsOf(a.Pilots), err}
 		}()
 	}
@@ -175,16 +175,16 @@ func TestSubmitSameKeyEverywhereAtOnce(t *testing.T) {
 func TestSubmitSameNameEverywhereAtOnce(t *testing.T) {
 	t.Parallel()
 	log := bustest.NewMemory()
-	a, b := open(t, log), open(t, log)
-	of := newManager(t, a)
-	_, err := b.GetManager(t.Context(), api.OwnerRequest{UID: of}, manager.Call{MinSeq: 2})
+	a, b := openReplica(t, log), openReplica(t, log)
+	of := createManager(t, a)
+	_, err := b.GetManager(t.Context(), api.ScopeRequest{UID: of}, manager.Call{MinSeq: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	errs := make(chan error)
 	for i := range 20 {
 		go func() {
-			_, err := []replica{a, b}[i%2].Submit(context.Background(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{job("mine")}}, user)
+			_, err := []replica{a, b}[i%2].SubmitPilots(context.Background(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{validPilot("mine")}}, user)
 			errs <- err
 		}()
 	}
@@ -219,11 +219,11 @@ func TestSubmitThroughTrouble(t *testing.T) {
 				}
 				return nil
 			}
-			m := open(t, log)
-			of := newManager(t, m)
-			r := api.SubmitRequest{Manager: of, Pilots: jobs(n), IdempotencyKey: "k"}
+			m := openReplica(t, log)
+			of := createManager(t, m)
+			r := api.SubmitRequest{Manager: of, Pilots: validPilots(n), IdempotencyKey: "k"}
 			for try := 0; ; try++ {
-				a, err := m.Submit(t.Context(), r, user)
+				a, err := m.SubmitPilots(t.Context(), r, user)
 				if err == nil {
 					if len(a.Pilots) != n || try == 0 {
 						t.Fatalf("%d pilots after %d troubles", len(a.Pilots), try)
@@ -243,32 +243,32 @@ func TestSubmitThroughTrouble(t *testing.T) {
 
 func TestABrokenBirthTakesItsUID(t *testing.T) {
 	t.Parallel()
-	log, m, of := one(t)
+	log, m, of := newFixture(t)
 	seq := log.Put("pilots.cmd.local.localhost."+of+".bad.submit", []byte("garbage"))
 	for _, key := range []string{"", "again"} {
-		_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{job("bad")}, IdempotencyKey: key},
+		_, err := m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{validPilot("bad")}, IdempotencyKey: key},
 			manager.Call{MinSeq: seq})
 		wantCode(t, err, pilot.Conflict)
 	}
-	if a, err := m.Get(t.Context(), api.GetRequest{Manager: of}, user); err != nil || len(a.Pilots) != 1 || a.Pilots[0].Degraded == "" {
+	if a, err := m.GetPilots(t.Context(), api.GetRequest{Manager: of}, user); err != nil || len(a.Pilots) != 1 || a.Pilots[0].Degraded == "" {
 		t.Errorf("got %+v, %v", a, err)
 	}
 }
 
 func TestAPanicCostsItsCallOnly(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
+	_, m, of := newFixture(t)
 	wantCode(t, m.Panic(t.Context()), pilot.Internal)
-	submit(t, m, of, job("a"))
+	mustSubmit(t, m, of, validPilot("a"))
 }
 
 func TestTakenUIDsAreAConflict(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	submit(t, m, of, job("taken"))
-	_, err := m.Submit(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{job("a"), job("taken")}}, user)
+	_, m, of := newFixture(t)
+	mustSubmit(t, m, of, validPilot("taken"))
+	_, err := m.SubmitPilots(t.Context(), api.SubmitRequest{Manager: of, Pilots: []pilot.Description{validPilot("a"), validPilot("taken")}}, user)
 	wantCode(t, err, pilot.Conflict)
-	if f := pilot.FaultsOf(err); len(f) != 1 || f[0].Index != 1 || f[0].Field != "uid" {
+	if f := pilot.FieldErrorsOf(err); len(f) != 1 || f[0].Index != 1 || f[0].Field != "uid" {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -277,8 +277,8 @@ func TestTakenUIDsAreAConflict(t *testing.T) {
 // for again, however much there is to tell of each pilot.
 func TestTheLargestListIsAnswered(t *testing.T) {
 	t.Parallel()
-	_, m, of := one(t)
-	ds := jobs(api.MaxItems)
+	_, m, of := newFixture(t)
+	ds := validPilots(api.MaxItems)
 	r := api.SubmitRequest{Manager: of, Pilots: ds, IdempotencyKey: "once"}
 	var first api.PilotsAnswer
 	for size := 200; ; size-- {
@@ -286,7 +286,7 @@ func TestTheLargestListIsAnswered(t *testing.T) {
 			ds[i].Arguments = []string{strings.Repeat("x", size)}
 		}
 		var err error
-		if first, err = m.Submit(t.Context(), r, user); err == nil {
+		if first, err = m.SubmitPilots(t.Context(), r, user); err == nil {
 			break
 		}
 		if pilot.CodeOf(err) != pilot.Invalid || size == 0 {
@@ -299,7 +299,7 @@ func TestTheLargestListIsAnswered(t *testing.T) {
 	if len(ds[0].Arguments[0]) == 200 {
 		t.Fatal("no list is too large")
 	}
-	again, err := m.Submit(t.Context(), r, user)
+	again, err := m.SubmitPilots(t.Context(), r, user)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,43 +14,43 @@ import (
 const (
 	defaultWait = 30 * time.Second
 	maxWait     = 10 * time.Minute
-	// maxPlaces bounds what all waits together hold, one place for each pilot
+	// maxWaitPlaces bounds what all waits together hold, one place for each pilot
 	// of each wait: about 100 MB.
-	maxPlaces = 1 << 20
+	maxWaitPlaces = 1 << 20
 )
 
-var errCrowded = pilot.Errorf(pilot.Unavailable, "too many pilots are waited for here already")
+var errTooManyWaits = pilot.Errorf(pilot.Unavailable, "too many pilots are waited for here already")
 
-// Wait answers once every pilot has reached one of the states, or has ended, or
+// WaitForPilots answers once every pilot has reached one of the states, or has ended, or
 // the time is over. A state counts even if it was left again. Code not_found
 // names all uids that are unknown; no pilots at all answer at once. When ctx
 // ends the wait leaves nothing behind.
-func (m *Manager) Wait(ctx context.Context, r api.WaitRequest, c Call) (api.WaitAnswer, error) {
-	states, timeout, err := waitTerms(&r)
+func (m *Manager) WaitForPilots(ctx context.Context, r api.WaitRequest, c Call) (api.WaitAnswer, error) {
+	states, timeout, err := waitBounds(&r)
 	if err != nil {
 		return api.WaitAnswer{}, err
 	}
 	w := &waiter{manager: r.Manager, states: states, done: make(chan api.WaitAnswer, 1)}
-	answer, err := current(ctx, m, c, func(world *world) (api.WaitAnswer, error) {
-		ps, err := world.targets(r.Manager, r.UIDs)
+	answer, err := readYourWrites(ctx, m, c, func(st *state) (api.WaitAnswer, error) {
+		ps, err := st.waitTargets(r.Manager, r.UIDs)
 		if err != nil {
 			return api.WaitAnswer{}, err
 		}
-		err = world.enrol(w, ps, timeout > 0)
-		return world.standing(w), err
+		err = st.enrolWaiter(w, ps, timeout > 0)
+		return st.waitStatus(w), err
 	})
 	if err != nil {
-		m.dismiss(ctx, w) // the owner may have come to it after ctx had ended
+		m.dismissWaiter(ctx, w) // the owner may have come to it after ctx had ended
 		return api.WaitAnswer{}, err
 	}
 	if !answer.TimedOut || timeout == 0 {
 		return answer, nil
 	}
-	return m.await(ctx, w, timeout)
+	return m.awaitWaiter(ctx, w, timeout)
 }
 
-// await is the waiting itself, of a waiter that is enrolled.
-func (m *Manager) await(ctx context.Context, w *waiter, timeout time.Duration) (api.WaitAnswer, error) {
+// awaitWaiter is the waiting itself, of a waiter that is enrolled.
+func (m *Manager) awaitWaiter(ctx context.Context, w *waiter, timeout time.Duration) (api.WaitAnswer, error) {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	select {
@@ -59,36 +59,36 @@ func (m *Manager) await(ctx context.Context, w *waiter, timeout time.Duration) (
 	case <-m.ended:
 		return api.WaitAnswer{}, errStopped
 	case <-ctx.Done():
-		m.dismiss(ctx, w)
-		return api.WaitAnswer{}, gaveUp(ctx)
+		m.dismissWaiter(ctx, w)
+		return api.WaitAnswer{}, abandonedError(ctx)
 	case <-deadline.C:
-		return look(ctx, m, 0, func(world *world) (api.WaitAnswer, error) {
-			world.dismiss(w)
-			return world.standing(w), nil
+		return query(ctx, m, 0, func(st *state) (api.WaitAnswer, error) {
+			st.removeWaiter(w)
+			return st.waitStatus(w), nil
 		})
 	}
 }
 
-// dismiss has the owner forget a waiter, also when ctx has ended.
-func (m *Manager) dismiss(ctx context.Context, w *waiter) {
-	_ = m.tell(context.WithoutCancel(ctx), func(world *world) { world.dismiss(w) }) // refused only if all is over
+// dismissWaiter has the owner forget a waiter, also when ctx has ended.
+func (m *Manager) dismissWaiter(ctx context.Context, w *waiter) {
+	_ = m.post(context.WithoutCancel(ctx), func(st *state) { st.removeWaiter(w) }) // refused only if all is over
 }
 
-func waitTerms(r *api.WaitRequest) ([]pilot.State, time.Duration, error) {
+func waitBounds(r *api.WaitRequest) ([]pilot.State, time.Duration, error) {
 	timeout := defaultWait
 	if r.Timeout != nil {
 		timeout = time.Duration(*r.Timeout)
 	}
-	var faults []pilot.Fault
+	var faults []pilot.FieldError
 	if timeout < 0 || timeout > maxWait {
-		faults = append(faults, pilot.Fault{Field: "timeout", Reason: "must be between 0s and 10m; to wait longer, ask again"})
+		faults = append(faults, pilot.FieldError{Field: "timeout", Reason: "must be between 0s and 10m; to wait longer, ask again"})
 	}
 	faults = append(faults, stateFaults(r.States)...)
-	if len(r.UIDs) > maxNames {
-		faults = append(faults, tooMany("uids", len(r.UIDs), maxNames))
+	if len(r.UIDs) > maxUIDs {
+		faults = append(faults, tooMany("uids", len(r.UIDs), maxUIDs))
 	}
 	if faults != nil {
-		return nil, 0, refuse(pilot.Invalid, "", faults)
+		return nil, 0, refusalOf(pilot.Invalid, "", faults)
 	}
 	if len(r.States) == 0 {
 		return pilot.Finals(), timeout, nil
@@ -96,106 +96,106 @@ func waitTerms(r *api.WaitRequest) ([]pilot.State, time.Duration, error) {
 	return r.States, timeout, nil
 }
 
-// targets gives the named pilots, or all where none is named.
-func (w *world) targets(manager pilot.UID, uids []pilot.UID) ([]projection.Pilot, error) {
+// waitTargets gives the named pilots, or all where none is named.
+func (st *state) waitTargets(manager pilot.UID, uids []pilot.UID) ([]projection.Pilot, error) {
 	if uids != nil {
-		return w.pilots(manager, uids)
+		return st.findPilots(manager, uids)
 	}
-	if _, err := w.manager(manager); err != nil {
+	if _, err := st.findManager(manager); err != nil {
 		return nil, err
 	}
-	ps, next := w.view.List(projection.Filter{Manager: manager}, 0, maxNames)
+	ps, next := st.view.List(projection.Filter{Manager: manager}, 0, maxUIDs)
 	if next != 0 {
-		return nil, pilot.Errorf(pilot.Invalid, "manager %s has more than %d pilots, which no answer holds: name them", manager, maxNames)
+		return nil, pilot.Errorf(pilot.Invalid, "manager %s has more than %d pilots, which no answer holds: name them", manager, maxUIDs)
 	}
 	return ps, nil
 }
 
 // waiter is one call of Wait.
 type waiter struct {
-	manager pilot.UID
-	states  []pilot.State
-	uids    []pilot.UID // in the order asked
-	left    int         // pilots still waited for
-	done    chan api.WaitAnswer
+	manager   pilot.UID
+	states    []pilot.State
+	uids      []pilot.UID // in the order asked
+	remaining int         // pilots still waited for
+	done      chan api.WaitAnswer
 }
 
 type waiters map[*waiter]struct{}
 
-// over says whether the wait for a pilot has an end, and whether the good one.
-func (w *waiter) over(st *pilot.Status) (over, reached bool) {
+// isOver says whether the wait for a pilot has an end, and whether the good one.
+func (w *waiter) isOver(st *pilot.Status) (over, reached bool) {
 	reached = slices.ContainsFunc(w.states, st.Reached)
 	return reached || st.State.Final(), reached
 }
 
-// enrol fills in the waiter and, if it stays, finds it a place with each pilot
+// enrolWaiter fills in the waiter and, if it stays, finds it a place with each pilot
 // it has to wait for. Code unavailable: there is no room.
-func (w *world) enrol(n *waiter, ps []projection.Pilot, stays bool) error {
-	if stays && w.places+len(ps) > maxPlaces {
-		return errCrowded
+func (st *state) enrolWaiter(n *waiter, ps []projection.Pilot, stays bool) error {
+	if stays && st.waitPlaces+len(ps) > maxWaitPlaces {
+		return errTooManyWaits
 	}
 	n.uids = make([]pilot.UID, len(ps))
 	for i := range ps {
 		n.uids[i] = ps[i].Pilot
-		if over, _ := n.over(&ps[i].Status); over || !stays {
+		if over, _ := n.isOver(&ps[i].Status); over || !stays {
 			continue
 		}
-		at := place{n.manager, ps[i].Pilot}
-		if w.waits[at] == nil {
-			w.waits[at] = waiters{}
+		at := pilotRef{n.manager, ps[i].Pilot}
+		if st.waits[at] == nil {
+			st.waits[at] = waiters{}
 		}
-		if _, twice := w.waits[at][n]; !twice {
-			w.waits[at][n] = struct{}{}
-			n.left++
-			w.places++
+		if _, twice := st.waits[at][n]; !twice {
+			st.waits[at][n] = struct{}{}
+			n.remaining++
+			st.waitPlaces++
 		}
 	}
 	return nil
 }
 
-// moved answers those who have waited for just that.
-func (w *world) moved(at place) {
-	ws, ok := w.waits[at]
+// answerWaiters answers those who have waited for just that.
+func (st *state) answerWaiters(at pilotRef) {
+	ws, ok := st.waits[at]
 	if !ok {
 		return
 	}
-	p, _ := w.view.Get(at.manager, at.pilot)
+	p, _ := st.view.Get(at.manager, at.pilot)
 	for n := range ws {
-		if over, _ := n.over(&p.Status); !over {
+		if over, _ := n.isOver(&p.Status); !over {
 			continue
 		}
-		w.leave(n, at)
-		if n.left--; n.left == 0 {
-			n.done <- w.standing(n)
+		st.removeWait(n, at)
+		if n.remaining--; n.remaining == 0 {
+			n.done <- st.waitStatus(n)
 		}
 	}
 }
 
-func (w *world) leave(n *waiter, at place) {
-	if _, here := w.waits[at][n]; !here {
+func (st *state) removeWait(n *waiter, at pilotRef) {
+	if _, here := st.waits[at][n]; !here {
 		return
 	}
-	delete(w.waits[at], n)
-	w.places--
-	if len(w.waits[at]) == 0 {
-		delete(w.waits, at)
+	delete(st.waits[at], n)
+	st.waitPlaces--
+	if len(st.waits[at]) == 0 {
+		delete(st.waits, at)
 	}
 }
 
-// dismiss forgets a waiter.
-func (w *world) dismiss(n *waiter) {
+// removeWaiter forgets a waiter.
+func (st *state) removeWaiter(n *waiter) {
 	for _, uid := range n.uids {
-		w.leave(n, place{n.manager, uid})
+		st.removeWait(n, pilotRef{n.manager, uid})
 	}
 }
 
-// standing says where the pilots of a waiter are; TimedOut, that one of them
+// waitStatus says where the pilots of a waiter are; TimedOut, that one of them
 // has yet to be waited for.
-func (w *world) standing(n *waiter) api.WaitAnswer {
-	answer := api.WaitAnswer{Pilots: make([]api.Waited, len(n.uids)), Seq: w.applied}
+func (st *state) waitStatus(n *waiter) api.WaitAnswer {
+	answer := api.WaitAnswer{Pilots: make([]api.Waited, len(n.uids)), Seq: st.applied}
 	for i, uid := range n.uids {
-		p, _ := w.view.Get(n.manager, uid)
-		over, reached := n.over(&p.Status)
+		p, _ := st.view.Get(n.manager, uid)
+		over, reached := n.isOver(&p.Status)
 		answer.Pilots[i] = api.Waited{UID: uid, State: p.State, Reached: reached}
 		answer.TimedOut = answer.TimedOut || !over
 	}

@@ -10,67 +10,67 @@ import (
 
 // Bounds of what a caller waits for.
 const (
-	// patience is how long a replica may be behind a caller's MinSeq: the fold
+	// maxFoldLag is how long a replica may be behind a caller's MinSeq: the fold
 	// lags by milliseconds (jetstream.md 2.8: p99 2 ms), so this is trouble.
-	patience = 2 * time.Second
-	// within is how long a write may take, folding included. The log repeats an
+	maxFoldLag = 2 * time.Second
+	// callTimeout is how long a write may take, folding included. The log repeats an
 	// append for as long; a leader election takes seconds.
-	within = 20 * time.Second
-	// tries is how often a decision is taken again because others were first.
-	tries = 12
+	callTimeout = 20 * time.Second
+	// maxTries is how often a decision is taken again because others were first.
+	maxTries = 12
 )
 
 var errBehind = pilot.Errorf(pilot.Unavailable, "this replica has not yet folded the log as far as was asked")
 
-// current is look at a call's minimum position. What f does not find there may be
+// readYourWrites is look at a call's minimum position. What f does not find there may be
 // newer than what this replica has folded, and its writer have told of it: so f looks
 // again at the log's end. It must have no effect where it gives code not_found.
-func current[T any](ctx context.Context, m *Manager, c Call, f func(*world) (T, error)) (T, error) {
-	value, err := soon(ctx, m, c.MinSeq, f)
+func readYourWrites[T any](ctx context.Context, m *Manager, c Call, f func(*state) (T, error)) (T, error) {
+	value, err := queryWithin(ctx, m, c.MinSeq, f)
 	if pilot.CodeOf(err) != pilot.NotFound {
 		return value, err
 	}
-	limited, stop := context.WithTimeoutCause(ctx, patience, errBehind) // End asks until then
+	limited, stop := context.WithTimeoutCause(ctx, maxFoldLag, errBehind) // End asks until then
 	defer stop()
 	end, unknown := m.log.End(limited, events.Span{})
 	if unknown != nil {
 		return value, &pilot.Error{Code: pilot.Unavailable, Op: "see what the log has of it", Err: unknown}
 	}
-	return look(limited, m, end, f)
+	return query(limited, m, end, f)
 }
 
-// soon is look, not longer than patience.
-func soon[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
+// queryWithin is look, not longer than patience.
+func queryWithin[T any](ctx context.Context, m *Manager, seq uint64, f func(*state) (T, error)) (T, error) {
 	if seq > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, patience, errBehind)
+		ctx, stop = context.WithTimeoutCause(ctx, maxFoldLag, errBehind)
 		defer stop()
 	}
-	return look(ctx, m, seq, f)
+	return query(ctx, m, seq, f)
 }
 
 var errUnfolded = pilot.Errorf(pilot.Timeout, "written, but this replica has not folded it in time")
 
-// written is look after an append: what fails here has taken effect.
-func written[T any](ctx context.Context, m *Manager, seq uint64, f func(*world) (T, error)) (T, error) {
-	value, err := look(ctx, m, seq, f)
+// afterCommit is look after an append: what fails here has taken effect.
+func afterCommit[T any](ctx context.Context, m *Manager, seq uint64, f func(*state) (T, error)) (T, error) {
+	value, err := query(ctx, m, seq, f)
 	if err != nil && pilot.CodeOf(err) == pilot.Unavailable {
 		return value, &pilot.Error{Code: pilot.Timeout, Message: errUnfolded.Message, Err: err}
 	}
 	return value, err
 }
 
-// append stores one event, or several as a whole.
-func (m *Manager) append(ctx context.Context, es ...*events.Event) (uint64, error) {
+// appendEvents stores one event, or several as a whole.
+func (m *Manager) appendEvents(ctx context.Context, es ...*events.Event) (uint64, error) {
 	if len(es) == 1 {
 		return m.log.Append(ctx, es[0])
 	}
 	return m.log.AppendBatch(ctx, es)
 }
 
-// yield waits, after an append was refused with code conflict, until this
+// awaitConflict waits, after an append was refused with code conflict, until this
 // replica has folded what is on the subjects now, so that it can decide anew.
-func (m *Manager) yield(ctx context.Context, try int, es ...*events.Event) error {
+func (m *Manager) awaitConflict(ctx context.Context, try int, es ...*events.Event) error {
 	var last uint64
 	for _, e := range es {
 		if !e.Expects() {
@@ -84,15 +84,15 @@ func (m *Manager) yield(ctx context.Context, try int, es ...*events.Event) error
 			last = max(last, found.Seq)
 		}
 	}
-	if err := pause(ctx, try); err != nil {
+	if err := backOff(ctx, try); err != nil {
 		return err
 	}
-	_, err := look(ctx, m, last, func(*world) (struct{}, error) { return struct{}{}, nil })
+	_, err := query(ctx, m, last, func(*state) (struct{}, error) { return struct{}{}, nil })
 	return err
 }
 
-// pause is longer the more tries were in vain; the first cost nothing.
-func pause(ctx context.Context, try int) error {
+// backOff is longer the more tries were in vain; the first cost nothing.
+func backOff(ctx context.Context, try int) error {
 	if try < 2 {
 		return nil
 	}
@@ -102,10 +102,10 @@ func pause(ctx context.Context, try int) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return gaveUp(ctx)
+		return abandonedError(ctx)
 	}
 }
 
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, within)
+func withCallTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, callTimeout)
 }

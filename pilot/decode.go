@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// fields are those of a Description by their JSON names, which is also what a
+// descriptionFields are those of a Description by their JSON names, which is also what a
 // request may say.
-var fields = func() map[string]int {
+var descriptionFields = func() map[string]int {
 	t := reflect.TypeFor[Description]()
 	byName := make(map[string]int, t.NumField())
 	for i := range t.NumField() {
@@ -28,46 +28,46 @@ var fields = func() map[string]int {
 // cannot be read or is not known, where encoding/json would stop at the first;
 // of arguments, environment and labels every entry. What is well is set;
 // Validate judges the values.
-func DecodeDescription(index int, b []byte) (Description, []Fault) {
+func DecodeDescription(index int, b []byte) (Description, []FieldError) {
 	var d Description
 	v := validator{index: index}
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(b, &given); err != nil || given == nil {
-		v.add("", "must be an object that describes a pilot, not %s", kindOfJSON(bytes.TrimSpace(b)))
-		return d, v.faults
+		v.addError("", "must be an object that describes a pilot, not %s", kindOfJSON(bytes.TrimSpace(b)))
+		return d, v.errors
 	}
 	into := reflect.ValueOf(&d).Elem()
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		at, known := fields[name]
+		at, known := descriptionFields[name]
 		if !known {
-			v.add(cut(name), "is not known")
+			v.addError(clipText(name), "is not known")
 			continue
 		}
-		v.read(name, given[name], into.Field(at).Addr().Interface())
+		v.readField(name, given[name], into.Field(at).Addr().Interface())
 	}
-	return d, v.faults
+	return d, v.errors
 }
 
 // DecodeField reads a field of a request that is not one of a description; raw
 // is nil where it is absent.
-func DecodeField(name string, raw json.RawMessage, into any) []Fault {
+func DecodeField(name string, raw json.RawMessage, into any) []FieldError {
 	var v validator
 	if raw != nil {
-		v.read(name, raw, into)
+		v.readField(name, raw, into)
 	}
-	return v.faults
+	return v.errors
 }
 
-func (v *validator) read(name string, raw json.RawMessage, into any) {
+func (v *validator) readField(name string, raw json.RawMessage, into any) {
 	switch into := into.(type) {
 	case *[]string:
-		v.list(name, raw, into)
+		v.readStrings(name, raw, into)
 	case *map[string]string:
-		v.entries(name, raw, into)
+		v.readStringMap(name, raw, into)
 	default:
 		if err := json.Unmarshal(raw, into); err != nil {
 			reflect.ValueOf(into).Elem().SetZero()
-			v.add(name, "%s", reasonOf(err))
+			v.addError(name, "%s", reasonOf(err))
 		}
 	}
 }
@@ -75,10 +75,10 @@ func (v *validator) read(name string, raw json.RawMessage, into any) {
 // maxEntryFaults are told of one field; more help nobody.
 const maxEntryFaults = 100
 
-func (v *validator) list(name string, raw json.RawMessage, into *[]string) {
+func (v *validator) readStrings(name string, raw json.RawMessage, into *[]string) {
 	var given []json.RawMessage
 	if err := json.Unmarshal(raw, &given); err != nil {
-		v.add(name, "must be a list of strings, not %s", kindOfJSON(raw))
+		v.addError(name, "must be a list of strings, not %s", kindOfJSON(raw))
 		return
 	}
 	if given == nil {
@@ -87,15 +87,15 @@ func (v *validator) list(name string, raw json.RawMessage, into *[]string) {
 	*into = make([]string, len(given))
 	wrong := 0
 	for i := range given {
-		wrong += v.entry(name, wrong, "["+strconv.Itoa(i)+"]", given[i], &(*into)[i])
+		wrong += v.readString(name, wrong, "["+strconv.Itoa(i)+"]", given[i], &(*into)[i])
 	}
-	v.more(name, wrong)
+	v.addOmitted(name, wrong)
 }
 
-func (v *validator) entries(name string, raw json.RawMessage, into *map[string]string) {
+func (v *validator) readStringMap(name string, raw json.RawMessage, into *map[string]string) {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &given); err != nil {
-		v.add(name, "must be an object of strings, not %s", kindOfJSON(raw))
+		v.addError(name, "must be an object of strings, not %s", kindOfJSON(raw))
 		return
 	}
 	if given == nil {
@@ -105,43 +105,43 @@ func (v *validator) entries(name string, raw json.RawMessage, into *map[string]s
 	wrong := 0
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		var text string
-		bad := v.entry(name, wrong, "."+cut(key), given[key], &text)
+		bad := v.readString(name, wrong, "."+clipText(key), given[key], &text)
 		if bad == 0 {
 			(*into)[key] = text
 		}
 		wrong += bad
 	}
-	v.more(name, wrong)
+	v.addOmitted(name, wrong)
 }
 
-// entry reads one of several strings and gives how many of them are wrong: 0 or 1.
-func (v *validator) entry(name string, before int, at string, raw json.RawMessage, into *string) int {
+// readString reads one of several strings and gives how many of them are wrong: 0 or 1.
+func (v *validator) readString(name string, before int, at string, raw json.RawMessage, into *string) int {
 	err := json.Unmarshal(raw, into)
 	if err == nil {
 		return 0
 	}
 	if before < maxEntryFaults {
-		v.add(name+at, "%s", reasonOf(err))
+		v.addError(name+at, "%s", reasonOf(err))
 	}
 	return 1
 }
 
-func (v *validator) more(name string, wrong int) {
+func (v *validator) addOmitted(name string, wrong int) {
 	if wrong > maxEntryFaults {
-		v.add(name, "has %d more entries that are no strings", wrong-maxEntryFaults)
+		v.addError(name, "has %d more entries that are no strings", wrong-maxEntryFaults)
 	}
 }
 
-// MergeFaults gives the faults of a list item by item: those of what could not
+// MergeFieldErrors gives the faults of a list item by item: those of what could not
 // be read, and of those found in the rest all that do not follow from it. A field
 // that could not be read looks absent, and is not called missing as well.
-func MergeFaults(unread, found []Fault) []Fault {
+func MergeFieldErrors(unread, found []FieldError) []FieldError {
 	type place struct {
 		index int
 		field string
 	}
 	gone := make(map[place]bool, len(unread))
-	told := make(map[Fault]bool, len(unread))
+	told := make(map[FieldError]bool, len(unread))
 	all := slices.Clone(unread)
 	for _, f := range unread {
 		gone[place{f.Index, f.Field}], told[f] = true, true
@@ -156,14 +156,14 @@ func MergeFaults(unread, found []Fault) []Fault {
 			all, told[f] = append(all, f), true
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Fault) int { return cmp.Compare(a.Index, b.Index) })
+	slices.SortStableFunc(all, func(a, b FieldError) int { return cmp.Compare(a.Index, b.Index) })
 	return all
 }
 
 // reasonOf says in words of JSON why a field cannot be read.
 func reasonOf(err error) string {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return "must be " + kindOfGo(wrong.Type) + ", not " + cut(wrong.Value)
+		return "must be " + kindOfGo(wrong.Type) + ", not " + clipText(wrong.Value)
 	}
 	return err.Error()
 }
@@ -184,8 +184,8 @@ func kindOfGo(t reflect.Type) string {
 	}
 }
 
-// cut bounds what is said back of a stranger's text.
-func cut(s string) string {
+// clipText bounds what is said back of a stranger's text.
+func clipText(s string) string {
 	if len(s) > MaxToken {
 		s = s[:MaxToken] + "…"
 	}

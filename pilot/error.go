@@ -24,15 +24,15 @@ const (
 	Internal    Code = "internal"    // a defect of ours
 )
 
-// Fault is one thing wrong with a request.
-type Fault struct {
+// FieldError is one thing wrong with a request.
+type FieldError struct {
 	Index  int    `json:"index"`  // of the item in a list; 0 for a single one
 	Field  string `json:"field"`  // the JSON name of the field; empty for the whole item
 	Reason string `json:"reason"` // for people
 }
 
 // String reads "item 2: cores: …".
-func (f Fault) String() string {
+func (f FieldError) String() string {
 	var b strings.Builder
 	b.WriteString("item ")
 	b.WriteString(strconv.Itoa(f.Index))
@@ -48,12 +48,12 @@ func (f Fault) String() string {
 // Error is an error with a code. Code, Message and Faults cross the wire; Op
 // and Err stay in the process that made them.
 type Error struct {
-	Code    Code
-	Op      string // what was being done, e.g. "append"; may be empty
-	Message string // for people; may be empty when Err says it all
-	Faults  []Fault
-	Err     error // the cause; may be nil
-	Lasting bool  // of Unavailable: it does not pass by itself soon, somebody must do something. Crosses the wire.
+	Code        Code
+	Op          string // what was being done, e.g. "append"; may be empty
+	Message     string // for people; may be empty when Err says it all
+	FieldErrors []FieldError
+	Err         error // the cause; may be nil
+	Lasting     bool  // of Unavailable: it does not pass by itself soon, somebody must do something. Crosses the wire.
 }
 
 // Errorf makes an error of that code; %w is kept as its cause.
@@ -73,12 +73,12 @@ func (e *Error) Error() string {
 		parts = append(parts, e.Message)
 	case e.Err != nil:
 		parts = append(parts, e.Err.Error())
-	case len(e.Faults) == 0:
+	case len(e.FieldErrors) == 0:
 		parts = append(parts, string(e.Code))
 	}
-	if len(e.Faults) > 0 {
-		texts := make([]string, len(e.Faults))
-		for i, f := range e.Faults {
+	if len(e.FieldErrors) > 0 {
+		texts := make([]string, len(e.FieldErrors))
+		for i, f := range e.FieldErrors {
 			texts[i] = f.String()
 		}
 		parts = append(parts, strings.Join(texts, "; "))
@@ -107,10 +107,10 @@ func Lasting(err error) bool {
 	return ok && e.Lasting
 }
 
-// FaultsOf gives the faults of the first Error in the chain.
-func FaultsOf(err error) []Fault {
+// FieldErrorsOf gives the faults of the first Error in the chain.
+func FieldErrorsOf(err error) []FieldError {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Faults
+		return e.FieldErrors
 	}
 	return nil
 }

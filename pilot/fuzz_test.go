@@ -46,7 +46,7 @@ func FuzzParseMemory(f *testing.F) {
 }
 
 func FuzzParseState(f *testing.F) {
-	for _, s := range everyState() {
+	for _, s := range allStates() {
 		f.Add(s.Exact())
 	}
 	f.Add("PMGR_ACTIVE")

@@ -8,7 +8,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew; say in the commit why they changed")
 
-func golden(t *testing.T, path, got string) {
+func checkGolden(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {

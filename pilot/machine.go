@@ -5,31 +5,31 @@ type Kind uint8
 
 // The kinds, named after what was established.
 const (
-	NoKind        Kind = iota
-	Submitted          // a manager wrote the pilot down
-	Claimed            // a launcher declares that it will submit the batch job now
-	Retried            // the attempt ended before a job existed; it may be tried again
-	Queued             // the batch system has the job
-	Activated          // the agent holds the allocation
-	CancelAsked        // somebody wants the pilot gone
-	Adopted            // another launcher looks after the pilot from here on
-	DeadlineMoved      // the time limit of its job was changed while the pilot was ACTIVE
-	JobDone            // the job ended well
-	JobCanceled        // the job ended because it was told to
-	JobFailed          // the job, or the way to it, failed
+	NoKind            Kind = iota
+	KindSubmit             // a manager wrote the pilot down
+	KindLaunching          // a launcher declares that it will submit the batch job now
+	KindRetrying           // the attempt ended before a job existed; it may be tried again
+	KindPendingActive      // the batch system has the job
+	KindActive             // the agent holds the allocation
+	KindCanceling          // somebody wants the pilot gone
+	KindAdopted            // another launcher looks after the pilot from here on
+	KindDeadline           // the time limit of its job was changed while the pilot was ACTIVE
+	KindDone               // the job ended well
+	KindCanceled           // the job ended because it was told to
+	KindFailed             // the job, or the way to it, failed
 	numKinds
 )
 
 var kindNames = [numKinds]string{
-	Submitted: "submit", Claimed: "launching", Retried: "retrying", Queued: "pending_active",
-	Activated: "active", CancelAsked: "canceling", Adopted: "adopted", DeadlineMoved: "deadline",
-	JobDone: "done", JobCanceled: "canceled", JobFailed: "failed",
+	KindSubmit: "submit", KindLaunching: "launching", KindRetrying: "retrying", KindPendingActive: "pending_active",
+	KindActive: "active", KindCanceling: "canceling", KindAdopted: "adopted", KindDeadline: "deadline",
+	KindDone: "done", KindCanceled: "canceled", KindFailed: "failed",
 }
 
 // Kinds are all kinds that can move a pilot, in the table's order.
 func Kinds() []Kind {
 	all := make([]Kind, 0, numKinds-1)
-	for k := Submitted; k < numKinds; k++ {
+	for k := KindSubmit; k < numKinds; k++ {
 		all = append(all, k)
 	}
 	return all
@@ -46,7 +46,7 @@ func (k Kind) String() string {
 // ParseKind reads a kind's name in the log; false for one that this version
 // does not know, which moves nothing.
 func ParseKind(name string) (Kind, bool) {
-	for k := Submitted; k < numKinds; k++ {
+	for k := KindSubmit; k < numKinds; k++ {
 		if kindNames[k] == name {
 			return k, true
 		}
@@ -54,35 +54,35 @@ func ParseKind(name string) (Kind, bool) {
 	return NoKind, false
 }
 
-// machine[state][kind] is the state that follows; what is not listed moves
+// transitions[state][kind] is the state that follows; what is not listed moves
 // nothing. testdata/machine.golden is its picture.
 //
-// Adopted changes only who looks after the pilot. It stands here, and not
+// KindAdopted changes only who looks after the pilot. It stands here, and not
 // among the notes, because two launchers must not both win it: like every
 // move it is appended under compare-and-set.
-var machine = [numStates][numKinds]State{
-	Unborn: {Submitted: PendingLaunch},
+var transitions = [numStates][numKinds]State{
+	Unborn: {KindSubmit: PendingLaunch},
 	PendingLaunch: {
-		Claimed: Launching, CancelAsked: Canceled, JobFailed: Failed,
+		KindLaunching: Launching, KindCanceling: Canceled, KindFailed: Failed,
 	},
 	Launching: {
-		Claimed: Launching, Retried: PendingLaunch, Queued: PendingActive, Activated: Active,
-		CancelAsked: Canceling, JobFailed: Failed,
+		KindLaunching: Launching, KindRetrying: PendingLaunch, KindPendingActive: PendingActive, KindActive: Active,
+		KindCanceling: Canceling, KindFailed: Failed,
 	},
 	PendingActive: {
-		Activated: Active, CancelAsked: Canceling, Adopted: PendingActive,
-		JobDone: Failed, JobFailed: Failed, // ended well without ever running: the bootstrap failed
+		KindActive: Active, KindCanceling: Canceling, KindAdopted: PendingActive,
+		KindDone: Failed, KindFailed: Failed, // ended well without ever running: the bootstrap failed
 	},
 	Active: {
-		Queued: Active, CancelAsked: Stopping, Adopted: Active, DeadlineMoved: Active, JobDone: Done, JobFailed: Failed,
+		KindPendingActive: Active, KindCanceling: Stopping, KindAdopted: Active, KindDeadline: Active, KindDone: Done, KindFailed: Failed,
 	},
 	Canceling: {
-		Retried: Canceled, Queued: Canceling, Activated: Stopping, CancelAsked: Canceling,
-		Adopted: Canceling, JobDone: Canceled, JobCanceled: Canceled, JobFailed: Canceled,
+		KindRetrying: Canceled, KindPendingActive: Canceling, KindActive: Stopping, KindCanceling: Canceling,
+		KindAdopted: Canceling, KindDone: Canceled, KindCanceled: Canceled, KindFailed: Canceled,
 	},
 	Stopping: {
-		Queued: Stopping, CancelAsked: Stopping, Adopted: Stopping,
-		JobDone: Done, JobCanceled: Canceled, JobFailed: Canceled,
+		KindPendingActive: Stopping, KindCanceling: Stopping, KindAdopted: Stopping,
+		KindDone: Done, KindCanceled: Canceled, KindFailed: Canceled,
 	},
 }
 
@@ -92,7 +92,7 @@ func (s State) After(k Kind) (State, bool) {
 	if s >= numStates || k >= numKinds {
 		return s, false
 	}
-	next := machine[s][k]
+	next := transitions[s][k]
 	return next, next != Unborn
 }
 
@@ -102,11 +102,11 @@ func (s State) After(k Kind) (State, bool) {
 func Recorded(k Kind, to State) Kind {
 	switch to {
 	case Done:
-		return JobDone
+		return KindDone
 	case Canceled:
-		return JobCanceled
+		return KindCanceled
 	case Failed:
-		return JobFailed
+		return KindFailed
 	default:
 		return k
 	}
@@ -114,7 +114,7 @@ func Recorded(k Kind, to State) Kind {
 
 // Allowed says whether the machine has a move from → to that is recorded as k.
 func Allowed(from State, k Kind, to State) bool {
-	for in := Submitted; in < numKinds; in++ {
+	for in := KindSubmit; in < numKinds; in++ {
 		if next, ok := from.After(in); ok && next == to && Recorded(in, to) == k {
 			return true
 		}

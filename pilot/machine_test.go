@@ -11,8 +11,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// everyState lists all that the log knows, Unborn and both CANCELINGs included.
-func everyState() []pilot.State {
+// allStates lists all that the log knows, Unborn and both CANCELINGs included.
+func allStates() []pilot.State {
 	all := []pilot.State{pilot.Unborn}
 	for s := pilot.PendingLaunch; s <= pilot.Failed; s++ {
 		all = append(all, s)
@@ -20,9 +20,9 @@ func everyState() []pilot.State {
 	return all
 }
 
-// picture draws the machine: a row for each state, a column for each kind, "."
+// machineTable draws the machine: a row for each state, a column for each kind, "."
 // where nothing moves. CANCELING' is the one that was ACTIVE before.
-func picture() string {
+func machineTable() string {
 	name := func(s pilot.State) string {
 		switch s {
 		case pilot.Unborn:
@@ -46,7 +46,7 @@ func picture() string {
 		heads = append(heads, k.String())
 	}
 	row("", heads)
-	for _, s := range everyState() {
+	for _, s := range allStates() {
 		cells := make([]string, 0, len(heads))
 		for _, k := range pilot.Kinds() {
 			cell := "."
@@ -62,13 +62,13 @@ func picture() string {
 
 func TestMachinePicture(t *testing.T) {
 	t.Parallel()
-	golden(t, "testdata/machine.golden", picture())
+	checkGolden(t, "testdata/machine.golden", machineTable())
 }
 
 func TestOutsideTheMachineNothingMoves(t *testing.T) {
 	t.Parallel()
-	for _, s := range append(everyState(), 10, 11, math.MaxUint8) {
-		for _, k := range []pilot.Kind{pilot.NoKind, pilot.JobFailed + 1, math.MaxUint8} {
+	for _, s := range append(allStates(), 10, 11, math.MaxUint8) {
+		for _, k := range []pilot.Kind{pilot.NoKind, pilot.KindFailed + 1, math.MaxUint8} {
 			if to, ok := s.After(k); ok || to != pilot.Unborn && to != s {
 				t.Errorf("%v moves %v to %v", k, s, to)
 			}
@@ -91,16 +91,16 @@ func TestAllowedIsWhatAfterDoes(t *testing.T) {
 		to   pilot.State
 	}
 	legal := map[move]bool{}
-	for _, s := range everyState() {
+	for _, s := range allStates() {
 		for _, k := range pilot.Kinds() {
 			if to, ok := s.After(k); ok {
 				legal[move{s, pilot.Recorded(k, to), to}] = true
 			}
 		}
 	}
-	for _, from := range append(everyState(), 10) {
-		for k := range pilot.JobFailed + 2 {
-			for _, to := range append(everyState(), 10) {
+	for _, from := range append(allStates(), 10) {
+		for k := range pilot.KindFailed + 2 {
+			for _, to := range append(allStates(), 10) {
 				if got := pilot.Allowed(from, k, to); got != legal[move{from, k, to}] {
 					t.Errorf("Allowed(%v, %v, %v) is %v", from, k, to, got)
 				}
@@ -129,10 +129,10 @@ func TestKindNamesReadBack(t *testing.T) {
 	}
 }
 
-// history draws what may happen to one pilot, in any order, and gives all its
+// drawHistory draws what may happen to one pilot, in any order, and gives all its
 // statuses, the first one after its birth.
-func history(t *rapid.T) []pilot.Status {
-	now, _, _ := pilot.Status{}.Move(pilot.Submitted)
+func drawHistory(t *rapid.T) []pilot.Status {
+	now, _, _ := pilot.Status{}.Move(pilot.KindSubmit)
 	steps := []pilot.Status{now}
 	for _, k := range rapid.SliceOfN(rapid.SampledFrom(pilot.Kinds()), 0, 30).Draw(t, "kinds") {
 		if next, ok := move(now, k); ok {
@@ -149,7 +149,7 @@ func move(st pilot.Status, k pilot.Kind) (pilot.Status, bool) {
 	if !ok {
 		return st, false
 	}
-	if k == pilot.CancelAsked && next.Cancel == nil {
+	if k == pilot.KindCanceling && next.Cancel == nil {
 		next.Cancel = &pilot.Cancel{By: "someone"}
 	}
 	if next.State.Final() {
@@ -171,10 +171,10 @@ func TestFinalIsNeverLeft(t *testing.T) {
 
 func TestOrderFallsOnlyOnRetry(t *testing.T) {
 	t.Parallel()
-	for _, s := range everyState() {
+	for _, s := range allStates() {
 		for _, k := range pilot.Kinds() {
 			to, ok := s.After(k)
-			if ok && to.Order() < s.Order() && (s != pilot.Launching || to != pilot.PendingLaunch || k != pilot.Retried) {
+			if ok && to.Order() < s.Order() && (s != pilot.Launching || to != pilot.PendingLaunch || k != pilot.KindRetrying) {
 				t.Errorf("%v takes %v back to %v", k, s, to)
 			}
 		}
@@ -185,7 +185,7 @@ func TestDoneImpliesActive(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		active := false
-		for _, st := range history(t) {
+		for _, st := range drawHistory(t) {
 			active = active || st.State == pilot.Active || st.State == pilot.Stopping
 			if st.State == pilot.Done && !active {
 				t.Fatal("DONE without ever being ACTIVE")
@@ -203,9 +203,9 @@ func TestAskedToEndNeverFails(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		asked := false
-		for _, st := range history(t) {
+		for _, st := range drawHistory(t) {
 			asked = asked || st.Cancel != nil
-			if asked && !st.State.Leaving() && st.State != pilot.Canceled && st.State != pilot.Done {
+			if asked && !st.State.IsCanceling() && st.State != pilot.Canceled && st.State != pilot.Done {
 				t.Fatalf("%v after a cancel", st.State)
 			}
 			if st.State == pilot.Canceled && !asked {
@@ -219,7 +219,7 @@ func TestReachedIsNeverLost(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		reached := map[pilot.State]bool{}
-		for _, st := range history(t) {
+		for _, st := range drawHistory(t) {
 			if !st.Reached(st.State) {
 				t.Fatalf("in %v, which it has not reached", st.State)
 			}
@@ -239,7 +239,7 @@ func TestReachedIsNotGuessed(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		seen := map[string]bool{}
-		for _, st := range history(t) {
+		for _, st := range drawHistory(t) {
 			seen[st.State.String()] = true
 			for _, s := range []pilot.State{pilot.Canceling, pilot.Stopping, pilot.Done, pilot.Canceled, pilot.Failed} {
 				if st.Reached(s) != seen[s.String()] {
@@ -253,16 +253,16 @@ func TestReachedIsNotGuessed(t *testing.T) {
 func TestMoveTouchesOnlyStateAndPeak(t *testing.T) {
 	t.Parallel()
 	before := pilot.Status{
-		State: pilot.Launching, Peak: pilot.Launching, Attempt: 2, Launcher: "here-0", Job: pilot.Job{ID: "17"}, Cores: 4,
+		State: pilot.Launching, FurthestState: pilot.Launching, Attempt: 2, Launcher: "here-0", Job: pilot.Job{ID: "17"}, Cores: 4,
 	}
-	after, recorded, ok := before.Move(pilot.Queued)
-	if !ok || recorded != pilot.Queued || after.State != pilot.PendingActive || after.Peak != pilot.PendingActive {
+	after, recorded, ok := before.Move(pilot.KindPendingActive)
+	if !ok || recorded != pilot.KindPendingActive || after.State != pilot.PendingActive || after.FurthestState != pilot.PendingActive {
 		t.Fatalf("moved to %+v as %v", after, recorded)
 	}
 	if after.Attempt != 2 || after.Launcher != "here-0" || after.Job.ID != "17" || after.Cores != 4 {
 		t.Errorf("lost something: %+v", after)
 	}
-	if same, kind, ok := after.Move(pilot.Submitted); ok || kind != pilot.NoKind || same.State != pilot.PendingActive {
+	if same, kind, ok := after.Move(pilot.KindSubmit); ok || kind != pilot.NoKind || same.State != pilot.PendingActive {
 		t.Errorf("an illegal move gave %+v as %v", same, kind)
 	}
 }

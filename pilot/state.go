@@ -72,8 +72,8 @@ func (s State) Exact() string {
 // Final says whether the state is never left.
 func (s State) Final() bool { return s >= Done && s < numStates }
 
-// Leaving says whether the pilot is on its way out on request.
-func (s State) Leaving() bool { return s == Canceling || s == Stopping }
+// IsCanceling says whether the pilot is on its way out on request.
+func (s State) IsCanceling() bool { return s == Canceling || s == Stopping }
 
 // Live says whether the pilot is in the log and has not ended.
 func (s State) Live() bool { return s > Unborn && s < Done }
@@ -86,16 +86,16 @@ func (s State) Order() int {
 		return 0
 	case s.Final():
 		return 6
-	case s.Leaving():
+	case s.IsCanceling():
 		return 5
 	default:
 		return int(s)
 	}
 }
 
-// aliases are the spellings of RADICAL-Pilot: stored values of v0.25 to v0.35
+// stateAliases are the spellings of RADICAL-Pilot: stored values of v0.25 to v0.35
 // and constants of v1.103 (its states.py).
-var aliases = map[string]State{
+var stateAliases = map[string]State{
 	"PENDINGLAUNCH": PendingLaunch, "PENDINGACTIVE": PendingActive,
 	"PMGR_LAUNCHING_PENDING": PendingLaunch, "PMGR_LAUNCHING": Launching,
 	"PMGR_ACTIVE_PENDING": PendingActive, "PMGR_ACTIVE": Active,
@@ -112,7 +112,7 @@ func ParseState(name string) (State, error) {
 	if s, ok := stateOf[up]; ok {
 		return s, nil
 	}
-	if s, ok := aliases[up]; ok {
+	if s, ok := stateAliases[up]; ok {
 		return s, nil
 	}
 	return Unborn, Errorf(Invalid, "%.64q is not a pilot state; one of %s", name, stateList())

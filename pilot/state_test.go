@@ -12,7 +12,7 @@ import (
 func TestStateNamesReadBack(t *testing.T) {
 	t.Parallel()
 	exact := map[string]bool{}
-	for _, s := range everyState() {
+	for _, s := range allStates() {
 		if got, err := pilot.ParseState(s.Exact()); err != nil || got != s || exact[s.Exact()] {
 			t.Errorf("ParseState(%q) is %v, %v", s.Exact(), got, err)
 		}
@@ -65,8 +65,8 @@ func TestStateQuestions(t *testing.T) {
 		{pilot.Failed + 1, false, false, false, 0},
 	} {
 		s := tt.state
-		if s.Final() != tt.final || s.Leaving() != tt.leaving || s.Live() != tt.live || s.Order() != tt.order {
-			t.Errorf("%v: final %v, leaving %v, live %v, order %d", s, s.Final(), s.Leaving(), s.Live(), s.Order())
+		if s.Final() != tt.final || s.IsCanceling() != tt.leaving || s.Live() != tt.live || s.Order() != tt.order {
+			t.Errorf("%v: final %v, leaving %v, live %v, order %d", s, s.Final(), s.IsCanceling(), s.Live(), s.Order())
 		}
 	}
 }

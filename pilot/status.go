@@ -9,10 +9,10 @@ import (
 // Status is all of a pilot that changes after its birth. Every event that
 // moves a pilot carries the whole of it, so the last one is the present.
 type Status struct {
-	State   State
-	Peak    State // furthest of PENDING_LAUNCH … ACTIVE ever reached
-	Left    bool  // was CANCELING at some time
-	Attempt int   // 1 for the first claim; 0 before it
+	State         State
+	FurthestState State // furthest of PENDING_LAUNCH … ACTIVE ever reached
+	WasCanceling  bool  // was CANCELING at some time
+	Attempt       int   // 1 for the first claim; 0 before it
 
 	Failures int // attempts whose submit came to nobody knows what; what passes does not count
 	Crashes  int // attempts whose launcher died before it knew what became of them
@@ -118,14 +118,14 @@ func (st *Status) Reached(s State) bool {
 	switch {
 	case s.Final():
 		return st.State == s
-	case s.Leaving():
-		return st.Left || st.State.Leaving()
+	case s.IsCanceling():
+		return st.WasCanceling || st.State.IsCanceling()
 	default:
-		return s.Order() > 0 && st.Peak.Order() >= s.Order()
+		return s.Order() > 0 && st.FurthestState.Order() >= s.Order()
 	}
 }
 
-// Move gives the status after k, with State, Peak and Left set and everything
+// Move gives the status after k, with State, FurthestState and WasCanceling set and everything
 // else as it was; false when the machine has no such move.
 func (st Status) Move(k Kind) (Status, Kind, bool) {
 	next, ok := st.State.After(k)
@@ -133,13 +133,13 @@ func (st Status) Move(k Kind) (Status, Kind, bool) {
 		return st, NoKind, false
 	}
 	st.State = next
-	if !next.Final() && !next.Leaving() && next > st.Peak {
-		st.Peak = next
+	if !next.Final() && !next.IsCanceling() && next > st.FurthestState {
+		st.FurthestState = next
 	}
 	if next == Stopping {
-		st.Peak = Active
+		st.FurthestState = Active
 	}
-	st.Left = st.Left || next.Leaving()
+	st.WasCanceling = st.WasCanceling || next.IsCanceling()
 	return st, Recorded(k, next), true
 }
 
@@ -153,23 +153,23 @@ type Key struct {
 
 // Token names an attempt inside a batch system: by its manager, pilot and number, and by
 // when the pilot was submitted, for another log may have the same names.
-func (k Key) Token(attempt int, born time.Time) string {
-	return k.Manager + "." + k.Pilot + "." + strconv.Itoa(attempt) + "." + strconv.FormatInt(born.UnixMilli(), 36)
+func (k Key) Token(attempt int, submittedAt time.Time) string {
+	return k.Manager + "." + k.Pilot + "." + strconv.Itoa(attempt) + "." + strconv.FormatInt(submittedAt.UnixMilli(), 36)
 }
 
 // ParseToken reads what Token wrote: the manager and the pilot, without the resource, the
 // attempt, and when the pilot was submitted, in whole milliseconds; false if it is none.
-func ParseToken(token string) (k Key, attempt int, born time.Time, ok bool) {
+func ParseToken(token string) (k Key, attempt int, submittedAt time.Time, ok bool) {
 	part := strings.Split(token, ".")
 	if len(part) != 4 || !ValidToken(part[0]) || !ValidToken(part[1]) {
 		return Key{}, 0, time.Time{}, false
 	}
 	k = Key{Manager: part[0], Pilot: part[1]}
 	attempt, err := strconv.Atoi(part[2])
-	millis, worse := strconv.ParseInt(part[3], 36, 64)
-	born = time.UnixMilli(millis)
-	if err != nil || worse != nil || attempt < 1 || k.Token(attempt, born) != token {
+	millis, millisErr := strconv.ParseInt(part[3], 36, 64)
+	submittedAt = time.UnixMilli(millis)
+	if err != nil || millisErr != nil || attempt < 1 || k.Token(attempt, submittedAt) != token {
 		return Key{}, 0, time.Time{}, false
 	}
-	return k, attempt, born, true
+	return k, attempt, submittedAt, true
 }

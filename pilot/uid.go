@@ -32,8 +32,8 @@ const TokenRule = "must be 1 to 64 characters of A-Z a-z 0-9 _ -"
 // LeaseOf names the lease that a launcher of a resource holds while it lives.
 func LeaseOf(resource, launcher string) string { return "launcher." + resource + "." + launcher }
 
-// ValidLabel says whether s is <site>.<host>, of which ValidToken holds.
-func ValidLabel(s string) bool {
+// ValidResourceName says whether s is <site>.<host>, of which ValidToken holds.
+func ValidResourceName(s string) bool {
 	site, host, _ := strings.Cut(s, ".")
 	return ValidToken(site) && ValidToken(host)
 }

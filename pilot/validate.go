@@ -12,126 +12,126 @@ import (
 // Validate checks what can be known of a description by itself and gives every
 // fault it has, in the order of its fields. Whether the resource exists, and
 // what it demands, is the resource configuration's to say.
-func (d *Description) Validate(index int) []Fault {
+func (d *Description) Validate(index int) []FieldError {
 	v := validator{index: index}
 	if d.UID != "" && !ValidToken(d.UID) {
-		v.add("uid", TokenRule)
+		v.addError("uid", TokenRule)
 	}
 	if d.Resource == "" {
-		v.missing("resource")
+		v.addMissing("resource")
 	}
-	v.text("resource", d.Resource)
+	v.checkText("resource", d.Resource)
 	switch {
 	case d.Runtime == 0:
-		v.missing("runtime")
+		v.addMissing("runtime")
 	case d.Runtime < 0:
-		v.add("runtime", "must be positive")
+		v.addError("runtime", "must be positive")
 	}
-	v.size(d)
+	v.checkSize(d)
 	if d.Memory < 0 {
-		v.add("memory", "must not be negative")
+		v.addError("memory", "must not be negative")
 	}
-	v.text("access_schema", d.AccessSchema)
-	v.text("queue", d.Queue)
-	v.text("project", d.Project)
-	v.text("job_name", d.JobName)
-	v.text("sandbox", d.Sandbox)
-	v.payload(d)
-	v.labels(d.Labels)
-	return v.faults
+	v.checkText("access_schema", d.AccessSchema)
+	v.checkText("queue", d.Queue)
+	v.checkText("project", d.Project)
+	v.checkText("job_name", d.JobName)
+	v.checkText("sandbox", d.Sandbox)
+	v.checkPayload(d)
+	v.checkLabels(d.Labels)
+	return v.errors
 }
 
 type validator struct {
 	index  int
-	faults []Fault
+	errors []FieldError
 }
 
-func (v *validator) add(field, format string, args ...any) {
-	v.faults = append(v.faults, Fault{v.index, field, fmt.Sprintf(format, args...)})
+func (v *validator) addError(field, format string, args ...any) {
+	v.errors = append(v.errors, FieldError{v.index, field, fmt.Sprintf(format, args...)})
 }
 
-// missing says it in RADICAL-Pilot's words (v0.35, pilot_manager.py).
-func (v *validator) missing(field string) {
-	v.add(field, "does not define mandatory attribute '%s'", field)
+// addMissing says it in RADICAL-Pilot's words (v0.35, pilot_manager.py).
+func (v *validator) addMissing(field string) {
+	v.addError(field, "does not define mandatory attribute '%s'", field)
 }
 
-func (v *validator) size(d *Description) {
+func (v *validator) checkSize(d *Description) {
 	switch {
 	case d.Cores == 0 && d.Nodes == 0:
-		v.add("cores", "does not define mandatory attribute 'cores' (or 'nodes')")
+		v.addError("cores", "does not define mandatory attribute 'cores' (or 'nodes')")
 	case d.Cores != 0 && d.Nodes != 0:
-		v.add("nodes", "needs 'cores' or 'nodes', not both")
+		v.addError("nodes", "needs 'cores' or 'nodes', not both")
 	}
-	v.count("cores", 1, d.Cores)
-	v.count("nodes", 1, d.Nodes)
-	v.count("gpus", 0, d.GPUs)
+	v.checkCount("cores", 1, d.Cores)
+	v.checkCount("nodes", 1, d.Nodes)
+	v.checkCount("gpus", 0, d.GPUs)
 }
 
-// count takes 0 for absent, even where the least that can be asked for is 1.
-func (v *validator) count(field string, least, n int64) {
+// checkCount takes 0 for absent, even where the least that can be asked for is 1.
+func (v *validator) checkCount(field string, least, n int64) {
 	if n < 0 || n > MaxCount {
-		v.add(field, "must be between %d and %d, not %d", least, MaxCount, n)
+		v.addError(field, "must be between %d and %d, not %d", least, MaxCount, n)
 	}
 }
 
-// text refuses what cannot stand in one line of a job script.
-func (v *validator) text(field, s string) {
+// checkText refuses what cannot stand in one line of a job script.
+func (v *validator) checkText(field, s string) {
 	switch {
 	case len(s) > MaxText:
-		v.add(field, "is %d bytes long, %d are allowed", len(s), MaxText)
+		v.addError(field, "is %d bytes long, %d are allowed", len(s), MaxText)
 	case !utf8.ValidString(s):
-		v.add(field, "is not UTF-8")
+		v.addError(field, "is not UTF-8")
 	case strings.ContainsFunc(s, unicode.IsControl):
-		v.add(field, "holds a control character")
+		v.addError(field, "holds a control character")
 	}
 }
 
-func (v *validator) payload(d *Description) {
+func (v *validator) checkPayload(d *Description) {
 	if d.Executable == "" && len(d.Arguments) > 0 {
-		v.add("arguments", "need an 'executable'")
+		v.addError("arguments", "need an 'executable'")
 	}
 	if d.Executable != "" && strings.TrimSpace(d.Executable) == "" {
-		v.add("executable", "is blank")
+		v.addError("executable", "is blank")
 	}
 	total := len(d.Executable)
-	v.word("executable", d.Executable)
+	v.checkWord("executable", d.Executable)
 	if len(d.Arguments) > MaxArguments {
-		v.add("arguments", "has %d entries, %d are allowed", len(d.Arguments), MaxArguments)
+		v.addError("arguments", "has %d entries, %d are allowed", len(d.Arguments), MaxArguments)
 	}
 	for i, a := range d.Arguments {
 		total += len(a)
-		v.word(fmt.Sprintf("arguments[%d]", i), a)
+		v.checkWord(fmt.Sprintf("arguments[%d]", i), a)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Environment)) {
 		total += len(name) + len(d.Environment[name])
 		if !validEnvName(name) {
-			v.add("environment", "%.64q is not a name: letters, digits and _ only, no digit first", name)
+			v.addError("environment", "%.64q is not a name: letters, digits and _ only, no digit first", name)
 			continue
 		}
-		v.word(fmt.Sprintf("environment.%.64s", name), d.Environment[name])
+		v.checkWord(fmt.Sprintf("environment.%.64s", name), d.Environment[name])
 	}
 	if total > MaxArgBytes {
-		v.add("executable", "with arguments and environment is %d bytes, %d are allowed", total, MaxArgBytes)
+		v.addError("executable", "with arguments and environment is %d bytes, %d are allowed", total, MaxArgBytes)
 	}
 }
 
-// word allows everything exec(2) does, as long as JSON can carry it.
-func (v *validator) word(field, s string) {
+// checkWord allows everything exec(2) does, as long as JSON can carry it.
+func (v *validator) checkWord(field, s string) {
 	switch {
 	case strings.ContainsRune(s, 0):
-		v.add(field, "holds a NUL byte")
+		v.addError(field, "holds a NUL byte")
 	case !utf8.ValidString(s):
-		v.add(field, "is not UTF-8")
+		v.addError(field, "is not UTF-8")
 	}
 }
 
-func (v *validator) labels(labels map[string]string) {
+func (v *validator) checkLabels(labels map[string]string) {
 	if len(labels) > MaxLabels {
-		v.add("labels", "has %d entries, %d are allowed", len(labels), MaxLabels)
+		v.addError("labels", "has %d entries, %d are allowed", len(labels), MaxLabels)
 	}
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if name == "" || !validLabelText(name) || !validLabelText(labels[name]) {
-			v.add("labels", "%.64q must have a name and at most %d bytes of printable UTF-8 on either side", name, MaxLabelText)
+			v.addError("labels", "%.64q must have a name and at most %d bytes of printable UTF-8 on either side", name, MaxLabelText)
 		}
 	}
 }
@@ -141,10 +141,10 @@ func validLabelText(s string) bool {
 }
 
 // ValidateLabels checks labels that stand outside a description.
-func ValidateLabels(labels map[string]string) []Fault {
+func ValidateLabels(labels map[string]string) []FieldError {
 	var v validator
-	v.labels(labels)
-	return v.faults
+	v.checkLabels(labels)
+	return v.errors
 }
 
 func validEnvName(s string) bool {

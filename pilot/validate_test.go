@@ -11,8 +11,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// good is a description without fault.
-func good() pilot.Description {
+// validDescription is a description without fault.
+func validDescription() pilot.Description {
 	return pilot.Description{Resource: "local.localhost", Runtime: pilot.Runtime(10 * time.Minute), Cores: 1}
 }
 
@@ -65,14 +65,14 @@ func TestValidateFindsEveryFault(t *testing.T) {
 		}, []string{`labels: "" must`, `labels: "esc" must`, `labels: "long" must`}},
 		"too many labels": {func(d *pilot.Description) { d.Labels = many }, []string{"labels: has 65 entries"}},
 	} {
-		d := good()
+		d := validDescription()
 		tt.edit(&d)
 		compareFaults(t, name, d.Validate(7), 7, tt.want)
 	}
 	compareFaults(t, "labels alone", pilot.ValidateLabels(map[string]string{"": ""}), 0, []string{`labels: "" must`})
 }
 
-func compareFaults(t *testing.T, name string, got []pilot.Fault, index int, want []string) {
+func compareFaults(t *testing.T, name string, got []pilot.FieldError, index int, want []string) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("%s: faults are %v, want %q", name, got, want)
@@ -159,19 +159,21 @@ func TestDecodeDescriptionNamesEveryEntry(t *testing.T) {
 // TestMergeFaultsTellsNothingTwice: what could not be read is not missing too.
 func TestMergeFaultsTellsNothingTwice(t *testing.T) {
 	t.Parallel()
-	fault := func(index int, field string) pilot.Fault { return pilot.Fault{Index: index, Field: field, Reason: "r"} }
-	for name, x := range map[string]struct{ unread, found, want []pilot.Fault }{
-		"by item":        {[]pilot.Fault{fault(2, "b")}, []pilot.Fault{fault(3, "a"), fault(0, "z")}, []pilot.Fault{fault(0, "z"), fault(2, "b"), fault(3, "a")}},
-		"the field":      {[]pilot.Fault{fault(0, "a")}, []pilot.Fault{{Index: 0, Field: "a", Reason: "is missing"}, fault(1, "a")}, []pilot.Fault{fault(0, "a"), fault(1, "a")}},
-		"the item":       {[]pilot.Fault{fault(0, "")}, []pilot.Fault{fault(0, "a"), fault(0, "b")}, []pilot.Fault{fault(0, "")}},
-		"entries":        {[]pilot.Fault{fault(0, "e")}, []pilot.Fault{fault(0, "e.A"), fault(0, "e[1]")}, []pilot.Fault{fault(0, "e")}},
-		"one entry":      {[]pilot.Fault{fault(0, "e.A")}, []pilot.Fault{fault(0, "e.B"), fault(0, "e")}, []pilot.Fault{fault(0, "e.A"), fault(0, "e.B"), fault(0, "e")}},
-		"size":           {[]pilot.Fault{fault(0, "nodes")}, []pilot.Fault{fault(0, "cores")}, []pilot.Fault{fault(0, "nodes")}},
-		"payload":        {[]pilot.Fault{fault(0, "executable")}, []pilot.Fault{fault(0, "arguments")}, []pilot.Fault{fault(0, "executable")}},
-		"found by both":  {[]pilot.Fault{fault(0, "a")}, []pilot.Fault{fault(0, "b"), fault(0, "b")}, []pilot.Fault{fault(0, "a"), fault(0, "b")}},
+	fault := func(index int, field string) pilot.FieldError {
+		return pilot.FieldError{Index: index, Field: field, Reason: "r"}
+	}
+	for name, x := range map[string]struct{ unread, found, want []pilot.FieldError }{
+		"by item":        {[]pilot.FieldError{fault(2, "b")}, []pilot.FieldError{fault(3, "a"), fault(0, "z")}, []pilot.FieldError{fault(0, "z"), fault(2, "b"), fault(3, "a")}},
+		"the field":      {[]pilot.FieldError{fault(0, "a")}, []pilot.FieldError{{Index: 0, Field: "a", Reason: "is missing"}, fault(1, "a")}, []pilot.FieldError{fault(0, "a"), fault(1, "a")}},
+		"the item":       {[]pilot.FieldError{fault(0, "")}, []pilot.FieldError{fault(0, "a"), fault(0, "b")}, []pilot.FieldError{fault(0, "")}},
+		"entries":        {[]pilot.FieldError{fault(0, "e")}, []pilot.FieldError{fault(0, "e.A"), fault(0, "e[1]")}, []pilot.FieldError{fault(0, "e")}},
+		"one entry":      {[]pilot.FieldError{fault(0, "e.A")}, []pilot.FieldError{fault(0, "e.B"), fault(0, "e")}, []pilot.FieldError{fault(0, "e.A"), fault(0, "e.B"), fault(0, "e")}},
+		"size":           {[]pilot.FieldError{fault(0, "nodes")}, []pilot.FieldError{fault(0, "cores")}, []pilot.FieldError{fault(0, "nodes")}},
+		"payload":        {[]pilot.FieldError{fault(0, "executable")}, []pilot.FieldError{fault(0, "arguments")}, []pilot.FieldError{fault(0, "executable")}},
+		"found by both":  {[]pilot.FieldError{fault(0, "a")}, []pilot.FieldError{fault(0, "b"), fault(0, "b")}, []pilot.FieldError{fault(0, "a"), fault(0, "b")}},
 		"nothing at all": {},
 	} {
-		if got := pilot.MergeFaults(x.unread, x.found); !slices.Equal(got, x.want) {
+		if got := pilot.MergeFieldErrors(x.unread, x.found); !slices.Equal(got, x.want) {
 			t.Errorf("%s: got %v, want %v", name, got, x.want)
 		}
 	}
@@ -196,7 +198,7 @@ func TestValidLabel(t *testing.T) {
 		"local.localhost": true, "a-1.b_2": true,
 		"": false, "a": false, "a.": false, ".b": false, "a.b.c": false, "a.b c": false, "a.*": false, "a\n.b": false,
 	} {
-		if pilot.ValidLabel(s) != want {
+		if pilot.ValidResourceName(s) != want {
 			t.Errorf("ValidLabel(%q) is %v", s, !want)
 		}
 	}

@@ -20,8 +20,8 @@ type payload struct {
 	body  []byte
 }
 
-// presentOf makes the births of n pilots and the last change of each.
-func presentOf(tb testing.TB, n int) []payload {
+// encodePresent makes the births of n pilots and the last change of each.
+func encodePresent(tb testing.TB, n int) []payload {
 	tb.Helper()
 	births, changes := make([]payload, 0, 2*n), make([]payload, 0, n)
 	add := func(to *[]payload, e events.Event, seq int) {
@@ -35,8 +35,8 @@ func presentOf(tb testing.TB, n int) []payload {
 	for i := range n {
 		k := pilot.Key{Resource: "local.localhost", Manager: fmt.Sprint("mgr-", i%100), Pilot: fmt.Sprintf("pilot-%026d", i)}
 		add(&births, events.Event{
-			ID: fmt.Sprintf("%026d", i), Class: events.Command, Kind: events.Submit, Key: k, At: time.UnixMilli(1e12), Actor: "anna",
-			Birth: &events.Birth{
+			ID: fmt.Sprintf("%026d", i), Class: events.ClassCommand, Kind: events.Submit, Key: k, At: time.UnixMilli(1e12), Actor: "anna",
+			Submission: &events.Submission{
 				Config: []byte(`{"label":"local.localhost","schema":"local","job_manager_endpoint":"fork://localhost/"}`),
 				Digest: "6d1c4e7b", Description: pilot.Description{
 					UID: k.Pilot, Resource: k.Resource, Runtime: pilot.Runtime(time.Hour), Cores: 1,
@@ -44,10 +44,10 @@ func presentOf(tb testing.TB, n int) []payload {
 				},
 			},
 		}, i+1)
-		st := pilot.Status{State: pilot.PendingActive, Peak: pilot.PendingActive, Attempt: 1, Launcher: "login1-0"}
+		st := pilot.Status{State: pilot.PendingActive, FurthestState: pilot.PendingActive, Attempt: 1, Launcher: "login1-0"}
 		st.Job = pilot.Job{ID: fmt.Sprint(i), URL: "fork://localhost/", Host: "login1", Boot: "8a5d4c1e"}
 		st.SecretHash, st.Sandbox = make([]byte, 32), "/home/anna/.flightlog/"+k.Pilot
-		e, _ := events.Moved(k, uint64(n+1), st, pilot.Activated, func(s *pilot.Status) {
+		e, _ := events.Moved(k, uint64(n+1), st, pilot.KindActive, func(s *pilot.Status) {
 			s.Nodes, s.ActiveAt, s.Deadline = []string{"login1"}, time.UnixMilli(1e12), time.UnixMilli(1e12)
 		})
 		e.ID, e.At, e.Actor = k.Pilot, time.UnixMilli(1e12), "login1-0"
@@ -73,7 +73,7 @@ func decodeAll(tb testing.TB, log []payload) []events.Event {
 // BenchmarkFold is the start of a replica without the bus: births and last
 // changes, with and without reading their bytes.
 func BenchmarkFold(b *testing.B) {
-	log := presentOf(b, benchPilots)
+	log := encodePresent(b, benchPilots)
 	perPilot := func(b *testing.B) {
 		b.Helper()
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchPilots, "ns/pilot")
@@ -81,7 +81,7 @@ func BenchmarkFold(b *testing.B) {
 	b.Run("decode+apply", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			fold(decodeAll(b, log))
+			foldLogs(decodeAll(b, log))
 		}
 		perPilot(b)
 	})
@@ -89,7 +89,7 @@ func BenchmarkFold(b *testing.B) {
 	b.Run("apply", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			fold(decoded)
+			foldLogs(decoded)
 		}
 		perPilot(b)
 	})
@@ -97,7 +97,7 @@ func BenchmarkFold(b *testing.B) {
 
 // BenchmarkMemory reports what a view keeps per pilot.
 func BenchmarkMemory(b *testing.B) {
-	log := presentOf(b, benchPilots)
+	log := encodePresent(b, benchPilots)
 	var before, after runtime.MemStats
 	for b.Loop() {
 		runtime.GC()
@@ -115,7 +115,7 @@ func BenchmarkMemory(b *testing.B) {
 }
 
 func BenchmarkList(b *testing.B) {
-	v := fold(decodeAll(b, presentOf(b, benchPilots)))
+	v := foldLogs(decodeAll(b, encodePresent(b, benchPilots)))
 	for name, f := range map[string]projection.Filter{
 		"all": {}, "manager": {Manager: "mgr-7"}, "none": {States: []pilot.State{pilot.Failed}},
 	} {

@@ -12,72 +12,72 @@ import (
 // pilotOf gives the entry of an event's pilot, made if need be; false if the
 // pilot was born under another resource, which has its own subjects.
 func (v *View) pilotOf(e *events.Event) (*Pilot, bool) {
-	key := id{e.Manager, e.Pilot}
+	key := pilotID{e.Manager, e.Pilot}
 	p, ok := v.pilots[key]
 	switch {
 	case !ok:
-		p = &Pilot{Key: e.Key, Status: pilot.Status{State: pilot.PendingLaunch, Peak: pilot.PendingLaunch}}
+		p = &Pilot{Key: e.Key, Status: pilot.Status{State: pilot.PendingLaunch, FurthestState: pilot.PendingLaunch}}
 		v.pilots[key] = p
 	case p.Resource != e.Resource:
-		v.odd.Refused++
+		v.oddities.Refused++
 		return p, false
 	}
 	return p, true
 }
 
-// born takes a birth: at once or, of a list, together with all others of it. One in
+// applySubmission takes a birth: at once or, of a list, together with all others of it. One in
 // whose place another stands, on the same subject, is none.
-func (v *View) born(e *events.Event) bool {
-	p, known := v.pilots[id{e.Manager, e.Pilot}]
+func (v *View) applySubmission(e *events.Event) bool {
+	p, known := v.pilots[pilotID{e.Manager, e.Pilot}]
 	known = known && p.Resource == e.Resource
-	if known && p.Born >= e.Seq {
+	if known && p.SubmittedSeq >= e.Seq {
 		return false
 	}
-	if old := v.part(e.Key); old != nil {
-		if old.Seq >= e.Seq {
+	if earlier := v.waitingOn(e.Key); earlier != nil {
+		if earlier.Seq >= e.Seq {
 			return false
 		}
-		v.replaced(old)
+		v.replaceWaiting(earlier)
 	}
-	births := []*events.Event{e}
-	if e.Birth != nil && e.Birth.List.Several() {
-		if v.settled[e.Birth.List.ID] {
+	submissions := []*events.Event{e}
+	if e.Submission != nil && e.Submission.List.Several() {
+		if v.refusedLists[e.Submission.List.ID] {
 			return false
 		}
-		births = v.gather(e)
+		submissions = v.addToList(e)
 	}
-	if known && p.Seq != 0 && v.part(e.Key) != nil {
-		births = v.moved(e.Key)
+	if known && p.Seq != 0 && v.waitingOn(e.Key) != nil {
+		submissions = v.releaseMoved(e.Key)
 	}
-	return v.enterAll(births)
+	return v.enterAll(submissions)
 }
 
-// moved gives the birth of a pilot that waits though somebody has moved it: a launcher
+// releaseMoved gives the birth of a pilot that waits though somebody has moved it: a launcher
 // of a version that knows of no lists, whose job is there all the same.
-func (v *View) moved(key pilot.Key) []*events.Event {
-	e := v.part(key)
+func (v *View) releaseMoved(key pilot.Key) []*events.Event {
+	e := v.waitingOn(key)
 	if e == nil {
 		return nil
 	}
-	v.release(e)
+	v.removeWaiting(e)
 	return []*events.Event{e}
 }
 
-func (v *View) enterAll(births []*events.Event) (changed bool) {
-	for _, e := range births {
-		if v.enter(e) {
+func (v *View) enterAll(submissions []*events.Event) (changed bool) {
+	for _, e := range submissions {
+		if v.enterPilot(e) {
 			v.entered, changed = append(v.entered, e), true
-		} else if e.Birth != nil && e.Birth.List.Several() {
-			v.settled[e.Birth.List.ID] = true
+		} else if e.Submission != nil && e.Submission.List.Several() {
+			v.refusedLists[e.Submission.List.ID] = true
 		}
 	}
 	return changed
 }
 
-// enter enters a pilot with its birth, or, if that is broken, without.
-func (v *View) enter(e *events.Event) bool {
-	key := id{e.Manager, e.Pilot}
-	if p, ok := v.pilots[key]; ok && p.Born == 0 && p.Resource != e.Resource {
+// enterPilot enters a pilot with its birth, or, if that is broken, without.
+func (v *View) enterPilot(e *events.Event) bool {
+	key := pilotID{e.Manager, e.Pilot}
+	if p, ok := v.pilots[key]; ok && p.SubmittedSeq == 0 && p.Resource != e.Resource {
 		if p.Degraded != "" {
 			v.degraded--
 		}
@@ -85,22 +85,22 @@ func (v *View) enter(e *events.Event) bool {
 	}
 	p, ok := v.pilotOf(e)
 	switch {
-	case ok && p.Born == 0:
+	case ok && p.SubmittedSeq == 0:
 	default: // a second one, so late that the log did not know its message id any more
 		if ok {
-			v.odd.Refused++
+			v.oddities.Refused++
 		}
-		v.degrade(p, "message %d submits it a second time, to %s", e.Seq, e.Resource)
+		v.markDegraded(p, "message %d submits it a second time, to %s", e.Seq, e.Resource)
 		return false
 	}
-	p.Birth, p.Born, p.SubmittedAt, p.Actor = v.shared(e.Birth), e.Seq, e.At, e.Actor
+	p.Submission, p.SubmittedSeq, p.SubmittedAt, p.Actor = v.shareConfig(e.Submission), e.Seq, e.At, e.Actor
 	p.OnBehalfOf, p.Trace = e.OnBehalfOf, e.Trace
 	if p.Seq == 0 {
-		p.ChangedAt = when(e)
+		p.ChangedAt = timeOf(e)
 	}
 	m := v.managerOf(e.Manager)
-	v.order = insert(v.order, p)
-	m.pilots = insert(m.pilots, p)
+	v.submitted = insertBySeq(v.submitted, p)
+	m.pilots = insertBySeq(m.pilots, p)
 	v.tallies[Tally{p.Resource, p.State}]++
 	if p.State.Live() {
 		m.live++
@@ -108,9 +108,9 @@ func (v *View) enter(e *events.Event) bool {
 	return true
 }
 
-// shared gives a birth whose configuration is stored once for all pilots that
+// shareConfig gives a birth whose configuration is stored once for all pilots that
 // have the same. The event's own birth is not written to.
-func (v *View) shared(b *events.Birth) *events.Birth {
+func (v *View) shareConfig(b *events.Submission) *events.Submission {
 	if b == nil || b.Digest == "" {
 		return b
 	}
@@ -127,21 +127,21 @@ func (v *View) shared(b *events.Birth) *events.Birth {
 	return &birth
 }
 
-// insert keeps the order of birth; nearly always that is an append.
-func insert(ps []*Pilot, p *Pilot) []*Pilot {
+// insertBySeq keeps the order of birth; nearly always that is an append.
+func insertBySeq(ps []*Pilot, p *Pilot) []*Pilot {
 	at := len(ps)
-	for at > 0 && ps[at-1].Born > p.Born {
+	for at > 0 && ps[at-1].SubmittedSeq > p.SubmittedSeq {
 		at--
 	}
 	return slices.Insert(ps, at, p)
 }
 
-func (v *View) changed(e *events.Event) bool {
+func (v *View) applyChange(e *events.Event) bool {
 	p, ok := v.pilotOf(e)
 	if !ok || e.Seq <= p.Seq {
 		return false
 	}
-	was, follows := p.State, e.Prev == p.Seq && (p.blind == 0 || p.blind != p.Seq)
+	was, follows := p.State, e.Prev == p.Seq && (p.unknownSeq == 0 || p.unknownSeq != p.Seq)
 	// Whoever appends by compare-and-set expects what stood there last. One that
 	// expects more than is known here was read ahead of what lies between.
 	expected := e.Prev >= p.Seq
@@ -149,31 +149,31 @@ func (v *View) changed(e *events.Event) bool {
 	kind, known := e.Move()
 	switch {
 	case !known || e.Status == nil:
-		v.odd.Unknown++
-		p.blind = e.Seq
-		v.degrade(p, "message %d is of a kind this version does not know: %.64q", e.Seq, e.Kind)
+		v.oddities.Unknown++
+		p.unknownSeq = e.Seq
+		v.markDegraded(p, "message %d is of a kind this version does not know: %.64q", e.Seq, e.Kind)
 		return false
 	case !expected:
-		v.odd.Refused++
-		v.degrade(p, "message %d expects %d, which was not the last: its writer did not look", e.Seq, e.Prev)
+		v.oddities.Refused++
+		v.markDegraded(p, "message %d expects %d, which was not the last: its writer did not look", e.Seq, e.Prev)
 		return false
 	case !pilot.Allowed(e.From, kind, e.Status.State) || follows && e.From != was || was.Final():
-		v.odd.Refused++
-		v.degrade(p, "message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
+		v.oddities.Refused++
+		v.markDegraded(p, "message %d is not allowed: %s makes %s of %s", e.Seq, kind, e.Status.State, was)
 		return false
 	}
-	p.Status, p.ChangedAt = *e.Status, when(e)
-	p.rest()
-	if p.Born != 0 {
-		v.recount(p, was)
+	p.Status, p.ChangedAt = *e.Status, timeOf(e)
+	p.clearHealth()
+	if p.SubmittedSeq != 0 {
+		v.moveTally(p, was)
 	} else {
-		v.enterAll(v.moved(e.Key))
+		v.enterAll(v.releaseMoved(e.Key))
 	}
 	return true
 }
 
-// recount moves a pilot from the tally of the state it was in to its own.
-func (v *View) recount(p *Pilot, was pilot.State) {
+// moveTally moves a pilot from the tally of the state it was in to its own.
+func (v *View) moveTally(p *Pilot, was pilot.State) {
 	if p.State == was {
 		return
 	}
@@ -184,19 +184,19 @@ func (v *View) recount(p *Pilot, was pilot.State) {
 	}
 }
 
-func (v *View) noted(e *events.Event) bool {
+func (v *View) applyNote(e *events.Event) bool {
 	p, ok := v.pilotOf(e)
-	if !ok || e.Seq <= p.NoteSeq || e.Remark == nil {
+	if !ok || e.Seq <= p.NoteSeq || e.Note == nil {
 		return false
 	}
-	p.Note, p.NoteSeq = *e.Remark, e.Seq
-	p.rest()
+	p.Note, p.NoteSeq = *e.Note, e.Seq
+	p.clearHealth()
 	return true
 }
 
-// rest: nobody need care for a pilot that has ended, whatever the last note before its
+// clearHealth: nobody need care for a pilot that has ended, whatever the last note before its
 // end, or one that came after it, has said of that.
-func (p *Pilot) rest() {
+func (p *Pilot) clearHealth() {
 	if p.State.Final() {
 		p.Note.Health = ""
 	}
@@ -205,31 +205,31 @@ func (p *Pilot) rest() {
 func (v *View) managerOf(uid pilot.UID) *manager {
 	m, ok := v.managers[uid]
 	if !ok {
-		m = &manager{Owner: Owner{UID: uid}}
+		m = &manager{Scope: Scope{UID: uid}}
 		v.managers[uid] = m
 	}
 	return m
 }
 
-func (v *View) sessionOf(uid pilot.UID) *Owner {
+func (v *View) sessionOf(uid pilot.UID) *Scope {
 	s, ok := v.sessions[uid]
 	if !ok {
-		s = &Owner{UID: uid}
+		s = &Scope{UID: uid}
 		v.sessions[uid] = s
 	}
 	return s
 }
 
-func (o *Owner) follow(e *events.Event) bool {
-	if e.Seq <= o.Seq || e.Owner == nil {
+func (o *Scope) applyEvent(e *events.Event) bool {
+	if e.Seq <= o.Seq || e.Scope == nil {
 		return false
 	}
-	o.Owner, o.Seq = *e.Owner, e.Seq
+	o.Scope, o.Seq = *e.Scope, e.Seq
 	return true
 }
 
-// when is the log's time of an event, or, of one that was just appended, its writer's.
-func when(e *events.Event) time.Time {
+// timeOf is the log's time of an event, or, of one that was just appended, its writer's.
+func timeOf(e *events.Event) time.Time {
 	if e.Time.IsZero() {
 		return e.At
 	}

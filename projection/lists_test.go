@@ -14,60 +14,60 @@ import (
 	"github.com/flightlog/flightlog/projection"
 )
 
-// lists is a log of lists that were submitted, some of them torn by the store, with
+// listLog is a log of lists that were submitted, some of them torn by the store, with
 // the pilots that there are after each message.
-type lists struct {
-	history
-	seen map[pilot.Key]uint64   // the last birth on each subject
-	born map[pilot.Key]uint64   // the births that count
-	due  []map[pilot.Key]uint64 // born after each message
+type listLog struct {
+	historyLog
+	seen         map[pilot.Key]uint64   // the last birth on each subject
+	counted      map[pilot.Key]uint64   // the births that count
+	countedAfter []map[pilot.Key]uint64 // born after each message
 }
 
-func (l *lists) append(e events.Event) {
-	l.history.append(e)
-	l.due = append(l.due, maps.Clone(l.born))
+func (l *listLog) append(e events.Event) {
+	l.historyLog.append(e)
+	l.countedAfter = append(l.countedAfter, maps.Clone(l.counted))
 }
 
 // submit appends the first kept of a list of births; the pilots of a torn one are free.
-func (l *lists) submit(name string, keys []pilot.Key, kept int) {
+func (l *listLog) submit(name string, keys []pilot.Key, kept int) {
 	last := uint64(len(l.log) + kept)
 	for i, k := range keys[:kept] {
-		birth := &events.Birth{Over: l.seen[k], Description: pilot.Description{UID: k.Pilot, Resource: k.Resource}}
+		birth := &events.Submission{Over: l.seen[k], Description: pilot.Description{UID: k.Pilot, Resource: k.Resource}}
 		if len(keys) > 1 {
 			birth.List = events.List{ID: name, Size: len(keys), Index: i}
 		}
 		if i == len(keys)-1 { // whole, with this one
 			for n, k := range keys {
-				l.born[k] = last - uint64(len(keys)-1-n)
+				l.counted[k] = last - uint64(len(keys)-1-n)
 			}
 		}
-		l.append(events.Event{Class: events.Command, Kind: events.Submit, Key: k, Birth: birth})
+		l.append(events.Event{Class: events.ClassCommand, Kind: events.Submit, Key: k, Submission: birth})
 		l.seen[k] = uint64(len(l.log))
 	}
 }
 
-func drawLists(t *rapid.T) *lists {
-	l := &lists{history: *newHistory(), seen: map[pilot.Key]uint64{}, born: map[pilot.Key]uint64{}}
+func drawLists(t *rapid.T) *listLog {
+	l := &listLog{historyLog: *newHistoryLog(), seen: map[pilot.Key]uint64{}, counted: map[pilot.Key]uint64{}}
 	var keys []pilot.Key
 	for i := range 8 {
 		keys = append(keys, pilot.Key{Resource: []string{"local.a", "local.b"}[i%2], Manager: "m", Pilot: fmt.Sprint("p", i)})
 	}
 	for n := range rapid.IntRange(1, 8).Draw(t, "lists") {
-		free := slices.DeleteFunc(slices.Clone(keys), func(k pilot.Key) bool { return l.born[k] != 0 })
+		free := slices.DeleteFunc(slices.Clone(keys), func(k pilot.Key) bool { return l.counted[k] != 0 })
 		if len(free) == 0 {
 			break
 		}
 		some := rapid.Permutation(free).Draw(t, "pilots")[:rapid.IntRange(1, len(free)).Draw(t, "size")]
 		l.submit(fmt.Sprint("list", n), some, rapid.IntRange(0, len(some)).Draw(t, "kept"))
-		if born := bornOf(l.born); len(born) > 0 && rapid.Bool().Draw(t, "moves") {
+		if born := sortedKeys(l.counted); len(born) > 0 && rapid.Bool().Draw(t, "moves") {
 			l.moves(rapid.SampledFrom(born).Draw(t, "moved"))
 		}
-		l.append(events.Event{Class: events.Remark, Kind: events.Logged, Key: keys[0], Remark: &events.Note{}})
+		l.append(events.Event{Class: events.ClassNote, Kind: events.Logged, Key: keys[0], Note: &events.Note{}})
 	}
 	return l
 }
 
-func bornOf(born map[pilot.Key]uint64) []pilot.Key {
+func sortedKeys(born map[pilot.Key]uint64) []pilot.Key {
 	var all []pilot.Key
 	for k := range born {
 		all = append(all, k)
@@ -77,14 +77,14 @@ func bornOf(born map[pilot.Key]uint64) []pilot.Key {
 }
 
 // moves claims a pilot, or cancels it if it was claimed.
-func (l *lists) moves(k pilot.Key) {
+func (l *listLog) moves(k pilot.Key) {
 	st, ok := l.status[k]
 	if !ok {
-		st, _, _ = pilot.Status{}.Move(pilot.Submitted)
+		st, _, _ = pilot.Status{}.Move(pilot.KindSubmit)
 	}
-	kind := pilot.Claimed
+	kind := pilot.KindLaunching
 	if st.Attempt > 0 {
-		kind = pilot.JobFailed
+		kind = pilot.KindFailed
 	}
 	if e, ok := events.Moved(k, 0, st, kind, func(s *pilot.Status) { s.Attempt++ }); ok {
 		l.status[k] = *e.Status
@@ -92,13 +92,13 @@ func (l *lists) moves(k pilot.Key) {
 	}
 }
 
-// shows fails where a view has other pilots than those whose lists are whole.
-func shows(t *rapid.T, what string, v *projection.View, want map[pilot.Key]uint64) {
+// checkPilots fails where a view has other pilots than those whose lists are whole.
+func checkPilots(t *rapid.T, what string, v *projection.View, want map[pilot.Key]uint64) {
 	t.Helper()
 	all, _ := v.List(projection.Filter{}, 0, 0)
 	got := map[pilot.Key]uint64{}
 	for i := range all {
-		got[all[i].Key] = all[i].Born
+		got[all[i].Key] = all[i].SubmittedSeq
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("%s shows %v, want %v", what, got, want)
@@ -115,32 +115,32 @@ func TestAListIsWholeOrIsNone(t *testing.T) {
 		entered := 0
 		for i := range l.log {
 			v.Apply(&l.log[i])
-			shows(t, fmt.Sprint("after message ", i+1), v, l.due[i])
+			checkPilots(t, fmt.Sprint("after message ", i+1), v, l.countedAfter[i])
 			entered += len(v.Entered())
 		}
-		if entered != len(l.born) {
-			t.Fatalf("%d births were told of, %d count", entered, len(l.born))
+		if entered != len(l.counted) {
+			t.Fatalf("%d births were told of, %d count", entered, len(l.counted))
 		}
 		cut := rapid.IntRange(0, len(l.log)).Draw(t, "cut")
-		past := history{log: l.log[:cut]}
-		late := fold(past.latest(), l.log[cut:])
-		shows(t, "a reader that began at the present", late, l.born)
-		same(t, "its view", late, v)
+		past := historyLog{log: l.log[:cut]}
+		late := foldLogs(past.latest(), l.log[cut:])
+		checkPilots(t, "a reader that began at the present", late, l.counted)
+		checkSameView(t, "its view", late, v)
 		for i := range l.log {
 			if v.Apply(&l.log[i]) {
 				t.Fatalf("message %d counts twice", i+1)
 			}
 		}
-		shows(t, "a reader that read twice", v, l.born)
-		a, b := tornOf(v, l.log), tornOf(fold((&history{log: l.log}).latest()), l.log)
+		checkPilots(t, "a reader that read twice", v, l.counted)
+		a, b := countTorn(v, l.log), countTorn(foldLogs((&historyLog{log: l.log}).latest()), l.log)
 		if a != b || v.Oddities() != (projection.Oddities{}) {
 			t.Fatalf("%v torn, and %v for who comes late; odd %+v", a, b, v.Oddities())
 		}
 	})
 }
 
-func tornOf(v *projection.View, log []events.Event) [2]int {
-	lists, births := v.Torn(uint64(len(log)))
+func countTorn(v *projection.View, log []events.Event) [2]int {
+	lists, births := v.CountTorn(uint64(len(log)))
 	return [2]int{lists, births}
 }
 
@@ -151,7 +151,7 @@ func TestAListInAnyOrder(t *testing.T) {
 		l := drawLists(t)
 		var births []events.Event
 		for i := range l.log {
-			if l.log[i].Class == events.Command {
+			if l.log[i].Class == events.ClassCommand {
 				births = append(births, l.log[i])
 			}
 		}
@@ -165,7 +165,7 @@ func TestAListInAnyOrder(t *testing.T) {
 				v.Apply(&births[i])
 			}
 		}
-		shows(t, "a reader of the queue", v, l.born)
+		checkPilots(t, "a reader of the queue", v, l.counted)
 	})
 }
 
@@ -174,25 +174,25 @@ func TestOnePartOfTheLogIsVouchedFor(t *testing.T) {
 	t.Parallel()
 	list := func(of string, i int) *events.Event {
 		return &events.Event{
-			Seq: uint64(i + 1), Class: events.Command, Kind: events.Submit,
-			Key:   pilot.Key{Resource: of, Manager: "m", Pilot: fmt.Sprint("p", i)},
-			Birth: &events.Birth{List: events.List{ID: "l", Size: 3, Index: i}},
+			Seq: uint64(i + 1), Class: events.ClassCommand, Kind: events.Submit,
+			Key:        pilot.Key{Resource: of, Manager: "m", Pilot: fmt.Sprint("p", i)},
+			Submission: &events.Submission{List: events.List{ID: "l", Size: 3, Index: i}},
 		}
 	}
 	v := projection.New()
 	v.Apply(list("local.a", 0))
 	v.Apply(list("local.a", 2))
-	part, waits := v.Part(pilot.Key{Resource: "local.b", Manager: "m", Pilot: "p0"})
+	part, waits := v.FindPart(pilot.Key{Resource: "local.b", Manager: "m", Pilot: "p0"})
 	if all, _ := v.List(projection.Filter{}, 0, 0); len(all) != 0 || !waits || part.Seq != 1 || part.Last != 3 || part.Resource != "local.a" {
 		t.Fatalf("%d pilots, part %+v", len(all), part)
 	}
-	if got := v.Vouch("l"); len(got) != 2 || got[0].Pilot != "p0" || got[1].Pilot != "p2" || v.Vouch("l") != nil && len(v.Vouch("l")) != 0 {
+	if got := v.CompleteList("l"); len(got) != 2 || got[0].Pilot != "p0" || got[1].Pilot != "p2" || v.CompleteList("l") != nil && len(v.CompleteList("l")) != 0 {
 		t.Fatalf("entered %+v", got)
 	}
 	if v.Apply(list("local.a", 2)) {
 		t.Error("a birth counts twice")
 	}
-	if lists, births := v.Torn(99); lists != 0 || births != 0 {
+	if lists, births := v.CountTorn(99); lists != 0 || births != 0 {
 		t.Errorf("%d lists of %d births are torn", lists, births)
 	}
 }
@@ -206,9 +206,9 @@ func TestHostileListsAreNone(t *testing.T) {
 		v := projection.New()
 		for i := range 3 {
 			e := events.Event{
-				Seq: uint64(i + 1), Class: events.Command, Kind: events.Submit,
-				Key:   pilot.Key{Resource: "local.a", Manager: "m", Pilot: fmt.Sprint("p", i)},
-				Birth: &events.Birth{List: in},
+				Seq: uint64(i + 1), Class: events.ClassCommand, Kind: events.Submit,
+				Key:        pilot.Key{Resource: "local.a", Manager: "m", Pilot: fmt.Sprint("p", i)},
+				Submission: &events.Submission{List: in},
 			}
 			if v.Apply(&e); events.ExtentOf(&e, nil) == events.Whole {
 				t.Errorf("%s is whole", name)
@@ -218,7 +218,7 @@ func TestHostileListsAreNone(t *testing.T) {
 			t.Errorf("%s: %d pilots", name, len(all))
 		}
 	}
-	single := events.Event{Seq: 1, Class: events.Command, Kind: events.Submit, Birth: &events.Birth{List: events.List{ID: "l", Size: 1}}}
+	single := events.Event{Seq: 1, Class: events.ClassCommand, Kind: events.Submit, Submission: &events.Submission{List: events.List{ID: "l", Size: 1}}}
 	if v := projection.New(); !v.Apply(&single) {
 		t.Error("a list of one is not whole")
 	}
@@ -230,18 +230,18 @@ func TestWhoWasMovedIsShown(t *testing.T) {
 	v := projection.New()
 	k := pilot.Key{Resource: "local.a", Manager: "m", Pilot: "p"}
 	v.Apply(&events.Event{
-		Seq: 1, Class: events.Command, Kind: events.Submit, Key: k, Birth: &events.Birth{List: events.List{ID: "l", Size: 2}},
+		Seq: 1, Class: events.ClassCommand, Kind: events.Submit, Key: k, Submission: &events.Submission{List: events.List{ID: "l", Size: 2}},
 	})
-	st, _, _ := pilot.Status{}.Move(pilot.Submitted)
-	e, _ := events.Moved(k, 0, st, pilot.Claimed, nil)
+	st, _, _ := pilot.Status{}.Move(pilot.KindSubmit)
+	e, _ := events.Moved(k, 0, st, pilot.KindLaunching, nil)
 	e.Seq = 2
 	if !v.Apply(&e) || len(v.Entered()) != 1 {
 		t.Error("its claim told of no birth")
 	}
-	if p, ok := v.Get("m", "p"); !ok || p.Born != 1 || p.State != pilot.Launching {
+	if p, ok := v.Get("m", "p"); !ok || p.SubmittedSeq != 1 || p.State != pilot.Launching {
 		t.Errorf("it is %+v, %v", p, ok)
 	}
-	if lists, _ := v.Torn(2); lists != 0 {
+	if lists, _ := v.CountTorn(2); lists != 0 {
 		t.Errorf("%d lists are torn", lists)
 	}
 }

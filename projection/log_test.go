@@ -13,7 +13,7 @@ import (
 )
 
 // A history is a log as writers who keep to the machine leave it.
-type history struct {
+type historyLog struct {
 	log    []events.Event
 	last   map[string]uint64 // by subject
 	status map[pilot.Key]pilot.Status
@@ -22,17 +22,17 @@ type history struct {
 // subjectOf names what the log keeps apart.
 func subjectOf(e *events.Event) string {
 	kind := ""
-	if e.Class == events.Command {
+	if e.Class == events.ClassCommand {
 		kind = string(e.Kind)
 	}
 	return fmt.Sprintf("%d %v %s %s", e.Class, e.Key, e.Session, kind)
 }
 
-func newHistory() *history {
-	return &history{last: map[string]uint64{}, status: map[pilot.Key]pilot.Status{}}
+func newHistoryLog() *historyLog {
+	return &historyLog{last: map[string]uint64{}, status: map[pilot.Key]pilot.Status{}}
 }
 
-func (h *history) append(e events.Event) {
+func (h *historyLog) append(e events.Event) {
 	e.Seq = uint64(len(h.log) + 1)
 	e.At = time.UnixMilli(1e12 + 1000*int64(e.Seq)).UTC()
 	e.ID = fmt.Sprint(e.Seq)
@@ -43,20 +43,20 @@ func (h *history) append(e events.Event) {
 	h.log = append(h.log, e)
 }
 
-func (h *history) submit(k pilot.Key) {
+func (h *historyLog) submit(k pilot.Key) {
 	if _, there := h.status[k]; there {
 		return
 	}
-	st, _, _ := pilot.Status{}.Move(pilot.Submitted)
+	st, _, _ := pilot.Status{}.Move(pilot.KindSubmit)
 	h.status[k] = st
-	h.append(events.Event{Class: events.Command, Kind: events.Submit, Key: k, Birth: &events.Birth{
+	h.append(events.Event{Class: events.ClassCommand, Kind: events.Submit, Key: k, Submission: &events.Submission{
 		Description: pilot.Description{UID: k.Pilot, Resource: k.Resource, Labels: map[string]string{"m": k.Manager}},
 		Config:      []byte(k.Resource), Digest: k.Resource,
 	}})
 }
 
 // move writes the change, if the machine has it.
-func (h *history) move(k pilot.Key, kind pilot.Kind) {
+func (h *historyLog) move(k pilot.Key, kind pilot.Kind) {
 	e, ok := events.Moved(k, 0, h.status[k], kind, func(s *pilot.Status) { s.Attempt++ })
 	if !ok {
 		return
@@ -65,10 +65,10 @@ func (h *history) move(k pilot.Key, kind pilot.Kind) {
 	h.append(e)
 }
 
-func (h *history) own(class events.Class, uid pilot.UID, kind events.Kind, state events.OwnerState) {
-	e := events.Event{Class: class, Kind: kind, Owner: &events.Owner{State: state, CreatedAt: time.UnixMilli(int64(len(h.log) + 1))}}
-	if class == events.OfManager {
-		e.Manager, e.Owner.Session = uid, "ses"
+func (h *historyLog) putScope(class events.Class, uid pilot.UID, kind events.Kind, state events.ScopeState) {
+	e := events.Event{Class: class, Kind: kind, Scope: &events.Scope{State: state, CreatedAt: time.UnixMilli(int64(len(h.log) + 1))}}
+	if class == events.ClassManager {
+		e.Manager, e.Scope.Session = uid, "ses"
 	} else {
 		e.Session = uid
 	}
@@ -78,8 +78,8 @@ func (h *history) own(class events.Class, uid pilot.UID, kind events.Kind, state
 // drawHistory makes one of a few managers on two resources; a uid belongs to
 // one resource, as the managers see to.
 // put puts a configuration, or deletes it where text is empty.
-func (h *history) put(label, text string) {
-	e := events.Event{Class: events.OfResource, Kind: events.Put, Key: pilot.Key{Resource: label}, Actor: "anna"}
+func (h *historyLog) putResource(label, text string) {
+	e := events.Event{Class: events.ClassResource, Kind: events.Put, Key: pilot.Key{Resource: label}, Actor: "anna"}
 	e.Source = &events.Source{Version: h.last[subjectOf(&e)] + 1, Text: []byte(text)}
 	if text == "" {
 		e.Kind = events.Deleted
@@ -87,12 +87,12 @@ func (h *history) put(label, text string) {
 	h.append(e)
 }
 
-func drawHistory(t *rapid.T) *history {
-	h := newHistory()
-	h.own(events.OfSession, "ses", events.Created, events.StateOpen)
+func drawHistoryLog(t *rapid.T) *historyLog {
+	h := newHistoryLog()
+	h.putScope(events.ClassSession, "ses", events.Created, events.StateOpen)
 	var keys []pilot.Key
 	for _, m := range []string{"m1", "m2"} {
-		h.own(events.OfManager, m, events.Created, events.StateOpen)
+		h.putScope(events.ClassManager, m, events.Created, events.StateOpen)
 		for i := range 3 {
 			keys = append(keys, pilot.Key{Resource: []string{"local.a", "local.b"}[i%2], Manager: m, Pilot: fmt.Sprint("p", i)})
 		}
@@ -102,13 +102,13 @@ func drawHistory(t *rapid.T) *history {
 		h.submit(k)
 		switch n := rapid.IntRange(0, 13).Draw(t, "act"); n {
 		case 0:
-			h.append(events.Event{Class: events.Remark, Kind: events.Observed, Key: k, Remark: &events.Note{Phase: fmt.Sprint(len(h.log))}})
+			h.append(events.Event{Class: events.ClassNote, Kind: events.Observed, Key: k, Note: &events.Note{Phase: fmt.Sprint(len(h.log))}})
 		case 1:
-			h.append(events.Event{Class: events.Command, Kind: events.Cancel, Key: k})
+			h.append(events.Event{Class: events.ClassCommand, Kind: events.Cancel, Key: k})
 		case 2:
-			h.own(events.OfManager, k.Manager, events.Closing, events.StateClosing)
+			h.putScope(events.ClassManager, k.Manager, events.Closing, events.StateClosing)
 		case 3:
-			h.put(k.Resource, rapid.SampledFrom([]string{"", "{}", "[]"}).Draw(t, "text"))
+			h.putResource(k.Resource, rapid.SampledFrom([]string{"", "{}", "[]"}).Draw(t, "text"))
 		default:
 			h.move(k, rapid.SampledFrom(pilot.Kinds()).Draw(t, "kind"))
 		}
@@ -117,7 +117,7 @@ func drawHistory(t *rapid.T) *history {
 }
 
 // latest is what a reader that starts from the present gets.
-func (h *history) latest() []events.Event {
+func (h *historyLog) latest() []events.Event {
 	last := map[string]int{}
 	for i := range h.log {
 		last[subjectOf(&h.log[i])] = i
@@ -134,7 +134,7 @@ func (h *history) latest() []events.Event {
 	return log
 }
 
-func fold(logs ...[]events.Event) *projection.View {
+func foldLogs(logs ...[]events.Event) *projection.View {
 	v := projection.New()
 	for _, log := range logs {
 		for i := range log {
@@ -144,20 +144,20 @@ func fold(logs ...[]events.Event) *projection.View {
 	return v
 }
 
-// face is all that a view shows.
-type face struct {
+// viewState is all that a view shows.
+type viewState struct {
 	Pilots             []projection.Pilot
-	Managers, Sessions []projection.Owner
+	Managers, Sessions []projection.Scope
 	Sources            []projection.Source
 	Counts             map[projection.Tally]int
 	Live               map[pilot.UID]int
 }
 
-func faceOf(v *projection.View) face {
-	f := face{Managers: v.Managers(""), Sessions: v.Sessions(), Sources: v.Sources(), Counts: v.Counts(), Live: map[pilot.UID]int{}}
+func viewStateOf(v *projection.View) viewState {
+	f := viewState{Managers: v.Managers(""), Sessions: v.Sessions(), Sources: v.Sources(), Counts: v.Counts(), Live: map[pilot.UID]int{}}
 	f.Pilots, _ = v.List(projection.Filter{}, 0, 0)
 	for _, m := range f.Managers {
-		f.Live[m.UID] = v.Live(m.UID)
+		f.Live[m.UID] = v.CountLive(m.UID)
 	}
 	return f
 }

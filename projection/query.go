@@ -25,10 +25,10 @@ func (f *Filter) matches(p *Pilot) bool {
 		return false
 	}
 	for name, want := range f.Labels {
-		if p.Birth == nil {
+		if p.Submission == nil {
 			return false
 		}
-		if got, ok := p.Birth.Description.Labels[name]; !ok || got != want {
+		if got, ok := p.Submission.Description.Labels[name]; !ok || got != want {
 			return false
 		}
 	}
@@ -37,12 +37,12 @@ func (f *Filter) matches(p *Pilot) bool {
 
 // shownAs says whether users see the same in a and b: CANCELING has two states
 // inside.
-func shownAs(a, b pilot.State) bool { return a == b || a.Leaving() && b.Leaving() }
+func shownAs(a, b pilot.State) bool { return a == b || a.IsCanceling() && b.IsCanceling() }
 
 // Get gives a pilot by its manager and uid.
 func (v *View) Get(manager, uid pilot.UID) (Pilot, bool) {
-	p, ok := v.pilots[id{manager, uid}]
-	if !ok || p.Born == 0 {
+	p, ok := v.pilots[pilotID{manager, uid}]
+	if !ok || p.SubmittedSeq == 0 {
 		return Pilot{}, false
 	}
 	return *p, true
@@ -52,7 +52,7 @@ func (v *View) Get(manager, uid pilot.UID) (Pilot, bool) {
 // position after on; at most limit of them, 0 for all. next is the position
 // to go on from, 0 when there are no more.
 func (v *View) List(f Filter, after uint64, limit int) (page []Pilot, next uint64) {
-	from := v.order
+	from := v.submitted
 	if f.Manager != "" {
 		m, ok := v.managers[f.Manager]
 		if !ok {
@@ -60,13 +60,13 @@ func (v *View) List(f Filter, after uint64, limit int) (page []Pilot, next uint6
 		}
 		from = m.pilots
 	}
-	at := sort.Search(len(from), func(i int) bool { return from[i].Born > after })
+	at := sort.Search(len(from), func(i int) bool { return from[i].SubmittedSeq > after })
 	for _, p := range from[at:] {
 		if !f.matches(p) {
 			continue
 		}
 		if limit > 0 && len(page) == limit {
-			return page, page[limit-1].Born
+			return page, page[limit-1].SubmittedSeq
 		}
 		page = append(page, *p)
 	}
@@ -74,52 +74,52 @@ func (v *View) List(f Filter, after uint64, limit int) (page []Pilot, next uint6
 }
 
 // Manager gives a manager by its uid.
-func (v *View) Manager(uid pilot.UID) (Owner, bool) {
+func (v *View) Manager(uid pilot.UID) (Scope, bool) {
 	m, ok := v.managers[uid]
 	if !ok || m.Seq == 0 {
-		return Owner{}, false
+		return Scope{}, false
 	}
-	return m.Owner, true
+	return m.Scope, true
 }
 
 // Session gives a session by its uid.
-func (v *View) Session(uid pilot.UID) (Owner, bool) {
+func (v *View) Session(uid pilot.UID) (Scope, bool) {
 	s, ok := v.sessions[uid]
 	if !ok {
-		return Owner{}, false
+		return Scope{}, false
 	}
 	return *s, true
 }
 
 // Managers gives the managers of a session, or all for "", in order of creation.
-func (v *View) Managers(session pilot.UID) []Owner {
-	var all []Owner
+func (v *View) Managers(session pilot.UID) []Scope {
+	var all []Scope
 	for _, m := range v.managers {
 		if m.Seq != 0 && (session == "" || m.Session == session) {
-			all = append(all, m.Owner)
+			all = append(all, m.Scope)
 		}
 	}
 	return inOrder(all)
 }
 
 // Sessions gives all sessions in order of creation.
-func (v *View) Sessions() []Owner {
-	var all []Owner
+func (v *View) Sessions() []Scope {
+	var all []Scope
 	for _, s := range v.sessions {
 		all = append(all, *s)
 	}
 	return inOrder(all)
 }
 
-func inOrder(all []Owner) []Owner {
-	slices.SortFunc(all, func(a, b Owner) int {
+func inOrder(all []Scope) []Scope {
+	slices.SortFunc(all, func(a, b Scope) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.UID, b.UID))
 	})
 	return all
 }
 
-// Live counts the pilots of a manager that have not ended.
-func (v *View) Live(manager pilot.UID) int {
+// CountLive counts the pilots of a manager that have not ended.
+func (v *View) CountLive(manager pilot.UID) int {
 	if m, ok := v.managers[manager]; ok {
 		return m.live
 	}

@@ -15,10 +15,10 @@ import (
 )
 
 // claimedTwice is a pilot's past to which odd adds an event.
-func claimedTwice(odd func(h *history, done events.Event)) []events.Event {
-	h := newHistory()
+func claimedTwice(odd func(h *historyLog, done events.Event)) []events.Event {
+	h := newHistoryLog()
 	h.submit(key)
-	for _, kind := range []pilot.Kind{pilot.Claimed, pilot.Queued, pilot.Activated, pilot.JobDone} {
+	for _, kind := range []pilot.Kind{pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive, pilot.KindDone} {
 		h.move(key, kind)
 	}
 	odd(h, h.log[len(h.log)-1])
@@ -28,44 +28,44 @@ func claimedTwice(odd func(h *history, done events.Event)) []events.Event {
 func TestRefusedNamesWhatCountsForNothing(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {
-		odd  func(h *history, done events.Event)
+		odd  func(h *historyLog, done events.Event)
 		want string // of the last event; empty: it counts
 	}{
-		"nothing odd": {func(*history, events.Event) {}, ""},
-		"a note": {func(h *history, _ events.Event) {
-			h.append(events.Event{Class: events.Remark, Kind: events.Logged, Key: key, Remark: &events.Note{}})
+		"nothing odd": {func(*historyLog, events.Event) {}, ""},
+		"a note": {func(h *historyLog, _ events.Event) {
+			h.append(events.Event{Class: events.ClassNote, Kind: events.Logged, Key: key, Note: &events.Note{}})
 		}, ""},
-		"out of order": {func(h *history, done events.Event) {
+		"out of order": {func(h *historyLog, done events.Event) {
 			done.From = pilot.Active
 			h.append(done)
 		}, "is not allowed: done makes DONE of DONE"},
-		"stale": {func(h *history, done events.Event) {
+		"stale": {func(h *historyLog, done events.Event) {
 			h.append(done)
 			h.log[len(h.log)-1].Prev = 3
 		}, "expects 3, which was not the last"},
-		"unknown": {func(h *history, done events.Event) {
+		"unknown": {func(h *historyLog, done events.Event) {
 			done.Kind = "paused"
 			h.append(done)
 		}, "is of a kind this version does not know: \"paused\""},
-		"a second birth": {func(h *history, _ events.Event) { h.append(h.log[0]) }, "the pilot was submitted before"},
+		"a second birth": {func(h *historyLog, _ events.Event) { h.append(h.log[0]) }, "the pilot was submitted before"},
 	} {
 		past := claimedTwice(x.odd)
-		got := projection.Refused(past, 1)
+		got := projection.RefusedEvents(past, 1)
 		last := past[len(past)-1].Seq
 		if x.want == "" && len(got) != 0 || x.want != "" && (len(got) != 1 || !strings.Contains(got[last], x.want)) {
 			t.Errorf("%s: got %v, want %q of %d", name, got, x.want, last)
 		}
 	}
-	torn := claimedTwice(func(*history, events.Event) {})
+	torn := claimedTwice(func(*historyLog, events.Event) {})
 	first := torn[0]
-	first.Birth = &events.Birth{List: events.List{ID: "l", Size: 2}}
+	first.Submission = &events.Submission{List: events.List{ID: "l", Size: 2}}
 	for i := range torn {
 		if torn[i].Seq++; torn[i].Prev > 0 {
 			torn[i].Prev++
 		}
 	}
-	torn[0].Birth = &events.Birth{List: events.List{ID: "m", Size: 3, Index: 1}, Over: 1}
-	if got := projection.Refused(append([]events.Event{first}, torn...), 2); len(got) != 1 || !strings.Contains(got[1], "only in part") {
+	torn[0].Submission = &events.Submission{List: events.List{ID: "m", Size: 3, Index: 1}, Over: 1}
+	if got := projection.RefusedEvents(append([]events.Event{first}, torn...), 2); len(got) != 1 || !strings.Contains(got[1], "only in part") {
 		t.Errorf("a torn list: %v", got)
 	}
 }
@@ -74,7 +74,7 @@ func TestRefusedNamesWhatCountsForNothing(t *testing.T) {
 func TestWhatIsNotRefusedIsTheWholeTruth(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := newHistory()
+		h := newHistoryLog()
 		h.submit(key)
 		for range rapid.IntRange(0, 30).Draw(t, "events") {
 			was := h.status[key]
@@ -88,14 +88,14 @@ func TestWhatIsNotRefusedIsTheWholeTruth(t *testing.T) {
 				h.log[n].From = rapid.SampledFrom(pilot.States()).Draw(t, "from")
 			}
 		}
-		refused := projection.Refused(h.log, 1)
+		refused := projection.RefusedEvents(h.log, 1)
 		kept := slices.DeleteFunc(slices.Clone(h.log), func(e events.Event) bool { return refused[e.Seq] != "" })
-		all, _ := fold(h.log).Get("m1", "p")
-		rest, _ := fold(kept).Get("m1", "p")
+		all, _ := foldLogs(h.log).Get("m1", "p")
+		rest, _ := foldLogs(kept).Get("m1", "p")
 		if !reflect.DeepEqual(all.Status, rest.Status) {
 			t.Fatalf("all give %+v, without %v they give %+v", all.Status, slices.Sorted(maps.Keys(refused)), rest.Status)
 		}
-		if odd := fold(h.log).Oddities(); int(odd.Refused) != len(refused) { //nolint:gosec // a few
+		if odd := foldLogs(h.log).Oddities(); int(odd.Refused) != len(refused) { //nolint:gosec // a few
 			t.Fatalf("%d are refused, %v are named", odd.Refused, refused)
 		}
 	})

@@ -21,8 +21,8 @@ type Source struct {
 	Degraded   string // empty: understood. Else nothing is known but Label and Seq.
 }
 
-// Stands says whether there is a configuration: it was put and not deleted.
-func (s *Source) Stands() bool { return len(s.Text) > 0 }
+// IsSet says whether there is a configuration: it was put and not deleted.
+func (s *Source) IsSet() bool { return len(s.Text) > 0 }
 
 // Source gives what was put last of a resource; one that was deleted since has
 // a version and no text. False: nothing was ever put.
@@ -44,28 +44,28 @@ func (v *View) Sources() []Source {
 	return all
 }
 
-// put takes over a configuration, or its deletion. The last message of the
+// applySource takes over a configuration, or its deletion. The last message of the
 // subject is the whole truth, also where it is not understood: replicas agree
 // whenever they began to read.
-func (v *View) put(e *events.Event) bool {
+func (v *View) applySource(e *events.Event) bool {
 	if e.Kind != events.Put && e.Kind != events.Deleted || e.Source == nil {
 		if s, ok := v.sources[e.Resource]; !ok || e.Seq > s.Seq {
-			v.odd.Unknown++
+			v.oddities.Unknown++
 		}
-		return v.lost(e, fmt.Sprintf("is of a kind this version does not know: %.64q", e.Kind))
+		return v.markSourceLost(e, fmt.Sprintf("is of a kind this version does not know: %.64q", e.Kind))
 	}
 	s, ok := v.sources[e.Resource]
 	if ok && e.Seq <= s.Seq {
 		return false
 	}
 	v.sources[e.Resource] = &Source{
-		Label: e.Resource, Source: *e.Source, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, At: when(e), Seq: e.Seq,
+		Label: e.Resource, Source: *e.Source, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, At: timeOf(e), Seq: e.Seq,
 	}
 	return true
 }
 
-// lost notes a configuration that cannot be read.
-func (v *View) lost(e *events.Event, why string) bool {
+// markSourceLost notes a configuration that cannot be read.
+func (v *View) markSourceLost(e *events.Event, why string) bool {
 	s, ok := v.sources[e.Resource]
 	if ok && e.Seq <= s.Seq {
 		return false

@@ -11,28 +11,28 @@ import (
 // Pilot is one pilot as the log tells it.
 type Pilot struct {
 	pilot.Key
-	Birth       *events.Birth // nil only if the log has lost it
-	Born        uint64        // position of the birth
-	SubmittedAt time.Time
-	Actor       string // who submitted it
-	OnBehalfOf  string // for whom Actor said he does, if that is another
-	Trace       string // the traceparent it was submitted under; empty: none
+	Submission   *events.Submission // nil only if the log has lost it
+	SubmittedSeq uint64             // position of the birth
+	SubmittedAt  time.Time
+	Actor        string // who submitted it
+	OnBehalfOf   string // for whom Actor said he does, if that is another
+	Trace        string // the traceparent it was submitted under; empty: none
 	pilot.Status
-	ChangedAt time.Time   // when its last change was stored
-	Seq       uint64      // last position on its own subject: what the next change must expect
-	Note      events.Note // the last observation
-	NoteSeq   uint64
-	Degraded  string // empty: all of its messages were understood
-	blind     uint64 // position of a change that was not understood: the next one is taken at its word
+	ChangedAt  time.Time   // when its last change was stored
+	Seq        uint64      // last position on its own subject: what the next change must expect
+	Note       events.Note // the last observation
+	NoteSeq    uint64
+	Degraded   string // empty: all of its messages were understood
+	unknownSeq uint64 // position of a change that was not understood: the next one is taken at its word
 }
 
-// Latest is the position of the newest message about the pilot.
-func (p *Pilot) Latest() uint64 { return max(p.Born, p.Seq, p.NoteSeq) }
+// LatestSeq is the position of the newest message about the pilot.
+func (p *Pilot) LatestSeq() uint64 { return max(p.SubmittedSeq, p.Seq, p.NoteSeq) }
 
-// Owner is a manager or a session as the log tells it.
-type Owner struct {
+// Scope is a manager or a session as the log tells it.
+type Scope struct {
 	UID pilot.UID
-	events.Owner
+	events.Scope
 	Seq uint64
 }
 
@@ -51,26 +51,26 @@ type Oddities struct {
 
 // View is the present. The zero value is not ready; see New.
 type View struct {
-	applied  uint64
-	pilots   map[id]*Pilot
-	order    []*Pilot // those that are born, by Born
-	managers map[pilot.UID]*manager
-	sessions map[pilot.UID]*Owner
-	sources  map[string]*Source     // by label
-	tallies  map[Tally]int          // of those that are born
-	configs  map[string][]byte      // resource configurations by digest, shared by births
-	lists    map[string]*list       // that are not whole, by their id
-	parts    map[id][]*events.Event // the births in them
-	settled  map[string]bool        // lists of which a birth was refused once they were whole
-	entered  []*events.Event        // births that became pilots by the last call
-	odd      Oddities
-	degraded int // pilots, also those whose birth is not known
+	applied      uint64
+	pilots       map[pilotID]*Pilot
+	submitted    []*Pilot // those that are born, by Born
+	managers     map[pilot.UID]*manager
+	sessions     map[pilot.UID]*Scope
+	sources      map[string]*Source          // by label
+	tallies      map[Tally]int               // of those that are born
+	configs      map[string][]byte           // resource configurations by digest, shared by births
+	lists        map[string]*partialList     // that are not whole, by their id
+	waiting      map[pilotID][]*events.Event // the births in them
+	refusedLists map[string]bool             // lists of which a birth was refused once they were whole
+	entered      []*events.Event             // births that became pilots by the last call
+	oddities     Oddities
+	degraded     int // pilots, also those whose birth is not known
 }
 
-type id struct{ manager, pilot pilot.UID }
+type pilotID struct{ manager, pilot pilot.UID }
 
 type manager struct {
-	Owner
+	Scope
 	pilots []*Pilot // those that are born, by Born
 	live   int      // of them
 }
@@ -78,15 +78,15 @@ type manager struct {
 // New makes the view of an empty log.
 func New() *View {
 	return &View{
-		pilots:   map[id]*Pilot{},
-		managers: map[pilot.UID]*manager{},
-		sessions: map[pilot.UID]*Owner{},
-		sources:  map[string]*Source{},
-		tallies:  map[Tally]int{},
-		configs:  map[string][]byte{},
-		lists:    map[string]*list{},
-		parts:    map[id][]*events.Event{},
-		settled:  map[string]bool{},
+		pilots:       map[pilotID]*Pilot{},
+		managers:     map[pilot.UID]*manager{},
+		sessions:     map[pilot.UID]*Scope{},
+		sources:      map[string]*Source{},
+		tallies:      map[Tally]int{},
+		configs:      map[string][]byte{},
+		lists:        map[string]*partialList{},
+		waiting:      map[pilotID][]*events.Event{},
+		refusedLists: map[string]bool{},
 	}
 }
 
@@ -94,13 +94,13 @@ func New() *View {
 func (v *View) Applied() uint64 { return v.applied }
 
 // Oddities are counted since New.
-func (v *View) Oddities() Oddities { return v.odd }
+func (v *View) Oddities() Oddities { return v.oddities }
 
 // Degraded counts the pilots of which a message was not understood.
 func (v *View) Degraded() int { return v.degraded }
 
-// degrade says why a pilot is not wholly understood.
-func (v *View) degrade(p *Pilot, format string, args ...any) {
+// markDegraded says why a pilot is not wholly understood.
+func (v *View) markDegraded(p *Pilot, format string, args ...any) {
 	if p.Degraded == "" {
 		v.degraded++
 	}
@@ -111,20 +111,20 @@ func (v *View) degrade(p *Pilot, format string, args ...any) {
 func (v *View) Apply(e *events.Event) bool {
 	v.applied, v.entered = max(v.applied, e.Seq), v.entered[:0]
 	switch e.Class {
-	case events.Command:
-		return e.Kind == events.Submit && v.born(e)
-	case events.Change:
-		return v.changed(e)
-	case events.Remark:
-		return v.noted(e)
-	case events.OfManager:
-		return v.managerOf(e.Manager).follow(e)
-	case events.OfSession:
-		return v.sessionOf(e.Session).follow(e)
-	case events.OfResource:
-		return v.put(e)
+	case events.ClassCommand:
+		return e.Kind == events.Submit && v.applySubmission(e)
+	case events.ClassChange:
+		return v.applyChange(e)
+	case events.ClassNote:
+		return v.applyNote(e)
+	case events.ClassManager:
+		return v.managerOf(e.Manager).applyEvent(e)
+	case events.ClassSession:
+		return v.sessionOf(e.Session).applyEvent(e)
+	case events.ClassResource:
+		return v.applySource(e)
 	}
-	v.odd.Unknown++
+	v.oddities.Unknown++
 	return false
 }
 
@@ -133,30 +133,30 @@ func (v *View) Apply(e *events.Event) bool {
 // expect it all the same.
 func (v *View) ApplyBroken(e *events.Event, why string) {
 	v.applied, v.entered = max(v.applied, e.Seq), v.entered[:0]
-	v.odd.Broken++
+	v.oddities.Broken++
 	switch {
-	case e.Class == events.OfManager:
+	case e.Class == events.ClassManager:
 		m := v.managerOf(e.Manager)
 		m.Seq = max(m.Seq, e.Seq)
 		return
-	case e.Class == events.OfSession:
+	case e.Class == events.ClassSession:
 		s := v.sessionOf(e.Session)
 		s.Seq = max(s.Seq, e.Seq)
 		return
-	case e.Class == events.OfResource:
-		v.lost(e, "does not decode: "+why)
+	case e.Class == events.ClassResource:
+		v.markSourceLost(e, "does not decode: "+why)
 		return
 	case e.Pilot == "":
 		return
-	case e.Class == events.Command && e.Kind == events.Submit:
-		v.born(e)
+	case e.Class == events.ClassCommand && e.Kind == events.Submit:
+		v.applySubmission(e)
 	}
 	p, ok := v.pilotOf(e)
 	if !ok {
 		return
 	}
-	v.degrade(p, "message %d does not decode: %s", e.Seq, why)
-	if e.Class == events.Change && e.Seq > p.Seq {
-		p.Seq, p.blind = e.Seq, e.Seq
+	v.markDegraded(p, "message %d does not decode: %s", e.Seq, why)
+	if e.Class == events.ClassChange && e.Seq > p.Seq {
+		p.Seq, p.unknownSeq = e.Seq, e.Seq
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/flightlog/flightlog/projection"
 )
 
-func same(t *rapid.T, what string, got, want *projection.View) {
+func checkSameView(t *rapid.T, what string, got, want *projection.View) {
 	t.Helper()
-	if g, w := faceOf(got), faceOf(want); !reflect.DeepEqual(g, w) {
+	if g, w := viewStateOf(got), viewStateOf(want); !reflect.DeepEqual(g, w) {
 		t.Fatalf("%s differs:\ngot  %+v\nwant %+v", what, g, w)
 	}
 }
@@ -24,9 +24,9 @@ func same(t *rapid.T, what string, got, want *projection.View) {
 func TestLastOfEachSubjectIsTheWholeStory(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
-		whole := fold(h.log)
-		same(t, "the view of the present", fold(h.latest()), whole)
+		h := drawHistoryLog(t)
+		whole := foldLogs(h.log)
+		checkSameView(t, "the view of the present", foldLogs(h.latest()), whole)
 		if whole.Oddities() != (projection.Oddities{}) || whole.Applied() != uint64(len(h.log)) {
 			t.Fatalf("applied %d of %d, odd %+v", whole.Applied(), len(h.log), whole.Oddities())
 		}
@@ -43,23 +43,23 @@ func TestLastOfEachSubjectIsTheWholeStory(t *testing.T) {
 func TestStartFromThePresentAndGoOn(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
+		h := drawHistoryLog(t)
 		cut := rapid.IntRange(0, len(h.log)).Draw(t, "cut")
-		past := history{log: h.log[:cut]}
-		same(t, "the view that went on", fold(past.latest(), h.log[cut:]), fold(h.log))
+		past := historyLog{log: h.log[:cut]}
+		checkSameView(t, "the view that went on", foldLogs(past.latest(), h.log[cut:]), foldLogs(h.log))
 	})
 }
 
 func TestMessagesMayComeTwiceAndASubjectAhead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
-		want := fold(h.log)
+		h := drawHistoryLog(t)
+		want := foldLogs(h.log)
 		at := rapid.IntRange(0, len(h.log)).Draw(t, "from")
 		subject := subjectOf(&h.log[rapid.IntRange(0, len(h.log)-1).Draw(t, "subject")])
 		ahead := slices.DeleteFunc(slices.Clone(h.log), func(e events.Event) bool { return subjectOf(&e) != subject })
-		got := fold(h.log[:at], ahead, h.log[at/2:])
-		same(t, "the view that read ahead", got, want)
+		got := foldLogs(h.log[:at], ahead, h.log[at/2:])
+		checkSameView(t, "the view that read ahead", got, want)
 		if got.Oddities() != want.Oddities() {
 			t.Fatalf("odd: %+v", got.Oddities())
 		}
@@ -74,7 +74,7 @@ func TestMessagesMayComeTwiceAndASubjectAhead(t *testing.T) {
 func TestCountsAreThoseOfARecount(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h, v := drawHistory(t), projection.New()
+		h, v := drawHistoryLog(t), projection.New()
 		for i := range h.log {
 			v.Apply(&h.log[i])
 			counts, live := map[projection.Tally]int{}, map[pilot.UID]int{}
@@ -91,8 +91,8 @@ func TestCountsAreThoseOfARecount(t *testing.T) {
 				t.Fatalf("counts %v, recount %v", v.Counts(), counts)
 			}
 			for m := range of {
-				if v.Live(m) != live[m] || !reflect.DeepEqual(v.CountsOf(m), of[m]) {
-					t.Fatalf("%s: live %d and %v, recount %d and %v", m, v.Live(m), v.CountsOf(m), live[m], of[m])
+				if v.CountLive(m) != live[m] || !reflect.DeepEqual(v.CountsOf(m), of[m]) {
+					t.Fatalf("%s: live %d and %v, recount %d and %v", m, v.CountLive(m), v.CountsOf(m), live[m], of[m])
 				}
 			}
 		}
@@ -102,8 +102,8 @@ func TestCountsAreThoseOfARecount(t *testing.T) {
 func TestPagesShowEveryPilotOnceInOrderOfBirth(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
-		v := fold(h.log)
+		h := drawHistoryLog(t)
+		v := foldLogs(h.log)
 		f := projection.Filter{
 			Manager:  rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "manager"),
 			Resource: rapid.SampledFrom([]string{"", "local.a", "local.b"}).Draw(t, "resource"),
@@ -115,7 +115,7 @@ func TestPagesShowEveryPilotOnceInOrderOfBirth(t *testing.T) {
 		}
 		var want []pilot.Key
 		for i := range h.log {
-			if e := &h.log[i]; e.Kind == events.Submit && wanted(&f, e.Key, h.status[e.Key]) {
+			if e := &h.log[i]; e.Kind == events.Submit && matchesFilter(&f, e.Key, h.status[e.Key]) {
 				want = append(want, e.Key)
 			}
 		}
@@ -137,8 +137,8 @@ func TestPagesShowEveryPilotOnceInOrderOfBirth(t *testing.T) {
 	})
 }
 
-// wanted is the filter said once more, from the writers' side.
-func wanted(f *projection.Filter, k pilot.Key, st pilot.Status) bool {
+// matchesFilter is the filter said once more, from the writers' side.
+func matchesFilter(f *projection.Filter, k pilot.Key, st pilot.Status) bool {
 	shown := len(f.States) == 0
 	for _, s := range f.States {
 		shown = shown || s.String() == st.State.String()
@@ -156,8 +156,8 @@ func TestWhatTheMachineForbidsMovesNothing(t *testing.T) {
 		pilot.Stopping, pilot.Done, pilot.Canceled, pilot.Failed,
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
-		v := fold(h.log)
+		h := drawHistoryLog(t)
+		v := foldLogs(h.log)
 		all, _ := v.List(projection.Filter{}, 0, 0)
 		if len(all) == 0 {
 			return
@@ -170,7 +170,7 @@ func TestWhatTheMachineForbidsMovesNothing(t *testing.T) {
 		}
 		before := v.Counts()
 		e := events.Event{
-			Seq: v.Applied() + 1, Prev: p.Seq, Class: events.Change, Kind: events.Kind(kind.String()), Key: p.Key,
+			Seq: v.Applied() + 1, Prev: p.Seq, Class: events.ClassChange, Kind: events.Kind(kind.String()), Key: p.Key,
 			From: from, Status: &pilot.Status{State: to},
 		}
 		moved := v.Apply(&e)
@@ -189,8 +189,8 @@ func TestWhatTheMachineForbidsMovesNothing(t *testing.T) {
 func TestWhoDoesNotExpectTheLastMovesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
-		v := fold(h.log)
+		h := drawHistoryLog(t)
+		v := foldLogs(h.log)
 		all, _ := v.List(projection.Filter{}, 0, 0)
 		all = slices.DeleteFunc(all, func(p projection.Pilot) bool { return p.Seq == 0 })
 		if len(all) == 0 {
@@ -227,16 +227,16 @@ func TestAfterWhatIsNotUnderstoodTheNextIsBelieved(t *testing.T) {
 		"unknown": func(v *projection.View, e *events.Event) { e.Kind, e.Status = "paused", nil; v.Apply(e) },
 		"broken":  func(v *projection.View, e *events.Event) { e.Status = nil; v.ApplyBroken(e, "torn") },
 	} {
-		h := newHistory()
+		h := newHistoryLog()
 		h.submit(key)
-		h.move(key, pilot.Claimed)
-		v := fold(h.log)
-		h.move(key, pilot.Queued)
+		h.move(key, pilot.KindLaunching)
+		v := foldLogs(h.log)
+		h.move(key, pilot.KindPendingActive)
 		odd(v, &h.log[2])
 		if p, _ := v.Get("m1", "p"); p.State != pilot.Launching || p.Seq != 3 || p.Degraded == "" {
 			t.Errorf("%s: pilot is %+v", name, p)
 		}
-		h.move(key, pilot.Activated)
+		h.move(key, pilot.KindActive)
 		if !v.Apply(&h.log[3]) {
 			t.Errorf("%s: the change after it is refused", name)
 		}
@@ -250,11 +250,11 @@ func TestBrokenMessagesKeepTheirPlace(t *testing.T) {
 	t.Parallel()
 	v := projection.New()
 	for i, e := range []events.Event{
-		{Class: events.OfManager, Key: pilot.Key{Manager: "m1"}},
-		{Class: events.OfSession, Session: "s"},
-		{Class: events.Command, Kind: events.Submit, Key: key},
-		{Class: events.Change, Key: key},
-		{Class: events.Remark, Key: key},
+		{Class: events.ClassManager, Key: pilot.Key{Manager: "m1"}},
+		{Class: events.ClassSession, Session: "s"},
+		{Class: events.ClassCommand, Kind: events.Submit, Key: key},
+		{Class: events.ClassChange, Key: key},
+		{Class: events.ClassNote, Key: key},
 		{},
 	} {
 		e.Seq = uint64(i + 1)
@@ -263,7 +263,7 @@ func TestBrokenMessagesKeepTheirPlace(t *testing.T) {
 	m, _ := v.Manager("m1")
 	s, _ := v.Session("s")
 	p, ok := v.Get("m1", "p")
-	if m.Seq != 1 || s.Seq != 2 || !ok || p.Born != 3 || p.Seq != 4 || p.Birth != nil || p.Degraded != "message 5 does not decode: torn" {
+	if m.Seq != 1 || s.Seq != 2 || !ok || p.SubmittedSeq != 3 || p.Seq != 4 || p.Submission != nil || p.Degraded != "message 5 does not decode: torn" {
 		t.Errorf("manager %+v, session %+v, pilot %+v", m, s, p)
 	}
 	if v.Oddities().Broken != 6 || v.Applied() != 6 {
@@ -275,15 +275,15 @@ func TestBrokenMessagesKeepTheirPlace(t *testing.T) {
 // that a replica that starts then agrees with one that has seen all.
 func TestTheLastConfigurationIsTheWholeTruth(t *testing.T) {
 	t.Parallel()
-	h := newHistory()
-	h.put("local.a", "{}")
-	h.put("local.b", "{}")
-	h.put("local.b", "")
-	v := fold(h.log)
-	if a, ok := v.Source("local.a"); !ok || !a.Stands() || a.Seq != 1 || a.Actor != "anna" {
+	h := newHistoryLog()
+	h.putResource("local.a", "{}")
+	h.putResource("local.b", "{}")
+	h.putResource("local.b", "")
+	v := foldLogs(h.log)
+	if a, ok := v.Source("local.a"); !ok || !a.IsSet() || a.Seq != 1 || a.Actor != "anna" {
 		t.Errorf("put: %+v", a)
 	}
-	if b, ok := v.Source("local.b"); !ok || b.Stands() || b.Version != 3 || b.Seq != 3 {
+	if b, ok := v.Source("local.b"); !ok || b.IsSet() || b.Version != 3 || b.Seq != 3 {
 		t.Errorf("deleted: %+v", b)
 	}
 	if _, ok := v.Source("local.c"); ok {
@@ -293,15 +293,15 @@ func TestTheLastConfigurationIsTheWholeTruth(t *testing.T) {
 		"unknown": func(v *projection.View, e *events.Event) { v.Apply(e) },
 		"broken":  func(v *projection.View, e *events.Event) { v.ApplyBroken(e, "torn") },
 	} {
-		e := events.Event{Seq: 4, Class: events.OfResource, Kind: "moved", Key: pilot.Key{Resource: "local.a"}}
-		whole, late := fold(h.log), projection.New()
+		e := events.Event{Seq: 4, Class: events.ClassResource, Kind: "moved", Key: pilot.Key{Resource: "local.a"}}
+		whole, late := foldLogs(h.log), projection.New()
 		for range 2 {
 			apply(whole, &e)
 		}
 		apply(late, &e)
 		was, _ := whole.Source("local.a")
 		is, _ := late.Source("local.a")
-		if !reflect.DeepEqual(was, is) || was.Stands() || was.Degraded == "" || was.Seq != 4 {
+		if !reflect.DeepEqual(was, is) || was.IsSet() || was.Degraded == "" || was.Seq != 4 {
 			t.Errorf("%s: %+v and %+v", name, was, is)
 		}
 		if whole.Apply(&h.log[0]) {
@@ -312,34 +312,34 @@ func TestTheLastConfigurationIsTheWholeTruth(t *testing.T) {
 
 func TestFirstBirthWins(t *testing.T) {
 	t.Parallel()
-	h := newHistory()
+	h := newHistoryLog()
 	elsewhere := key
 	elsewhere.Resource = "local.b"
 	h.submit(key)
 	h.submit(elsewhere)
-	h.move(elsewhere, pilot.Claimed)
-	h.move(key, pilot.CancelAsked)
-	v := fold(h.log)
+	h.move(elsewhere, pilot.KindLaunching)
+	h.move(key, pilot.KindCanceling)
+	v := foldLogs(h.log)
 	p, _ := v.Get("m1", "p")
 	if p.Resource != "local.a" || p.State != pilot.Canceled || p.Degraded == "" {
 		t.Errorf("pilot is %+v", p)
 	}
-	if all, _ := v.List(projection.Filter{}, 0, 0); len(all) != 1 || v.Oddities().Refused != 2 || v.Live("m1") != 0 {
-		t.Errorf("listed %d, odd %+v, live %d", len(all), v.Oddities(), v.Live("m1"))
+	if all, _ := v.List(projection.Filter{}, 0, 0); len(all) != 1 || v.Oddities().Refused != 2 || v.CountLive("m1") != 0 {
+		t.Errorf("listed %d, odd %+v, live %d", len(all), v.Oddities(), v.CountLive("m1"))
 	}
 }
 
 func TestUnbornPilotsAreNotShown(t *testing.T) {
 	t.Parallel()
-	h := newHistory()
+	h := newHistoryLog()
 	h.submit(key)
-	h.move(key, pilot.Claimed)
-	v := fold(h.log[1:])
-	if _, ok := v.Get("m1", "p"); ok || len(v.Counts()) != 0 || v.Live("m1") != 0 {
-		t.Errorf("shown before its birth: %v, live %d", v.Counts(), v.Live("m1"))
+	h.move(key, pilot.KindLaunching)
+	v := foldLogs(h.log[1:])
+	if _, ok := v.Get("m1", "p"); ok || len(v.Counts()) != 0 || v.CountLive("m1") != 0 {
+		t.Errorf("shown before its birth: %v, live %d", v.Counts(), v.CountLive("m1"))
 	}
 	v.Apply(&h.log[0])
-	if p, ok := v.Get("m1", "p"); !ok || p.State != pilot.Launching || v.Live("m1") != 1 {
+	if p, ok := v.Get("m1", "p"); !ok || p.State != pilot.Launching || v.CountLive("m1") != 1 {
 		t.Errorf("after its birth: %+v", p)
 	}
 }
@@ -361,7 +361,7 @@ func TestNothingMakesApplyFail(t *testing.T) {
 				From: pilot.State(rapid.Uint8Range(0, 12).Draw(t, "from")),
 			}
 			if rapid.Bool().Draw(t, "body") {
-				e.Birth, e.Owner, e.Remark = &events.Birth{}, &events.Owner{}, &events.Note{}
+				e.Submission, e.Scope, e.Note = &events.Submission{}, &events.Scope{}, &events.Note{}
 				e.Source = &events.Source{}
 				e.Status = &pilot.Status{State: pilot.State(rapid.Uint8Range(0, 12).Draw(t, "to"))}
 			}
@@ -381,9 +381,9 @@ func TestNothingMakesApplyFail(t *testing.T) {
 
 func TestListBeyondTheEndIsEmpty(t *testing.T) {
 	t.Parallel()
-	h := newHistory()
+	h := newHistoryLog()
 	h.submit(key)
-	v := fold(h.log)
+	v := foldLogs(h.log)
 	for _, after := range []uint64{1, 2, math.MaxUint64} {
 		if page, next := v.List(projection.Filter{}, after, 10); len(page) != 0 || next != 0 {
 			t.Errorf("after %d: %d pilots, next %d", after, len(page), next)
@@ -396,19 +396,19 @@ func TestListBeyondTheEndIsEmpty(t *testing.T) {
 
 func TestConfigurationsAreStoredOnce(t *testing.T) {
 	t.Parallel()
-	h := newHistory()
+	h := newHistoryLog()
 	for i := range 3 {
 		h.submit(pilot.Key{Resource: "local.a", Manager: "m1", Pilot: fmt.Sprint("p", i)})
 	}
-	h.log[2].Birth.Config = []byte("not what its digest says")
-	v := fold(h.log)
+	h.log[2].Submission.Config = []byte("not what its digest says")
+	v := foldLogs(h.log)
 	first, _ := v.Get("m1", "p0")
 	second, _ := v.Get("m1", "p1")
 	third, _ := v.Get("m1", "p2")
-	if &first.Birth.Config[0] != &second.Birth.Config[0] || string(second.Birth.Config) != "local.a" {
+	if &first.Submission.Config[0] != &second.Submission.Config[0] || string(second.Submission.Config) != "local.a" {
 		t.Error("equal configurations are kept twice")
 	}
-	if string(third.Birth.Config) != "not what its digest says" {
-		t.Errorf("a configuration was replaced by %s", third.Birth.Config)
+	if string(third.Submission.Config) != "not what its digest says" {
+		t.Errorf("a configuration was replaced by %s", third.Submission.Config)
 	}
 }

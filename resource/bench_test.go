@@ -10,7 +10,7 @@ import (
 
 // BenchmarkCheck is what each pilot of a submit pays.
 func BenchmarkCheck(b *testing.B) {
-	all, err := resource.Builtin()
+	all, err := resource.BuiltinCatalogue()
 	if err != nil {
 		b.Fatal(err)
 	}

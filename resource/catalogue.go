@@ -20,40 +20,40 @@ type Catalogue struct {
 	layers  []Layer
 	entries map[string]object
 	aliases map[string]string
-	broken  map[brokenPart][]Fault
+	broken  map[brokenPart][]Diagnostic
 }
 
 // brokenPart is what of a site cannot be used.
 type brokenPart struct {
 	site string
-	part
+	sitePart
 }
 
 // NewCatalogue merges layers, each over those before it.
 func NewCatalogue(layers ...Layer) *Catalogue {
-	c := &Catalogue{entries: map[string]object{}, aliases: map[string]string{}, broken: map[brokenPart][]Fault{}}
+	c := &Catalogue{entries: map[string]object{}, aliases: map[string]string{}, broken: map[brokenPart][]Diagnostic{}}
 	for _, l := range layers {
-		c.lay(l)
+		c.addLayer(l)
 	}
 	return c
 }
 
-// With is the catalogue with one more layer over all others.
-func (c *Catalogue) With(l Layer) *Catalogue {
+// WithLayer is the catalogue with one more layer over all others.
+func (c *Catalogue) WithLayer(l Layer) *Catalogue {
 	more := &Catalogue{
 		layers: slices.Clone(c.layers), entries: maps.Clone(c.entries), aliases: maps.Clone(c.aliases),
 		broken: maps.Clone(c.broken),
 	}
-	more.lay(l)
+	more.addLayer(l)
 	return more
 }
 
-func (c *Catalogue) lay(l Layer) {
+func (c *Catalogue) addLayer(l Layer) {
 	c.layers = append(c.layers, l)
 	for _, s := range l.Sites {
 		for host, o := range s.hosts {
 			label := s.Name + "." + host
-			c.entries[label] = merge(c.entries[label], o)
+			c.entries[label] = mergeObjects(c.entries[label], o)
 		}
 		maps.Copy(c.aliases, s.renamed)
 		maps.Copy(c.aliases, s.aliases)
@@ -69,10 +69,10 @@ func (c *Catalogue) Labels() []string { return slices.Sorted(maps.Keys(c.entries
 // Schemas are the access schemas of a label, sorted, other names of schemas
 // among them; none for a resource without schemas, or one that is not known.
 func (c *Catalogue) Schemas(label string) []string {
-	return names(c.entries[c.label(label)])
+	return schemaNames(c.entries[c.resolveAlias(label)])
 }
 
-func names(o object) []string {
+func schemaNames(o object) []string {
 	schemas, _ := o["schemas"].(object)
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
@@ -83,9 +83,9 @@ func names(o object) []string {
 	return all
 }
 
-// label follows aliases, of aliases too (a machine may be renamed twice); a
+// resolveAlias follows aliases, of aliases too (a machine may be renamed twice); a
 // resource of that very name goes first.
-func (c *Catalogue) label(name string) string {
+func (c *Catalogue) resolveAlias(name string) string {
 	for range maxHops {
 		label, ok := c.aliases[name]
 		if _, there := c.entries[name]; there || !ok {
@@ -99,32 +99,32 @@ func (c *Catalogue) label(name string) string {
 // Origin says which layer gave each value of a label, by path, the schemas in
 // the form of 2025: schemas.ssh.job_manager_endpoint. Code not_found.
 func (c *Catalogue) Origin(label string) (map[string]string, error) {
-	full := c.label(label)
+	full := c.resolveAlias(label)
 	if _, ok := c.entries[full]; !ok {
-		return nil, c.unknown(full)
+		return nil, c.unknownError(full)
 	}
 	site, host, _ := strings.Cut(full, ".")
-	var layers []given
+	var layers []layerValue
 	for _, l := range c.layers {
 		for _, s := range l.Sites {
 			if o, ok := s.hosts[host]; ok && s.Name == site {
-				layers = append(layers, given{l.Name, o})
+				layers = append(layers, layerValue{l.Name, o})
 			}
 		}
 	}
-	return origins(layers), nil
+	return originsOf(layers), nil
 }
 
 // Notices tells what is worth saying about asking by these names, e.g. that
 // the label is an old one; empty if nothing is.
 func (c *Catalogue) Notices(label, schema string) []string {
 	var said []string
-	full := c.label(label)
+	full := c.resolveAlias(label)
 	if full != label {
-		said = append(said, fmt.Sprintf("resource '%s' is deprecated, use '%s'", shown(label), full))
+		said = append(said, fmt.Sprintf("resource '%s' is deprecated, use '%s'", clipLine(label), full))
 	}
-	if to, _, err := follow(full, c.entries[full], schema); err == nil && schema != "" && to != schema {
-		said = append(said, fmt.Sprintf("schema '%s' of %s is another name for '%s'", shown(schema), full, shown(to)))
+	if to, _, err := findSchema(full, c.entries[full], schema); err == nil && schema != "" && to != schema {
+		said = append(said, fmt.Sprintf("schema '%s' of %s is another name for '%s'", clipLine(schema), full, clipLine(to)))
 	}
 	return said
 }
@@ -135,25 +135,25 @@ func (c *Catalogue) Notices(label, schema string) []string {
 // invalid: the resource cannot be used as it is configured; the cause is a
 // *FileError where a file that speaks of it is wrong.
 func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
-	label = c.label(label)
+	label = c.resolveAlias(label)
 	site, host, _ := strings.Cut(label, ".")
-	for _, what := range []part{{}, {host: host}} {
-		if err := c.refuses(site, what, label, ""); err != nil {
+	for _, what := range []sitePart{{}, {host: host}} {
+		if err := c.brokenError(site, what, label, ""); err != nil {
 			return nil, err
 		}
 	}
 	o, ok := c.entries[label]
 	if !ok {
-		return nil, c.unknown(label)
+		return nil, c.unknownError(label)
 	}
-	schema, section, err := follow(label, o, schema)
+	schema, section, err := findSchema(label, o, schema)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.refuses(site, part{host, schema}, label, schema); err != nil {
+	if err := c.brokenError(site, sitePart{host, schema}, label, schema); err != nil {
 		return nil, err
 	}
-	o = merge(o, section)
+	o = mergeObjects(o, section)
 	delete(o, "schemas")
 	delete(o, "default_schema")
 	cfg, err := configOf(o)
@@ -162,13 +162,13 @@ func (c *Catalogue) Resolve(label, schema string) (*Config, error) {
 	}
 	cfg.Label, cfg.Schema = label, schema
 	if cfg.JobManagerEndpoint == "" {
-		return nil, pilot.Errorf(pilot.Invalid, "resource %s has no job_manager_endpoint%s", label, under(schema))
+		return nil, pilot.Errorf(pilot.Invalid, "resource %s has no job_manager_endpoint%s", label, underSchema(schema))
 	}
 	return cfg, nil
 }
 
-// refuses is an error if a file made that part of a site unusable.
-func (c *Catalogue) refuses(site string, what part, label, schema string) error {
+// brokenError is an error if a file made that part of a site unusable.
+func (c *Catalogue) brokenError(site string, what sitePart, label, schema string) error {
 	faults := c.broken[brokenPart{site, what}]
 	if len(faults) == 0 {
 		return nil
@@ -178,25 +178,25 @@ func (c *Catalogue) refuses(site string, what part, label, schema string) error 
 		said += fmt.Sprintf(" (and %d more)", more)
 	}
 	return &pilot.Error{
-		Code: pilot.Invalid, Err: &FileError{Faults: faults},
-		Message: fmt.Sprintf("resource %s cannot be used%s until its file is mended and read again: %s", label, under(schema), said),
+		Code: pilot.Invalid, Err: &FileError{Diagnostics: faults},
+		Message: fmt.Sprintf("resource %s cannot be used%s until its file is mended and read again: %s", label, underSchema(schema), said),
 	}
 }
 
-func under(schema string) string {
+func underSchema(schema string) string {
 	if schema == "" {
 		return ""
 	}
-	return " under schema " + shown(schema)
+	return " under schema " + clipLine(schema)
 }
 
 // maxHops is how often a schema or an alias may be another name for the next.
 const maxHops = 8
 
-// follow finds the schema to apply: that asked for, or the default, or the
+// findSchema finds the schema to apply: that asked for, or the default, or the
 // only one. A resource without schemas has the empty one.
-func follow(label string, o object, schema string) (string, object, error) {
-	known := names(o)
+func findSchema(label string, o object, schema string) (string, object, error) {
+	known := schemaNames(o)
 	if schema == "" {
 		schema, _ = o["default_schema"].(string)
 	}
@@ -206,7 +206,7 @@ func follow(label string, o object, schema string) (string, object, error) {
 	case schema == "" && len(known) == 1:
 		schema = known[0]
 	case schema == "":
-		return "", nil, pilot.Errorf(pilot.Invalid, "resource %s has no default_schema; known are %s", label, some(known))
+		return "", nil, pilot.Errorf(pilot.Invalid, "resource %s has no default_schema; known are %s", label, joinNames(known))
 	}
 	schemas, _ := o["schemas"].(object)
 	asked := schema
@@ -218,25 +218,25 @@ func follow(label string, o object, schema string) (string, object, error) {
 			schema = to
 		default:
 			if len(known) == 0 {
-				return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s, which has none", shown(schema), label)
+				return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s, which has none", clipLine(schema), label)
 			}
-			return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s; known are %s", shown(schema), label, some(known))
+			return "", nil, pilot.Errorf(pilot.NotFound, "schema %s unknown for resource %s; known are %s", clipLine(schema), label, joinNames(known))
 		}
 	}
-	return "", nil, pilot.Errorf(pilot.NotFound, "schema %s of resource %s is a name for itself", shown(asked), label)
+	return "", nil, pilot.Errorf(pilot.NotFound, "schema %s of resource %s is a name for itself", clipLine(asked), label)
 }
 
-// unknown names what is known, resources of the same site first.
-func (c *Catalogue) unknown(label string) error {
+// unknownError names what is known, resources of the same site first.
+func (c *Catalogue) unknownError(label string) error {
 	site, _, _ := strings.Cut(label, ".")
 	known := c.Labels()
 	slices.SortStableFunc(known, func(a, b string) int {
-		return compare(strings.HasPrefix(b, site+"."), strings.HasPrefix(a, site+"."))
+		return compareBools(strings.HasPrefix(b, site+"."), strings.HasPrefix(a, site+"."))
 	})
-	return pilot.Errorf(pilot.NotFound, "Resource key '%s' is not known; known are %s", shown(label), some(known))
+	return pilot.Errorf(pilot.NotFound, "Resource key '%s' is not known; known are %s", clipLine(label), joinNames(known))
 }
 
-func compare(a, b bool) int {
+func compareBools(a, b bool) int {
 	switch {
 	case a == b:
 		return 0
@@ -250,8 +250,8 @@ func compare(a, b bool) int {
 // maxKnown bounds what an error lists, in bytes.
 const maxKnown = 500
 
-// some joins names for an error.
-func some(all []string) string {
+// joinNames joins names for an error.
+func joinNames(all []string) string {
 	var b strings.Builder
 	for i, name := range all {
 		if b.Len()+len(name) > maxKnown {
@@ -261,7 +261,7 @@ func some(all []string) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(shown(name))
+		b.WriteString(clipLine(name))
 	}
 	return b.String()
 }

@@ -83,7 +83,7 @@ func (c *Config) Supported() error {
 			return err
 		}
 		if files := i == 1; files != (e.System == "file") {
-			return pilot.Errorf(pilot.Unsupported, "unsupported system in '%s', which is for %s", shown(raw), [...]string{"files", "jobs"}[i])
+			return pilot.Errorf(pilot.Unsupported, "unsupported system in '%s', which is for %s", clipLine(raw), [...]string{"files", "jobs"}[i])
 		}
 	}
 	return nil
@@ -144,9 +144,9 @@ func ParseCanonical(b []byte) (*Config, error) {
 
 // configOf gives shaped values their fields; what has none is carried.
 func configOf(o object) (*Config, error) {
-	whole := carry(o, keys)
+	whole := splitCarried(o, keys)
 	if a, ok := o["system_architecture"].(object); ok {
-		whole["system_architecture"] = carry(a, architecture)
+		whole["system_architecture"] = splitCarried(a, architecture)
 	}
 	b, err := json.Marshal(whole)
 	if err != nil {
@@ -159,8 +159,8 @@ func configOf(o object) (*Config, error) {
 	return &c, nil
 }
 
-// carry moves what has no field under the key carried. Unset keys are left out.
-func carry(o object, known map[string]key) object {
+// splitCarried moves what has no field under the key carried. Unset keys are left out.
+func splitCarried(o object, known map[string]keySpec) object {
 	out, rest := object{}, object{}
 	for name, v := range o {
 		k, there := known[name]

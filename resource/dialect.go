@@ -5,25 +5,25 @@ import (
 	"slices"
 )
 
-// usual are the schemas of RADICAL-Pilot's files of 2015.
-var usual = []string{"ssh", "gsissh", "local", "go"}
+// usualSchemas are the schemas of RADICAL-Pilot's files of 2015.
+var usualSchemas = []string{"ssh", "gsissh", "local", "go"}
 
-// modern brings a resource of 2015 into the form of 2025, so that layers of
+// modernize brings a resource of 2015 into the form of 2025, so that layers of
 // both can be merged:
 //
 //	{"schemas": ["ssh"], "ssh": {…}}  →  {"schemas": {"ssh": {…}}, "default_schema": "ssh"}
 //
 // An override may say only {"ssh": {…}}: an object that names an endpoint is a
 // schema, listed or not, and so is one with a usual name. What is of 2025 stays as it is. v is not changed.
-func (s *shaper) modern(path string, v object) object {
+func (s *shaper) modernize(path string, v object) object {
 	o := maps.Clone(v)
-	rename(o, "lrms", "resource_manager")
-	rename(o, "default_sandbox_base", "default_remote_workdir")
+	renameKey(o, "lrms", "resource_manager")
+	renameKey(o, "default_sandbox_base", "default_remote_workdir")
 	delete(o, "label") // RADICAL-Pilot's loader sets it; ours does too
-	sections := earlier(o)
+	sections := takeSchemas2014(o)
 	if listed, ok := o["schemas"].([]any); ok {
 		delete(o, "schemas")
-		s.listed(path, o, listed, sections)
+		s.takeListedSchemas(path, o, listed, sections)
 	}
 	for name, v := range o {
 		section, ok := v.(object)
@@ -32,7 +32,7 @@ func (s *shaper) modern(path string, v object) object {
 		}
 		_, manager := section["job_manager_endpoint"]
 		_, files := section["filesystem_endpoint"]
-		if manager || files || slices.Contains(usual, name) {
+		if manager || files || slices.Contains(usualSchemas, name) {
 			sections[name] = section
 			delete(o, name)
 		}
@@ -51,15 +51,15 @@ func (s *shaper) modern(path string, v object) object {
 	return o
 }
 
-// earlier takes the schemas of a resource of 2014, which had no more than two:
+// takeSchemas2014 takes the schemas of a resource of 2014, which had no more than two:
 //
 //	{"remote_job_manager_endpoint": …, "local_job_manager_endpoint": …}
 //
 // Those of 2013 had none, and the endpoints of {"URL": …, "filesystem": …}.
-func earlier(o object) object {
+func takeSchemas2014(o object) object {
 	for from, to := range map[string]string{"URL": "job_manager_endpoint", "filesystem": "filesystem_endpoint"} {
 		if _, ok := o[from].(string); ok {
-			rename(o, from, to)
+			renameKey(o, from, to)
 		}
 	}
 	sections := object{}
@@ -81,17 +81,17 @@ func earlier(o object) object {
 	return sections
 }
 
-// listed takes the schemas of a list; the first is the default.
-func (s *shaper) listed(path string, o object, names []any, into object) {
-	at := join(path, "schemas")
+// takeListedSchemas takes the schemas of a list; the first is the default.
+func (s *shaper) takeListedSchemas(path string, o object, names []any, into object) {
+	at := joinPath(path, "schemas")
 	for i, v := range names {
 		name, ok := v.(string)
 		if !ok {
-			s.add(at, "must be a list of names, and %s is none", kindOf(v))
+			s.addDiagnostic(at, "must be a list of names, and %s is none", kindOf(v))
 			continue
 		}
 		if _, ours := resourceKeys[name]; ours || name == "schemas" {
-			s.add(at, "lists %s, which cannot be the name of a schema", name)
+			s.addDiagnostic(at, "lists %s, which cannot be the name of a schema", name)
 			continue
 		}
 		if _, given := o["default_schema"]; i == 0 && !given {
@@ -106,8 +106,8 @@ func (s *shaper) listed(path string, o object, names []any, into object) {
 	}
 }
 
-// rename lets a key have its later name, unless that is given too.
-func rename(o object, from, to string) {
+// renameKey lets a key have its later name, unless that is given too.
+func renameKey(o object, from, to string) {
 	v, there := o[from]
 	if _, taken := o[to]; there && !taken {
 		o[to] = v

@@ -8,18 +8,18 @@ import (
 )
 
 //go:embed catalogue
-var files embed.FS
+var embeddedFiles embed.FS
 
-// Embedded is the layer this build carries: this machine, a resource for each
+// EmbeddedLayer is the layer this build carries: this machine, a resource for each
 // batch system, and some of today's machines.
-func Embedded() (Layer, error) {
+func EmbeddedLayer() (Layer, error) {
 	l := Layer{Name: "embedded"}
-	found, err := files.ReadDir("catalogue")
+	found, err := embeddedFiles.ReadDir("catalogue")
 	if err != nil {
 		return l, &pilot.Error{Code: pilot.Internal, Op: "catalogue", Err: err}
 	}
 	for _, f := range found {
-		b, err := files.ReadFile(path.Join("catalogue", f.Name()))
+		b, err := embeddedFiles.ReadFile(path.Join("catalogue", f.Name()))
 		if err != nil {
 			return l, &pilot.Error{Code: pilot.Internal, Op: "catalogue", Err: err}
 		}
@@ -32,9 +32,9 @@ func Embedded() (Layer, error) {
 	return l, nil
 }
 
-// Builtin is the catalogue of the embedded layer alone.
-func Builtin() (*Catalogue, error) {
-	l, err := Embedded()
+// BuiltinCatalogue is the catalogue of the embedded layer alone.
+func BuiltinCatalogue() (*Catalogue, error) {
+	l, err := EmbeddedLayer()
 	if err != nil {
 		return nil, err
 	}

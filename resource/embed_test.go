@@ -13,7 +13,7 @@ import (
 // carries can be used, in every way it offers, and says what it is.
 func TestEmbeddedCatalogue(t *testing.T) {
 	t.Parallel()
-	layer, err := resource.Embedded()
+	layer, err := resource.EmbeddedLayer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestEmbeddedCatalogue(t *testing.T) {
 				t.Error(err)
 				continue
 			}
-			usable(t, cfg)
+			checkUsable(t, cfg)
 			systems[cfg.System()]++
 		}
 	}
@@ -46,8 +46,8 @@ func TestEmbeddedCatalogue(t *testing.T) {
 	}
 }
 
-// usable submits the smallest pilot a resource takes.
-func usable(t *testing.T, cfg *resource.Config) {
+// checkUsable submits the smallest pilot a resource takes.
+func checkUsable(t *testing.T, cfg *resource.Config) {
 	t.Helper()
 	at := cfg.Label + " under " + cfg.Schema
 	if cfg.Description == "" || len(cfg.Carried) > 0 || len(cfg.Architecture.Carried) > 0 {

@@ -32,14 +32,14 @@ type Endpoint struct {
 // name torque had in RADICAL-Pilot's earliest files.
 var systems = []string{"fork", "slurm", "pbspro", "pbs", "torque", "lsf", "sge", "cobalt"}
 
-// undriven are systems that scripts can be written for, and that nobody speaks to.
-var undriven = []string{"loadl"}
+// undrivenSystems are systems that scripts can be written for, and that nobody speaks to.
+var undrivenSystems = []string{"loadl"}
 
 // transports are the ways to another machine.
 var transports = []string{"ssh", "gsissh", "go"}
 
-// short are the schemes without a +, which mean two things at once.
-var short = map[string][2]string{
+// shortSchemes are the schemes without a +, which mean two things at once.
+var shortSchemes = map[string][2]string{
 	"ssh": {"fork", "ssh"}, "gsissh": {"fork", "gsissh"},
 	"file": {"file", ""}, "sftp": {"file", "ssh"}, "gsisftp": {"file", "gsissh"}, "go": {"file", "go"},
 }
@@ -50,7 +50,7 @@ var short = map[string][2]string{
 func ParseEndpoint(raw string) (Endpoint, error) {
 	var e Endpoint
 	bad := func(why string) (Endpoint, error) {
-		return Endpoint{}, pilot.Errorf(pilot.Invalid, "endpoint '%s' %s", shown(raw), why)
+		return Endpoint{}, pilot.Errorf(pilot.Invalid, "endpoint '%s' %s", clipLine(raw), why)
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	switch {
@@ -65,7 +65,7 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 	rest, query, asked := strings.Cut(rest, "?")
 	if asked && query != "" {
 		var err error
-		if e.Options, err = options(query); err != nil {
+		if e.Options, err = parseOptions(query); err != nil {
 			return bad("has options that cannot be read: " + err.Error())
 		}
 	}
@@ -73,13 +73,13 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 	if slash {
 		e.Path = "/" + path
 	}
-	found := e.name(scheme)
-	if why := e.authority(authority); why != "" {
+	found := e.setScheme(scheme)
+	if why := e.parseAuthority(authority); why != "" {
 		return bad(why)
 	}
 	if !found {
 		return e, pilot.Errorf(pilot.Unsupported, "unsupported system in '%s'; supported are %s, also with +ssh",
-			shown(raw), strings.Join(driven(), ", "))
+			clipLine(raw), strings.Join(drivenSystems(), ", "))
 	}
 	switch {
 	case e.Transport != "" && e.Host == "":
@@ -90,19 +90,19 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 	return e, nil
 }
 
-// options reads a query. Names are words, for they end up in job scripts; what
+// parseOptions reads a query. Names are words, for they end up in job scripts; what
 // a value may be is for the batch system's script to say.
-func options(query string) (url.Values, error) {
+func parseOptions(query string) (url.Values, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, err
 	}
 	for name, all := range values {
 		if !pilot.ValidToken(name) {
-			return nil, pilot.Errorf(pilot.Invalid, "the name of option '%s' %s", shown(name), pilot.TokenRule)
+			return nil, pilot.Errorf(pilot.Invalid, "the name of option '%s' %s", clipLine(name), pilot.TokenRule)
 		}
 		for _, v := range all {
-			if shown(v) != v && len(v) <= 150 || strings.ContainsFunc(v, unicode.IsControl) {
+			if clipLine(v) != v && len(v) <= 150 || strings.ContainsFunc(v, unicode.IsControl) {
 				return nil, pilot.Errorf(pilot.Invalid, "option %s holds what cannot be printed", name)
 			}
 		}
@@ -114,9 +114,9 @@ func validScheme(s string) bool {
 	return len(s) <= pilot.MaxToken && s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789+") == ""
 }
 
-// name tells system from transport, in either order; false if it cannot.
-func (e *Endpoint) name(scheme string) bool {
-	if both, ok := short[scheme]; ok {
+// setScheme tells system from transport, in either order; false if it cannot.
+func (e *Endpoint) setScheme(scheme string) bool {
+	if both, ok := shortSchemes[scheme]; ok {
 		e.System, e.Transport = both[0], both[1]
 		return true
 	}
@@ -125,13 +125,13 @@ func (e *Endpoint) name(scheme string) bool {
 		system, transport = transport, system
 	}
 	e.System, e.Transport = system, transport
-	return slices.Contains(known(), system) && (transport == "" || slices.Contains(transports, transport))
+	return slices.Contains(knownSystems(), system) && (transport == "" || slices.Contains(transports, transport))
 }
 
-// authority reads [user@]host[:port] and says what is wrong with it. What
+// parseAuthority reads [user@]host[:port] and says what is wrong with it. What
 // could be taken for an option of ssh is refused, and so is a password: the
 // configuration is kept in the log for all to read.
-func (e *Endpoint) authority(s string) string {
+func (e *Endpoint) parseAuthority(s string) string {
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
 		e.User, s = s[:at], s[at+1:]
 		switch {
@@ -185,15 +185,15 @@ func validHost(s, extra string) bool {
 // code unsupported, or invalid where the file that describes its system is wrong, which
 // may be mended.
 func (e Endpoint) Supported() error {
-	why := broken[e.System]
+	why := brokenSystems[e.System]
 	switch {
 	case e.Transport != "" && e.Transport != "ssh":
 		return pilot.Errorf(pilot.Unsupported, "unsupported transport %s in %s://%s; supported are ssh and none", e.Transport, e.scheme, e.Host)
 	case why != "":
 		return pilot.Errorf(pilot.Invalid, "system %s cannot be used, for its file is wrong: %s", e.System, why)
-	case e.System != "file" && !slices.Contains(driven(), e.System):
+	case e.System != "file" && !slices.Contains(drivenSystems(), e.System):
 		return pilot.Errorf(pilot.Unsupported, "unsupported system %s in %s://%s; supported are %s",
-			shown(e.System), e.scheme, e.Host, strings.Join(driven(), ", "))
+			clipLine(e.System), e.scheme, e.Host, strings.Join(drivenSystems(), ", "))
 	default:
 		return nil
 	}
@@ -221,5 +221,5 @@ func (e Endpoint) String() string {
 	return b.String()
 }
 
-// Names are the options' names, sorted.
-func (e Endpoint) Names() []string { return slices.Sorted(maps.Keys(e.Options)) }
+// OptionNames are the options' names, sorted.
+func (e Endpoint) OptionNames() []string { return slices.Sorted(maps.Keys(e.Options)) }

@@ -33,14 +33,14 @@ func TestEndpoints(t *testing.T) {
 		if err != nil || got.Supported() != nil || got.String() != raw {
 			t.Errorf("%s: %v, %v, written %s", raw, err, got.Supported(), got)
 		}
-		if same(got, want) != "" {
-			t.Errorf("%s: %s", raw, same(got, want))
+		if endpointDiff(got, want) != "" {
+			t.Errorf("%s: %s", raw, endpointDiff(got, want))
 		}
 	}
 }
 
-// same compares what is exported and names the difference.
-func same(got, want resource.Endpoint) string {
+// endpointDiff compares what is exported and names the difference.
+func endpointDiff(got, want resource.Endpoint) string {
 	a, b := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range a.NumField() {
 		if f := a.Type().Field(i); f.IsExported() && !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
@@ -60,7 +60,7 @@ func TestEndpointOptionsSurvive(t *testing.T) {
 	if e.Options.Get("network_mpi") != "sn_all,not_shared,us" || e.Options.Get("memreqs") != "virtual_free~1.5h_vmem" || e.Options.Get("job_type") != "bluegene" {
 		t.Errorf("%v", e.Options)
 	}
-	if again, err := resource.ParseEndpoint(e.String()); err != nil || same(again, e) != "" {
+	if again, err := resource.ParseEndpoint(e.String()); err != nil || endpointDiff(again, e) != "" {
 		t.Errorf("%s: %v", e, err)
 	}
 }
@@ -134,8 +134,8 @@ func FuzzEndpoint(f *testing.F) {
 		}
 		written := e.String()
 		again, err := resource.ParseEndpoint(written)
-		if err != nil || same(again, e) != "" || again.String() != written {
-			t.Fatalf("%.200q is written %.200q, read again: %.200v %s", raw, written, err, same(again, e))
+		if err != nil || endpointDiff(again, e) != "" || again.String() != written {
+			t.Fatalf("%.200q is written %.200q, read again: %.200v %s", raw, written, err, endpointDiff(again, e))
 		}
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// load parses files of testdata into one catalogue.
-func load(t *testing.T, names ...string) *resource.Catalogue {
+// loadFiles parses files of testdata into one catalogue.
+func loadFiles(t *testing.T, names ...string) *resource.Catalogue {
 	t.Helper()
 	layer := resource.Layer{Name: "test"}
 	for _, name := range names {
@@ -21,12 +21,12 @@ func load(t *testing.T, names ...string) *resource.Catalogue {
 		if err != nil {
 			t.Fatal(err)
 		}
-		layer.Sites = append(layer.Sites, parse(t, name, string(b)))
+		layer.Sites = append(layer.Sites, mustParse(t, name, string(b)))
 	}
 	return resource.NewCatalogue(layer)
 }
 
-func parse(t *testing.T, name, text string) *resource.Site {
+func mustParse(t *testing.T, name, text string) *resource.Site {
 	t.Helper()
 	s, err := resource.Parse(name, []byte(text))
 	if err != nil {
@@ -35,7 +35,7 @@ func parse(t *testing.T, name, text string) *resource.Site {
 	return s
 }
 
-func resolve(t *testing.T, c *resource.Catalogue, label, schema string) *resource.Config {
+func mustResolve(t *testing.T, c *resource.Catalogue, label, schema string) *resource.Config {
 	t.Helper()
 	cfg, err := c.Resolve(label, schema)
 	if err != nil {
@@ -46,8 +46,8 @@ func resolve(t *testing.T, c *resource.Catalogue, label, schema string) *resourc
 
 func TestDialectOf2015(t *testing.T) {
 	t.Parallel()
-	c := load(t, "resource_isle.json")
-	gull := resolve(t, c, "isle.gull", "")
+	c := loadFiles(t, "resource_isle.json")
+	gull := mustResolve(t, c, "isle.gull", "")
 	if gull.Schema != "ssh" || gull.JobManagerEndpoint != "torque+ssh://gull.example.org/?gres=ccm" ||
 		gull.FilesystemEndpoint != "sftp://gull.example.org/" || gull.CoresPerNode != 24 || gull.ResourceManager != "TORQUE" {
 		t.Errorf("%+v", gull)
@@ -59,12 +59,12 @@ func TestDialectOf2015(t *testing.T) {
 		t.Errorf("carried is %s", gull.Carried)
 	}
 	for schema, works := range map[string]bool{"ssh": true, "gsissh": false, "go": false} {
-		err := resolve(t, c, "isle.gull", schema).Supported()
+		err := mustResolve(t, c, "isle.gull", schema).Supported()
 		if works && err != nil || !works && pilot.CodeOf(err) != pilot.Unsupported {
 			t.Errorf("under %s: %v", schema, err)
 		}
 	}
-	tern := resolve(t, c, "isle.tern", "")
+	tern := mustResolve(t, c, "isle.tern", "")
 	if tern.Schema != "" || tern.System() != "sge" || tern.SPMDVariation != "mpi" || c.Schemas("isle.tern") != nil {
 		t.Errorf("without schemas: %+v", tern)
 	}
@@ -72,15 +72,15 @@ func TestDialectOf2015(t *testing.T) {
 
 func TestDialectOf2025(t *testing.T) {
 	t.Parallel()
-	c := load(t, "resource_coast.json")
-	auk := resolve(t, c, "coast.auk", "local")
+	c := loadFiles(t, "resource_coast.json")
+	auk := mustResolve(t, c, "coast.auk", "local")
 	if auk.System() != "slurm" || auk.JobManagerHop != "fork://localhost/" || auk.MaxRuntime.String() != "48h" || auk.CoresPerNode != 64 {
 		t.Errorf("%+v", auk)
 	}
 	if a := auk.Architecture; auk.UsableCores() != 126 || auk.UsableGPUs() != 4 || a.Options[0] != "nvme" || string(a.Carried["tape"]) != "true" {
 		t.Errorf("nodes: %+v", a)
 	}
-	inside := resolve(t, c, "coast.auk", "")
+	inside := mustResolve(t, c, "coast.auk", "")
 	if inside.Schema != "interactive" || inside.System() != "fork" || inside.CoresPerNode != 8 || inside.JobManagerHop != "" {
 		t.Errorf("under its default: %+v", inside)
 	}
@@ -91,9 +91,9 @@ func TestDialectOf2025(t *testing.T) {
 
 func TestYAMLSaysTheSame(t *testing.T) {
 	t.Parallel()
-	j, y := load(t, "resource_coast.json"), load(t, "coast.yaml")
+	j, y := loadFiles(t, "resource_coast.json"), loadFiles(t, "coast.yaml")
 	for _, schema := range []string{"", "local", "interactive"} {
-		a, b := resolve(t, j, "coast.auk", schema), resolve(t, y, "coast.auk", schema)
+		a, b := mustResolve(t, j, "coast.auk", schema), mustResolve(t, y, "coast.auk", schema)
 		if !reflect.DeepEqual(a, b) {
 			t.Errorf("under %q:\n%+v\n%+v", schema, a, b)
 		}
@@ -113,11 +113,11 @@ func TestEveryKeyHasAHomeOrAReason(t *testing.T) {
 		if name == "label" || name == "schema" || name == "carried" {
 			continue
 		}
-		if reason := resource.Unused(name); reason != "" {
+		if reason := resource.UnusedReason(name); reason != "" {
 			t.Errorf("%s has a field and a reason for having none: %s", name, reason)
 		}
 	}
-	if resource.Unused("virtenv") == "" || resource.Unused("colour") == "" {
+	if resource.UnusedReason("virtenv") == "" || resource.UnusedReason("colour") == "" {
 		t.Error("a key without a field has no reason")
 	}
 }
@@ -125,7 +125,7 @@ func TestEveryKeyHasAHomeOrAReason(t *testing.T) {
 func TestLiberties(t *testing.T) {
 	t.Parallel()
 	const plain = `{"h": {"job_manager_endpoint": "fork://localhost/", "pre_bootstrap": ["a", "b"]}}`
-	want := resolve(t, resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{parse(t, "s.json", plain)}}), "s.h", "")
+	want := mustResolve(t, resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{mustParse(t, "s.json", plain)}}), "s.h", "")
 	for what, text := range map[string]string{
 		"byte order mark":   "\ufeff" + plain,
 		"carriage returns":  strings.ReplaceAll("# x\n{\n\"h\": {\n # \"} ,\n\"job_manager_endpoint\": \"fork://localhost/\", \"pre_bootstrap\": [\"a\", \"b\"]}}\n", "\n", "\r\n"),
@@ -133,8 +133,8 @@ func TestLiberties(t *testing.T) {
 		"twice":             `{"h": {"job_manager_endpoint": "x", "job_manager_endpoint": "fork://localhost/", "pre_bootstrap": ["a", "b"]}}`,
 		"label":             `{"h": {"label": "other.name", "job_manager_endpoint": "fork://localhost/", "pre_bootstrap": ["a", "b"]}}`,
 	} {
-		s := parse(t, "s.json", text)
-		got := resolve(t, resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{s}}), "s.h", "")
+		s := mustParse(t, "s.json", text)
+		got := mustResolve(t, resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{s}}), "s.h", "")
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v", what, got)
 		}
@@ -149,7 +149,7 @@ func TestSiteIsNamedByItsFile(t *testing.T) {
 	for file, label := range map[string]string{
 		"resource_ornl.json": "ornl.h", "ornl.json": "ornl.h", "/etc/x.d/ornl.yaml": "ornl.h", `C:\conf\resource_ornl.yml`: "ornl.h", "ornl": "ornl.h",
 	} {
-		if got := parse(t, file, `{"h": {}}`).Labels(); len(got) != 1 || got[0] != label {
+		if got := mustParse(t, file, `{"h": {}}`).Labels(); len(got) != 1 || got[0] != label {
 			t.Errorf("%s speaks of %q", file, got)
 		}
 	}
@@ -213,7 +213,7 @@ func TestLargeFilesAreRefused(t *testing.T) {
 		wrong.WriteString(`"` + strings.Repeat("x", wrong.Len()%60) + `.y": 1,`)
 	}
 	_, err := resource.Parse("s.json", []byte("{"+wrong.String()+"}"))
-	if faults, ok := errors.AsType[*resource.FileError](err); !ok || len(faults.Faults) > 51 {
+	if faults, ok := errors.AsType[*resource.FileError](err); !ok || len(faults.Diagnostics) > 51 {
 		t.Errorf("says %v", err)
 	}
 }
@@ -221,10 +221,10 @@ func TestLargeFilesAreRefused(t *testing.T) {
 func TestAliases(t *testing.T) {
 	t.Parallel()
 	c := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{
-		parse(t, "aliases.json", `{"aliases": {"gull.example.org": "isle.gull", "lost": "isle.lost"}}`),
-		parse(t, "isle.json", `{"gull": {"job_manager_endpoint": "fork://localhost/"}}`),
+		mustParse(t, "aliases.json", `{"aliases": {"gull.example.org": "isle.gull", "lost": "isle.lost"}}`),
+		mustParse(t, "isle.json", `{"gull": {"job_manager_endpoint": "fork://localhost/"}}`),
 	}})
-	if cfg := resolve(t, c, "gull.example.org", ""); cfg.Label != "isle.gull" {
+	if cfg := mustResolve(t, c, "gull.example.org", ""); cfg.Label != "isle.gull" {
 		t.Errorf("%+v", cfg)
 	}
 	if n := c.Notices("gull.example.org", ""); len(n) != 1 || n[0] != "resource 'gull.example.org' is deprecated, use 'isle.gull'" {
@@ -240,11 +240,11 @@ func TestAliases(t *testing.T) {
 
 func TestAliasesOfAliases(t *testing.T) {
 	t.Parallel()
-	c := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{parse(t, "isle.json", `{
+	c := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{mustParse(t, "isle.json", `{
 		"aliases": {"gull.example.org": "isle.gull", "isle.gull": "isle.gull_ssh", "a": "isle.b", "isle.b": "isle.b"},
 		"gull_ssh": {"job_manager_endpoint": "ssh://gull/"}}`)}})
 	for _, name := range []string{"gull.example.org", "isle.gull", "isle.gull_ssh"} {
-		if cfg := resolve(t, c, name, ""); cfg.Label != "isle.gull_ssh" {
+		if cfg := mustResolve(t, c, name, ""); cfg.Label != "isle.gull_ssh" {
 			t.Errorf("%s: %+v", name, cfg)
 		}
 	}
@@ -260,7 +260,7 @@ func TestParseResource(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{s}})
-	if cfg := resolve(t, c, "isle.gull", ""); cfg.System() != "ssh" || cfg.Schema != "ssh" {
+	if cfg := mustResolve(t, c, "isle.gull", ""); cfg.System() != "ssh" || cfg.Schema != "ssh" {
 		t.Errorf("%+v", cfg)
 	}
 	for _, label := range []string{"", "gull", "isle.", "a.b.c", "a b.c", "isle.gu*"} {

@@ -13,9 +13,9 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// tree draws an object in which a name always has the same kind of value, as
+// drawObject draws an object in which a name always has the same kind of value, as
 // in files, where it is checked.
-func tree(t *rapid.T, what string, depth int) map[string]any {
+func drawObject(t *rapid.T, what string, depth int) map[string]any {
 	o := map[string]any{}
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "l", "x", "y"}), 0, 5, rapid.ID[string]).Draw(t, what) {
 		switch {
@@ -24,14 +24,14 @@ func tree(t *rapid.T, what string, depth int) map[string]any {
 		case name < "l":
 			o[name] = rapid.StringMatching(`[a-z]{0,3}`).Draw(t, what)
 		case depth > 0:
-			o[name] = tree(t, what+name, depth-1)
+			o[name] = drawObject(t, what+name, depth-1)
 		}
 	}
 	return o
 }
 
-// layer makes an override of s.h; the tree stands below a key nobody knows.
-func layer(t *rapid.T, name string, of map[string]any) resource.Layer {
+// drawLayer makes an override of s.h; the tree stands below a key nobody knows.
+func drawLayer(t *rapid.T, name string, of map[string]any) resource.Layer {
 	b, err := json.Marshal(map[string]any{"h": map[string]any{"job_manager_endpoint": "fork://localhost/", "z": of}})
 	if err != nil {
 		t.Fatal(err)
@@ -43,8 +43,8 @@ func layer(t *rapid.T, name string, of map[string]any) resource.Layer {
 	return resource.Layer{Name: name, Sites: []*resource.Site{s}}
 }
 
-// merged gives what the catalogue made of the tree.
-func merged(t *rapid.T, layers ...resource.Layer) map[string]any {
+// resolvedObject gives what the catalogue made of the tree.
+func resolvedObject(t *rapid.T, layers ...resource.Layer) map[string]any {
 	cfg, err := resource.NewCatalogue(layers...).Resolve("s.h", "")
 	if err != nil {
 		t.Fatal(err)
@@ -59,25 +59,25 @@ func merged(t *rapid.T, layers ...resource.Layer) map[string]any {
 func TestLayersAssociate(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		a, b, c := layer(t, "a", tree(t, "a", 3)), layer(t, "b", tree(t, "b", 3)), layer(t, "c", tree(t, "c", 3))
-		want := merged(t, a, b, c)
-		if got := merged(t, a, layer(t, "bc", merged(t, b, c))); !reflect.DeepEqual(got, want) {
+		a, b, c := drawLayer(t, "a", drawObject(t, "a", 3)), drawLayer(t, "b", drawObject(t, "b", 3)), drawLayer(t, "c", drawObject(t, "c", 3))
+		want := resolvedObject(t, a, b, c)
+		if got := resolvedObject(t, a, drawLayer(t, "bc", resolvedObject(t, b, c))); !reflect.DeepEqual(got, want) {
 			t.Fatalf("a(bc) is %v, abc %v", got, want)
 		}
-		if got := merged(t, layer(t, "ab", merged(t, a, b)), c); !reflect.DeepEqual(got, want) {
+		if got := resolvedObject(t, drawLayer(t, "ab", resolvedObject(t, a, b)), c); !reflect.DeepEqual(got, want) {
 			t.Fatalf("(ab)c is %v, abc %v", got, want)
 		}
-		if got := merged(t, a, b, c, c); !reflect.DeepEqual(got, want) {
+		if got := resolvedObject(t, a, b, c, c); !reflect.DeepEqual(got, want) {
 			t.Fatalf("abcc is %v, abc %v", got, want)
 		}
 	})
 }
 
-// leaves gives each value that is not an object with more in it, by path.
-func leaves(out map[string]string, path string, v any) map[string]string {
+// leafPaths gives each value that is not an object with more in it, by path.
+func leafPaths(out map[string]string, path string, v any) map[string]string {
 	if o, ok := v.(map[string]any); ok && len(o) > 0 {
 		for name, inner := range o {
-			leaves(out, path+"."+name, inner)
+			leafPaths(out, path+"."+name, inner)
 		}
 		return out
 	}
@@ -90,14 +90,14 @@ func leaves(out map[string]string, path string, v any) map[string]string {
 func TestOverrideWinsAndOthersStay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		under, over := tree(t, "under", 3), tree(t, "over", 3)
-		a, b := layer(t, "a", under), layer(t, "b", over)
+		under, over := drawObject(t, "under", 3), drawObject(t, "over", 3)
+		a, b := drawLayer(t, "a", under), drawLayer(t, "b", over)
 		origin, err := resource.NewCatalogue(a, b).Origin("s.h")
 		if err != nil {
 			t.Fatal(err)
 		}
-		old, said := leaves(map[string]string{}, "z", under), leaves(map[string]string{}, "z", over)
-		for path, v := range leaves(map[string]string{}, "z", merged(t, a, b)) {
+		old, said := leafPaths(map[string]string{}, "z", under), leafPaths(map[string]string{}, "z", over)
+		for path, v := range leafPaths(map[string]string{}, "z", resolvedObject(t, a, b)) {
 			above, from := said[path], "b"
 			if _, ok := said[path]; !ok {
 				above, from = old[path], "a"
@@ -114,16 +114,16 @@ func TestOverrideWinsAndOthersStay(t *testing.T) {
 
 func TestPartialOverrideKeepsTheRest(t *testing.T) {
 	t.Parallel()
-	isle := load(t, "resource_isle.json")
-	before := resolve(t, isle, "isle.gull", "ssh")
+	isle := loadFiles(t, "resource_isle.json")
+	before := mustResolve(t, isle, "isle.gull", "ssh")
 	for what, text := range map[string]string{
 		"2015": `{"gull": {"ssh": {"job_manager_endpoint": "slurm+ssh://new.example.org/"}, "default_queue": null, "lrms": "SLURM"}}`,
 		"2025": `{"gull": {"schemas": {"ssh": {"job_manager_endpoint": "slurm+ssh://new.example.org/"}}, "default_queue": null, "resource_manager": "SLURM"}}`,
 	} {
-		c := isle.With(resource.Layer{Name: "user", Sites: []*resource.Site{parse(t, "isle.json", text)}})
+		c := isle.WithLayer(resource.Layer{Name: "user", Sites: []*resource.Site{mustParse(t, "isle.json", text)}})
 		want := *before
 		want.JobManagerEndpoint, want.DefaultQueue, want.ResourceManager = "slurm+ssh://new.example.org/", "", "SLURM"
-		if got := resolve(t, c, "isle.gull", ""); !reflect.DeepEqual(got, &want) {
+		if got := mustResolve(t, c, "isle.gull", ""); !reflect.DeepEqual(got, &want) {
 			t.Errorf("%s: %+v\nwant %+v", what, got, want)
 		}
 		origin, err := c.Origin("isle.gull")
@@ -136,7 +136,7 @@ func TestPartialOverrideKeepsTheRest(t *testing.T) {
 			t.Errorf("%s: %v", what, origin)
 		}
 	}
-	if again := resolve(t, isle, "isle.gull", "ssh"); !reflect.DeepEqual(again, before) {
+	if again := mustResolve(t, isle, "isle.gull", "ssh"); !reflect.DeepEqual(again, before) {
 		t.Errorf("the catalogue below changed: %+v", again)
 	}
 }
@@ -154,8 +154,8 @@ func TestDefaultSchemaIsOverridden(t *testing.T) {
 		if tt.label == "coast.auk" {
 			site = "coast"
 		}
-		c := load(t, tt.below).With(resource.Layer{Name: "user", Sites: []*resource.Site{parse(t, site+".json", tt.text)}})
-		if got := resolve(t, c, tt.label, ""); got.Schema != tt.want || got.JobManagerEndpoint == "" {
+		c := loadFiles(t, tt.below).WithLayer(resource.Layer{Name: "user", Sites: []*resource.Site{mustParse(t, site+".json", tt.text)}})
+		if got := mustResolve(t, c, tt.label, ""); got.Schema != tt.want || got.JobManagerEndpoint == "" {
 			t.Errorf("%s over %s: %+v", tt.text, tt.below, got)
 		}
 	}
@@ -171,7 +171,7 @@ func TestSchemasThatLeadNowhere(t *testing.T) {
 		`{"h": {}}`:                                                       "resource s.h has no job_manager_endpoint",
 		`{"h": {"default_schema": "b", "schemas": {"a": {}, "b": null}}}`: "schema b unknown for resource s.h; known are a",
 	} {
-		c := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{parse(t, "s.json", text)}})
+		c := resource.NewCatalogue(resource.Layer{Sites: []*resource.Site{mustParse(t, "s.json", text)}})
 		if _, err := c.Resolve("s.h", ""); err == nil || err.Error() != says {
 			t.Errorf("%s says %v\nwant %s", text, err, says)
 		}

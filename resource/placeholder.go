@@ -18,11 +18,11 @@ var attributes = map[string]func(*pilot.Description) string{
 	"uid":           func(d *pilot.Description) string { return d.UID },
 	"resource":      func(d *pilot.Description) string { return d.Resource },
 	"access_schema": func(d *pilot.Description) string { return d.AccessSchema },
-	"runtime":       func(d *pilot.Description) string { return number(int64(d.Runtime.Duration() / time.Minute)) }, // minutes
-	"cores":         func(d *pilot.Description) string { return number(d.Cores) },
-	"nodes":         func(d *pilot.Description) string { return number(d.Nodes) },
-	"gpus":          func(d *pilot.Description) string { return number(d.GPUs) },
-	"memory":        func(d *pilot.Description) string { return number(int64(d.Memory) >> 20) }, // MB
+	"runtime":       func(d *pilot.Description) string { return countOrEmpty(int64(d.Runtime.Duration() / time.Minute)) }, // minutes
+	"cores":         func(d *pilot.Description) string { return countOrEmpty(d.Cores) },
+	"nodes":         func(d *pilot.Description) string { return countOrEmpty(d.Nodes) },
+	"gpus":          func(d *pilot.Description) string { return countOrEmpty(d.GPUs) },
+	"memory":        func(d *pilot.Description) string { return countOrEmpty(int64(d.Memory) >> 20) }, // MB
 	"queue":         func(d *pilot.Description) string { return d.Queue },
 	"project":       func(d *pilot.Description) string { return d.Project },
 	"job_name":      func(d *pilot.Description) string { return d.JobName },
@@ -30,84 +30,84 @@ var attributes = map[string]func(*pilot.Description) string{
 	"executable":    func(d *pilot.Description) string { return d.Executable },
 }
 
-func number(n int64) string {
+func countOrEmpty(n int64) string {
 	if n == 0 {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)
 }
 
-// quirks are sites that keep more in an attribute than its placeholder means:
+// siteQuirks are sites that keep more in an attribute than its placeholder means:
 // what follows the separator is left out. Source: RADICAL-Pilot v1.103, where
 // they are branches in the code of the session.
-var quirks = map[string]map[string]string{
+var siteQuirks = map[string]map[string]string{
 	"ornl": {"project": "_"}, // bip103_crusher is the project bip103
 	"ncsa": {"project": "-"}, // bbjj-delta-cpu is the project bbjj
 }
 
-// mark begins a placeholder: %(pd.project)s, or %(pd.PROJECT)s in capitals.
-const mark = "%(pd."
+// placeholderStart begins a placeholder: %(pd.project)s, or %(pd.PROJECT)s in capitals.
+const placeholderStart = "%(pd."
 
 // Expand fills in the placeholders of the description's attributes. What the
 // remote side fills in, as in %(global_sandbox)s, stays. The configuration
 // itself is not changed. A value that could mean more than itself to a shell,
 // or lead out of a directory, is a fault of the description.
-func (c *Config) Expand(index int, d *pilot.Description) (*Config, []pilot.Fault) {
+func (c *Config) Expand(index int, d *pilot.Description) (*Config, []pilot.FieldError) {
 	b, _ := c.Canonical()
-	if !strings.Contains(string(b), mark) {
+	if !strings.Contains(string(b), placeholderStart) {
 		return c, nil
 	}
 	var whole object
 	if err := json.Unmarshal(b, &whole); err != nil {
-		return c, []pilot.Fault{{Index: index, Field: "resource", Reason: err.Error()}}
+		return c, []pilot.FieldError{{Index: index, Field: "resource", Reason: err.Error()}}
 	}
 	site, _, _ := strings.Cut(c.Label, ".")
-	x := expander{index: index, d: d, cut: quirks[site]}
+	x := expander{index: index, d: d, separators: siteQuirks[site]}
 	for _, name := range slices.Sorted(maps.Keys(whole)) {
 		switch name {
 		case "label", "schema", "description", "notes", "carried":
 		default:
-			whole[name] = x.value(name, whole[name])
+			whole[name] = x.expandValue(name, whole[name])
 		}
 	}
 	out := &Config{}
 	if b, err := json.Marshal(whole); err != nil || json.Unmarshal(b, out) != nil {
-		return c, append(x.faults, pilot.Fault{Index: index, Field: "resource", Reason: "cannot be expanded"})
+		return c, append(x.faults, pilot.FieldError{Index: index, Field: "resource", Reason: "cannot be expanded"})
 	}
 	return out, x.faults
 }
 
 type expander struct {
-	index  int
-	d      *pilot.Description
-	cut    map[string]string
-	faults []pilot.Fault
+	index      int
+	d          *pilot.Description
+	separators map[string]string
+	faults     []pilot.FieldError
 }
 
-func (x *expander) add(field, format string, args ...any) {
-	x.faults = append(x.faults, pilot.Fault{Index: x.index, Field: field, Reason: fmt.Sprintf(format, args...)})
+func (x *expander) addError(field, format string, args ...any) {
+	x.faults = append(x.faults, pilot.FieldError{Index: x.index, Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-func (x *expander) value(path string, v any) any {
+func (x *expander) expandValue(path string, v any) any {
 	switch v := v.(type) {
 	case string:
-		return x.text(path, v)
+		return x.expandText(path, v)
 	case []any:
 		for i := range v {
-			v[i] = x.value(path, v[i])
+			v[i] = x.expandValue(path, v[i])
 		}
 	case object:
 		for name := range v {
-			v[name] = x.value(join(path, name), v[name])
+			v[name] = x.expandValue(joinPath(path, name), v[name])
 		}
 	}
 	return v
 }
 
-// text fills in one string. As in the original, %% is a percent sign, but only
+// expandText fills in one string. As in the original, %% is a percent sign, but only
 // where there is a placeholder: "date +%%s" elsewhere is meant as it stands.
-func (x *expander) text(path, s string) string {
-	if !strings.Contains(s, mark) {
+func (x *expander) expandText(path, s string) string {
+	if !strings.Contains(s, placeholderStart) {
 		return s
 	}
 	var b strings.Builder
@@ -116,13 +116,13 @@ func (x *expander) text(path, s string) string {
 		case strings.HasPrefix(s, "%%"):
 			b.WriteByte('%')
 			s = s[2:]
-		case strings.HasPrefix(s, mark):
-			name, rest, ok := strings.Cut(s[len(mark):], ")s")
+		case strings.HasPrefix(s, placeholderStart):
+			name, rest, ok := strings.Cut(s[len(placeholderStart):], ")s")
 			if !ok {
-				x.add("resource", "%s has a placeholder without an end", path)
+				x.addError("resource", "%s has a placeholder without an end", path)
 				return ""
 			}
-			b.WriteString(x.attribute(path, name))
+			b.WriteString(x.lookupAttribute(path, name))
 			s = rest
 		default:
 			b.WriteByte(s[0])
@@ -132,19 +132,19 @@ func (x *expander) text(path, s string) string {
 	return b.String()
 }
 
-func (x *expander) attribute(path, name string) string {
+func (x *expander) lookupAttribute(path, name string) string {
 	lower := strings.ToLower(name)
 	get, ok := attributes[lower]
 	if !ok || name != lower && name != strings.ToUpper(name) {
-		x.add("resource", "%s names %s%s)s, which no description has", path, mark, shown(name))
+		x.addError("resource", "%s names %s%s)s, which no description has", path, placeholderStart, clipLine(name))
 		return ""
 	}
 	v := get(x.d)
-	if at := x.cut[lower]; at != "" {
+	if at := x.separators[lower]; at != "" {
 		v, _, _ = strings.Cut(v, at)
 	}
-	if !plain(v) {
-		x.add(lower, "'%s' cannot stand in %s: letters, digits and _ . , : @ + = - / are allowed, and no '..'", shown(v), path)
+	if !isPlain(v) {
+		x.addError(lower, "'%s' cannot stand in %s: letters, digits and _ . , : @ + = - / are allowed, and no '..'", clipLine(v), path)
 		return ""
 	}
 	if name != lower {
@@ -153,9 +153,9 @@ func (x *expander) attribute(path, name string) string {
 	return strings.ToLower(v)
 }
 
-// plain says that a value means nothing but itself in a path, in a URL's host
+// isPlain says that a value means nothing but itself in a path, in a URL's host
 // and to a shell.
-func plain(s string) bool {
+func isPlain(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'

@@ -31,24 +31,24 @@ type Policy struct {
 	SubmitRate int64         `json:"submit_rate,omitempty"` // pilots in any minute, in the tenant
 }
 
-// policy are the keys of a policy.
-var policy = map[string]key{
-	"executables": {kind: texts},
-	"users":       {kind: texts},
-	"roots":       {kind: texts},
-	"max_cores":   {kind: count},
-	"max_nodes":   {kind: count},
-	"max_runtime": {kind: span},
-	"max_pilots":  {kind: count},
-	"submit_rate": {kind: count},
+// policyKeys are the keys of a policy.
+var policyKeys = map[string]keySpec{
+	"executables": {kind: kindTexts},
+	"users":       {kind: kindTexts},
+	"roots":       {kind: kindTexts},
+	"max_cores":   {kind: kindCount},
+	"max_nodes":   {kind: kindCount},
+	"max_runtime": {kind: kindRuntime},
+	"max_pilots":  {kind: kindCount},
+	"submit_rate": {kind: kindCount},
 }
 
 // Check gives what a description, as it is to be kept, has against the policy.
 // How many pilots there are already is not looked at.
-func (p *Policy) Check(index int, actor string, d *pilot.Description) []pilot.Fault {
-	var faults []pilot.Fault
+func (p *Policy) Check(index int, actor string, d *pilot.Description) []pilot.FieldError {
+	var faults []pilot.FieldError
 	add := func(field, format string, args ...any) {
-		faults = append(faults, pilot.Fault{Index: index, Field: field, Reason: fmt.Sprintf(format, args...)})
+		faults = append(faults, pilot.FieldError{Index: index, Field: field, Reason: fmt.Sprintf(format, args...)})
 	}
 	if len(p.Users) > 0 && !slices.Contains(p.Users, actor) {
 		add("", "%.80q may not submit to this resource", actor)
@@ -62,22 +62,22 @@ func (p *Policy) Check(index int, actor string, d *pilot.Description) []pilot.Fa
 	if p.MaxRuntime > 0 && d.Runtime > p.MaxRuntime {
 		add("runtime", "%s is more than the policy of this resource allows: %s", d.Runtime, p.MaxRuntime)
 	}
-	if len(p.Roots) > 0 && d.Sandbox != "" && !slices.ContainsFunc(p.Roots, func(root string) bool { return within(d.Sandbox, root) }) {
-		add("sandbox", "is not below %s", some(p.Roots))
+	if len(p.Roots) > 0 && d.Sandbox != "" && !slices.ContainsFunc(p.Roots, func(root string) bool { return isWithin(d.Sandbox, root) }) {
+		add("sandbox", "is not below %s", joinNames(p.Roots))
 	}
 	if len(p.Executables) > 0 {
-		p.payload(d, add)
+		p.checkPayload(d, add)
 	}
 	return faults
 }
 
-func (p *Policy) payload(d *pilot.Description, add func(field, format string, args ...any)) {
+func (p *Policy) checkPayload(d *pilot.Description, add func(field, format string, args ...any)) {
 	allowed := func(pattern string) bool {
 		fits, err := path.Match(pattern, d.Executable)
 		return err == nil && fits && path.IsAbs(d.Executable) && path.Clean(d.Executable) == d.Executable
 	}
 	if d.Executable != "" && !slices.ContainsFunc(p.Executables, allowed) {
-		add("executable", "%.200q is none that the policy of this resource allows: %s", d.Executable, some(p.Executables))
+		add("executable", "%.200q is none that the policy of this resource allows: %s", d.Executable, joinNames(p.Executables))
 	}
 	for name := range d.Environment {
 		if strings.HasPrefix(name, "LD_") {
@@ -86,9 +86,9 @@ func (p *Policy) payload(d *pilot.Description, add func(field, format string, ar
 	}
 }
 
-// Rules says whether a file has a policy for one of its resources, or for one
+// HasPolicy says whether a file has a policy for one of its resources, or for one
 // of their access schemas.
-func (s *Site) Rules() bool {
+func (s *Site) HasPolicy() bool {
 	for _, host := range s.hosts {
 		if _, said := host["policy"]; said {
 			return true

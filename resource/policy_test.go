@@ -8,17 +8,17 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-const guarded = `{"h": {"job_manager_endpoint": "fork://localhost/", "policy": {
+const guardedSite = `{"h": {"job_manager_endpoint": "fork://localhost/", "policy": {
 	"executables": ["/usr/bin/sleep", "/opt/apps/*/bin/run"], "users": ["anna", "ben"], "roots": ["/scratch/ok"],
 	"max_cores": 4, "max_runtime": "1h", "max_pilots": 10, "submit_rate": 5}}}`
 
 func TestPolicyNamesEveryBreach(t *testing.T) {
 	t.Parallel()
-	site, err := resource.Parse("isle.json", []byte(guarded))
+	site, err := resource.Parse("isle.json", []byte(guardedSite))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !site.Rules() {
+	if !site.HasPolicy() {
 		t.Error("the file has no policy")
 	}
 	cfg, err := resource.NewCatalogue(resource.Layer{Name: "test", Sites: []*resource.Site{site}}).Resolve("isle.h", "")

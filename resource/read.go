@@ -26,20 +26,20 @@ type object = map[string]any
 
 // document is a file's value and where its keys stand.
 type document struct {
-	file  string
-	root  object
-	lines lines    // nil: not known
-	twice []string // paths of keys that stood there before; the last one counts
+	file       string
+	root       object
+	lines      lines    // nil: not known
+	duplicates []string // paths of keys that stood there before; the last one counts
 }
 
 // lines are those of keys, by path.
 type lines map[string]int
 
-// of is the line of a key, or of the nearest thing around it. A path in the
+// find is the line of a key, or of the nearest thing around it. A path in the
 // form of 2025 is also looked up as it stands in a file of 2015, or older.
-func (l lines) of(path string) int {
+func (l lines) find(path string) int {
 	for path != "" {
-		for _, at := range [...]string{path, old.Replace("." + path)[1:], oldest.Replace("." + path)[1:]} {
+		for _, at := range [...]string{path, paths2015.Replace("." + path)[1:], paths2014.Replace("." + path)[1:]} {
 			if line, ok := l[at]; ok {
 				return line
 			}
@@ -50,20 +50,20 @@ func (l lines) of(path string) int {
 }
 
 var (
-	old = strings.NewReplacer(".schemas.", ".", ".resource_manager", ".lrms", ".default_schema", ".schemas",
+	paths2015 = strings.NewReplacer(".schemas.", ".", ".resource_manager", ".lrms", ".default_schema", ".schemas",
 		".default_remote_workdir", ".default_sandbox_base")
-	oldest = strings.NewReplacer(".schemas.remote.", ".remote_", ".schemas.local.", ".local_",
+	paths2014 = strings.NewReplacer(".schemas.remote.", ".remote_", ".schemas.local.", ".local_",
 		".job_manager_endpoint", ".URL", ".filesystem_endpoint", ".filesystem")
 )
 
 // faultAt makes a fault of a key.
-func (d *document) faultAt(path, format string, args ...any) Fault {
-	return Fault{File: d.file, Line: d.lines.of(path), Key: shown(path), Reason: fmt.Sprintf(format, args...)}
+func (d *document) faultAt(path, format string, args ...any) Diagnostic {
+	return Diagnostic{File: d.file, Line: d.lines.find(path), Key: clipLine(path), Reason: fmt.Sprintf(format, args...)}
 }
 
-// shown bounds a stranger's text and keeps it on one line; what is neither long
+// clipLine bounds a stranger's text and keeps it on one line; what is neither long
 // nor unprintable is shown as it is.
-func shown(s string) string {
+func clipLine(s string) string {
 	if short := fmt.Sprintf("%.150s", s); short != s {
 		s = short + "…"
 	}
@@ -75,20 +75,20 @@ func shown(s string) string {
 	}, s)
 }
 
-// read gives the value of a file, as JSON or, by its ending, as YAML.
-func read(file string, b []byte) (*document, error) {
-	d := &document{file: shown(file)}
+// readDocument gives the value of a file, as JSON or, by its ending, as YAML.
+func readDocument(file string, b []byte) (*document, error) {
+	d := &document{file: clipLine(file)}
 	if len(b) > MaxFile {
-		return nil, refuse([]Fault{d.faultAt("", "is %d bytes long, %d are allowed", len(b), MaxFile)})
+		return nil, newFileError([]Diagnostic{d.faultAt("", "is %d bytes long, %d are allowed", len(b), MaxFile)})
 	}
 	if at := invalidUTF8(b); at >= 0 {
-		return nil, refuse([]Fault{{File: d.file, Line: lineOf(b, at), Reason: "is not UTF-8"}})
+		return nil, newFileError([]Diagnostic{{File: d.file, Line: lineOf(b, at), Reason: "is not UTF-8"}})
 	}
 	if isYAML(file) {
 		return d, d.readYAML(b)
 	}
 	d.lines = lines{}
-	return d, d.readJSON(relax(b))
+	return d, d.readJSON(relaxJSON(b))
 }
 
 func isYAML(file string) bool {
@@ -111,22 +111,22 @@ func lineOf(b []byte, offset int) int {
 }
 
 func (d *document) readYAML(b []byte) error {
-	if several(b) {
-		return refuse([]Fault{d.faultAt("", "holds several documents: one is allowed")})
+	if hasSeveralDocuments(b) {
+		return newFileError([]Diagnostic{d.faultAt("", "holds several documents: one is allowed")})
 	}
 	j, err := yaml.YAMLToJSONStrict(b)
 	if err != nil {
-		return refuse([]Fault{d.faultAt("", "%s", strings.Join(strings.Fields(err.Error()), " "))})
+		return newFileError([]Diagnostic{d.faultAt("", "%s", strings.Join(strings.Fields(err.Error()), " "))})
 	}
 	if len(j) > 4*MaxFile {
-		return refuse([]Fault{d.faultAt("", "unfolds to %d bytes", len(j))})
+		return newFileError([]Diagnostic{d.faultAt("", "unfolds to %d bytes", len(j))})
 	}
 	return d.readJSON(j)
 }
 
-// several says whether a line of dashes follows something: the library would
+// hasSeveralDocuments says whether a line of dashes follows something: the library would
 // read the first document and be silent about the rest.
-func several(b []byte) bool {
+func hasSeveralDocuments(b []byte) bool {
 	begun := false
 	for line := range bytes.Lines(b) {
 		text := bytes.TrimSpace(line)
@@ -146,7 +146,7 @@ func several(b []byte) bool {
 func (d *document) readJSON(b []byte) error {
 	r := reader{document: d, dec: json.NewDecoder(bytes.NewReader(b)), text: b, line: 1}
 	r.dec.UseNumber()
-	v, err := r.value("", 0)
+	v, err := r.readValue("", 0)
 	if err == nil {
 		if _, more := r.dec.Token(); !errors.Is(more, io.EOF) {
 			err = errors.New("something follows the end of the value")
@@ -160,15 +160,15 @@ func (d *document) readJSON(b []byte) error {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			at, err = len(bytes.TrimRight(b, " \r\n\t")), errors.New("ends too early: a bracket or quote is not closed")
 		}
-		fault := Fault{File: d.file, Reason: shown(err.Error())}
+		fault := Diagnostic{File: d.file, Reason: clipLine(err.Error())}
 		if d.lines != nil {
 			fault.Line = lineOf(b, at)
 		}
-		return refuse([]Fault{fault})
+		return newFileError([]Diagnostic{fault})
 	}
 	root, ok := v.(object)
 	if !ok {
-		return refuse([]Fault{d.faultAt("", "must be an object of resources, not %s", kindOf(v))})
+		return newFileError([]Diagnostic{d.faultAt("", "must be an object of resources, not %s", kindOf(v))})
 	}
 	d.root = root
 	return nil
@@ -183,7 +183,7 @@ type reader struct {
 	line int
 }
 
-func (r *reader) value(path string, depth int) (any, error) {
+func (r *reader) readValue(path string, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("is nested more than %d deep", maxDepth)
 	}
@@ -193,15 +193,15 @@ func (r *reader) value(path string, depth int) (any, error) {
 	}
 	switch t {
 	case json.Delim('{'):
-		return r.object(path, depth)
+		return r.readObject(path, depth)
 	case json.Delim('['):
-		return r.list(path, depth)
+		return r.readList(path, depth)
 	default:
 		return t, nil
 	}
 }
 
-func (r *reader) object(path string, depth int) (any, error) {
+func (r *reader) readObject(path string, depth int) (any, error) {
 	o := object{}
 	for r.dec.More() {
 		t, err := r.dec.Token()
@@ -209,14 +209,14 @@ func (r *reader) object(path string, depth int) (any, error) {
 			return nil, err
 		}
 		name := t.(string) // the decoder lets nothing else be a key
-		at := join(path, name)
+		at := joinPath(path, name)
 		if r.lines != nil {
-			r.lines[at] = r.here()
+			r.lines[at] = r.currentLine()
 		}
 		if _, there := o[name]; there {
-			r.twice = append(r.twice, at)
+			r.duplicates = append(r.duplicates, at)
 		}
-		if o[name], err = r.value(at, depth+1); err != nil {
+		if o[name], err = r.readValue(at, depth+1); err != nil {
 			return nil, err
 		}
 	}
@@ -224,10 +224,10 @@ func (r *reader) object(path string, depth int) (any, error) {
 	return o, err
 }
 
-func (r *reader) list(path string, depth int) (any, error) {
+func (r *reader) readList(path string, depth int) (any, error) {
 	l := []any{}
 	for r.dec.More() {
-		v, err := r.value(path, depth+1)
+		v, err := r.readValue(path, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -237,16 +237,16 @@ func (r *reader) list(path string, depth int) (any, error) {
 	return l, err
 }
 
-// here is the line of the token read last.
-func (r *reader) here() int {
+// currentLine is the line of the token read last.
+func (r *reader) currentLine() int {
 	at := int(r.dec.InputOffset())
 	r.line += bytes.Count(r.text[r.seen:at], []byte("\n"))
 	r.seen = at
 	return r.line
 }
 
-// join makes the path of a key, for people and for Origin.
-func join(path, key string) string {
+// joinPath makes the path of a key, for people and for Origin.
+func joinPath(path, key string) string {
 	if path == "" {
 		return key
 	}

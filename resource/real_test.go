@@ -10,9 +10,9 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// shared is the folder of RADICAL-Pilot's own files; the test is skipped where
+// sharedDir is the folder of RADICAL-Pilot's own files; the test is skipped where
 // it is not there.
-func shared(t *testing.T) string {
+func sharedDir(t *testing.T) string {
 	t.Helper()
 	for _, dir := range []string{os.Getenv("FLIGHTLOG_SHARED"), "../../shared"} {
 		configs := filepath.Join(dir, "data", "resource-configs")
@@ -28,7 +28,7 @@ func shared(t *testing.T) string {
 // resource under every schema.
 func TestFilesOfTheOriginal(t *testing.T) {
 	t.Parallel()
-	root := shared(t)
+	root := sharedDir(t)
 	for _, year := range []string{"2015", "2025"} {
 		t.Run(year, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +53,7 @@ func TestFilesOfTheOriginal(t *testing.T) {
 				layer.Sites = append(layer.Sites, s)
 			}
 			resolveAll(t, resource.NewCatalogue(layer), len(files))
-			resolveAll(t, builtin(t).With(layer), len(files))
+			resolveAll(t, mustBuiltin(t).WithLayer(layer), len(files))
 		})
 	}
 }
@@ -81,7 +81,7 @@ func resolveAll(t *testing.T, c *resource.Catalogue, files int) {
 			}
 			systems[cfg.System()]++
 			for name := range cfg.Carried {
-				carried[resource.Unused(name)]++
+				carried[resource.UnusedReason(name)]++
 			}
 		}
 	}

@@ -2,11 +2,11 @@ package resource
 
 import "bytes"
 
-// relax turns the JSON people write into JSON: what follows a # outside of a
+// relaxJSON turns the JSON people write into JSON: what follows a # outside of a
 // string becomes blank (RADICAL-Pilot strips lines that start with one), and so
 // does a comma before a closing bracket, which is what commenting out a last
 // element leaves. Offsets and lines stay as they were.
-func relax(b []byte) []byte {
+func relaxJSON(b []byte) []byte {
 	b = bytes.Clone(b)
 	if bytes.HasPrefix(b, []byte("\ufeff")) {
 		copy(b, "   ")
@@ -22,7 +22,7 @@ func relax(b []byte) []byte {
 		case c == '"':
 			comma, quoted = -1, true
 		case c == '#':
-			i += blank(b[i:])
+			i += blankLine(b[i:])
 		case c == ',':
 			comma = i
 		case c == '}' || c == ']':
@@ -37,8 +37,8 @@ func relax(b []byte) []byte {
 	return b
 }
 
-// blank blanks the rest of a line and says how much that is.
-func blank(b []byte) int {
+// blankLine blanks the rest of a line and says how much that is.
+func blankLine(b []byte) int {
 	for i := range b {
 		if b[i] == '\n' {
 			return i

@@ -10,9 +10,9 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-func builtin(t *testing.T) *resource.Catalogue {
+func mustBuiltin(t *testing.T) *resource.Catalogue {
 	t.Helper()
-	c, err := resource.Builtin()
+	c, err := resource.BuiltinCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func builtin(t *testing.T) *resource.Catalogue {
 
 func TestBuiltinResolvesAllItNames(t *testing.T) {
 	t.Parallel()
-	c := builtin(t)
+	c := mustBuiltin(t)
 	if len(c.Labels()) == 0 {
 		t.Fatal("the catalogue is empty")
 	}
@@ -40,7 +40,7 @@ func TestBuiltinResolvesAllItNames(t *testing.T) {
 
 func TestLocalhostIsThisMachine(t *testing.T) {
 	t.Parallel()
-	c := builtin(t)
+	c := mustBuiltin(t)
 	cfg, err := c.Resolve("local.localhost", "local")
 	if err != nil || cfg.System() != "fork" || cfg.JobManagerEndpoint != "fork://localhost/" || cfg.Schema != "local" {
 		t.Errorf("%+v, %v", cfg, err)
@@ -57,7 +57,7 @@ func TestLocalhostIsThisMachine(t *testing.T) {
 
 func TestUnknownNamesAreAnsweredWithTheKnown(t *testing.T) {
 	t.Parallel()
-	c := load(t, "resource_isle.json", "resource_coast.json")
+	c := loadFiles(t, "resource_isle.json", "resource_coast.json")
 	for _, tt := range []struct{ label, schema, says string }{
 		{"xsede.nowhere", "", "Resource key 'xsede.nowhere' is not known; known are coast.auk, isle.gull, isle.tern"},
 		{"isle.nowhere", "", "Resource key 'isle.nowhere' is not known; known are isle.gull, isle.tern, coast.auk"},
@@ -70,7 +70,7 @@ func TestUnknownNamesAreAnsweredWithTheKnown(t *testing.T) {
 			t.Errorf("Resolve(%q, %q) says %v", tt.label, tt.schema, err)
 		}
 	}
-	if _, err := builtin(t).Resolve(strings.Repeat("x", 1<<20), ""); len(err.Error()) > 1000 {
+	if _, err := mustBuiltin(t).Resolve(strings.Repeat("x", 1<<20), ""); len(err.Error()) > 1000 {
 		t.Errorf("a megabyte is answered with %d bytes", len(err.Error()))
 	}
 }
@@ -79,7 +79,7 @@ func TestUnknownNamesAreAnsweredWithTheKnown(t *testing.T) {
 // same configuration would make launchers see a difference where none is.
 func TestCanonicalIsStable(t *testing.T) {
 	t.Parallel()
-	cfg, err := builtin(t).Resolve("localhost", "")
+	cfg, err := mustBuiltin(t).Resolve("localhost", "")
 	if err != nil {
 		t.Fatal(err)
 	}

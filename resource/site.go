@@ -15,15 +15,15 @@ type Site struct {
 	File    string   // as it was given to Parse
 	Notices []string // what was read in spite of looking like a mistake
 
-	hosts   map[string]object // by key; in the form of 2025
-	aliases map[string]string // old name → label
-	renamed map[string]string // key that cannot be in a label → label
-	broken  map[part][]Fault  // what of it cannot be used, and why
+	hosts   map[string]object         // by key; in the form of 2025
+	aliases map[string]string         // old name → label
+	renamed map[string]string         // key that cannot be in a label → label
+	broken  map[sitePart][]Diagnostic // what of it cannot be used, and why
 }
 
-// part is what of a site a fault makes unusable: an access schema of a host, a
+// sitePart is what of a site a fault makes unusable: an access schema of a host, a
 // host, or all of the site where both are empty.
-type part struct{ host, schema string }
+type sitePart struct{ host, schema string }
 
 // Labels are the resources the file speaks of, sorted.
 func (s *Site) Labels() []string {
@@ -46,7 +46,7 @@ func (s *Site) Aliases() map[string]string { return maps.Clone(s.aliases) }
 func Parse(file string, b []byte) (*Site, error) {
 	s, faults := ParseSound(file, b)
 	if len(faults) > 0 {
-		return nil, refuse(faults)
+		return nil, newFileError(faults)
 	}
 	return s, nil
 }
@@ -55,85 +55,85 @@ func Parse(file string, b []byte) (*Site, error) {
 // of it: resources and access schemas that a fault is about are known and cannot be
 // used (Resolve tells the fault), and neither can any of the site where nothing of
 // the file could be read. For services, which one file is not to keep from starting.
-func ParseSound(file string, b []byte) (*Site, []Fault) {
-	d, err := read(file, b)
+func ParseSound(file string, b []byte) (*Site, []Diagnostic) {
+	d, err := readDocument(file, b)
 	if err != nil {
-		return Broken(file, FaultsOf(file, err)...)
+		return BrokenSite(file, DiagnosticsOf(file, err)...)
 	}
-	s := &Site{Name: siteOf(file), File: file, hosts: map[string]object{}, aliases: map[string]string{}, renamed: map[string]string{}, broken: map[part][]Fault{}}
+	s := &Site{Name: siteOf(file), File: file, hosts: map[string]object{}, aliases: map[string]string{}, renamed: map[string]string{}, broken: map[sitePart][]Diagnostic{}}
 	sh := shaper{document: d}
 	resources := 0
 	for _, name := range slices.Sorted(maps.Keys(d.root)) {
 		if name == "aliases" {
-			s.aliases = sh.aliases(d.root[name])
+			s.aliases = sh.shapeAliases(d.root[name])
 			continue
 		}
 		resources++
 		host, before := s.hostOf(name), len(sh.faults)
 		if _, taken := s.hosts[host]; taken {
-			sh.add(name, "is called %s, and so is another", s.Name+"."+host)
+			sh.addDiagnostic(name, "is called %s, and so is another", s.Name+"."+host)
 		}
-		s.hosts[host] = sh.host(name, host, d.root[name])
-		s.breaks(host, sh.faults[before:], sh.wrong)
+		s.hosts[host] = sh.shapeHost(name, host, d.root[name])
+		s.markBroken(host, sh.faults[before:], sh.schemaDiagnostics)
 		if !pilot.ValidToken(host) { // nobody can ask for it
 			delete(s.hosts, host)
 		}
 	}
 	nameless := resources > 0 && !pilot.ValidToken(s.Name)
 	if nameless {
-		sh.add("", "the site, which is the file's name without resource_ and ending, %s", pilot.TokenRule)
+		sh.addDiagnostic("", "the site, which is the file's name without resource_ and ending, %s", pilot.TokenRule)
 	}
-	s.done(&sh)
+	s.finishParse(&sh)
 	if nameless {
-		return Broken(file, sh.faults...)
+		return BrokenSite(file, sh.faults...)
 	}
 	return s, sh.faults
 }
 
-// Broken is the site of a file of which nothing could be read, and why not.
-func Broken(file string, faults ...Fault) (*Site, []Fault) {
-	return &Site{Name: siteOf(file), File: file, broken: map[part][]Fault{{}: faults}}, faults
+// BrokenSite is the site of a file of which nothing could be read, and why not.
+func BrokenSite(file string, faults ...Diagnostic) (*Site, []Diagnostic) {
+	return &Site{Name: siteOf(file), File: file, broken: map[sitePart][]Diagnostic{{}: faults}}, faults
 }
 
-// breaks notes what faults make unusable: access schemas, where all are about those.
-func (s *Site) breaks(host string, faults []Fault, schemas map[string][]Fault) {
+// markBroken notes what faults make unusable: access schemas, where all are about those.
+func (s *Site) markBroken(host string, faults []Diagnostic, schemas map[string][]Diagnostic) {
 	whole := slices.Clone(faults)
 	for name, of := range schemas {
-		s.broken[part{host, name}] = of
-		whole = slices.DeleteFunc(whole, func(f Fault) bool { return slices.Contains(of, f) })
+		s.broken[sitePart{host, name}] = of
+		whole = slices.DeleteFunc(whole, func(f Diagnostic) bool { return slices.Contains(of, f) })
 	}
 	if len(whole) > 0 {
-		s.broken[part{host: host}] = whole
+		s.broken[sitePart{host: host}] = whole
 	}
 }
 
 // ParseResource reads the configuration of one resource without a key around
 // it, as a request to put one has it; file says what faults are named after.
 func ParseResource(file, label string, b []byte) (*Site, error) {
-	d, err := read(file, b)
+	d, err := readDocument(file, b)
 	if err != nil {
 		return nil, err
 	}
 	sh := shaper{document: d}
-	if !pilot.ValidLabel(label) {
-		sh.add("", "a label is <site>.<host>, and either %s", pilot.TokenRule)
-		return nil, refuse(sh.faults)
+	if !pilot.ValidResourceName(label) {
+		sh.addDiagnostic("", "a label is <site>.<host>, and either %s", pilot.TokenRule)
+		return nil, newFileError(sh.faults)
 	}
 	site, host, _ := strings.Cut(label, ".")
 	s := &Site{Name: site, File: file}
-	s.hosts = map[string]object{host: sh.host("", host, d.root)}
-	s.done(&sh)
+	s.hosts = map[string]object{host: sh.shapeHost("", host, d.root)}
+	s.finishParse(&sh)
 	if len(sh.faults) > 0 {
-		return nil, refuse(sh.faults)
+		return nil, newFileError(sh.faults)
 	}
 	return s, nil
 }
 
-// done puts the faults in the order of the file, and tells what stands there twice.
-func (s *Site) done(sh *shaper) {
-	sh.faults = slices.SortedStableFunc(slices.Values(sh.faults), func(a, b Fault) int { return a.Line - b.Line })
-	for _, path := range sh.twice {
-		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s stands there twice; the last one counts", sh.file, shown(path)))
+// finishParse puts the faults in the order of the file, and tells what stands there twice.
+func (s *Site) finishParse(sh *shaper) {
+	sh.faults = slices.SortedStableFunc(slices.Values(sh.faults), func(a, b Diagnostic) int { return a.Line - b.Line })
+	for _, path := range sh.duplicates {
+		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s stands there twice; the last one counts", sh.file, clipLine(path)))
 	}
 }
 
@@ -158,26 +158,26 @@ func (s *Site) hostOf(key string) string {
 	}
 	if label := s.Name + "." + host; label != key {
 		s.renamed[key] = label
-		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s is called %s", shown(s.File), shown(key), label))
+		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s is called %s", clipLine(s.File), clipLine(key), label))
 	}
 	return host
 }
 
-func (s *shaper) aliases(v any) map[string]string {
+func (s *shaper) shapeAliases(v any) map[string]string {
 	out := map[string]string{}
 	o, ok := v.(object)
 	if !ok {
-		s.add("aliases", "must be an object of labels by their old names, not %s", kindOf(v))
+		s.addDiagnostic("aliases", "must be an object of labels by their old names, not %s", kindOf(v))
 	}
 	for name, label := range o {
-		at := join("aliases", name)
+		at := joinPath("aliases", name)
 		to, ok := label.(string)
-		ok = ok && pilot.ValidLabel(to)
+		ok = ok && pilot.ValidResourceName(to)
 		if !ok {
-			s.add(at, "must be a label, <site>.<host>, not %s", kindOf(label))
+			s.addDiagnostic(at, "must be a label, <site>.<host>, not %s", kindOf(label))
 		}
-		if name == "" || shown(name) != name {
-			s.add(at, "an old name has 1 to 150 printable characters")
+		if name == "" || clipLine(name) != name {
+			s.addDiagnostic(at, "an old name has 1 to 150 printable characters")
 			ok = false
 		}
 		if ok {
@@ -187,47 +187,47 @@ func (s *shaper) aliases(v any) map[string]string {
 	return out
 }
 
-func (s *shaper) host(path, host string, v any) object {
-	s.wrong = map[string][]Fault{}
+func (s *shaper) shapeHost(path, host string, v any) object {
+	s.schemaDiagnostics = map[string][]Diagnostic{}
 	if !pilot.ValidToken(host) {
-		s.add(path, "the key of a resource %s", pilot.TokenRule)
+		s.addDiagnostic(path, "the key of a resource %s", pilot.TokenRule)
 	}
 	o, ok := v.(object)
 	if !ok {
-		s.add(path, "must be an object that describes a resource, not %s", kindOf(v))
+		s.addDiagnostic(path, "must be an object that describes a resource, not %s", kindOf(v))
 		return nil
 	}
-	o = s.modern(path, o)
+	o = s.modernize(path, o)
 	schemas, given := o["schemas"]
 	delete(o, "schemas")
-	out := s.object(path, o, resourceKeys)
+	out := s.shapeObject(path, o, resourceKeys)
 	if given {
-		out["schemas"] = s.schemas(join(path, "schemas"), schemas)
+		out["schemas"] = s.shapeSchemas(joinPath(path, "schemas"), schemas)
 	}
 	return out
 }
 
 // resourceKeys are those of a resource and not of a schema, with keys.
-var resourceKeys = func() map[string]key {
+var resourceKeys = func() map[string]keySpec {
 	all := maps.Clone(keys)
-	all["default_schema"] = key{kind: text}
+	all["default_schema"] = keySpec{kind: kindLine}
 	return all
 }()
 
-// schemas shapes schemas by name; a string is another schema's name.
-func (s *shaper) schemas(path string, v any) any {
+// shapeSchemas shapes schemas by name; a string is another schema's name.
+func (s *shaper) shapeSchemas(path string, v any) any {
 	o, ok := v.(object)
 	if !ok {
 		if v != nil {
-			s.add(path, "must be a list of names or an object of schemas, not %s", kindOf(v))
+			s.addDiagnostic(path, "must be a list of names or an object of schemas, not %s", kindOf(v))
 		}
 		return nil
 	}
 	out := make(object, len(o))
 	for _, name := range slices.Sorted(maps.Keys(o)) {
-		at, before := join(path, name), len(s.faults)
-		if name == "" || shown(name) != name {
-			s.add(at, "the name of a schema has 1 to 150 printable characters")
+		at, before := joinPath(path, name), len(s.faults)
+		if name == "" || clipLine(name) != name {
+			s.addDiagnostic(at, "the name of a schema has 1 to 150 printable characters")
 			continue // and the resource cannot be used
 		}
 		switch schema := o[name].(type) {
@@ -236,13 +236,13 @@ func (s *shaper) schemas(path string, v any) any {
 		case string:
 			out[name] = schema
 		case object:
-			out[name] = s.object(at, schema, keys)
+			out[name] = s.shapeObject(at, schema, keys)
 		default:
-			s.add(at, "must be an object of endpoints or the name of another schema, not %s", kindOf(schema))
+			s.addDiagnostic(at, "must be an object of endpoints or the name of another schema, not %s", kindOf(schema))
 			out[name] = object{}
 		}
 		if len(s.faults) > before {
-			s.wrong[name] = slices.Clone(s.faults[before:])
+			s.schemaDiagnostics[name] = slices.Clone(s.faults[before:])
 		}
 	}
 	return out

@@ -24,8 +24,8 @@ import (
 // with the least that could do the same: a bare request to a micro service that
 // echoes, and a bare publish of as many bytes under compare-and-set.
 func BenchmarkSubmit(b *testing.B) {
-	_, user, far, leave := managed(b)
-	bare := leastOf(b, user.NATS(), far.NATS())
+	_, user, far, leave := startManaged(b)
+	bare := measureLeast(b, user.NATS(), far.NATS())
 	var of api.ManagerAnswer
 	if _, err := user.Call(b.Context(), "manager.create", 0, api.CreateRequest{}, &of); err != nil {
 		b.Fatal(err)
@@ -52,8 +52,8 @@ func BenchmarkSubmit(b *testing.B) {
 	leave()
 }
 
-// leastOf gives what one submit is compared with.
-func leastOf(b *testing.B, user, far *nats.Conn) func(n int) {
+// measureLeast gives what one submit is compared with.
+func measureLeast(b *testing.B, user, far *nats.Conn) func(n int) {
 	b.Helper()
 	svc, err := micro.AddService(far, micro.Config{Name: "echo", Version: "0.0.0"})
 	if err != nil {
@@ -87,8 +87,8 @@ func leastOf(b *testing.B, user, far *nats.Conn) func(n int) {
 // again, with a connection of its own: nobody is refused.
 func BenchmarkCrowd(b *testing.B) {
 	const clients = 512
-	server, user, _, leave := managed(b)
-	of, seq := submitted(b, user)
+	server, user, _, leave := startManaged(b)
+	of, seq := submitPilot(b, user)
 	conns := make([]*bus.Conn, clients)
 	for i := range conns {
 		conns[i] = bustest.Connect(b, server)
@@ -119,8 +119,8 @@ func BenchmarkCrowd(b *testing.B) {
 	leave()
 }
 
-// submitted makes a manager with a pilot.
-func submitted(b *testing.B, user *bus.Conn) (manager pilot.UID, seq uint64) {
+// submitPilot makes a manager with a pilot.
+func submitPilot(b *testing.B, user *bus.Conn) (manager pilot.UID, seq uint64) {
 	b.Helper()
 	var of api.ManagerAnswer
 	if _, err := user.Call(b.Context(), "manager.create", 0, api.CreateRequest{}, &of); err != nil {
@@ -134,18 +134,18 @@ func submitted(b *testing.B, user *bus.Conn) (manager pilot.UID, seq uint64) {
 	return of.Manager.UID, seq
 }
 
-// managed starts a server with a log and a manager on it, until stop is called.
-func managed(b *testing.B) (server *embedded.Server, user, far *bus.Conn, stop func()) {
+// startManaged starts a server with a log and a manager on it, until stop is called.
+func startManaged(b *testing.B) (server *embedded.Server, user, far *bus.Conn, stop func()) {
 	b.Helper()
-	server = bustest.JetStream(b)
+	server = bustest.StartServer(b)
 	user, far = bustest.Connect(b, server), bustest.Connect(b, server)
-	if err := user.Ensure(b.Context(), bus.StreamConfig{}); err != nil {
+	if err := user.EnsureStream(b.Context(), bus.StreamConfig{}); err != nil {
 		b.Fatal(err)
 	}
 	ctx, leave := context.WithCancel(b.Context())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- service.Manager(ctx, far, service.ManagerOptions{Ready: func() { close(ready) }})
+		ended <- service.RunManager(ctx, far, service.ManagerOptions{Ready: func() { close(ready) }})
 	}()
 	<-ready
 	return server, user, far, func() {

@@ -43,7 +43,7 @@ func AgentFlags(set *pflag.FlagSet, agents *bus.Config) {
 // AgentBus is how agents reach the launcher's bus: the same servers, of which
 // the launcher's connection knows some, unless agents has others; but as themselves.
 func AgentBus(launcher, agents *bus.Config, known []string) bus.Config {
-	cfg := launcher.ForOthers(known)
+	cfg := launcher.WithoutCredentials(known)
 	cfg.URL = cmp.Or(agents.URL, cfg.URL)
 	cfg.Creds, cfg.NKey, cfg.InboxPrefix, cfg.Cert, cfg.Key = agents.Creds, agents.NKey, agents.InboxPrefix, agents.Cert, agents.Key
 	return cfg

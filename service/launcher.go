@@ -31,8 +31,8 @@ type LauncherOptions struct {
 	Replicas  int             // of the leases, if this is the first launcher; 0: 1
 	Logger    *zap.Logger     // nil: silent
 	Ready     func()          // called once it launches; may be nil
-	Panel     *ops.Panel      // shows how it does; nil: nothing does
-	Leaving   *Leaving        // is told what must end; may be nil
+	Ops       *ops.Server     // shows how it does; nil: nothing does
+	Shutdown  *Shutdown       // is told what must end; may be nil
 }
 
 // leaseTTL is how long a launcher that died is waited for before its pilots
@@ -45,10 +45,10 @@ func EnsureLeases(ctx context.Context, conn *bus.Conn, replicas int) error {
 	return err
 }
 
-// Launcher runs a launcher of one resource over a connection until ctx ends;
+// RunLauncher runs a launcher of one resource over a connection until ctx ends;
 // then it leaves its pilots running and gives nil. Any other end is an error:
 // the caller may start anew. The log must exist.
-func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
+func RunLauncher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
@@ -60,13 +60,13 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	}
 	system, err := fork.New(fork.Config{
 		Agent: o.Agent, Env: agentEnv(os.Environ(), o.Bus), Root: o.Sandboxes, Spare: o.Spare, Logger: o.Logger,
-		Observe: o.Panel.Observer(),
+		Observe: o.Ops.CallObserver(),
 	})
 	if err != nil {
 		return err
 	}
 	defer system.Close()
-	name, err := takeName(o.State, system.Place().Host, o.Resource)
+	name, err := acquireID(o.State, system.JobsHost().Host, o.Resource)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,11 @@ func Launcher(ctx context.Context, conn *bus.Conn, o LauncherOptions) error {
 	}
 	all := newSystems(system, &o, fleet{conn, leases, name.id})
 	defer all.Close()
-	log, l, err := o.open(ctx, conn, leases, name.id, system.Place().Host, all)
+	log, l, err := o.openLauncher(ctx, conn, leases, name.id, system.JobsHost().Host, all)
 	if err != nil {
 		return err
 	}
-	return o.run(ctx, conn, l, o.Panel.Launcher(l, o.Resource, conn, log))
+	return o.serveLauncher(ctx, conn, l, o.Ops.AddLauncher(l, o.Resource, conn, log))
 }
 
 // agentEnv is this process's environment with the agents' own way to the bus,
@@ -92,7 +92,7 @@ func agentEnv(environ []string, cfg bus.Config) []string {
 	return append(kept, cfg.Env()...)
 }
 
-func (o *LauncherOptions) open(
+func (o *LauncherOptions) openLauncher(
 	ctx context.Context, conn *bus.Conn, leases *bus.Leases, id, host string, all launcher.Systems,
 ) (*bus.Log, *launcher.Launcher, error) {
 	log, err := conn.Log(ctx)
@@ -100,35 +100,35 @@ func (o *LauncherOptions) open(
 		return nil, nil, err
 	}
 	log = log.Patient() // ends are written once that goes
-	inbox, err := conn.Inbox(ctx, o.Resource, bus.InboxConfig{})
+	inbox, err := conn.CommandQueue(ctx, o.Resource, bus.CommandQueueConfig{})
 	if err != nil {
 		return nil, nil, err
 	}
 	l, err := launcher.New(launcher.Config{
-		Resource: o.Resource, ID: id, Host: host, Inbox: inbox, Leases: leases,
-		Log: o.Panel.Log(ops.PartLauncher, log), Meter: o.Panel.Meter(),
+		Resource: o.Resource, ID: id, Host: host, Queue: inbox, Leases: leases,
+		Log: o.Ops.TimedLog(ops.ComponentLauncher, log), Meter: o.Ops.LauncherMeter(),
 		Systems: all, Logger: o.Logger, Policy: o.Policy,
 	})
 	return log, l, err
 }
 
-// countTime is how long a launcher that leaves may take to count: it does little else.
-const countTime = 200 * time.Millisecond
+// statsTimeout is how long a launcher that leaves may take to count: it does little else.
+const statsTimeout = 200 * time.Millisecond
 
-// underWay says what a launcher that leaves waits for.
-func underWay(l *launcher.Launcher) string {
-	ctx, stop := context.WithTimeout(context.Background(), countTime)
+// describePending says what a launcher that leaves waits for.
+func describePending(l *launcher.Launcher) string {
+	ctx, stop := context.WithTimeout(context.Background(), statsTimeout)
 	defer stop()
-	c, err := l.Census(ctx)
+	c, err := l.Stats(ctx)
 	if err != nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("%d actions under way", c.Effects)
 }
 
-// run runs the launcher, and answers agents while it does.
-func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Part) error {
-	defer o.Leaving.Holds("launcher of "+o.Resource, func() string { return underWay(l) })()
+// serveLauncher runs the launcher, and answers agents while it does.
+func (o *LauncherOptions) serveLauncher(ctx context.Context, conn *bus.Conn, l *launcher.Launcher, part *ops.Component) error {
+	defer o.Shutdown.AddPending("launcher of "+o.Resource, func() string { return describePending(l) })()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 4) // who ends need not wait
@@ -141,14 +141,14 @@ func (o *LauncherOptions) run(ctx context.Context, conn *bus.Conn, l *launcher.L
 			ended <- nil
 		}
 	}
-	go serve(func() error { return conn.ServeOrphans(ctx, o.Resource, l.Orphans) })
-	go serve(func() error { return conn.ServeOutput(ctx, o.Resource, l.Output) })
+	go serve(func() error { return conn.ServeOrphans(ctx, o.Resource, l.ListOrphans) })
+	go serve(func() error { return conn.ServeOutput(ctx, o.Resource, l.ReadOutput) })
 	go serve(func() error {
-		part.Serves()
+		part.SetServing()
 		if o.Ready != nil {
 			o.Ready()
 		}
-		return conn.ServeAgents(ctx, o.Resource, l.Answer, l.Overhear)
+		return conn.ServeAgents(ctx, o.Resource, l.AnswerAgent, l.ObserveAgent)
 	})
 	err := <-ended
 	leaving := ctx.Err() != nil

@@ -16,37 +16,37 @@ type LogConfig struct {
 	Format string // json, console, or auto: console on a terminal
 }
 
-// Flags adds the flags that fill in c to those of a command.
-func (c *LogConfig) Flags(set *pflag.FlagSet) {
+// AddFlags adds the flags that fill in c to those of a command.
+func (c *LogConfig) AddFlags(set *pflag.FlagSet) {
 	set.StringVar(&c.Level, "log-level", "info", "debug, info, warn or error")
 	set.StringVar(&c.Format, "log-format", "auto", "json, console, or auto: lines for people on a terminal, json elsewhere")
 }
 
-// Logger writes a line for each change of the world, and omits none, to a writer, which
+// NewLogger writes a line for each change of the world, and omits none, to a writer, which
 // leads to a terminal or not.
-func Logger(c LogConfig, to zapcore.WriteSyncer, terminal bool) (*zap.Logger, error) {
-	at, encoder, err := c.open(terminal)
+func NewLogger(c LogConfig, to zapcore.WriteSyncer, terminal bool) (*zap.Logger, error) {
+	at, encoder, err := c.newEncoder(terminal)
 	if err != nil {
 		return nil, err
 	}
 	return zap.New(zapcore.NewCore(encoder, to, at), zap.ErrorOutput(to)), nil
 }
 
-// ServingLogger is Logger for a program that goes on whoever reads its stderr, and
+// NewServingLogger is NewLogger for a program that goes on whoever reads its stderr, and
 // whether anybody does: it never waits for who reads, and says how many lines were
 // dropped for his sake. Sync it when the program ends.
-func ServingLogger(c LogConfig, terminal bool) (*zap.Logger, error) {
-	at, encoder, err := c.open(terminal)
+func NewServingLogger(c LogConfig, terminal bool) (*zap.Logger, error) {
+	at, encoder, err := c.newEncoder(terminal)
 	if err != nil {
 		return nil, err
 	}
 	to := Stderr()
-	to.Excuse(func(lines uint64) []byte { return excuse(encoder, lines) })
+	to.SetDropNotice(func(lines uint64) []byte { return droppedLine(encoder, lines) })
 	return zap.New(zapcore.NewCore(encoder, to, at), zap.ErrorOutput(to)), nil
 }
 
-// excuse is the line of the log that stands for those that were dropped.
-func excuse(encoder zapcore.Encoder, lines uint64) []byte {
+// droppedLine is the line of the log that stands for those that were dropped.
+func droppedLine(encoder zapcore.Encoder, lines uint64) []byte {
 	line, err := encoder.EncodeEntry(
 		zapcore.Entry{Level: zap.WarnLevel, Time: time.Now(), Message: "lines of this log were dropped: nobody took them, or they could not be written"},
 		[]zapcore.Field{zap.Uint64("lines", lines)},
@@ -57,7 +57,7 @@ func excuse(encoder zapcore.Encoder, lines uint64) []byte {
 	return line.Bytes()
 }
 
-func (c *LogConfig) open(terminal bool) (zap.AtomicLevel, zapcore.Encoder, error) {
+func (c *LogConfig) newEncoder(terminal bool) (zap.AtomicLevel, zapcore.Encoder, error) {
 	at, err := zap.ParseAtomicLevel(c.Level)
 	if err != nil {
 		return at, nil, pilot.Errorf(pilot.Invalid, "%q is not a log level; one of debug, info, warn, error", c.Level)

@@ -23,24 +23,24 @@ type ManagerOptions struct {
 	Resources *resource.Catalogue // nil: the built-in one
 	Logger    *zap.Logger         // nil: silent
 	Ready     func()              // called once requests are answered; may be nil
-	Panel     *ops.Panel          // shows how it does; nil: nothing does
-	Leaving   *Leaving            // is told what must end; may be nil
+	Ops       *ops.Server         // shows how it does; nil: nothing does
+	Shutdown  *Shutdown           // is told what must end; may be nil
 	Reserve   room.Reserve        // kept of the store for what runs; nothing new begins below it
 }
 
-// Manager runs a replica of the manager over a connection until ctx ends; then
+// RunManager runs a replica of the manager over a connection until ctx ends; then
 // it answers what is under way and gives nil. Any other end is an error: the
 // caller may start anew. The log must exist.
-func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
-	defer o.Leaving.Holds("manager", nil)()
+func RunManager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
+	defer o.Shutdown.AddPending("manager", nil)()
 	watch := room.New(conn, o.Reserve, o.Logger)
-	watch.Look(ctx)
-	log, m, err := o.open(ctx, conn, watch)
+	watch.RefreshLimits(ctx)
+	log, m, err := o.openManager(ctx, conn, watch)
 	if err != nil {
 		return err
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to answer what is under way
-	part := o.Panel.Manager(m, conn, log, watch)
+	part := o.Ops.AddManager(m, conn, log, watch)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { _ = watch.Run(life) }) // it gives nil
@@ -59,12 +59,12 @@ func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
 		leave()
 		return nil
 	}
-	stop, err := conn.Serve(life, o.describe(ctx, log.Epoch(), m))
+	stop, err := conn.Serve(life, o.newBusService(ctx, log.Epoch(), m))
 	if err != nil {
 		leave()
 		return err
 	}
-	part.Serves()
+	part.SetServing()
 	if o.Ready != nil {
 		o.Ready()
 	}
@@ -79,32 +79,32 @@ func Manager(ctx context.Context, conn *bus.Conn, o ManagerOptions) error {
 	return err
 }
 
-func (o *ManagerOptions) open(ctx context.Context, conn *bus.Conn, watch *room.Watch) (*bus.Log, *manager.Manager, error) {
+func (o *ManagerOptions) openManager(ctx context.Context, conn *bus.Conn, watch *room.Watch) (*bus.Log, *manager.Manager, error) {
 	log, err := conn.Log(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	if o.Resources == nil {
-		if o.Resources, err = resource.Builtin(); err != nil {
+		if o.Resources, err = resource.BuiltinCatalogue(); err != nil {
 			return nil, nil, err
 		}
 	}
 	if o.Version == "" {
-		o.Version = build.Read().SemVer()
+		o.Version = build.ReadInfo().SemVer()
 	}
 	m, err := manager.New(manager.Config{
-		Log: o.Panel.Log(ops.PartManager, log), Leases: conn, Resources: o.Resources, Name: o.Name, Logger: o.Logger, Admit: watch.Admit,
+		Log: o.Ops.TimedLog(ops.ComponentManager, log), Leases: conn, Resources: o.Resources, Name: o.Name, Logger: o.Logger, Admit: watch.CheckReserve,
 	})
 	return log, m, err
 }
 
-// describe binds the endpoints of m to the bus. Idle calls end with ctx.
-func (o *ManagerOptions) describe(ctx context.Context, epoch int64, m *manager.Manager) bus.Service {
-	s := bus.Service{Name: "pilots", Version: o.Version, Epoch: epoch, Logger: o.Logger, Refused: o.Panel.Refused}
+// newBusService binds the endpoints of m to the bus. Idle calls end with ctx.
+func (o *ManagerOptions) newBusService(ctx context.Context, epoch int64, m *manager.Manager) bus.Service {
+	s := bus.Service{Name: "pilots", Version: o.Version, Epoch: epoch, Logger: o.Logger, OnRejected: o.Ops.CountRejected}
 	for _, e := range m.Endpoints() {
 		s.Endpoints = append(s.Endpoints, bus.Endpoint{
 			Name: e.Name, Limit: e.Limit,
-			Handle: o.Panel.Command(e.Name, e.Idle, func(call context.Context, r bus.Request) (any, uint64, error) {
+			Handle: o.Ops.InstrumentHandler(e.Name, e.Idle, func(call context.Context, r bus.Request) (any, uint64, error) {
 				if e.Idle {
 					both, stop := context.WithCancel(call)
 					defer stop()

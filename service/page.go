@@ -19,7 +19,7 @@ import (
 
 // PageOptions are the wishes for the live page.
 type PageOptions struct {
-	Panel     *ops.Panel  // whose server it is served by
+	Ops       *ops.Server // whose server it is served by
 	Token     string      // what visitors must know; empty: nothing, on loopback, where they must be of our user
 	Open      bool        // without a Token, any user of this machine may look and cancel
 	TokenFile string      // that holds Token; empty: none does
@@ -32,7 +32,7 @@ type PageOptions struct {
 // URL is where the page is, once it is served; empty: it may not be, for there
 // is no server, or others can reach it and there is no token.
 func (o *PageOptions) URL() string {
-	at := o.Panel.Addr()
+	at := o.Ops.Addr()
 	if at == "" || web.CheckListen(at, o.Token) != nil {
 		return ""
 	}
@@ -45,7 +45,7 @@ func (o *PageOptions) Link() string {
 	if o.URL() == "" || o.Run == "" {
 		return o.URL()
 	}
-	return web.Link(o.URL(), o.Token, o.Run, time.Now())
+	return web.NewLink(o.URL(), o.Token, o.Run, time.Now())
 }
 
 // OpenPage puts the live page on its panel, where it may be served; nil: it may
@@ -57,7 +57,7 @@ func OpenPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
 		o.Logger = zap.NewNop()
 	}
 	if o.URL() == "" {
-		if at := o.Panel.Addr(); at != "" {
+		if at := o.Ops.Addr(); at != "" {
 			o.Logger.Info("no live page: others can reach the address, and there is no token", zap.String("address", at))
 		}
 		return nil, nil
@@ -67,13 +67,13 @@ func OpenPage(conn *bus.Conn, o PageOptions) (*web.Handler, error) {
 		Log: source, Service: source, Token: o.Token, Run: o.Run, Hosts: o.Hosts, ReadOnly: o.ReadOnly, Logger: o.Logger,
 	}
 	if o.Run != "" || o.Token == "" && !o.Open {
-		cfg.Own = owner.Own
+		cfg.Own = owner.IsOwnSocket
 	}
 	page, err := web.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	o.Panel.Handle("/", page)
+	o.Ops.Handle("/", page)
 	return page, nil
 }
 
@@ -94,10 +94,10 @@ func (s pageSource) Changes(ctx context.Context) (int64, iter.Seq2[web.Change, e
 			case err != nil:
 				goOn = yield(web.Change{}, err)
 			case e.Mark:
-				standing, goOn = true, showAll(view, e.Seq, yield)
-			case !apply(view, &e) || !standing || e.Pilot == "":
-			case e.Class == events.Command:
-				goOn = showBorn(view, yield)
+				standing, goOn = true, yieldPresent(view, e.Seq, yield)
+			case !applyEntry(view, &e) || !standing || e.Pilot == "":
+			case e.Class == events.ClassCommand:
+				goOn = yieldBirths(view, yield)
 			default:
 				if p, born := view.Get(e.Manager, e.Pilot); born {
 					goOn = yield(web.Change{Pilot: p, Seq: e.Seq}, nil)
@@ -110,7 +110,7 @@ func (s pageSource) Changes(ctx context.Context) (int64, iter.Seq2[web.Change, e
 	}, nil
 }
 
-func apply(v *projection.View, e *events.Entry) bool {
+func applyEntry(v *projection.View, e *events.Entry) bool {
 	if e.Broken == "" {
 		return v.Apply(&e.Event)
 	}
@@ -118,9 +118,9 @@ func apply(v *projection.View, e *events.Entry) bool {
 	return true
 }
 
-// showBorn yields the pilots that were born with what was folded last: those of a list
+// yieldBirths yields the pilots that were born with what was folded last: those of a list
 // together.
-func showBorn(v *projection.View, yield func(web.Change, error) bool) bool {
+func yieldBirths(v *projection.View, yield func(web.Change, error) bool) bool {
 	for _, e := range v.Entered() {
 		if p, born := v.Get(e.Manager, e.Pilot); born && !yield(web.Change{Pilot: p, Seq: e.Seq}, nil) {
 			return false
@@ -129,20 +129,20 @@ func showBorn(v *projection.View, yield func(web.Change, error) bool) bool {
 	return true
 }
 
-// showAll yields the present, and that this was it.
-func showAll(v *projection.View, seq uint64, yield func(web.Change, error) bool) bool {
+// yieldPresent yields the present, and that this was it.
+func yieldPresent(v *projection.View, seq uint64, yield func(web.Change, error) bool) bool {
 	all, _ := v.List(projection.Filter{}, 0, 0)
 	for i := range all {
-		if !yield(web.Change{Pilot: all[i], Seq: all[i].Latest()}, nil) {
+		if !yield(web.Change{Pilot: all[i], Seq: all[i].LatestSeq()}, nil) {
 			return false
 		}
 	}
-	return yield(web.Change{Seq: seq, Standing: true}, nil)
+	return yield(web.Change{Seq: seq, CaughtUp: true}, nil)
 }
 
 // Pilot gives one pilot.
 func (s pageSource) Pilot(ctx context.Context, manager, uid pilot.UID) (api.Pilot, error) {
-	answer, err := call[api.PilotsAnswer](ctx, s, "pilot.get", api.GetRequest{Manager: manager, UIDs: []pilot.UID{uid}})
+	answer, err := callEndpoint[api.PilotsAnswer](ctx, s, "pilot.get", api.GetRequest{Manager: manager, UIDs: []pilot.UID{uid}})
 	if err != nil {
 		return api.Pilot{}, err
 	}
@@ -154,13 +154,13 @@ func (s pageSource) Pilot(ctx context.Context, manager, uid pilot.UID) (api.Pilo
 
 // History gives what happened to a pilot.
 func (s pageSource) History(ctx context.Context, manager, uid pilot.UID) ([]api.Event, error) {
-	answer, err := call[api.HistoryAnswer](ctx, s, "pilot.history", api.PilotRequest{Manager: manager, UID: uid})
+	answer, err := callEndpoint[api.HistoryAnswer](ctx, s, "pilot.history", api.PilotRequest{Manager: manager, UID: uid})
 	return answer.Events, err
 }
 
 // Logs gives the ends of a pilot's output, and what happened in words.
 func (s pageSource) Logs(ctx context.Context, manager, uid pilot.UID) (api.LogsAnswer, error) {
-	return call[api.LogsAnswer](ctx, s, "pilot.logs", api.PilotRequest{Manager: manager, UID: uid})
+	return callEndpoint[api.LogsAnswer](ctx, s, "pilot.logs", api.PilotRequest{Manager: manager, UID: uid})
 }
 
 // Output gives what a pilot that runs has printed so far.
@@ -178,17 +178,17 @@ func (s pageSource) Script(ctx context.Context, manager, uid pilot.UID) (api.Ren
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	return call[api.RenderAnswer](ctx, s, "resource.render", api.RenderRequest{Manager: manager, Pilot: p.Description})
+	return callEndpoint[api.RenderAnswer](ctx, s, "resource.render", api.RenderRequest{Manager: manager, Pilot: p.Description})
 }
 
 // Cancel asks a pilot to end.
 func (s pageSource) Cancel(ctx context.Context, manager, uid pilot.UID, reason string) error {
-	_, err := call[api.CancelAnswer](ctx, s, "pilot.cancel",
+	_, err := callEndpoint[api.CancelAnswer](ctx, s, "pilot.cancel",
 		api.CancelRequest{Manager: manager, UIDs: []pilot.UID{uid}, Reason: reason})
 	return err
 }
 
-func call[A any](ctx context.Context, s pageSource, endpoint string, ask any) (answer A, err error) {
+func callEndpoint[A any](ctx context.Context, s pageSource, endpoint string, ask any) (answer A, err error) {
 	_, err = s.conn.Call(ctx, endpoint, 0, ask, &answer)
 	return answer, err
 }

@@ -18,15 +18,15 @@ import (
 	"github.com/flightlog/flightlog/service/ops"
 )
 
-// open serves the live page and gives its address.
-func open(t *testing.T, conn *bus.Conn) string {
+// servePage serves the live page and gives its address.
+func servePage(t *testing.T, conn *bus.Conn) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	panel, err := ops.Open(ctx, ops.Config{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := service.PageOptions{Panel: panel}
+	o := service.PageOptions{Ops: panel}
 	page, err := service.OpenPage(conn, o)
 	if err != nil {
 		t.Fatal(err)
@@ -67,17 +67,17 @@ func request(t *testing.T, method, url, path string) (status int, body string) {
 // TestPageShowsTheLog of a real bus, and cancels.
 func TestPageShowsTheLog(t *testing.T) {
 	t.Parallel()
-	server := bustest.JetStream(t)
+	server := bustest.StartServer(t)
 	user, conn := bustest.Connect(t, server), bustest.Connect(t, server)
-	if err := user.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	if err := user.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	serve(t, conn)
-	of := ask[api.ManagerAnswer](t, user, "manager.create", api.CreateRequest{UID: "m"}).Manager.UID
+	startManager(t, conn)
+	of := callEndpointJSON[api.ManagerAnswer](t, user, "manager.create", api.CreateRequest{UID: "m"}).Manager.UID
 	d := pilot.Description{UID: "early", Resource: "generic.slurm", Nodes: 1, Runtime: pilot.Runtime(time.Hour)}
-	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
+	callEndpointJSON[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
 
-	url := open(t, conn)
+	url := servePage(t, conn)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"api/events", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -104,18 +104,18 @@ func TestPageShowsTheLog(t *testing.T) {
 	}
 	until(`"uid":"early"`, `"state":"PENDING_LAUNCH"`)
 	d.UID = "late"
-	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
+	callEndpointJSON[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: of, Pilots: []pilot.Description{d}})
 	until(`"uid":"late"`)
 
 	list := func(n int, uids ...pilot.UID) {
 		t.Helper()
 		for i, uid := range uids[:n] {
 			birth := events.Event{
-				ID: "e-" + uid, Class: events.Command, Kind: events.Submit, Key: pilot.Key{Resource: d.Resource, Manager: of, Pilot: uid},
-				Birth: &events.Birth{Description: d, List: events.List{ID: uids[0], Size: len(uids), Index: i}},
+				ID: "e-" + uid, Class: events.ClassCommand, Kind: events.Submit, Key: pilot.Key{Resource: d.Resource, Manager: of, Pilot: uid},
+				Submission: &events.Submission{Description: d, List: events.List{ID: uids[0], Size: len(uids), Index: i}},
 			}
-			birth.Birth.Description.UID = uid
-			sealed, err := bus.Seal([]*events.Event{&birth})
+			birth.Submission.Description.UID = uid
+			sealed, err := bus.PrepareAppend([]*events.Event{&birth})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestPageShowsTheLog(t *testing.T) {
 		t.Fatalf("cancel: %d %s", status, body)
 	}
 	until(`"uid":"late"`, `"state":"CANCELED"`)
-	if p := ask[api.PilotsAnswer](t, user, "pilot.get", api.GetRequest{Manager: of, UIDs: []pilot.UID{"late"}}).Pilots[0]; p.Cancel.Reason != "seen enough" {
+	if p := callEndpointJSON[api.PilotsAnswer](t, user, "pilot.get", api.GetRequest{Manager: of, UIDs: []pilot.UID{"late"}}).Pilots[0]; p.Cancel.Reason != "seen enough" {
 		t.Errorf("canceled as %+v", p.Cancel)
 	}
 }
@@ -179,7 +179,7 @@ func TestPageIsForLoopbackOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(panel.Close)
-	o := service.PageOptions{Panel: panel}
+	o := service.PageOptions{Ops: panel}
 	if page, err := service.OpenPage(nil, o); page != nil || err != nil || o.URL() != "" {
 		t.Errorf("got %v, %v, at %q", page, err, o.URL())
 	}
@@ -200,21 +200,21 @@ func TestPageIsForLoopbackOnly(t *testing.T) {
 // TestWhoCancelsOnThePage: who owns the bus, by it.
 func TestWhoCancelsOnThePage(t *testing.T) {
 	t.Parallel()
-	server := bustest.JetStream(t)
+	server := bustest.StartServer(t)
 	conn, err := bus.Connect(t.Context(), bus.Config{URL: server.URL(), Actor: "live page", Owner: "jo@login"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	if err := conn.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	if err := conn.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	serve(t, conn)
+	startManager(t, conn)
 	user := bustest.Connect(t, server)
-	ask[api.ManagerAnswer](t, user, "manager.create", api.CreateRequest{UID: "m"})
+	callEndpointJSON[api.ManagerAnswer](t, user, "manager.create", api.CreateRequest{UID: "m"})
 	d := pilot.Description{UID: "p", Resource: "generic.slurm", Nodes: 1, Runtime: pilot.Runtime(time.Hour)}
-	ask[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: "m", Pilots: []pilot.Description{d}})
-	url := open(t, conn)
+	callEndpointJSON[api.PilotsAnswer](t, user, "pilot.submit", api.SubmitRequest{Manager: "m", Pilots: []pilot.Description{d}})
+	url := servePage(t, conn)
 	if status, body := request(t, http.MethodPost, url, "api/pilots/m/p/cancel"); status != http.StatusNoContent && status != http.StatusOK {
 		t.Fatalf("cancel: %d %s", status, body)
 	}

@@ -20,18 +20,18 @@ type PageFlags struct {
 	readOnly bool
 }
 
-// Flags gives a command the flags.
-func (f *PageFlags) Flags(set *pflag.FlagSet) {
+// AddFlags gives a command the flags.
+func (f *PageFlags) AddFlags(set *pflag.FlagSet) {
 	set.StringVar(&f.token, "http-token-file", "",
 		"`file` with the token that visitors of the live page must know; without it the page is served on loopback only")
 	set.StringSliceVar(&f.hosts, "http-host", nil, "`name` that the live page may be asked for by, beside addresses; may be given again")
 	set.BoolVar(&f.readOnly, "http-read-only", false, "nobody may cancel on the live page")
 }
 
-// Options are the wishes for a page on that panel; the token may come from the
+// ReadOptions are the wishes for a page on that panel; the token may come from the
 // environment too.
-func (f *PageFlags) Options(panel *ops.Panel, getenv func(string) string) (PageOptions, error) {
-	o := PageOptions{Panel: panel, Token: strings.TrimSpace(getenv(PageTokenEnv)), Hosts: f.hosts, ReadOnly: f.readOnly}
+func (f *PageFlags) ReadOptions(server *ops.Server, getenv func(string) string) (PageOptions, error) {
+	o := PageOptions{Ops: server, Token: strings.TrimSpace(getenv(PageTokenEnv)), Hosts: f.hosts, ReadOnly: f.readOnly}
 	if f.token == "" {
 		return o, nil
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/flightlog/flightlog/service"
 )
 
-// home makes a user's directory with these files in it.
-func home(t *testing.T, files map[string]string) (dirs func(radical bool) []service.ResourceDir) {
+// writeHome makes a user's directory with these files in it.
+func writeHome(t *testing.T, files map[string]string) (dirs func(radical bool) []service.ResourceDir) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -31,7 +31,7 @@ func home(t *testing.T, files map[string]string) (dirs func(radical bool) []serv
 
 func TestLayersLieOverOneAnother(t *testing.T) {
 	t.Parallel()
-	dirs := home(t, map[string]string{
+	dirs := writeHome(t, map[string]string{
 		".config/flightlog/resources.d/local.json":    `{"localhost": {"cores_per_node": 3}}`,
 		".config/flightlog/resources.d/site.yaml":     "blue: {job_manager_endpoint: 'slurm://blue/'}\n",
 		".config/flightlog/resources.d/.site.json":    "an editor's",
@@ -44,7 +44,7 @@ func TestLayersLieOverOneAnother(t *testing.T) {
 		".radical/pilot/configs/resource_other.json~": `broken`,
 	})
 	for radical, want := range map[bool][2]int64{false: {3, 0}, true: {3, 5}} {
-		all, notices, err := service.Resources(dirs(radical))
+		all, notices, err := service.ReadResources(dirs(radical))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,13 +69,13 @@ func TestLayersLieOverOneAnother(t *testing.T) {
 
 func TestEveryFaultOfEveryFileIsNamed(t *testing.T) {
 	t.Parallel()
-	dirs := home(t, map[string]string{
+	dirs := writeHome(t, map[string]string{
 		".config/flightlog/resources.d/a.json": "{\"x\": {\n  \"cores_per_node\": []}}",
 		".config/flightlog/resources.d/b.json": "{",
 		".config/flightlog/resources.d/c.yml":  "x: {valid_roots: 7}",
 	})
-	_, found, err := service.Resources(dirs(false))
-	wrong := (&resource.FileError{Faults: found.Faults}).Error()
+	_, found, err := service.ReadResources(dirs(false))
+	wrong := (&resource.FileError{Diagnostics: found.Faults}).Error()
 	if err != nil || len(found.Faults) != 3 {
 		t.Fatalf("got %q, %v", wrong, err)
 	}
@@ -84,8 +84,8 @@ func TestEveryFaultOfEveryFileIsNamed(t *testing.T) {
 			t.Errorf("no %q in %v", want, wrong)
 		}
 	}
-	dirs = home(t, map[string]string{".config/flightlog/resources.d/a.json": `{"x": {"cores_per_node": 4}}`})
-	_, found, err = service.Resources(dirs(false))
+	dirs = writeHome(t, map[string]string{".config/flightlog/resources.d/a.json": `{"x": {"cores_per_node": 4}}`})
+	_, found, err = service.ReadResources(dirs(false))
 	if err != nil || len(found.Notices) != 1 || !strings.Contains(found.Notices[0], "a.x has no job_manager_endpoint") {
 		t.Errorf("without an endpoint: %q, %v", found.Notices, err)
 	}
@@ -129,8 +129,8 @@ func TestWhatIsWrongMakesNothingElseUnusable(t *testing.T) {
 		"a file":                  {"local.json", `{"localhost": {`, [][2]string{{"generic.slurm", ""}}, [][2]string{{"local.localhost", ""}, {"local.new", ""}}, "local.json:1: ends too early"},
 		"a name of a file":        {"s s.json", `{"h": ` + good + `}`, [][2]string{{"local.localhost", ""}}, nil, "the site, which is the file's name"},
 	} {
-		dirs := home(t, map[string]string{".config/flightlog/resources.d/" + c.file: c.text})
-		all, found, err := service.Resources(dirs(false))
+		dirs := writeHome(t, map[string]string{".config/flightlog/resources.d/" + c.file: c.text})
+		all, found, err := service.ReadResources(dirs(false))
 		if err != nil || len(found.Faults) != 1 || !strings.Contains(found.Faults[0].String(), c.says) {
 			t.Errorf("%s: %+v, %v; want %q", name, found, err, c.says)
 			continue

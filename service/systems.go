@@ -24,9 +24,9 @@ type systems struct {
 	fork    *fork.System
 	options *LauncherOptions
 	fleet   fleet
-	open    map[string]*batch.System // by endpoint
-	closed  map[string]*closed       // the same, of those that could not be opened
-	runners map[string]runner.Runner // by transport and place
+	open    map[string]*batch.System   // by endpoint
+	failed  map[string]*failedEndpoint // the same, of those that could not be opened
+	runners map[string]runner.Runner   // by transport and place
 	pollers []*polling.Poller
 }
 
@@ -39,19 +39,19 @@ type fleet struct {
 
 func newSystems(f *fork.System, o *LauncherOptions, all fleet) *systems {
 	return &systems{
-		fork: f, options: o, fleet: all, open: map[string]*batch.System{}, closed: map[string]*closed{}, runners: map[string]runner.Runner{},
+		fork: f, options: o, fleet: all, open: map[string]*batch.System{}, failed: map[string]*failedEndpoint{}, runners: map[string]runner.Runner{},
 	}
 }
 
-// closed is an endpoint that could not be opened.
-type closed struct {
+// failedEndpoint is an endpoint that could not be opened.
+type failedEndpoint struct {
 	err   error
 	again time.Time // not tried before
 	pause time.Duration
 }
 
-// longestPause is between two tries to open an endpoint.
-const longestPause = time.Minute
+// maxOpenPause is between two tries to open an endpoint.
+const maxOpenPause = time.Minute
 
 // For gives the adaptor of a configuration's endpoint. One that cannot be opened is
 // tried ever more seldom, for what is wrong with the configuration of ssh may be mended.
@@ -74,70 +74,70 @@ func (s *systems) For(cfg *resource.Config) (adaptor.Adaptor, error) {
 	if known, ok := s.open[name]; ok {
 		return known, nil
 	}
-	was := s.closed[name]
+	was := s.failed[name]
 	if was != nil && now.Before(was.again) {
 		return nil, was.err
 	}
-	system, err := s.make(e, cfg.System())
+	system, err := s.openSystem(e, cfg.System())
 	if err != nil {
-		return nil, s.close(name, was, err, now)
+		return nil, s.noteOpenFailure(name, was, err, now)
 	}
-	delete(s.closed, name)
+	delete(s.failed, name)
 	s.open[name] = system
 	return system, nil
 }
 
-// close notes that an endpoint could not be opened, and says so if that is new.
-func (s *systems) close(name string, was *closed, err error, now time.Time) error {
-	c := &closed{err: err, pause: time.Second}
+// noteOpenFailure notes that an endpoint could not be opened, and says so if that is new.
+func (s *systems) noteOpenFailure(name string, was *failedEndpoint, err error, now time.Time) error {
+	c := &failedEndpoint{err: err, pause: time.Second}
 	if was != nil {
-		c.pause = min(2*was.pause, longestPause)
+		c.pause = min(2*was.pause, maxOpenPause)
 	}
 	c.again = now.Add(c.pause)
-	s.closed[name] = c
+	s.failed[name] = c
 	if was == nil || was.err.Error() != err.Error() {
 		s.options.Logger.Error("no way to a batch system", zap.String("endpoint", name), zap.Error(err))
 	}
 	return err
 }
 
-func (s *systems) make(e resource.Endpoint, name string) (*batch.System, error) {
-	dialect, ok := batch.Named(name)
+func (s *systems) openSystem(e resource.Endpoint, name string) (*batch.System, error) {
+	dialect, ok := batch.LookupDialect(name)
 	if !ok {
 		return nil, pilot.Errorf(pilot.Unsupported, "no dialect for %s", name)
 	}
-	r, err := s.runner(e)
+	r, err := s.openRunner(e)
 	if err != nil {
 		return nil, err
 	}
-	a := &agentAt{
+	a := &stagedAgent{
 		runner: r, argv: s.options.Agent, dir: s.options.AgentDir, bus: s.options.Bus, remote: e.Transport != "", label: s.options.Resource,
-		begun: time.Now(), swept: map[string]time.Time{},
+		begun: time.Now(), removedAt: map[string]time.Time{},
 	}
 	c := batch.Config{
-		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.command, Tend: a.tend, Logger: s.options.Logger.Named(name),
-		Called: s.options.Panel.Observer().For(name),
+		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.stageCommand, RetainAgents: a.touchAgents, Logger: s.options.Logger.Named(name),
+		OnCommand: s.options.Ops.CallObserver().ForSystem(name),
 	}
 	alone, err := batch.New(c) // that asks for the fleet, if this launcher is the one that does
 	if err != nil {
 		return nil, err
 	}
-	if c.Listings, err = s.share(e, r, alone); err != nil {
+	if c.SharedLister, err = s.newPoller(e, r, alone); err != nil {
 		return nil, err
 	}
 	return batch.New(c)
 }
 
-// share gives the listings that all launchers of the fleet have in common.
-func (s *systems) share(e resource.Endpoint, r runner.Runner, alone *batch.System) (batch.Lister, error) {
+// newPoller gives the listings that all launchers of the fleet have in common.
+func (s *systems) newPoller(e resource.Endpoint, r runner.Runner, alone *batch.System) (batch.Lister, error) {
 	var environ []string
 	if e.Transport == "" {
 		environ = os.Environ() // elsewhere it is that of a login, the same for all
 	}
 	site, _, _ := strings.Cut(s.options.Resource, ".")
 	p, err := polling.New(polling.Config{
-		Endpoint: site + "." + polling.Name(r.Identity(), alone.Dialect.Name, e.String(), environ), Me: s.fleet.me,
-		Bus: s.fleet.bus, Leases: s.fleet.leases, Query: alone.Query, Floor: alone.Floor(), Logger: alone.Logger,
+		Endpoint: site + "." + polling.EndpointName(r.Identity(), alone.Dialect.Name, e.String(), environ), LauncherID: s.fleet.me,
+		Bus: s.fleet.bus, Leases: s.fleet.leases, Query: alone.QueryJobs, Floor: alone.MinPollInterval(), Logger: alone.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (s *systems) share(e resource.Endpoint, r runner.Runner, alone *batch.Syste
 	return p, nil
 }
 
-func (s *systems) runner(e resource.Endpoint) (runner.Runner, error) {
+func (s *systems) openRunner(e resource.Endpoint) (runner.Runner, error) {
 	if e.Transport == "" {
 		e = resource.Endpoint{}
 	}

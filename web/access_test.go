@@ -31,7 +31,7 @@ func TestCheckListen(t *testing.T) {
 
 func TestShortTokensAreRefused(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
+	l := newFakeService()
 	if _, err := web.New(web.Config{Log: l, Service: l, Token: "short"}); pilot.CodeOf(err) != pilot.Invalid {
 		t.Errorf("got %v", err)
 	}
@@ -49,9 +49,9 @@ var data = map[string]string{
 // TestWithoutTheTokenNothingIsTold, and nothing happens.
 func TestWithoutTheTokenNothingIsTold(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
-	l.put("a", pilot.Active, nil)
-	server := serve(t, l, web.Config{Token: token})
+	l := newFakeService()
+	l.movePilot("a", pilot.Active, nil)
+	server := servePage(t, l, web.Config{Token: token})
 	for name, edit := range map[string]func(*http.Request){
 		"nothing":       nil,
 		"a wrong one":   func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token+"x") },
@@ -62,7 +62,7 @@ func TestWithoutTheTokenNothingIsTold(t *testing.T) {
 		"as a query":    func(r *http.Request) { r.URL.RawQuery = "token=" + strings.ReplaceAll(token, " ", "+") },
 	} {
 		for path, method := range data {
-			resp, body := ask(t, method, server.URL+path, "{}", func(r *http.Request) {
+			resp, body := doRequest(t, method, server.URL+path, "{}", func(r *http.Request) {
 				r.Header.Set("X-Flightlog", "1")
 				r.Header.Set("Origin", server.URL)
 				if edit != nil {
@@ -83,30 +83,30 @@ func TestWithoutTheTokenNothingIsTold(t *testing.T) {
 // for twelve hours, with any replica that has the token and with no other.
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
-	l.put("a", pilot.Active, nil)
+	l := newFakeService()
+	l.movePilot("a", pilot.Active, nil)
 	cfg := web.Config{Log: l, Service: l, Token: token}
 	h, err := web.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := zero
+	at := startTime
 	h.Clock(func() time.Time { return at })
-	server := run(t, h)
+	server := runHandler(t, h)
 	own := func(r *http.Request) {
 		r.Header.Set("X-Flightlog", "1")
 		r.Header.Set("Origin", server.URL)
 	}
 	for _, body := range []string{`{"token":"wrong"}`, `{}`, `nonsense`, `{"token":"` + strings.Repeat("x", 10_000) + `"}`} {
-		if resp, _ := ask(t, http.MethodPost, server.URL+"/api/login", body, own); resp.StatusCode < 400 || len(resp.Cookies()) > 0 {
+		if resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/login", body, own); resp.StatusCode < 400 || len(resp.Cookies()) > 0 {
 			t.Errorf("login with %.30s: %s", body, resp.Status)
 		}
 	}
 	given, _ := json.Marshal(map[string]string{"token": token})
-	if resp, _ := ask(t, http.MethodPost, server.URL+"/api/login", string(given), nil); resp.StatusCode != http.StatusForbidden {
+	if resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/login", string(given), nil); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("login from another site: %s", resp.Status)
 	}
-	resp, _ := ask(t, http.MethodPost, server.URL+"/api/login", string(given), own)
+	resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/login", string(given), own)
 	if resp.StatusCode != http.StatusNoContent || len(resp.Cookies()) != 1 {
 		t.Fatalf("login: %s, %v", resp.Status, resp.Cookies())
 	}
@@ -114,7 +114,7 @@ func TestLogin(t *testing.T) {
 	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Secure || c.MaxAge != 12*60*60 || strings.Contains(c.Value, token) {
 		t.Errorf("the cookie is %+v", c)
 	}
-	secure, _ := ask(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
+	secure, _ := doRequest(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
 		r.Header.Set("X-Flightlog", "1")
 		r.Header.Set("Origin", strings.Replace(server.URL, "http:", "https:", 1))
 	})
@@ -123,25 +123,25 @@ func TestLogin(t *testing.T) {
 	}
 	carry := func(r *http.Request) { r.AddCookie(c) }
 	look := func(url string) int {
-		resp, _ := ask(t, http.MethodGet, url+"/api/pilots/m/a", "", carry)
+		resp, _ := doRequest(t, http.MethodGet, url+"/api/pilots/m/a", "", carry)
 		return resp.StatusCode
 	}
 	second, err := web.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.Clock(func() time.Time { return zero })
-	replica, stranger := run(t, second), serve(t, l, web.Config{Token: token + "!"})
+	second.Clock(func() time.Time { return startTime })
+	replica, stranger := runHandler(t, second), servePage(t, l, web.Config{Token: token + "!"})
 	if a, b, c := look(server.URL), look(replica.URL), look(stranger.URL); a != http.StatusOK || b != http.StatusOK || c != http.StatusUnauthorized {
 		t.Errorf("this replica: %d, another one: %d, one of another token: %d", a, b, c)
 	}
-	s := tune(t, server.URL, carry)
-	s.until("standing")
-	at = zero.Add(12 * time.Hour)
+	s := openStream(t, server.URL, carry)
+	s.readUntil("standing")
+	at = startTime.Add(12 * time.Hour)
 	if code := look(server.URL); code != http.StatusUnauthorized {
 		t.Errorf("after twelve hours: %d", code)
 	}
-	resp, _ = ask(t, http.MethodPost, server.URL+"/api/logout", "{}", own)
+	resp, _ = doRequest(t, http.MethodPost, server.URL+"/api/logout", "{}", own)
 	if cs := resp.Cookies(); len(cs) != 1 || cs[0].MaxAge >= 0 {
 		t.Errorf("logout: %v", cs)
 	}
@@ -150,9 +150,9 @@ func TestLogin(t *testing.T) {
 // TestCancelOnlyFromThePage: other sites' pages cannot, whoever visits them.
 func TestCancelOnlyFromThePage(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
-	l.put("a", pilot.Active, nil)
-	server := serve(t, l, web.Config{})
+	l := newFakeService()
+	l.movePilot("a", pilot.Active, nil)
+	server := servePage(t, l, web.Config{})
 	own := func(r *http.Request) {
 		r.Header.Set("X-Flightlog", "1")
 		r.Header.Set("Origin", server.URL)
@@ -182,48 +182,48 @@ func TestCancelOnlyFromThePage(t *testing.T) {
 			r.Header.Set("Authorization", "Bearer ")
 		},
 	} {
-		if resp, _ := ask(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", "{}", edit); resp.StatusCode != http.StatusForbidden {
+		if resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", "{}", edit); resp.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
 	}
 	for _, body := range []string{"", "[]", `{"force":true}`, `{"reason":"` + strings.Repeat("x", 501) + `"}`, `{"reason":"` + strings.Repeat("x", 1<<20) + `"}`} {
-		if resp, _ := ask(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", body, own); resp.StatusCode != http.StatusBadRequest {
+		if resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", body, own); resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("%.30q: %s", body, resp.Status)
 		}
 	}
 	if len(l.reasons) > 0 {
 		t.Fatalf("canceled %v", l.reasons)
 	}
-	if resp, _ := ask(t, http.MethodGet, server.URL+"/api/pilots/m/a/cancel", "", own); resp.StatusCode != http.StatusNotFound {
+	if resp, _ := doRequest(t, http.MethodGet, server.URL+"/api/pilots/m/a/cancel", "", own); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("GET: %s", resp.Status)
 	}
-	resp, _ := ask(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", `{"reason":" enough "}`, own)
+	resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", `{"reason":" enough "}`, own)
 	if resp.StatusCode != http.StatusNoContent || len(l.reasons) != 1 || l.reasons[0] != "m/a: enough" {
 		t.Errorf("%s: %v", resp.Status, l.reasons)
 	}
-	resp, body := ask(t, http.MethodPost, server.URL+"/api/pilots/m/unknown/cancel", "{}", own)
+	resp, body := doRequest(t, http.MethodPost, server.URL+"/api/pilots/m/unknown/cancel", "{}", own)
 	if resp.StatusCode != http.StatusNotFound || strings.Contains(body, "secret") {
 		t.Errorf("unknown: %s %s", resp.Status, body)
 	}
-	l.refuses = pilot.Errorf(pilot.Denied, "not yours")
-	if resp, body := ask(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", "{}", own); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "not yours") {
+	l.cancelErr = pilot.Errorf(pilot.Denied, "not yours")
+	if resp, body := doRequest(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", "{}", own); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "not yours") {
 		t.Errorf("denied by the service: %s %s", resp.Status, body)
 	}
 
-	closed := serve(t, l, web.Config{ReadOnly: true, Token: token})
-	if g := greeted(t, tune(t, closed.URL, bearer)); g.Cancel || !g.Login {
+	closed := servePage(t, l, web.Config{ReadOnly: true, Token: token})
+	if g := readHello(t, openStream(t, closed.URL, withBearer)); g.Cancel || !g.Login {
 		t.Errorf("read-only greets with %+v", g)
 	}
-	resp, _ = ask(t, http.MethodPost, closed.URL+"/api/pilots/m/a/cancel", "{}", func(r *http.Request) {
-		bearer(r)
+	resp, _ = doRequest(t, http.MethodPost, closed.URL+"/api/pilots/m/a/cancel", "{}", func(r *http.Request) {
+		withBearer(r)
 		r.Header.Set("X-Flightlog", "1")
 	})
 	if resp.StatusCode != http.StatusForbidden || len(l.reasons) != 2 {
 		t.Errorf("read-only: %s, %v", resp.Status, l.reasons)
 	}
-	open := serve(t, l, web.Config{Token: token})
-	resp, _ = ask(t, http.MethodPost, open.URL+"/api/pilots/m/a/cancel", "{}", func(r *http.Request) {
-		bearer(r)
+	open := servePage(t, l, web.Config{Token: token})
+	resp, _ = doRequest(t, http.MethodPost, open.URL+"/api/pilots/m/a/cancel", "{}", func(r *http.Request) {
+		withBearer(r)
 		r.Header.Set("X-Flightlog", "1")
 	})
 	if resp.StatusCode != http.StatusForbidden || len(l.reasons) != 3 { // the service's own no
@@ -234,7 +234,7 @@ func TestCancelOnlyFromThePage(t *testing.T) {
 // TestHosts: a name that was made to point here gets nothing.
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
+	l := newFakeService()
 	for _, c := range []struct {
 		cfg  web.Config
 		host string
@@ -253,8 +253,8 @@ func TestHosts(t *testing.T) {
 		{web.Config{Token: token, Hosts: []string{"pilots.example.org"}}, "Pilots.Example.org", true},
 		{web.Config{Hosts: []string{"pilots.example.org"}}, "pilots.example.org:443", true},
 	} {
-		server := serve(t, l, c.cfg)
-		resp, _ := ask(t, http.MethodGet, server.URL+"/", "", func(r *http.Request) { r.Host = c.host })
+		server := servePage(t, l, c.cfg)
+		resp, _ := doRequest(t, http.MethodGet, server.URL+"/", "", func(r *http.Request) { r.Host = c.host })
 		if got := resp.StatusCode == http.StatusOK; got != c.want {
 			t.Errorf("%s, token %q: %s", c.host, c.cfg.Token, resp.Status)
 		}
@@ -264,8 +264,8 @@ func TestHosts(t *testing.T) {
 // TestHeaders stand on every answer, also on refusals.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
-	server := serve(t, l, web.Config{Token: token})
+	l := newFakeService()
+	server := servePage(t, l, web.Config{Token: token})
 	for _, directive := range []string{
 		"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self'", "base-uri 'none'",
 		"form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
@@ -276,7 +276,7 @@ func TestHeaders(t *testing.T) {
 	}
 	for _, path := range []string{"/", "/pilots/m/a", "/static/app.js", "/static/style.css", "/api/marks", "/nothing", "/static/", "/static/../web.go", "/static/index.html"} {
 		for _, host := range []string{"", "evil.example"} {
-			resp, body := ask(t, http.MethodGet, server.URL+path, "", func(r *http.Request) {
+			resp, body := doRequest(t, http.MethodGet, server.URL+path, "", func(r *http.Request) {
 				if host != "" {
 					r.Host = host
 				}
@@ -320,12 +320,12 @@ func TestModulesAreFetchedAtOnce(t *testing.T) {
 // the policy would refuse.
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	server := serve(t, newLedger(), web.Config{})
+	server := servePage(t, newFakeService(), web.Config{})
 	for path, kind := range map[string]string{
 		"/": "text/html; charset=utf-8", "/pilots/m/a": "text/html; charset=utf-8", "/static/app.js": "text/javascript; charset=utf-8",
 		"/static/style.css": "text/css; charset=utf-8", "/static/icon.svg": "image/svg+xml",
 	} {
-		resp, body := ask(t, http.MethodGet, server.URL+path, "", nil)
+		resp, body := doRequest(t, http.MethodGet, server.URL+path, "", nil)
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != kind || body == "" {
 			t.Errorf("%s: %s, %s", path, resp.Status, resp.Header)
 		}
@@ -334,7 +334,7 @@ func TestFiles(t *testing.T) {
 				t.Errorf("%s holds %q", path, bad)
 			}
 		}
-		resp, body = ask(t, http.MethodGet, server.URL+path, "", func(r *http.Request) { r.Header.Set("If-None-Match", resp.Header.Get("ETag")) })
+		resp, body = doRequest(t, http.MethodGet, server.URL+path, "", func(r *http.Request) { r.Header.Set("If-None-Match", resp.Header.Get("ETag")) })
 		if resp.StatusCode != http.StatusNotModified || body != "" {
 			t.Errorf("%s again: %s", path, resp.Status)
 		}

@@ -6,7 +6,7 @@ import "time"
 type Feed = feed
 
 // Policy is the page's content security policy.
-const Policy = policy
+const Policy = contentSecurityPolicy
 
 // Clock has the handler read the time from elsewhere.
 func (h *Handler) Clock(now func() time.Time) { h.now = now }

@@ -12,12 +12,12 @@ import (
 // last change, so what a visitor lacks is what stands behind the last row it
 // was given, however long ago that was.
 type feed struct {
-	keep int
+	maxEnded int
 
 	mu       sync.Mutex // guards what is below
 	epoch    int64      // of the log; 0: none is open yet
-	standing bool       // all pilots there are have been given
-	pilots   map[place]*list.Element
+	caughtUp bool       // all pilots there are have been given
+	pilots   map[pilotRef]*list.Element
 	rows     *list.List // of *row, by Seq
 	ended    int        // of rows
 	horizon  uint64     // no pilot that ended at or before it is among rows
@@ -25,7 +25,7 @@ type feed struct {
 	waiting  chan struct{} // closed at the next change; nil: nobody waits
 }
 
-type place struct{ manager, uid pilot.UID }
+type pilotRef struct{ manager, uid pilot.UID }
 
 // tally is what is still known of pilots that ended before the horizon.
 type tally struct {
@@ -34,53 +34,53 @@ type tally struct {
 	State    string    `json:"state"`
 }
 
-// older is how many of them there are.
-type older struct {
+// tallyCount is how many of them there are.
+type tallyCount struct {
 	tally
 	Count int `json:"count"`
 }
 
 func newFeed(keep int) *feed {
-	f := &feed{keep: keep}
-	f.clear()
+	f := &feed{maxEnded: keep}
+	f.reset()
 	return f
 }
 
-func (f *feed) clear() {
-	f.pilots, f.rows, f.older = map[place]*list.Element{}, list.New(), map[tally]int{}
-	f.ended, f.horizon, f.standing = 0, 0, false
+func (f *feed) reset() {
+	f.pilots, f.rows, f.older = map[pilotRef]*list.Element{}, list.New(), map[tally]int{}
+	f.ended, f.horizon, f.caughtUp = 0, 0, false
 }
 
-// begin forgets everything: what comes is of another log, or of the same one
+// beginEpoch forgets everything: what comes is of another log, or of the same one
 // read anew.
-func (f *feed) begin(epoch int64) {
+func (f *feed) beginEpoch(epoch int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.clear()
+	f.reset()
 	f.epoch = epoch
-	f.wake()
+	f.wakeVisitors()
 }
 
-// take takes the next change of the log.
-func (f *feed) take(ch *Change) {
+// applyChange takes the next change of the log.
+func (f *feed) applyChange(ch *Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if ch.Standing {
-		f.settle()
+	if ch.CaughtUp {
+		f.sortPresent()
 		return
 	}
-	at := place{ch.Pilot.Manager, ch.Pilot.Pilot}
+	at := pilotRef{ch.Pilot.Manager, ch.Pilot.Pilot}
 	r := rowOf(&ch.Pilot, ch.Seq)
 	if e, known := f.pilots[at]; known {
 		was := e.Value.(*row) //nolint:forcetypeassert // nothing else is in it
-		r.after(was, ch.Pilot.ChangedAt)
+		r.continueFrom(was, ch.Pilot.ChangedAt)
 		if r.state.Final() && !was.state.Final() {
 			f.ended++
 		}
 		e.Value = r
 		f.rows.MoveToBack(e)
 	} else {
-		if f.standing && ch.Pilot.State.Final() {
+		if f.caughtUp && ch.Pilot.State.Final() {
 			return // it ended before the horizon, and something came late
 		}
 		f.pilots[at] = f.rows.PushBack(r)
@@ -88,32 +88,32 @@ func (f *feed) take(ch *Change) {
 			f.ended++
 		}
 	}
-	if f.standing {
-		f.forget()
-		f.wake()
+	if f.caughtUp {
+		f.forgetEnded()
+		f.wakeVisitors()
 	}
 }
 
-// settle puts into order what was given as it is, which came in another one.
-func (f *feed) settle() {
-	all := f.all(0)
+// sortPresent puts into order what was given as it is, which came in another one.
+func (f *feed) sortPresent() {
+	all := f.rowsAfter(0)
 	slices.SortFunc(all, func(a, b *row) int { return int(int64(a.Seq - b.Seq)) }) //nolint:gosec // far below 2⁶³
 	f.rows.Init()
 	for _, r := range all {
-		f.pilots[place{r.Manager, r.UID}] = f.rows.PushBack(r)
+		f.pilots[pilotRef{r.Manager, r.UID}] = f.rows.PushBack(r)
 	}
-	f.standing = true
-	f.forget()
-	f.wake()
+	f.caughtUp = true
+	f.forgetEnded()
+	f.wakeVisitors()
 }
 
-// forget lets go of the pilots that ended first.
-func (f *feed) forget() {
-	for e := f.rows.Front(); e != nil && f.ended > f.keep; {
+// forgetEnded lets go of the pilots that ended first.
+func (f *feed) forgetEnded() {
+	for e := f.rows.Front(); e != nil && f.ended > f.maxEnded; {
 		r, next := e.Value.(*row), e.Next() //nolint:forcetypeassert // as above
 		if r.state.Final() {
 			f.rows.Remove(e)
-			delete(f.pilots, place{r.Manager, r.UID})
+			delete(f.pilots, pilotRef{r.Manager, r.UID})
 			f.older[tally{r.Manager, r.Resource, r.State}]++
 			f.horizon = r.Seq
 			f.ended--
@@ -122,19 +122,19 @@ func (f *feed) forget() {
 	}
 }
 
-func (f *feed) wake() {
+func (f *feed) wakeVisitors() {
 	if f.waiting != nil {
 		close(f.waiting)
 		f.waiting = nil
 	}
 }
 
-// all gives the rows behind a position, in order.
-func (f *feed) all(after uint64) []*row {
+// rowsAfter gives the rows behind a position, in order.
+func (f *feed) rowsAfter(after uint64) []*row {
 	var rows []*row
 	for e := f.rows.Back(); e != nil; e = e.Prev() {
 		r := e.Value.(*row) //nolint:forcetypeassert // as above
-		if f.standing && r.Seq <= after {
+		if f.caughtUp && r.Seq <= after {
 			break
 		}
 		rows = append(rows, r)
@@ -148,37 +148,37 @@ type news struct {
 	epoch   int64
 	rows    []*row // by Seq
 	horizon uint64
-	older   []older         // nil: as before
+	older   []tallyCount    // nil: as before
 	more    <-chan struct{} // closed when there is more
 }
 
-// since gives what is new behind a position of the log of that epoch, and the
+// newsSince gives what is new behind a position of the log of that epoch, and the
 // newest horizon if it is another one than the visitor's.
-func (f *feed) since(epoch int64, after, horizon uint64) news {
+func (f *feed) newsSince(epoch int64, after, horizon uint64) news {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.waiting == nil {
 		f.waiting = make(chan struct{})
 	}
 	n := news{more: f.waiting, horizon: horizon}
-	if !f.standing {
+	if !f.caughtUp {
 		return n
 	}
 	if n.epoch = f.epoch; epoch != f.epoch {
 		after = 0
 	}
-	n.rows = f.all(after)
+	n.rows = f.rowsAfter(after)
 	if horizon != f.horizon || epoch != f.epoch {
-		n.horizon, n.older = f.horizon, make([]older, 0, len(f.older))
+		n.horizon, n.older = f.horizon, make([]tallyCount, 0, len(f.older))
 		for t, count := range f.older {
-			n.older = append(n.older, older{t, count})
+			n.older = append(n.older, tallyCount{t, count})
 		}
 	}
 	return n
 }
 
-// learn completes the marks of a row that has only what the present told.
-func (f *feed) learn(at place, marks []int64) {
+// completeMarks completes the marks of a row that has only what the present told.
+func (f *feed) completeMarks(at pilotRef, marks []int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	e, known := f.pilots[at]

@@ -23,11 +23,11 @@ const (
 	linkSize  = 8 + linkNonce + sha256.Size
 )
 
-// Link gives the address of the page with a token that signs in whoever uses it first,
+// NewLink gives the address of the page with a token that signs in whoever uses it first,
 // once, within LinkLife, at a page of this token and run. Such a token is
 // "<end, Unix s><random><MAC>" under a key that only the page's token gives: any process
 // that may read that one can make more.
-func Link(page, token, run string, now time.Time) string {
+func NewLink(page, token, run string, now time.Time) string {
 	b := make([]byte, linkSize)
 	binary.BigEndian.PutUint64(b, uint64(now.Add(LinkLife).Unix())) //nolint:gosec // a time
 	_, _ = rand.Read(b[8 : 8+linkNonce])                            // it never fails
@@ -35,10 +35,10 @@ func Link(page, token, run string, now time.Time) string {
 	return page + "?token=" + base64.RawURLEncoding.EncodeToString(b)
 }
 
-func linkMAC(key [sha256.Size]byte, run string, said []byte) []byte {
+func linkMAC(key [sha256.Size]byte, run string, payload []byte) []byte {
 	mac := hmac.New(sha256.New, key[:])
 	mac.Write([]byte("flightlog link 1\n" + run + "\n"))
-	mac.Write(said)
+	mac.Write(payload)
 	return mac.Sum(nil)
 }
 
@@ -49,15 +49,15 @@ type links struct {
 	used map[[linkNonce]byte]int64 // until when, Unix s
 }
 
-// spend says whether a link's token is good, which it is once.
-func (h *Handler) spend(token string) bool {
+// redeemLink says whether a link's token is good, which it is once.
+func (h *Handler) redeemLink(token string) bool {
 	b, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(b) != linkSize || h.cfg.Run == "" || h.cfg.Token == "" {
 		return false
 	}
 	now, until := h.now().Unix(), int64(binary.BigEndian.Uint64(b)) //nolint:gosec // a time
-	said := b[:8+linkNonce]
-	if !hmac.Equal(b[8+linkNonce:], linkMAC(h.token, h.cfg.Run, said)) || now >= until {
+	payload := b[:8+linkNonce]
+	if !hmac.Equal(b[8+linkNonce:], linkMAC(h.token, h.cfg.Run, payload)) || now >= until {
 		return false
 	}
 	nonce := [linkNonce]byte(b[8 : 8+linkNonce])
@@ -75,19 +75,19 @@ func (h *Handler) spend(token string) bool {
 	return true
 }
 
-// entry serves the page; a link's token is exchanged for a session, and leaves the
+// servePage serves the page; a link's token is exchanged for a session, and leaves the
 // address. One that is no good gets the page that asks for another, as 401.
-func (h *Handler) entry(page file) http.HandlerFunc {
+func (h *Handler) servePage(page file) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.Query()
 		if !asked.Has("token") || r.Method != http.MethodGet {
-			page.serve(w, r)
+			page.serveFile(w, r)
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		_, visiting := h.session(r)
+		_, visiting := h.sessionEnd(r)
 		switch {
-		case h.own(r) && h.spend(asked.Get("token")):
+		case h.isOwnUser(r) && h.redeemLink(asked.Get("token")):
 			h.signIn(w, r)
 		case h.cfg.Token != "" && !visiting:
 			h.cfg.Logger.Warn("login refused: the link is of another run, was used before or by another user, or is over", zap.String("from", r.RemoteAddr))
@@ -103,9 +103,9 @@ func (h *Handler) entry(page file) http.HandlerFunc {
 
 // signIn gives a visitor a session.
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
-	until := h.now().Add(lifetime)
+	until := h.now().Add(sessionLifetime)
 	http.SetCookie(w, &http.Cookie{
-		Name: h.cookieOf(r), Value: h.seal(until.Unix()), Path: "/", Expires: until, MaxAge: int(lifetime.Seconds()),
+		Name: h.cookieOf(r), Value: h.sealSession(until.Unix()), Path: "/", Expires: until, MaxAge: int(sessionLifetime.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
 	})
 }
@@ -115,7 +115,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 // know each other's.
 func (h *Handler) cookieOf(r *http.Request) string {
 	if _, port, err := net.SplitHostPort(r.Host); err == nil && h.cfg.Run != "" {
-		return cookie + "-" + port
+		return cookieName + "-" + port
 	}
-	return cookie
+	return cookieName
 }

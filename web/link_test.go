@@ -19,22 +19,22 @@ import (
 
 const thisRun = "this run of the page"
 
-// linked serves a page that links sign visitors in to, whose clock shows at.
-func linked(t *testing.T, at *atomic.Pointer[time.Time]) *httptest.Server {
+// serveWithLinks serves a page that links sign visitors in to, whose clock shows at.
+func serveWithLinks(t *testing.T, at *atomic.Pointer[time.Time]) *httptest.Server {
 	t.Helper()
-	l := newLedger()
-	l.put("a", pilot.Active, nil)
+	l := newFakeService()
+	l.movePilot("a", pilot.Active, nil)
 	h, err := web.New(web.Config{Log: l, Service: l, Token: token, Run: thisRun})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Clock(func() time.Time { return *at.Load() })
-	return run(t, h)
+	return runHandler(t, h)
 }
 
-func clock() *atomic.Pointer[time.Time] {
+func newClock() *atomic.Pointer[time.Time] {
 	var at atomic.Pointer[time.Time]
-	now := zero
+	now := startTime
 	at.Store(&now)
 	return &at
 }
@@ -43,12 +43,12 @@ func clock() *atomic.Pointer[time.Time] {
 // alone, and the token leaves the address; nobody else gets in by it.
 func TestALinkSignsInOnce(t *testing.T) {
 	t.Parallel()
-	server := linked(t, clock())
-	link := web.Link(server.URL+"/", token, thisRun, zero) + "&state=ACTIVE"
-	if resp, _ := ask(t, http.MethodHead, link, "", nil); len(resp.Cookies()) > 0 {
+	server := serveWithLinks(t, newClock())
+	link := web.NewLink(server.URL+"/", token, thisRun, startTime) + "&state=ACTIVE"
+	if resp, _ := doRequest(t, http.MethodHead, link, "", nil); len(resp.Cookies()) > 0 {
 		t.Errorf("HEAD signs in: %s", resp.Status)
 	}
-	resp, _ := ask(t, http.MethodGet, link, "", nil)
+	resp, _ := doRequest(t, http.MethodGet, link, "", nil)
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/?state=ACTIVE" || len(resp.Cookies()) != 1 {
 		t.Fatalf("used first: %s, to %q, %v", resp.Status, resp.Header.Get("Location"), resp.Cookies())
 	}
@@ -61,14 +61,14 @@ func TestALinkSignsInOnce(t *testing.T) {
 		t.Errorf("the cookie is %+v", c)
 	}
 	carry := func(r *http.Request) { r.AddCookie(c) }
-	if resp, body := ask(t, http.MethodGet, server.URL+"/api/pilots/m/a", "", carry); resp.StatusCode != http.StatusOK {
+	if resp, body := doRequest(t, http.MethodGet, server.URL+"/api/pilots/m/a", "", carry); resp.StatusCode != http.StatusOK {
 		t.Errorf("with the cookie: %s %s", resp.Status, body)
 	}
-	resp, body := ask(t, http.MethodGet, link, "", nil)
+	resp, body := doRequest(t, http.MethodGet, link, "", nil)
 	if resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 || !strings.Contains(body, "login-form") || strings.Contains(body, "ada") {
 		t.Errorf("used again: %s, %v", resp.Status, resp.Cookies())
 	}
-	if resp, _ := ask(t, http.MethodGet, link, "", carry); resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) > 0 {
+	if resp, _ := doRequest(t, http.MethodGet, link, "", carry); resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) > 0 {
 		t.Errorf("used again by who is signed in: %s, %v", resp.Status, resp.Cookies())
 	}
 }
@@ -76,11 +76,11 @@ func TestALinkSignsInOnce(t *testing.T) {
 // TestALinkMaySignInByTheForm, where its token is pasted, once too.
 func TestALinkMaySignInByTheForm(t *testing.T) {
 	t.Parallel()
-	server := linked(t, clock())
-	_, once, _ := strings.Cut(web.Link("", token, thisRun, zero), "token=")
+	server := serveWithLinks(t, newClock())
+	_, once, _ := strings.Cut(web.NewLink("", token, thisRun, startTime), "token=")
 	given, _ := json.Marshal(map[string]string{"token": once})
 	for _, want := range []int{http.StatusNoContent, http.StatusUnauthorized} {
-		resp, _ := ask(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
+		resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
 			r.Header.Set("X-Flightlog", "1")
 			r.Header.Set("Origin", server.URL)
 		})
@@ -93,13 +93,13 @@ func TestALinkMaySignInByTheForm(t *testing.T) {
 // TestOfManyVisitorsALinkSignsInOne.
 func TestOfManyVisitorsALinkSignsInOne(t *testing.T) {
 	t.Parallel()
-	server := linked(t, clock())
-	link := web.Link(server.URL+"/", token, thisRun, zero)
+	server := serveWithLinks(t, newClock())
+	link := web.NewLink(server.URL+"/", token, thisRun, startTime)
 	var in atomic.Int64
 	var all sync.WaitGroup
 	for range 32 {
 		all.Go(func() {
-			if resp, _ := ask(t, http.MethodGet, link, "", nil); resp.StatusCode == http.StatusSeeOther {
+			if resp, _ := doRequest(t, http.MethodGet, link, "", nil); resp.StatusCode == http.StatusSeeOther {
 				in.Add(1)
 			}
 		})
@@ -113,23 +113,23 @@ func TestOfManyVisitorsALinkSignsInOne(t *testing.T) {
 // TestLinksThatSignNobodyIn: of other runs and pages, over, changed, and none at all.
 func TestLinksThatSignNobodyIn(t *testing.T) {
 	t.Parallel()
-	at := clock()
-	server := linked(t, at)
+	at := newClock()
+	server := serveWithLinks(t, at)
 	page := server.URL + "/"
-	l := newLedger()
-	replica := serve(t, l, web.Config{Token: token}) // links sign nobody in there
+	l := newFakeService()
+	replica := servePage(t, l, web.Config{Token: token}) // links sign nobody in there
 	bad := map[string]string{
-		"of another run":           web.Link(page, token, thisRun+"!", zero),
-		"of another token":         web.Link(page, token+"!", thisRun, zero),
-		"of an hour ago":           web.Link(page, token, thisRun, zero.Add(-web.LinkLife)),
-		"to a page without links":  web.Link(replica.URL+"/", token, "", zero),
+		"of another run":           web.NewLink(page, token, thisRun+"!", startTime),
+		"of another token":         web.NewLink(page, token+"!", thisRun, startTime),
+		"of an hour ago":           web.NewLink(page, token, thisRun, startTime.Add(-web.LinkLife)),
+		"to a page without links":  web.NewLink(replica.URL+"/", token, "", startTime),
 		"the token itself":         page + "?token=" + url.QueryEscape(token),
 		"empty":                    page + "?token=",
 		"no base64":                page + "?token=%25%25%25",
 		"nothing but zeros":        page + "?token=" + base64.RawURLEncoding.EncodeToString(make([]byte, 56)),
-		"on the address of pilots": web.Link(server.URL+"/pilots/m/a", token+"!", thisRun, zero),
+		"on the address of pilots": web.NewLink(server.URL+"/pilots/m/a", token+"!", thisRun, startTime),
 	}
-	good := web.Link(page, token, thisRun, zero)
+	good := web.NewLink(page, token, thisRun, startTime)
 	_, once, _ := strings.Cut(good, "token=")
 	raw, err := base64.RawURLEncoding.DecodeString(once)
 	if err != nil {
@@ -141,17 +141,17 @@ func TestLinksThatSignNobodyIn(t *testing.T) {
 		raw[i] ^= 1
 	}
 	for name, link := range bad {
-		if resp, _ := ask(t, http.MethodGet, link, "", nil); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 {
+		if resp, _ := doRequest(t, http.MethodGet, link, "", nil); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 {
 			t.Errorf("%s: %s, %v", name, resp.Status, resp.Cookies())
 		}
 	}
-	if resp, _ := ask(t, http.MethodGet, good, "", nil); resp.StatusCode != http.StatusSeeOther {
+	if resp, _ := doRequest(t, http.MethodGet, good, "", nil); resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("the good one: %s", resp.Status)
 	}
-	later := zero.Add(web.LinkLife)
+	later := startTime.Add(web.LinkLife)
 	at.Store(&later) // what was spent is forgotten, for it is over
 	for range 2 {
-		if resp, _ := ask(t, http.MethodGet, good, "", nil); resp.StatusCode != http.StatusUnauthorized {
+		if resp, _ := doRequest(t, http.MethodGet, good, "", nil); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("the good one, after an hour: %s", resp.Status)
 		}
 	}
@@ -160,18 +160,18 @@ func TestLinksThatSignNobodyIn(t *testing.T) {
 // TestWithoutATokenOnlyItsOwnerLooks: others of the machine see nothing and cancel nothing.
 func TestWithoutATokenOnlyItsOwnerLooks(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
-	l.put("a", pilot.Active, nil)
+	l := newFakeService()
+	l.movePilot("a", pilot.Active, nil)
 	var own atomic.Bool
-	server := serve(t, l, web.Config{Own: func(netip.AddrPort, netip.AddrPort) bool { return own.Load() }})
+	server := servePage(t, l, web.Config{Own: func(netip.AddrPort, netip.AddrPort) bool { return own.Load() }})
 	for mine, want := range map[bool]int{false: http.StatusForbidden, true: http.StatusOK} {
 		own.Store(mine)
 		for _, path := range []string{"/api/marks", "/api/pilots/m/a", "/api/pilots/m/a/script", "/api/pilots/m/a/output"} {
-			if resp, body := ask(t, http.MethodGet, server.URL+path, "", nil); resp.StatusCode != want {
+			if resp, body := doRequest(t, http.MethodGet, server.URL+path, "", nil); resp.StatusCode != want {
 				t.Errorf("%s, asked by our user %v: %s %s", path, mine, resp.Status, body)
 			}
 		}
-		resp, _ := ask(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", "{}", func(r *http.Request) {
+		resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/pilots/m/a/cancel", "{}", func(r *http.Request) {
 			r.Header.Set("X-Flightlog", "1")
 			r.Header.Set("Origin", server.URL)
 		})
@@ -185,23 +185,23 @@ func TestWithoutATokenOnlyItsOwnerLooks(t *testing.T) {
 // took of another browser's is worth nothing.
 func TestASessionIsOfOneUser(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
-	l.put("a", pilot.Active, nil)
+	l := newFakeService()
+	l.movePilot("a", pilot.Active, nil)
 	var own atomic.Bool
 	var server *httptest.Server
-	server = serve(t, l, web.Config{Token: token, Run: thisRun, Own: func(from, to netip.AddrPort) bool {
+	server = servePage(t, l, web.Config{Token: token, Run: thisRun, Own: func(from, to netip.AddrPort) bool {
 		if from.String() == to.String() || "http://"+to.String() != server.URL {
 			t.Errorf("asked about a connection from %s to %s", from, to)
 		}
 		return own.Load()
 	}})
-	link := web.Link(server.URL+"/", token, thisRun, time.Now())
-	if resp, _ := ask(t, http.MethodGet, link, "", nil); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 {
+	link := web.NewLink(server.URL+"/", token, thisRun, time.Now())
+	if resp, _ := doRequest(t, http.MethodGet, link, "", nil); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 {
 		t.Errorf("the link, of another user: %s", resp.Status)
 	}
 	given, _ := json.Marshal(map[string]string{"token": token})
 	login := func() *http.Response {
-		resp, _ := ask(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
+		resp, _ := doRequest(t, http.MethodPost, server.URL+"/api/login", string(given), func(r *http.Request) {
 			r.Header.Set("X-Flightlog", "1")
 			r.Header.Set("Origin", server.URL)
 		})
@@ -214,13 +214,13 @@ func TestASessionIsOfOneUser(t *testing.T) {
 	if resp := login(); resp.StatusCode != http.StatusNoContent {
 		t.Errorf("the form, of ours: %s", resp.Status)
 	}
-	resp, _ := ask(t, http.MethodGet, link, "", nil)
+	resp, _ := doRequest(t, http.MethodGet, link, "", nil)
 	if resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) != 1 {
 		t.Fatalf("the link, of ours: %s", resp.Status)
 	}
 	for mine, want := range map[bool]int{true: http.StatusOK, false: http.StatusUnauthorized} {
 		own.Store(mine)
-		if got, _ := ask(t, http.MethodGet, server.URL+"/api/pilots/m/a", "", func(r *http.Request) { r.AddCookie(resp.Cookies()[0]) }); got.StatusCode != want {
+		if got, _ := doRequest(t, http.MethodGet, server.URL+"/api/pilots/m/a", "", func(r *http.Request) { r.AddCookie(resp.Cookies()[0]) }); got.StatusCode != want {
 			t.Errorf("the session, asked by our user %v: %s", mine, got.Status)
 		}
 	}

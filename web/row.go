@@ -15,12 +15,12 @@ import (
 // row is what the page's list shows of a pilot. It never changes: a change
 // makes another one.
 type row struct {
-	UID      pilot.UID `json:"uid"`
-	Manager  pilot.UID `json:"manager"`
-	Resource string    `json:"resource"`
-	State    string    `json:"state"`
-	Born     uint64    `json:"born"`
-	Seq      uint64    `json:"seq"`
+	UID          pilot.UID `json:"uid"`
+	Manager      pilot.UID `json:"manager"`
+	Resource     string    `json:"resource"`
+	State        string    `json:"state"`
+	SubmittedSeq uint64    `json:"born"`
+	Seq          uint64    `json:"seq"`
 
 	// Marks are when it came to which state: the state's place in
 	// pilot.States, Unix ms, and so on. Partial: states between are left out.
@@ -48,56 +48,56 @@ const (
 // that its present holds, states may be missing.
 func rowOf(p *projection.Pilot, seq uint64) *row {
 	r := &row{
-		UID: p.Pilot, Manager: p.Manager, Resource: clip(p.Resource), State: p.State.String(), Born: p.Born, Seq: seq,
-		By: clip(api.Who(p.Actor, p.OnBehalfOf)), Health: clip(or(p.Degraded, p.Note.Health)), state: p.State,
+		UID: p.Pilot, Manager: p.Manager, Resource: clipText(p.Resource), State: p.State.String(), SubmittedSeq: p.SubmittedSeq, Seq: seq,
+		By: clipText(api.Who(p.Actor, p.OnBehalfOf)), Health: clipText(orDefault(p.Degraded, p.Note.Health)), state: p.State,
 	}
-	if b := p.Birth; b != nil {
+	if b := p.Submission; b != nil {
 		d := &b.Description
-		r.What, r.Size, r.Labels = payload(d), size(d), labels(d.Labels)
+		r.What, r.Size, r.Labels = payloadText(d), sizeText(d), labelsText(d.Labels)
 	}
 	if p.Job.Known() {
-		r.Job = clip(p.Job.ID)
+		r.Job = clipText(p.Job.ID)
 	}
 	if !p.Deadline.IsZero() {
 		r.Deadline = p.Deadline.UnixMilli()
 	}
 	if c := p.Cause; c != nil {
-		r.Cause = clip(cause(c))
+		r.Cause = clipText(causeText(c))
 	}
-	r.present(p)
+	r.markPresent(p)
 	return r
 }
 
-// present marks what the pilot's present says of its past.
-func (r *row) present(p *projection.Pilot) {
-	r.mark(pilot.PendingLaunch, p.SubmittedAt)
-	r.mark(pilot.Active, p.ActiveAt)
+// markPresent marks what the pilot's present says of its past.
+func (r *row) markPresent(p *projection.Pilot) {
+	r.addMark(pilot.PendingLaunch, p.SubmittedAt)
+	r.addMark(pilot.Active, p.ActiveAt)
 	if p.Cancel != nil && p.Attempt > 0 { // before any claim it is canceled at once
-		r.mark(pilot.Canceling, p.Cancel.At)
+		r.addMark(pilot.Canceling, p.Cancel.At)
 	}
 	switch {
 	case p.State.Final():
-		r.mark(p.State, or(p.EndedAt, p.ChangedAt))
+		r.addMark(p.State, orDefault(p.EndedAt, p.ChangedAt))
 	case p.State > pilot.PendingLaunch:
-		r.mark(p.State, p.ChangedAt)
+		r.addMark(p.State, p.ChangedAt)
 	}
 	r.Partial = p.Attempt > 0
 }
 
-// after makes this the row that follows was, of the same pilot.
-func (r *row) after(was *row, changed time.Time) {
+// continueFrom makes this the row that follows was, of the same pilot.
+func (r *row) continueFrom(was *row, changed time.Time) {
 	r.Marks, r.Partial = slices.Clone(was.Marks), was.Partial
 	if r.state.String() != was.state.String() {
-		r.mark(r.state, changed)
+		r.addMark(r.state, changed)
 	}
 }
 
-// mark adds that the pilot came to a state, no earlier than to the last one.
-func (r *row) mark(s pilot.State, at time.Time) {
+// addMark adds that the pilot came to a state, no earlier than to the last one.
+func (r *row) addMark(s pilot.State, at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	which, ms := int64(slices.Index(places, s.String())), at.UnixMilli()
+	which, ms := int64(slices.Index(stateNames, s.String())), at.UnixMilli()
 	if n := len(r.Marks); n > 0 {
 		if r.Marks[n-2] == which {
 			return
@@ -110,8 +110,8 @@ func (r *row) mark(s pilot.State, at time.Time) {
 	r.Marks = append(r.Marks, which, ms)
 }
 
-// places are the states by their place in marks.
-var places = func() []string {
+// stateNames are the states by their place in marks.
+var stateNames = func() []string {
 	all := make([]string, 0, 8)
 	for _, s := range pilot.States() {
 		all = append(all, s.String())
@@ -124,13 +124,13 @@ func marksOf(past []api.Event) []int64 {
 	var r row
 	for i := range past {
 		if s := past[i].State; s != nil {
-			r.mark(*s, past[i].Time)
+			r.addMark(*s, past[i].Time)
 		}
 	}
 	return r.Marks
 }
 
-func payload(d *pilot.Description) string {
+func payloadText(d *pilot.Description) string {
 	if d.Executable == "" {
 		return ""
 	}
@@ -143,10 +143,10 @@ func payload(d *pilot.Description) string {
 		b.WriteString(" ")
 		b.WriteString(a)
 	}
-	return clip(b.String())
+	return clipText(b.String())
 }
 
-func size(d *pilot.Description) string {
+func sizeText(d *pilot.Description) string {
 	var parts []string
 	for _, n := range []struct {
 		count int64
@@ -162,16 +162,16 @@ func size(d *pilot.Description) string {
 	return strings.Join(parts, ", ")
 }
 
-func labels(all map[string]string) string {
+func labelsText(all map[string]string) string {
 	parts := make([]string, 0, len(all))
 	for name, value := range all {
 		parts = append(parts, name+"="+value)
 	}
 	slices.Sort(parts)
-	return clip(strings.Join(parts, " "))
+	return clipText(strings.Join(parts, " "))
 }
 
-func cause(c *pilot.Cause) string {
+func causeText(c *pilot.Cause) string {
 	text := string(c.Code)
 	if c.Message != "" {
 		text += ": " + c.Message
@@ -182,8 +182,8 @@ func cause(c *pilot.Cause) string {
 	return text
 }
 
-// clip cuts a text, at a rune.
-func clip(s string) string {
+// clipText cuts a text, at a rune.
+func clipText(s string) string {
 	if len(s) <= maxText {
 		return s
 	}

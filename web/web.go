@@ -27,7 +27,7 @@ type Log interface {
 type Change struct {
 	Pilot    projection.Pilot
 	Seq      uint64 // position in the log
-	Standing bool   // no pilot: all there was up to Seq has been given
+	CaughtUp bool   // no pilot: all there was up to Seq has been given
 }
 
 // Service is what the page asks about one pilot. Errors carry a pilot.Code.
@@ -79,7 +79,7 @@ type Handler struct {
 	token   [sha256.Size]byte // of the token, so that comparing takes as long for any
 	streams chan struct{}     // one for each that is open
 	outputs chan struct{}     // one for each that is asked for
-	over    chan struct{}     // closed when Run ends
+	ended   chan struct{}     // closed when Run ends
 	links   links
 	now     func() time.Time
 }
@@ -96,17 +96,17 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	cfg.Keep, cfg.Streams = or(cfg.Keep, 10_000), or(cfg.Streams, 100)
-	cfg.Stall = or(cfg.Stall, 15*time.Second)
+	cfg.Keep, cfg.Streams = orDefault(cfg.Keep, 10_000), orDefault(cfg.Streams, 100)
+	cfg.Stall = orDefault(cfg.Stall, 15*time.Second)
 	h := &Handler{
 		cfg: cfg, feed: newFeed(cfg.Keep), token: sha256.Sum256([]byte(cfg.Token)),
-		streams: make(chan struct{}, cfg.Streams), outputs: make(chan struct{}, atOnce), over: make(chan struct{}), now: time.Now,
+		streams: make(chan struct{}, cfg.Streams), outputs: make(chan struct{}, maxParallelReads), ended: make(chan struct{}), now: time.Now,
 		links: links{used: map[[linkNonce]byte]int64{}},
 	}
-	return h, h.route()
+	return h, h.registerRoutes()
 }
 
-func or[T comparable](given, otherwise T) T {
+func orDefault[T comparable](given, otherwise T) T {
 	var zero T
 	if given == zero {
 		return otherwise
@@ -117,9 +117,9 @@ func or[T comparable](given, otherwise T) T {
 // Run follows the log until ctx ends, which is no error; it is called once. A
 // log that breaks or is replaced is opened anew.
 func (h *Handler) Run(ctx context.Context) error {
-	defer close(h.over)
+	defer close(h.ended)
 	for {
-		err := h.follow(ctx)
+		err := h.followLog(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -134,17 +134,17 @@ func (h *Handler) Run(ctx context.Context) error {
 	}
 }
 
-func (h *Handler) follow(ctx context.Context) error {
+func (h *Handler) followLog(ctx context.Context) error {
 	epoch, changes, err := h.cfg.Log.Changes(ctx)
 	if err != nil {
 		return err
 	}
-	h.feed.begin(epoch)
+	h.feed.beginEpoch(epoch)
 	for ch, err := range changes {
 		if err != nil {
 			return err
 		}
-		h.feed.take(&ch)
+		h.feed.applyChange(&ch)
 	}
 	return pilot.Errorf(pilot.Unavailable, "the log ended")
 }

@@ -27,8 +27,8 @@ type Harness struct {
 	Runs func(pilot.Key) int
 }
 
-// patience bounds every wait of the suite.
-const patience = 30 * time.Second
+// waitLimit bounds every wait of the suite.
+const waitLimit = 30 * time.Second
 
 // TestAdaptor is the contract of package adaptor; open makes a fresh system.
 func TestAdaptor(t *testing.T, open func(t *testing.T) Harness) {
@@ -36,7 +36,7 @@ func TestAdaptor(t *testing.T, open func(t *testing.T) Harness) {
 		"a job runs once and ends with its outcome": endsWithOutcome,
 		"the end stays":                       endStays,
 		"one token is one job":                oneTokenOneJob,
-		"a job is found after its launcher":   foundAfterwards,
+		"a job is found after its launcher":   foundByNextLauncher,
 		"another attempt is another job":      attemptsDiffer,
 		"an unknown job has not ended":        unknownIsNoEnd,
 		"cancel ends a job, twice is as once": cancelIsIdempotent,
@@ -45,18 +45,18 @@ func TestAdaptor(t *testing.T, open func(t *testing.T) Harness) {
 		"the end is told":                     endIsTold,
 		"answers are in the order asked":      answersInOrder,
 		"a context that ended asks nothing":   endedContext,
-		"a survey shows what nobody asks for": surveyed,
+		"a survey shows what nobody asks for": surveyShowsJob,
 		"what a payload prints can be read":   outputSoFar,
 	} {
 		t.Run(name, func(t *testing.T) { law(t, open(t)) })
 	}
 }
 
-func handle(s *adaptor.Spec, p adaptor.Placed) adaptor.Handle {
-	return adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: p.Job, Sandbox: p.Sandbox, Born: s.Born}
+func handleOf(s *adaptor.Spec, p adaptor.SubmittedJob) adaptor.Handle {
+	return adaptor.Handle{Key: s.Key, Attempt: s.Attempt, Job: p.Job, Sandbox: p.Sandbox, SubmittedAt: s.SubmittedAt}
 }
 
-func place(t *testing.T, a adaptor.Adaptor, s *adaptor.Spec) adaptor.Handle {
+func submitJob(t *testing.T, a adaptor.Adaptor, s *adaptor.Spec) adaptor.Handle {
 	t.Helper()
 	p, err := a.Submit(t.Context(), s)
 	if err != nil {
@@ -65,10 +65,10 @@ func place(t *testing.T, a adaptor.Adaptor, s *adaptor.Spec) adaptor.Handle {
 	if !p.Job.Known() || p.Sandbox == "" {
 		t.Fatalf("placed without id or sandbox: %+v", p)
 	}
-	return handle(s, p)
+	return handleOf(s, p)
 }
 
-func poll(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
+func pollOne(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
 	t.Helper()
 	all, err := a.Poll(t.Context(), []adaptor.Handle{h}, time.Now())
 	if err != nil || len(all) != 1 {
@@ -77,26 +77,26 @@ func poll(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
 	return all[0]
 }
 
-// eventually waits until done says so.
-func eventually(t *testing.T, what string, done func() bool) {
+// waitUntil waits until done says so.
+func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	limit, tick := time.NewTimer(patience), time.NewTicker(5*time.Millisecond)
+	limit, tick := time.NewTimer(waitLimit), time.NewTicker(5*time.Millisecond)
 	defer limit.Stop()
 	defer tick.Stop()
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-limit.C:
-			t.Fatalf("waited %v for: %s", patience, what)
+			t.Fatalf("waited %v for: %s", waitLimit, what)
 		}
 	}
 }
 
-func ended(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
+func waitEnded(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
 	t.Helper()
 	var last adaptor.Status
-	eventually(t, "the end of "+h.Key.Pilot, func() bool {
-		last = poll(t, a, h)
+	waitUntil(t, "the end of "+h.Key.Pilot, func() bool {
+		last = pollOne(t, a, h)
 		return last.Phase == adaptor.Ended
 	})
 	return last
@@ -104,7 +104,7 @@ func ended(t *testing.T, a adaptor.Adaptor, h adaptor.Handle) adaptor.Status {
 
 func endsWithOutcome(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, false)
-	last := ended(t, a, place(t, a, s))
+	last := waitEnded(t, a, submitJob(t, a, s))
 	if o := last.Outcome; o == nil || o.Kind != api.OutcomeDone || o.Code != pilot.PayloadFinished || o.ExitCode == nil || *o.ExitCode != 0 {
 		t.Fatalf("outcome %+v", last.Outcome)
 	}
@@ -115,10 +115,10 @@ func endsWithOutcome(t *testing.T, h Harness) {
 
 func endStays(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, false)
-	job := place(t, a, s)
-	first := ended(t, a, job)
+	job := submitJob(t, a, s)
+	first := waitEnded(t, a, job)
 	for range 3 {
-		again := poll(t, h.Open(), job)
+		again := pollOne(t, h.Open(), job)
 		if again.Phase != adaptor.Ended || again.Outcome == nil || again.Outcome.Code != first.Outcome.Code {
 			t.Fatalf("after its end: %+v", again)
 		}
@@ -133,36 +133,36 @@ func oneTokenOneJob(t *testing.T, h Harness) {
 	if _, ok, err := a.Find(t.Context(), s); ok || err != nil {
 		t.Fatalf("found before it was submitted: %v %v", ok, err)
 	}
-	job := place(t, a, s)
-	eventually(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
-	again := place(t, h.Open(), s)
+	job := submitJob(t, a, s)
+	waitUntil(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
+	again := submitJob(t, h.Open(), s)
 	if again.Job.ID != job.Job.ID {
 		t.Fatalf("a second job for one token: %s and %s", job.Job.ID, again.Job.ID)
 	}
-	kill(t, a, job)
+	killJob(t, a, job)
 	if n := h.Runs(s.Key); n != 1 {
 		t.Fatalf("the payload ran %d times", n)
 	}
 }
 
-func foundAfterwards(t *testing.T, h Harness) {
+func foundByNextLauncher(t *testing.T, h Harness) {
 	s := h.Spec("p", 1, true)
-	job := place(t, h.Open(), s)
+	job := submitJob(t, h.Open(), s)
 	b := h.Open()
 	p, ok, err := b.Find(t.Context(), s)
 	if err != nil || !ok || p.Job.ID != job.Job.ID || p.Sandbox != job.Sandbox {
 		t.Fatalf("found %+v %v %v, placed %+v", p, ok, err, job)
 	}
-	kill(t, b, handle(s, p))
+	killJob(t, b, handleOf(s, p))
 }
 
 func attemptsDiffer(t *testing.T, h Harness) {
 	a, first, second := h.Open(), h.Spec("p", 1, false), h.Spec("p", 2, false)
-	ended(t, a, place(t, a, first))
+	waitEnded(t, a, submitJob(t, a, first))
 	if _, ok, err := a.Find(t.Context(), second); ok || err != nil {
 		t.Fatalf("attempt 2 found in attempt 1: %v %v", ok, err)
 	}
-	ended(t, a, place(t, a, second))
+	waitEnded(t, a, submitJob(t, a, second))
 	if n := h.Runs(first.Key); n != 2 {
 		t.Fatalf("two attempts, %d payloads", n)
 	}
@@ -171,7 +171,7 @@ func attemptsDiffer(t *testing.T, h Harness) {
 func unknownIsNoEnd(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("stranger", 1, false)
 	job := adaptor.Handle{Key: s.Key, Attempt: 1, Job: pilot.Job{ID: "4194303.1"}}
-	if st := poll(t, a, job); st.Phase != adaptor.Vanished && st.Phase != adaptor.Unknown {
+	if st := pollOne(t, a, job); st.Phase != adaptor.Vanished && st.Phase != adaptor.Unknown {
 		t.Fatalf("a job nobody submitted is %q", st.Phase)
 	}
 	for _, force := range []bool{false, true} {
@@ -183,15 +183,15 @@ func unknownIsNoEnd(t *testing.T, h Harness) {
 
 func cancelIsIdempotent(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, true)
-	job := place(t, a, s)
-	eventually(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
+	job := submitJob(t, a, s)
+	waitUntil(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
 	h.Stop(s.Key)
 	for range 2 {
 		if err := a.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
 			t.Fatalf("cancel: %v", err)
 		}
 	}
-	if last := ended(t, a, job); last.Outcome == nil || last.Outcome.Kind != api.OutcomeCanceled {
+	if last := waitEnded(t, a, job); last.Outcome == nil || last.Outcome.Kind != api.OutcomeCanceled {
 		t.Fatalf("outcome %+v", last.Outcome)
 	}
 	if err := a.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
@@ -201,20 +201,20 @@ func cancelIsIdempotent(t *testing.T, h Harness) {
 
 func forceEnds(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, true)
-	job := place(t, a, s)
-	eventually(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
-	kill(t, a, job)
+	job := submitJob(t, a, s)
+	waitUntil(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
+	killJob(t, a, job)
 }
 
-// kill ends a job by force and sees that it ended so.
-func kill(t *testing.T, a adaptor.Adaptor, job adaptor.Handle) {
+// killJob ends a job by force and sees that it ended so.
+func killJob(t *testing.T, a adaptor.Adaptor, job adaptor.Handle) {
 	t.Helper()
 	for range 2 {
 		if err := a.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
 			t.Fatalf("cancel by force: %v", err)
 		}
 	}
-	if last := ended(t, a, job); last.Outcome == nil || last.Outcome.Kind != api.OutcomeCanceled {
+	if last := waitEnded(t, a, job); last.Outcome == nil || last.Outcome.Kind != api.OutcomeCanceled {
 		t.Fatalf("killed, and the outcome is %+v", last.Outcome)
 	}
 }
@@ -230,12 +230,12 @@ func manyAtOnce(t *testing.T, h Harness) {
 			if err != nil {
 				t.Errorf("submit %d: %v", i, err)
 			}
-			jobs[i] = handle(s, p)
+			jobs[i] = handleOf(s, p)
 		})
 	}
 	group.Wait()
 	for _, job := range jobs {
-		ended(t, a, job)
+		waitEnded(t, a, job)
 		if n := h.Runs(job.Key); n != 1 {
 			t.Errorf("%s ran %d times", job.Key.Pilot, n)
 		}
@@ -244,24 +244,24 @@ func manyAtOnce(t *testing.T, h Harness) {
 
 func endIsTold(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, true)
-	n, ok := a.(adaptor.Notifier)
+	n, ok := a.(adaptor.EndNotifier)
 	if !ok {
 		t.Skip("this system tells nothing unasked")
 	}
-	job := place(t, a, s)
+	job := submitJob(t, a, s)
 	adopter := h.Open()
-	if st := poll(t, adopter, job); st.Phase == adaptor.Ended {
+	if st := pollOne(t, adopter, job); st.Phase == adaptor.Ended {
 		t.Fatalf("a held job ended: %+v", st)
 	}
-	eventually(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
-	kill(t, h.Open(), job)
-	for _, told := range []<-chan pilot.Key{n.Ended(), adopter.(adaptor.Notifier).Ended()} {
+	waitUntil(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
+	killJob(t, h.Open(), job)
+	for _, told := range []<-chan pilot.Key{n.JobEnds(), adopter.(adaptor.EndNotifier).JobEnds()} {
 		select {
 		case key := <-told:
 			if key != s.Key {
 				t.Fatalf("told of %+v", key)
 			}
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Fatal("nobody told of the end")
 		}
 	}
@@ -270,14 +270,14 @@ func endIsTold(t *testing.T, h Harness) {
 func answersInOrder(t *testing.T, h Harness) {
 	a := h.Open()
 	done, held := h.Spec("done", 1, false), h.Spec("held", 1, true)
-	first, second := place(t, a, done), place(t, a, held)
-	ended(t, a, first)
+	first, second := submitJob(t, a, done), submitJob(t, a, held)
+	waitEnded(t, a, first)
 	stranger := adaptor.Handle{Key: h.Spec("stranger", 1, false).Key, Attempt: 1, Job: pilot.Job{ID: "4194303.1"}}
 	all, err := a.Poll(t.Context(), []adaptor.Handle{second, stranger, first}, time.Now())
 	if err != nil || len(all) != 3 || all[0].Phase == adaptor.Ended || all[1].Phase == adaptor.Ended || all[2].Phase != adaptor.Ended {
 		t.Fatalf("held, stranger, done: %+v %v", all, err)
 	}
-	kill(t, a, second)
+	killJob(t, a, second)
 }
 
 func endedContext(t *testing.T, h Harness) {

@@ -9,7 +9,7 @@
 //		Script: func(s *adaptor.Spec) adaptortest.Script {
 //			return adaptortest.Script{Queue: time.Hour, Length: time.Minute}
 //		},
-//		Fault: func(c adaptortest.Call) adaptortest.Fault {
+//		Inject: func(c adaptortest.Call) adaptortest.Failure {
 //			if c.Op == adaptortest.Submit && c.N == 1 {
 //				return adaptortest.LoseAnswer // the job is made, the caller is not told
 //			}
@@ -18,7 +18,7 @@
 //	})
 //	defer batch.Close()
 //	launcher := …New(… batch.Open() …) // one Open per launcher, as after a restart
-//	batch.Serve(launcher.Answer)       // who answers its agents from now on
+//	batch.SetHandler(launcher.Answer)  // who answers its agents from now on
 //	…
 //	if n := batch.Runs(key); n != 1 { … } // payloads that began
 //

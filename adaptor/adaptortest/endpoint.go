@@ -12,48 +12,48 @@ import (
 )
 
 // Endpoint is one launcher's way to a Memory: an adaptor.Adaptor, a Notifier,
-// a Settler and a Cleaner.
+// a SettleTimer and a Cleaner.
 type Endpoint struct {
-	memory *Memory
-	host   string
-	ended  chan pilot.Key
-	seen   map[string]bool // tokens whose end is to be told; under memory.mu
+	memory  *Memory
+	host    string
+	ended   chan pilot.Key
+	watched map[string]bool // tokens whose end is to be told; under memory.mu
 }
 
 // Submit makes a job for the spec's token, or gives the one that exists.
-func (e *Endpoint) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, error) {
+func (e *Endpoint) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.SubmittedJob, error) {
 	if err := ctx.Err(); err != nil {
-		return adaptor.Placed{}, &adaptor.Error{Class: adaptor.NotSent, Err: err}
+		return adaptor.SubmittedJob{}, &adaptor.Error{Class: adaptor.NotSent, Err: err}
 	}
-	fault, err := e.memory.begin(Submit, spec.Key, spec.Attempt)
+	fault, err := e.memory.beginCall(Submit, spec.Key, spec.Attempt)
 	if err != nil && fault != LoseAnswer {
-		return adaptor.Placed{}, &adaptor.Error{Class: classes[fault], Err: err, Away: fault == Away}
+		return adaptor.SubmittedJob{}, &adaptor.Error{Class: classOfFailure[fault], Err: err, NoAnswer: fault == Away}
 	}
-	placed := e.memory.submit(e, spec)
+	placed := e.memory.submitJob(e, spec)
 	if err != nil {
-		return adaptor.Placed{}, &adaptor.Error{Class: adaptor.Uncertain, Err: err}
+		return adaptor.SubmittedJob{}, &adaptor.Error{Class: adaptor.Uncertain, Err: err}
 	}
 	return placed, nil
 }
 
 // Find looks for the attempt's token.
-func (e *Endpoint) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, bool, error) {
+func (e *Endpoint) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.SubmittedJob, bool, error) {
 	if err := ctx.Err(); err != nil {
-		return adaptor.Placed{}, false, err
+		return adaptor.SubmittedJob{}, false, err
 	}
-	switch fault, err := e.memory.begin(Find, spec.Key, spec.Attempt); {
+	switch fault, err := e.memory.beginCall(Find, spec.Key, spec.Attempt); {
 	case fault == Forget:
-		return adaptor.Placed{}, false, nil
+		return adaptor.SubmittedJob{}, false, nil
 	case err != nil:
-		return adaptor.Placed{}, false, err
+		return adaptor.SubmittedJob{}, false, err
 	}
 	e.memory.mu.Lock()
 	defer e.memory.mu.Unlock()
 	j, ok := e.memory.jobs[spec.Token()]
 	if !ok {
-		return adaptor.Placed{}, false, nil
+		return adaptor.SubmittedJob{}, false, nil
 	}
-	e.watch(j)
+	e.watchEnd(j)
 	return j.placed, true, nil
 }
 
@@ -64,7 +64,7 @@ func (e *Endpoint) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time)
 	}
 	forgotten := make([]bool, len(jobs))
 	for i, h := range jobs {
-		fault, err := e.memory.begin(Poll, h.Key, h.Attempt)
+		fault, err := e.memory.beginCall(Poll, h.Key, h.Attempt)
 		if err != nil && fault != Forget {
 			return nil, err
 		}
@@ -83,8 +83,8 @@ func (e *Endpoint) Poll(ctx context.Context, jobs []adaptor.Handle, _ time.Time)
 			out[i] = adaptor.Status{Phase: adaptor.Vanished, Native: "unknown job"}
 			continue
 		}
-		e.watch(j)
-		out[i] = j.status()
+		e.watchEnd(j)
+		out[i] = j.pollStatus()
 		out[i].At = time.Now()
 	}
 	return out, nil
@@ -95,7 +95,7 @@ func (e *Endpoint) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.St
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if _, err := e.memory.begin(Cancel, h.Key, h.Attempt); err != nil {
+	if _, err := e.memory.beginCall(Cancel, h.Key, h.Attempt); err != nil {
 		return err
 	}
 	e.memory.mu.Lock()
@@ -105,65 +105,65 @@ func (e *Endpoint) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.St
 		return nil
 	}
 	if stop.Force {
-		j.mark(&api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.KilledAfterGrace, Signal: 9})
+		j.recordOutcome(&api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.KilledAfterGrace, Signal: 9})
 		j.kill()
-		j.end()
+		j.markEnded()
 	} else {
 		j.term()
 	}
 	return nil
 }
 
-// Cleanup does nothing: a Memory has no sandboxes.
-func (e *Endpoint) Cleanup(ctx context.Context, _ adaptor.Handle) error { return ctx.Err() }
+// RemoveSandbox does nothing: a Memory has no sandboxes.
+func (e *Endpoint) RemoveSandbox(ctx context.Context, _ adaptor.Handle) error { return ctx.Err() }
 
-// Settle is the Config's.
-func (e *Endpoint) Settle() time.Duration { return e.memory.config.Settle }
+// SettleTime is the Config's.
+func (e *Endpoint) SettleTime() time.Duration { return e.memory.config.Settle }
 
-// Ended gives the pilots whose job ended since this endpoint saw it running.
-func (e *Endpoint) Ended() <-chan pilot.Key { return e.ended }
+// JobEnds gives the pilots whose job ended since this endpoint saw it running.
+func (e *Endpoint) JobEnds() <-chan pilot.Key { return e.ended }
 
-// watch arms the notice of j's end; the caller holds memory.mu.
-func (e *Endpoint) watch(j *job) {
+// watchEnd arms the notice of j's end; the caller holds memory.mu.
+func (e *Endpoint) watchEnd(j *job) {
 	if j.phase != adaptor.Ended {
-		e.seen[j.token()] = true
+		e.watched[j.token()] = true
 	}
 }
 
-// tell gives the notice of j's end to who asked for it; the caller holds mu.
-func (m *Memory) tell(j *job) {
+// notifyEnd gives the notice of j's end to who asked for it; the caller holds mu.
+func (m *Memory) notifyEnd(j *job) {
 	for _, e := range m.endpoints {
-		if !e.seen[j.token()] {
+		if !e.watched[j.token()] {
 			continue
 		}
-		delete(e.seen, j.token())
+		delete(e.watched, j.token())
 		m.agents.Go(func() {
 			select {
 			case e.ended <- j.spec.Key:
-			case <-m.stop.Done():
+			case <-m.life.Done():
 			}
 		})
 	}
 }
 
-func (m *Memory) submit(e *Endpoint, spec *adaptor.Spec) adaptor.Placed {
+func (m *Memory) submitJob(e *Endpoint, spec *adaptor.Spec) adaptor.SubmittedJob {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	token := spec.Token()
 	if j, ok := m.jobs[token]; ok {
-		e.watch(j)
+		e.watchEnd(j)
 		return j.placed
 	}
-	m.made++
+	m.submitted++
 	j := newJob(m, *spec)
-	j.placed = adaptor.Placed{
+	j.placed = adaptor.SubmittedJob{
 		Job: pilot.Job{
-			ID: fmt.Sprintf("memory-%d", m.made), URL: spec.Config.JobManagerEndpoint, Host: e.host, Boot: here,
+			ID: fmt.Sprintf("memory-%d", m.submitted), URL: spec.Config.JobManagerEndpoint, Host: e.host, Boot: defaultHost,
 		},
 		Sandbox: filepath.Join("/memory", spec.Key.Manager, spec.Key.Pilot),
 	}
 	m.jobs[token] = j
-	e.watch(j)
+	e.watchEnd(j)
 	m.agents.Go(j.run)
 	return j.placed
 }

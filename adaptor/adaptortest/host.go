@@ -2,8 +2,8 @@ package adaptortest
 
 import "github.com/flightlog/flightlog/pilot"
 
-// here is where all jobs are, unless OpenAt said another host.
-const here = "memory"
+// defaultHost is where all jobs are, unless OpenAt said another host.
+const defaultHost = "memory"
 
 // OpenAt is Open for a launcher on another host: it sees and starts jobs there only.
 func (m *Memory) OpenAt(host string) *Endpoint {
@@ -12,8 +12,8 @@ func (m *Memory) OpenAt(host string) *Endpoint {
 	return e
 }
 
-// Place is the endpoint's host.
-func (e *Endpoint) Place() pilot.Job { return pilot.Job{Host: e.host, Boot: here} }
+// JobsHost is the endpoint's host.
+func (e *Endpoint) JobsHost() pilot.Job { return pilot.Job{Host: e.host, Boot: defaultHost} }
 
-// Sees knows hosts by their names.
-func (e *Endpoint) Sees(j *pilot.Job) bool { return j.Host == e.host }
+// SeesJob knows hosts by their names.
+func (e *Endpoint) SeesJob(j *pilot.Job) bool { return j.Host == e.host }

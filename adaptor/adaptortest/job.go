@@ -16,9 +16,9 @@ type job struct {
 	spec   adaptor.Spec
 	script Script
 
-	deadline time.Time // run's own
-	moved    uint64    // run's own: the change whose deadline that is
-	mute     bool      // run's own: a refused agent leaves without a word
+	deadline    time.Time // run's own
+	deadlineSeq uint64    // run's own: the change whose deadline that is
+	silent      bool      // run's own: a refused agent leaves without a word
 
 	killed context.Context //nolint:containedctx // ends with the job's processes
 	kill   context.CancelFunc
@@ -26,25 +26,25 @@ type job struct {
 	term   context.CancelFunc
 
 	// Under memory.mu.
-	placed  adaptor.Placed
-	phase   adaptor.Phase
-	limit   time.Duration
-	outcome *api.Outcome
-	ran     bool
+	placed     adaptor.SubmittedJob
+	phase      adaptor.Phase
+	limit      time.Duration
+	outcome    *api.Outcome
+	payloadRan bool
 }
 
 func newJob(m *Memory, spec adaptor.Spec) *job {
 	j := &job{memory: m, spec: spec, phase: adaptor.Queued, script: m.config.Script(&spec)}
 	j.limit = cmp.Or(j.script.Limit, spec.Description.Runtime.Duration())
-	j.killed, j.kill = context.WithCancel(m.stop)
+	j.killed, j.kill = context.WithCancel(m.life)
 	j.termed, j.term = context.WithCancel(j.killed)
 	return j
 }
 
 func (j *job) token() string { return j.spec.Token() }
 
-// status is what a poll says; the caller holds mu.
-func (j *job) status() adaptor.Status {
+// pollStatus is what a poll says; the caller holds mu.
+func (j *job) pollStatus() adaptor.Status {
 	s := adaptor.Status{Phase: j.phase, Native: string(j.phase), Limit: j.limit}
 	if j.outcome != nil { // the mark is there before the agent is gone
 		out := *j.outcome
@@ -53,56 +53,56 @@ func (j *job) status() adaptor.Status {
 	return s
 }
 
-// mark leaves what is known of the end; the first one counts. The caller holds
+// recordOutcome leaves what is known of the end; the first one counts. The caller holds
 // mu.
-func (j *job) mark(out *api.Outcome) {
+func (j *job) recordOutcome(out *api.Outcome) {
 	if j.outcome == nil && j.phase != adaptor.Ended {
 		out.EndedAt = time.Now().UTC()
 		j.outcome = out
 	}
 }
 
-// end ends the job; the caller holds mu.
-func (j *job) end() {
+// markEnded ends the job; the caller holds mu.
+func (j *job) markEnded() {
 	if j.phase != adaptor.Ended {
 		j.phase = adaptor.Ended
-		j.memory.tell(j)
+		j.memory.notifyEnd(j)
 	}
 }
 
 // run is the job's whole life.
 func (j *job) run() {
 	defer j.kill()
-	out := j.course()
+	out := j.followScript()
 	if out != nil && j.killed.Err() == nil {
-		j.set(func() { j.mark(out) })
-		j.report(*out)
+		j.withLock(func() { j.recordOutcome(out) })
+		j.sendFinish(*out)
 	}
-	j.set(j.end)
+	j.withLock(j.markEnded)
 }
 
-// course goes through queue, activation and payload; nil when the job ended
+// followScript goes through queue, activation and payload; nil when the job ended
 // and nobody can say how.
-func (j *job) course() *api.Outcome {
+func (j *job) followScript() *api.Outcome {
 	if !j.sleep(j.termed, j.script.Queue) {
-		j.mute = true
+		j.silent = true
 		return &api.Outcome{Kind: api.OutcomeCanceled, Code: pilot.CanceledInQueue, Message: "canceled in the queue"}
 	}
-	if j.script.Never {
+	if j.script.NeverRuns {
 		return nil
 	}
-	j.set(func() { j.phase = adaptor.Running })
+	j.withLock(func() { j.phase = adaptor.Running })
 	if out := j.activate(); out != nil {
 		return out
 	}
 	if j.killed.Err() != nil {
 		return nil
 	}
-	return j.payload()
+	return j.runPayload()
 }
 
-// set changes the job under the lock.
-func (j *job) set(change func()) {
+// withLock changes the job under the lock.
+func (j *job) withLock(change func()) {
 	j.memory.mu.Lock()
 	defer j.memory.mu.Unlock()
 	change()
@@ -113,14 +113,14 @@ func (j *job) set(change func()) {
 func (j *job) activate() *api.Outcome {
 	limit := time.Now().Add(j.spec.Description.Runtime.Duration())
 	for wait := time.Second; j.killed.Err() == nil; wait = min(2*wait, 30*time.Second) {
-		reply, err := j.memory.ask(j.killed, &j.spec, api.Activate,
+		reply, err := j.memory.askLauncher(j.killed, &j.spec, api.Activate,
 			api.AgentRequest{Nodes: []string{"memory"}, Cores: j.spec.Description.Cores, GPUs: j.spec.Description.GPUs})
 		switch {
 		case err == nil && reply.Refused != "":
-			j.mute = true
+			j.silent = true
 			return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.BootstrapFailed, Message: "refused: " + reply.Refused}
 		case err == nil && reply.Stop:
-			return canceled(pilot.CanceledByAgent)
+			return canceledOutcome(pilot.CanceledByAgent)
 		case err == nil:
 			j.deadline = reply.Deadline
 			if j.deadline.IsZero() {
@@ -128,7 +128,7 @@ func (j *job) activate() *api.Outcome {
 			}
 			return nil
 		case j.termed.Err() != nil:
-			return j.asked()
+			return j.handleTerm()
 		case time.Now().After(limit):
 			return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.BootstrapFailed, Message: "nobody answered"}
 		}
@@ -137,10 +137,10 @@ func (j *job) activate() *api.Outcome {
 	return nil
 }
 
-// payload runs until the payload, the deadline, or somebody ends it; nil when
+// runPayload runs until the payload, the deadline, or somebody ends it; nil when
 // the agent died with it.
-func (j *job) payload() *api.Outcome {
-	j.set(func() { j.ran = true })
+func (j *job) runPayload() *api.Outcome {
+	j.withLock(func() { j.payloadRan = true })
 	own, beat := time.NewTimer(j.script.Length), time.NewTimer(j.untilBeat())
 	limit := time.NewTimer(time.Until(j.deadline))
 	defer own.Stop()
@@ -152,16 +152,16 @@ func (j *job) payload() *api.Outcome {
 	for {
 		select {
 		case <-own.C:
-			return j.exited()
+			return j.exitOutcome()
 		case <-j.killed.Done():
 			return nil
 		case <-limit.C:
-			j.leave(pilot.DefaultGrace)
-			return j.timeOver()
+			j.stopPayload(pilot.DefaultGrace)
+			return j.runtimeOutcome()
 		case <-j.termed.Done():
-			return j.asked()
+			return j.handleTerm()
 		case <-beat.C:
-			if out := j.beat(); out != nil {
+			if out := j.sendBeat(); out != nil {
 				return out
 			}
 			limit.Reset(time.Until(j.deadline))
@@ -170,32 +170,34 @@ func (j *job) payload() *api.Outcome {
 	}
 }
 
-// lastWords is how long before its deadline an agent says that it is near.
-const lastWords = 10 * time.Second
+// nearDeadline is how long before its deadline an agent says that it is near.
+const nearDeadline = 10 * time.Second
 
-func (j *job) near() bool { return !j.script.Early && time.Until(j.deadline) <= lastWords }
+func (j *job) nearsDeadline() bool {
+	return !j.script.FixedDeadline && time.Until(j.deadline) <= nearDeadline
+}
 
 // untilBeat is the pause before the next beat; there are more near the deadline, as agents have it.
 func (j *job) untilBeat() time.Duration {
 	every := j.memory.config.Beat
 	switch left := time.Until(j.deadline); {
-	case j.script.Early:
+	case j.script.FixedDeadline:
 		return every
-	case j.near():
-		return min(every, lastWords/4)
+	case j.nearsDeadline():
+		return min(every, nearDeadline/4)
 	default:
-		return min(every, left-lastWords)
+		return min(every, left-nearDeadline)
 	}
 }
 
-func (j *job) timeOver() *api.Outcome {
+func (j *job) runtimeOutcome() *api.Outcome {
 	if j.spec.Description.Executable == "" {
 		return &api.Outcome{Kind: api.OutcomeDone, Code: pilot.RuntimeReached}
 	}
 	return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.RuntimeReached}
 }
 
-func (j *job) exited() *api.Outcome {
+func (j *job) exitOutcome() *api.Outcome {
 	code := j.script.Exit
 	switch {
 	case j.script.Crash:
@@ -207,49 +209,49 @@ func (j *job) exited() *api.Outcome {
 	}
 }
 
-// beat is one beat; an outcome when the answer was to stop.
-func (j *job) beat() *api.Outcome {
-	reply, err := j.memory.ask(j.killed, &j.spec, api.Beat, api.AgentRequest{Near: j.near()})
+// sendBeat is one beat; an outcome when the answer was to stop.
+func (j *job) sendBeat() *api.Outcome {
+	reply, err := j.memory.askLauncher(j.killed, &j.spec, api.Beat, api.AgentRequest{Near: j.nearsDeadline()})
 	switch {
 	case err != nil:
 		return nil
 	case reply.Refused != "":
-		j.mute = true
+		j.silent = true
 		return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.AgentLost, Message: "refused: " + reply.Refused}
 	case reply.Stop && reply.Force:
-		return canceled(pilot.KilledAfterGrace)
+		return canceledOutcome(pilot.KilledAfterGrace)
 	case reply.Stop:
-		return j.leave(time.Duration(reply.Grace))
-	case reply.Moved > j.moved && !j.script.Early:
-		j.moved, j.deadline = reply.Moved, reply.Deadline
+		return j.stopPayload(time.Duration(reply.Grace))
+	case reply.Moved > j.deadlineSeq && !j.script.FixedDeadline:
+		j.deadlineSeq, j.deadline = reply.Moved, reply.Deadline
 	}
 	return nil
 }
 
-// asked is what an agent does when the batch system sends TERM: it asks
+// handleTerm is what an agent does when the batch system sends TERM: it asks
 // whether that was wanted.
-func (j *job) asked() *api.Outcome {
-	if out := j.beat(); out != nil {
+func (j *job) handleTerm() *api.Outcome {
+	if out := j.sendBeat(); out != nil {
 		return out
 	}
-	j.leave(pilot.DefaultGrace)
+	j.stopPayload(pilot.DefaultGrace)
 	return &api.Outcome{Kind: api.OutcomeFailed, Code: pilot.JobCanceledByThem, Message: "asked to end by the batch system"}
 }
 
-// leave stops the payload, which takes the grace if it is deaf.
-func (j *job) leave(grace time.Duration) *api.Outcome {
-	if !j.script.Deaf {
-		return canceled(pilot.CanceledByAgent)
+// stopPayload stops the payload, which takes the grace if it is deaf.
+func (j *job) stopPayload(grace time.Duration) *api.Outcome {
+	if !j.script.IgnoresTerm {
+		return canceledOutcome(pilot.CanceledByAgent)
 	}
 	j.sleep(j.killed, grace)
-	return canceled(pilot.KilledAfterGrace)
+	return canceledOutcome(pilot.KilledAfterGrace)
 }
 
-// report says finish until somebody hears it, for ten minutes.
-func (j *job) report(out api.Outcome) {
+// sendFinish says finish until somebody hears it, for ten minutes.
+func (j *job) sendFinish(out api.Outcome) {
 	waited, wait := time.Duration(0), time.Second
-	for !j.mute && waited < 10*time.Minute {
-		_, err := j.memory.ask(j.killed, &j.spec, api.Finish, api.AgentRequest{Outcome: &out})
+	for !j.silent && waited < 10*time.Minute {
+		_, err := j.memory.askLauncher(j.killed, &j.spec, api.Finish, api.AgentRequest{Outcome: &out})
 		if err == nil || !j.sleep(j.killed, wait) {
 			return
 		}
@@ -272,6 +274,6 @@ func (j *job) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func canceled(code pilot.CauseCode) *api.Outcome {
+func canceledOutcome(code pilot.CauseCode) *api.Outcome {
 	return &api.Outcome{Kind: api.OutcomeCanceled, Code: code}
 }

@@ -10,22 +10,22 @@ import (
 )
 
 // Main is for a TestMain whose jobs have the test binary as their agent. Started
-// with the word "agent" it is one, whose launchers answer at a Desk's socket; else it
+// with the word "agent" it is one, whose launchers answer at a StubLauncher's socket; else it
 // runs the tests, in a home of their own: what a user's profile does is slow, and
 // none of their business. It does not return.
 func Main(m *testing.M, socket string) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
-		err := agent.Main(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: Dial(socket), Alone: true})
+		err := agent.RunProcess(context.Background(), os.Stdin, os.Stdout, agent.Config{Gateway: DialGateway(socket), OwnProcess: true})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
-	os.Exit(athome(m))
+	os.Exit(runInTempHome(m))
 }
 
-func athome(m *testing.M) int {
+func runInTempHome(m *testing.M) int {
 	home, err := os.MkdirTemp("", "flightlog-home-")
 	if err == nil {
 		err = os.Setenv("HOME", home)

@@ -14,16 +14,16 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// desk answers agents: it grants everything, tells some to stop, and keeps
+// agentHandler answers agents: it grants everything, tells some to stop, and keeps
 // what was finished.
-type desk struct {
+type agentHandler struct {
 	mu       sync.Mutex
 	stop     map[pilot.Key]bool
 	refuse   bool
 	finished []api.Outcome
 }
 
-func (d *desk) answer(_ context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
+func (d *agentHandler) handleCall(_ context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if verb == api.Finish {
@@ -35,7 +35,7 @@ func (d *desk) answer(_ context.Context, key pilot.Key, verb api.Verb, req api.A
 	return api.AgentReply{Stop: d.stop[key] && verb != api.Finish, Grace: api.Duration(time.Second)}, nil
 }
 
-func spec(uid string, attempt int, executable string) *adaptor.Spec {
+func newSpec(uid string, attempt int, executable string) *adaptor.Spec {
 	return &adaptor.Spec{
 		Key: pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: uid}, Attempt: attempt, Secret: "s",
 		Description: pilot.Description{
@@ -47,16 +47,16 @@ func spec(uid string, attempt int, executable string) *adaptor.Spec {
 func TestMemoryPassesTheContract(t *testing.T) {
 	t.Parallel()
 	adaptortest.TestAdaptor(t, func(t *testing.T) adaptortest.Harness {
-		d := &desk{stop: map[pilot.Key]bool{}}
-		m := adaptortest.NewMemory(adaptortest.Config{Agents: d.answer})
+		d := &agentHandler{stop: map[pilot.Key]bool{}}
+		m := adaptortest.NewMemory(adaptortest.Config{Handler: d.handleCall})
 		t.Cleanup(m.Close)
 		return adaptortest.Harness{
 			Open: func() adaptor.Adaptor { return m.Open() },
 			Spec: func(uid string, attempt int, held bool) *adaptor.Spec {
 				if held {
-					return spec(uid, attempt, "")
+					return newSpec(uid, attempt, "")
 				}
-				return spec(uid, attempt, "true")
+				return newSpec(uid, attempt, "true")
 			},
 			Stop: func(key pilot.Key) {
 				d.mu.Lock()
@@ -68,19 +68,19 @@ func TestMemoryPassesTheContract(t *testing.T) {
 	})
 }
 
-// bubble runs a test over a Memory with a fake clock.
-func bubble(t *testing.T, config adaptortest.Config, test func(t *testing.T, m *adaptortest.Memory, d *desk)) {
+// runInBubble runs a test over a Memory with a fake clock.
+func runInBubble(t *testing.T, config adaptortest.Config, test func(t *testing.T, m *adaptortest.Memory, d *agentHandler)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{stop: map[pilot.Key]bool{}}
+		d := &agentHandler{stop: map[pilot.Key]bool{}}
 		m := adaptortest.NewMemory(config)
-		m.Serve(d.answer)
+		m.SetHandler(d.handleCall)
 		test(t, m, d)
 		m.Close()
 	})
 }
 
-func status(t *testing.T, m *adaptortest.Memory, s *adaptor.Spec) adaptor.Status {
+func pollSpec(t *testing.T, m *adaptortest.Memory, s *adaptor.Spec) adaptor.Status {
 	t.Helper()
 	placed, ok, err := m.Find(t.Context(), s)
 	if err != nil || !ok {
@@ -98,8 +98,8 @@ func TestJobsFollowTheirScript(t *testing.T) {
 	long := func(*adaptor.Spec) adaptortest.Script {
 		return adaptortest.Script{Queue: time.Hour, Length: 10 * time.Minute, Exit: 3}
 	}
-	bubble(t, adaptortest.Config{Script: long}, func(t *testing.T, m *adaptortest.Memory, d *desk) {
-		s := spec("p", 1, "x")
+	runInBubble(t, adaptortest.Config{Script: long}, func(t *testing.T, m *adaptortest.Memory, d *agentHandler) {
+		s := newSpec("p", 1, "x")
 		if _, err := m.Submit(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestJobsFollowTheirScript(t *testing.T) {
 		}{{59 * time.Minute, adaptor.Queued}, {5 * time.Minute, adaptor.Running}, {10 * time.Minute, adaptor.Ended}} {
 			time.Sleep(at.after)
 			synctest.Wait()
-			if got := status(t, m, s); got.Phase != at.phase {
+			if got := pollSpec(t, m, s); got.Phase != at.phase {
 				t.Fatalf("%v, want %v", got.Phase, at.phase)
 			}
 		}
@@ -121,7 +121,7 @@ func TestJobsFollowTheirScript(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	for fault, want := range map[adaptortest.Fault]struct {
+	for fault, want := range map[adaptortest.Failure]struct {
 		class adaptor.Class
 		jobs  int
 	}{
@@ -131,14 +131,14 @@ func TestFaults(t *testing.T) {
 		adaptortest.LoseAnswer:  {adaptor.Uncertain, 1},
 		adaptortest.LoseRequest: {adaptor.Uncertain, 0},
 	} {
-		inject := func(c adaptortest.Call) adaptortest.Fault {
+		inject := func(c adaptortest.Call) adaptortest.Failure {
 			if c.Op == adaptortest.Submit && c.N == 1 {
 				return fault
 			}
 			return adaptortest.None
 		}
-		bubble(t, adaptortest.Config{Fault: inject}, func(t *testing.T, m *adaptortest.Memory, _ *desk) {
-			s := spec("p", 1, "true")
+		runInBubble(t, adaptortest.Config{Inject: inject}, func(t *testing.T, m *adaptortest.Memory, _ *agentHandler) {
+			s := newSpec("p", 1, "true")
 			_, err := m.Submit(t.Context(), s)
 			var e *adaptor.Error
 			if !errors.As(err, &e) || e.Class != want.class || m.Jobs(s.Key) != want.jobs {
@@ -153,9 +153,9 @@ func TestFaults(t *testing.T) {
 
 func TestAgentsWaitForSomebodyWhoAnswers(t *testing.T) {
 	t.Parallel()
-	bubble(t, adaptortest.Config{}, func(t *testing.T, m *adaptortest.Memory, d *desk) {
-		m.Serve(nil)
-		s := spec("p", 1, "true")
+	runInBubble(t, adaptortest.Config{}, func(t *testing.T, m *adaptortest.Memory, d *agentHandler) {
+		m.SetHandler(nil)
+		s := newSpec("p", 1, "true")
 		if _, err := m.Submit(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestAgentsWaitForSomebodyWhoAnswers(t *testing.T) {
 		if m.Runs(s.Key) != 0 {
 			t.Fatal("it ran and nobody had granted it")
 		}
-		m.Serve(d.answer)
+		m.SetHandler(d.handleCall)
 		time.Sleep(time.Minute)
 		if m.Runs(s.Key) != 1 || len(d.finished) != 1 {
 			t.Fatalf("%d runs, finished %+v", m.Runs(s.Key), d.finished)
@@ -173,14 +173,14 @@ func TestAgentsWaitForSomebodyWhoAnswers(t *testing.T) {
 
 func TestRefusedAgentsRunNothing(t *testing.T) {
 	t.Parallel()
-	bubble(t, adaptortest.Config{}, func(t *testing.T, m *adaptortest.Memory, d *desk) {
+	runInBubble(t, adaptortest.Config{}, func(t *testing.T, m *adaptortest.Memory, d *agentHandler) {
 		d.refuse = true
-		s := spec("p", 1, "true")
+		s := newSpec("p", 1, "true")
 		if _, err := m.Submit(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if got := status(t, m, s); m.Runs(s.Key) != 0 || got.Phase != adaptor.Ended || len(d.finished) != 0 {
+		if got := pollSpec(t, m, s); m.Runs(s.Key) != 0 || got.Phase != adaptor.Ended || len(d.finished) != 0 {
 			t.Fatalf("%d runs, %+v, finished %+v", m.Runs(s.Key), got, d.finished)
 		}
 	})
@@ -188,22 +188,22 @@ func TestRefusedAgentsRunNothing(t *testing.T) {
 
 func TestEndsOfHeldJobs(t *testing.T) {
 	t.Parallel()
-	deaf := func(*adaptor.Spec) adaptortest.Script { return adaptortest.Script{Hold: true, Deaf: true} }
+	deaf := func(*adaptor.Spec) adaptortest.Script { return adaptortest.Script{Hold: true, IgnoresTerm: true} }
 	for name, c := range map[string]struct {
 		script func(*adaptor.Spec) adaptortest.Script
-		act    func(m *adaptortest.Memory, d *desk, s *adaptor.Spec)
+		act    func(m *adaptortest.Memory, d *agentHandler, s *adaptor.Spec)
 		want   pilot.CauseCode
 	}{
-		"deadline":       {nil, func(*adaptortest.Memory, *desk, *adaptor.Spec) {}, pilot.RuntimeReached},
-		"told by a beat": {nil, func(_ *adaptortest.Memory, d *desk, s *adaptor.Spec) { d.stop[s.Key] = true }, pilot.CanceledByAgent},
-		"deaf":           {deaf, func(_ *adaptortest.Memory, d *desk, s *adaptor.Spec) { d.stop[s.Key] = true }, pilot.KilledAfterGrace},
-		"term from elsewhere": {nil, func(m *adaptortest.Memory, _ *desk, s *adaptor.Spec) {
+		"deadline":       {nil, func(*adaptortest.Memory, *agentHandler, *adaptor.Spec) {}, pilot.RuntimeReached},
+		"told by a beat": {nil, func(_ *adaptortest.Memory, d *agentHandler, s *adaptor.Spec) { d.stop[s.Key] = true }, pilot.CanceledByAgent},
+		"deaf":           {deaf, func(_ *adaptortest.Memory, d *agentHandler, s *adaptor.Spec) { d.stop[s.Key] = true }, pilot.KilledAfterGrace},
+		"term from elsewhere": {nil, func(m *adaptortest.Memory, _ *agentHandler, s *adaptor.Spec) {
 			_ = m.Cancel(context.Background(), adaptor.Handle{Key: s.Key, Attempt: 1}, adaptor.Stop{})
 		}, pilot.JobCanceledByThem},
-		"power failure": {nil, func(m *adaptortest.Memory, _ *desk, s *adaptor.Spec) { m.Kill(s.Key) }, ""},
+		"power failure": {nil, func(m *adaptortest.Memory, _ *agentHandler, s *adaptor.Spec) { m.Kill(s.Key) }, ""},
 	} {
-		bubble(t, adaptortest.Config{Script: c.script}, func(t *testing.T, m *adaptortest.Memory, d *desk) {
-			s := spec("p", 1, "")
+		runInBubble(t, adaptortest.Config{Script: c.script}, func(t *testing.T, m *adaptortest.Memory, d *agentHandler) {
+			s := newSpec("p", 1, "")
 			if _, err := m.Submit(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
@@ -212,12 +212,12 @@ func TestEndsOfHeldJobs(t *testing.T) {
 			c.act(m, d, s)
 			d.mu.Unlock()
 			time.Sleep(2 * time.Hour)
-			got := status(t, m, s)
+			got := pollSpec(t, m, s)
 			var code pilot.CauseCode
 			if got.Outcome != nil {
 				code = got.Outcome.Code
 			}
-			if got.Phase != adaptor.Ended || code != c.want || m.Live() != 0 {
+			if got.Phase != adaptor.Ended || code != c.want || m.LiveJobs() != 0 {
 				t.Errorf("%s: %+v, outcome %+v", name, got, got.Outcome)
 			}
 		})
@@ -226,8 +226,8 @@ func TestEndsOfHeldJobs(t *testing.T) {
 
 func TestABrokenSystemSaysNothing(t *testing.T) {
 	t.Parallel()
-	bubble(t, adaptortest.Config{}, func(t *testing.T, m *adaptortest.Memory, _ *desk) {
-		s := spec("p", 1, "")
+	runInBubble(t, adaptortest.Config{}, func(t *testing.T, m *adaptortest.Memory, _ *agentHandler) {
+		s := newSpec("p", 1, "")
 		m.Break(errors.New("scheduler is down"))
 		_, submitErr := m.Submit(t.Context(), s)
 		_, _, findErr := m.Find(t.Context(), s)

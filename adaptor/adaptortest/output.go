@@ -10,14 +10,14 @@ import (
 // outputSoFar reads what a payload printed while it runs, as whoever adopts it does.
 func outputSoFar(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, true)
-	if _, ok := a.(adaptor.Reader); !ok {
+	if _, ok := a.(adaptor.OutputReader); !ok {
 		t.Skip("this system shows no output")
 	}
-	job := place(t, a, s)
+	job := submitJob(t, a, s)
 	var out api.OutputAnswer
-	eventually(t, "the output", func() bool {
+	waitUntil(t, "the output", func() bool {
 		var err error
-		if out, err = h.Open().(adaptor.Reader).Output(t.Context(), job); err != nil {
+		if out, err = h.Open().(adaptor.OutputReader).ReadOutput(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
 		return out.Stdout != "" && out.Stderr != ""
@@ -25,8 +25,8 @@ func outputSoFar(t *testing.T, h Harness) {
 	if out.Stdout != "held\n" || out.Stderr != "\ufffd\n" {
 		t.Errorf("got %q", out)
 	}
-	if st := poll(t, a, job); st.Phase == adaptor.Ended {
+	if st := pollOne(t, a, job); st.Phase == adaptor.Ended {
 		t.Errorf("reading ended it: %+v", st)
 	}
-	kill(t, a, job)
+	killJob(t, a, job)
 }

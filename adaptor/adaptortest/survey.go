@@ -8,13 +8,13 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// surveyed: a job is shown by its token or tag, and killed by no other one.
-func surveyed(t *testing.T, h Harness) {
+// surveyShowsJob: a job is shown by its token or tag, and killed by no other one.
+func surveyShowsJob(t *testing.T, h Harness) {
 	a, s := h.Open(), h.Spec("p", 1, true)
-	job := place(t, a, s)
-	eventually(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
-	stranger := h.Open().(adaptor.Surveyor)
-	seen, ok := sight(t, stranger, s)
+	job := submitJob(t, a, s)
+	waitUntil(t, "the payload", func() bool { return h.Runs(s.Key) == 1 })
+	stranger := h.Open().(adaptor.OrphanLister)
+	seen, ok := findInSurvey(t, stranger, s)
 	if !ok {
 		t.Fatal("not shown")
 	}
@@ -25,28 +25,28 @@ func surveyed(t *testing.T, h Harness) {
 	if seen.Token == "" {
 		other.Token = ""
 	}
-	if gone, err := stranger.Kill(t.Context(), other); gone || err != nil {
+	if gone, err := stranger.KillJob(t.Context(), other); gone || err != nil {
 		t.Fatalf("the id with the token of another attempt: killed %v, %v", gone, err)
 	}
-	if st := poll(t, a, job); st.Phase != adaptor.Running {
+	if st := pollOne(t, a, job); st.Phase != adaptor.Running {
 		t.Fatalf("after that it is %+v", st)
 	}
-	if killed, err := stranger.Kill(t.Context(), seen); !killed || err != nil {
+	if killed, err := stranger.KillJob(t.Context(), seen); !killed || err != nil {
 		t.Fatalf("kill of %+v: %v, %v", seen, killed, err)
 	}
-	eventually(t, "a survey without it", func() bool {
-		_, still := sight(t, stranger, s)
+	waitUntil(t, "a survey without it", func() bool {
+		_, still := findInSurvey(t, stranger, s)
 		return !still
 	})
-	if again, err := stranger.Kill(t.Context(), seen); again || err != nil {
+	if again, err := stranger.KillJob(t.Context(), seen); again || err != nil {
 		t.Fatalf("killed twice: %v, %v", again, err)
 	}
 }
 
-// sight gives the spec's job as a survey shows it.
-func sight(t *testing.T, a adaptor.Surveyor, s *adaptor.Spec) (adaptor.Job, bool) {
+// findInSurvey gives the spec's job as a survey shows it.
+func findInSurvey(t *testing.T, a adaptor.OrphanLister, s *adaptor.Spec) (adaptor.Job, bool) {
 	t.Helper()
-	all, err := a.Survey(t.Context())
+	all, err := a.ListJobs(t.Context())
 	if err != nil {
 		t.Fatalf("survey: %v", err)
 	}
@@ -59,15 +59,15 @@ func sight(t *testing.T, a adaptor.Surveyor, s *adaptor.Spec) (adaptor.Job, bool
 	return adaptor.Job{}, false
 }
 
-// Survey gives the jobs that are queued or run.
-func (e *Endpoint) Survey(ctx context.Context) ([]adaptor.Job, error) {
+// ListJobs gives the jobs that are queued or run.
+func (e *Endpoint) ListJobs(ctx context.Context) ([]adaptor.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	e.memory.mu.Lock()
 	defer e.memory.mu.Unlock()
-	if e.memory.down != nil {
-		return nil, e.memory.down
+	if e.memory.brokenErr != nil {
+		return nil, e.memory.brokenErr
 	}
 	var jobs []adaptor.Job
 	for token, j := range e.memory.jobs {
@@ -78,16 +78,16 @@ func (e *Endpoint) Survey(ctx context.Context) ([]adaptor.Job, error) {
 	return jobs, nil
 }
 
-// Kill ends a job by force if it has that id and token.
-func (e *Endpoint) Kill(ctx context.Context, job adaptor.Job) (bool, error) {
-	key, attempt, born, _ := job.Attempt()
-	all, err := e.Survey(ctx)
+// KillJob ends a job by force if it has that id and token.
+func (e *Endpoint) KillJob(ctx context.Context, job adaptor.Job) (bool, error) {
+	key, attempt, born, _ := job.ParseAttempt()
+	all, err := e.ListJobs(ctx)
 	for i := range all {
-		if all[i].Same(&job) {
-			return true, e.Cancel(ctx, adaptor.Handle{Key: key, Attempt: attempt, Born: born}, adaptor.Stop{Force: true})
+		if all[i].SameAttempt(&job) {
+			return true, e.Cancel(ctx, adaptor.Handle{Key: key, Attempt: attempt, SubmittedAt: born}, adaptor.Stop{Force: true})
 		}
 	}
 	return false, err
 }
 
-var _ adaptor.Surveyor = (*Endpoint)(nil)
+var _ adaptor.OrphanLister = (*Endpoint)(nil)

@@ -11,9 +11,9 @@ import (
 	"github.com/flightlog/flightlog/adaptor/runner"
 )
 
-// bhist asks the event logs, all of them, for jobs that bjobs has forgotten.
-func bhist(since time.Time, jobs []Ref, options ...string) Query {
-	argv := append(utc("bhist"), options...)
+// queryBhist asks the event logs, all of them, for jobs that bjobs has forgotten.
+func queryBhist(since time.Time, jobs []Ref, options ...string) Query {
+	argv := append(utcCommand("bhist"), options...)
 	return Query{
 		Argv: append(append(argv, "-n", "0"), idsOf(jobs)...),
 		Read: func(r runner.Result) ([]Record, error) { return readBhist(r, since) },
@@ -21,28 +21,28 @@ func bhist(since time.Time, jobs []Ref, options ...string) Query {
 }
 
 var (
-	bhistJob   = regexp.MustCompile(`(?m)^Job <([1-9][0-9]*(?:\[[0-9]+\])?)>`)
-	bhistTime  = regexp.MustCompile(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} +[0-9]+ [0-9:]{8}(?: [0-9]{4})?: `)
-	bhistName  = regexp.MustCompile(`, Job Name <([^>]*)>`)
-	bhistToken = regexp.MustCompile(`, Job Description <([^>]*)>`)
-	bhistCode  = regexp.MustCompile(`exit code ([0-9]+)`) // "Exited with …", "Exited; job has been forced to exit with …"
-	bhistLSF   = regexp.MustCompile(`Exited by (?:LSF )?signal ([0-9]+)`)
-	bhistHost  = regexp.MustCompile(`(?:Host\(s\)|[Hh]osts/[Pp]rocessors|[Dd]ispatched to|[Ss]tarted on)((?: <[^>]*>)+)`)
+	bhistJob    = regexp.MustCompile(`(?m)^Job <([1-9][0-9]*(?:\[[0-9]+\])?)>`)
+	bhistTime   = regexp.MustCompile(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} +[0-9]+ [0-9:]{8}(?: [0-9]{4})?: `)
+	bhistName   = regexp.MustCompile(`, Job Name <([^>]*)>`)
+	bhistToken  = regexp.MustCompile(`, Job Description <([^>]*)>`)
+	bhistCode   = regexp.MustCompile(`exit code ([0-9]+)`) // "Exited with …", "Exited; job has been forced to exit with …"
+	bhistSignal = regexp.MustCompile(`Exited by (?:LSF )?signal ([0-9]+)`)
+	bhistHost   = regexp.MustCompile(`(?:Host\(s\)|[Hh]osts/[Pp]rocessors|[Dd]ispatched to|[Ss]tarted on)((?: <[^>]*>)+)`)
 )
 
 // readBhist reads the events of each job, one a line with -UF, else wrapped in the
 // middle of words with 21 blanks before what follows.
 func readBhist(r runner.Result, since time.Time) ([]Record, error) {
-	if err := whole("bhist", r); err != nil {
+	if err := checkComplete("bhist", r); err != nil {
 		return nil, err
 	}
-	out := text(r.Stdout)
+	out := decodeText(r.Stdout)
 	at := bhistJob.FindAllStringSubmatchIndex(out, -1)
-	none := every(without(text(r.Stderr), harmlessLSF), noneLSF)
+	none := allLinesKnown(dropKnownLines(decodeText(r.Stderr), harmlessLSF), noJobLSF)
 	switch {
 	case r.Code != 0 && !none:
 		return nil, commandError("bhist", r)
-	case len(at) == 0 && !none && !every(without(out, harmlessLSF), noneLSF):
+	case len(at) == 0 && !none && !allLinesKnown(dropKnownLines(out, harmlessLSF), noJobLSF):
 		return nil, fmt.Errorf("bhist: not understood: %w", commandError("bhist", r))
 	}
 	var jobs []Record
@@ -51,13 +51,13 @@ func readBhist(r runner.Result, since time.Time) ([]Record, error) {
 		if i+1 < len(at) {
 			end = at[i+1][0]
 		}
-		jobs = append(jobs, bhistRecord(out[m[2]:m[3]], unwrap(out[m[0]:end]), since))
+		jobs = append(jobs, bhistRecord(out[m[2]:m[3]], unwrapLines(out[m[0]:end]), since))
 	}
 	return jobs, nil
 }
 
-// unwrap gives the first line, and then one for each event.
-func unwrap(s string) []string {
+// unwrapLines gives the first line, and then one for each event.
+func unwrapLines(s string) []string {
 	var out []string
 	for line := range strings.Lines(s) {
 		line = strings.TrimSuffix(line, "\n")
@@ -84,13 +84,13 @@ func bhistRecord(id string, lines []string, since time.Time) Record {
 	for _, line := range lines[1:] {
 		stamp := bhistTime.FindString(line)
 		at, what := timeLSF(strings.TrimSuffix(stamp, ": "), since), line[len(stamp):]
-		rec.event(what, at)
+		rec.applyEvent(what, at)
 	}
 	return rec
 }
 
-// event moves a job by one line of bhist.
-func (r *Record) event(what string, at time.Time) {
+// applyEvent moves a job by one line of bhist.
+func (r *Record) applyEvent(what string, at time.Time) {
 	has := func(beginnings ...string) bool {
 		for _, b := range beginnings {
 			if strings.HasPrefix(what, b) {
@@ -100,8 +100,8 @@ func (r *Record) event(what string, at time.Time) {
 		return false
 	}
 	move := func(native string) {
-		r.Native, r.Phase = native, wordsLSF[native].Phase
-		r.unended()
+		r.Native, r.Phase = native, statesLSF[native].Phase
+		r.clearEnd()
 	}
 	switch {
 	case has("Submitted from") && r.Submitted.IsZero():
@@ -121,7 +121,7 @@ func (r *Record) event(what string, at time.Time) {
 	case has("Done successfully", "Completed <done>"):
 		move("DONE")
 		r.EndedAt, r.ExitCode, r.Exited = at, 0, true
-	case r.Phase != adaptor.Ended && causeOf(askedLSF, what) != "":
+	case r.Phase != adaptor.Ended && causeOf(endRequestsLSF, what) != "":
 		r.Reason = strings.TrimRight(what, ".; ")
 	case has("Exited", "Completed <exit>", "Execution host unavailable; job is killed"):
 		move("EXIT")
@@ -129,7 +129,7 @@ func (r *Record) event(what string, at time.Time) {
 		if m := bhistCode.FindStringSubmatch(what); m != nil {
 			r.ExitCode, _ = strconv.Atoi(m[1])
 			r.Exited = true
-		} else if m := bhistLSF.FindStringSubmatch(what); m != nil {
+		} else if m := bhistSignal.FindStringSubmatch(what); m != nil {
 			r.Signal, _ = strconv.Atoi(m[1])
 			r.Exited = true
 		}
@@ -139,18 +139,18 @@ func (r *Record) event(what string, at time.Time) {
 		r.EndedAt = at
 	}
 	if term := termLSF.FindStringIndex(what); term != nil {
-		r.endedLSF(strings.TrimRight(what[term[0]:], ".; "))
+		r.applyEndLSF(strings.TrimRight(what[term[0]:], ".; "))
 	} else if r.Native == "EXIT" && r.Cause == "" {
-		r.unexplained(what)
+		r.inferCause(what)
 	}
 }
 
-// unexplained gives a job without a TERM_… the cause that the line of its end tells, or
+// inferCause gives a job without a TERM_… the cause that the line of its end tells, or
 // else, where a signal ended it, the one for which it was sent.
-func (r *Record) unexplained(what string) {
-	if r.Cause = causeOf(endsLSF, what); r.Cause != "" {
+func (r *Record) inferCause(what string) {
+	if r.Cause = causeOf(endLinesLSF, what); r.Cause != "" {
 		r.Reason = strings.TrimRight(what, ".; ")
 	} else if !r.Exited || r.Signal != 0 || r.ExitCode > 128 {
-		r.Cause = causeOf(askedLSF, r.Reason)
+		r.Cause = causeOf(endRequestsLSF, r.Reason)
 	}
 }

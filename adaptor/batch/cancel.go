@@ -22,41 +22,41 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	}
 	after := time.Now()
 	if !stop.Force {
-		after = after.Add(-s.Floor())
+		after = after.Add(-s.MinPollInterval())
 	}
-	jobs, err := s.living(ctx, &h, after)
-	if err == nil && !stop.Force && (len(jobs) == 0 || slices.ContainsFunc(jobs, func(r Record) bool { return waiting(&r) })) {
-		jobs, err = s.living(ctx, &h, time.Now()) // it may have begun meanwhile, or have been queued
-	}
-	if err == nil && len(jobs) == 0 {
-		jobs, err = s.elsewhere(ctx, &h)
+	jobs, err := s.listLiving(ctx, &h, after)
+	if err == nil && !stop.Force && (len(jobs) == 0 || slices.ContainsFunc(jobs, func(r Record) bool { return isPending(&r) })) {
+		jobs, err = s.listLiving(ctx, &h, time.Now()) // it may have begun meanwhile, or have been queued
 	}
 	if err == nil && len(jobs) == 0 {
-		jobs, err = s.renamed(ctx, &h)
+		jobs, err = s.findInOtherCluster(ctx, &h)
+	}
+	if err == nil && len(jobs) == 0 {
+		jobs, err = s.findRenamed(ctx, &h)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.kill(ctx, jobs, !stop.Force); err != nil || !stop.Force || len(jobs) == 0 {
+	if err := s.cancelJobs(ctx, jobs, !stop.Force); err != nil || !stop.Force || len(jobs) == 0 {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.killed[h.Token()] = time.Now()
+	s.killedAt[h.Token()] = time.Now()
 	return nil
 }
 
-// living gives the jobs with the handle's token that have not ended, by a listing
+// listLiving gives the jobs with the handle's token that have not ended, by a listing
 // that began after a time.
-func (s *System) living(ctx context.Context, h *adaptor.Handle, after time.Time) ([]Record, error) {
-	listing, err := s.lister.Listing(ctx, after)
+func (s *System) listLiving(ctx context.Context, h *adaptor.Handle, after time.Time) ([]Record, error) {
+	listing, err := s.lister.ListAfter(ctx, after)
 	if err != nil {
 		return nil, err
 	}
 	token := h.Token()
 	var jobs []Record
 	for _, r := range listing.Jobs {
-		if r.carries(token) && r.Phase != adaptor.Ended {
+		if r.hasToken(token) && r.Phase != adaptor.Ended {
 			if r.Cluster == "" && r.ID == h.Job.ID {
 				r.Cluster = h.Job.Cluster
 			}
@@ -66,17 +66,17 @@ func (s *System) living(ctx context.Context, h *adaptor.Handle, after time.Time)
 	return jobs, nil
 }
 
-// elsewhere gives a job that accounting shows alive at another cluster than those
+// findInOtherCluster gives a job that accounting shows alive at another cluster than those
 // that are listed.
-func (s *System) elsewhere(ctx context.Context, h *adaptor.Handle) ([]Record, error) {
+func (s *System) findInOtherCluster(ctx context.Context, h *adaptor.Handle) ([]Record, error) {
 	if h.Job.Cluster == "" || s.Dialect.History == nil {
 		return nil, nil
 	}
-	shown, err := s.ask(ctx, s.Dialect.History([]Ref{{h.Job.ID, h.Job.Cluster}}, h.Born.Add(-skew)))
+	shown, err := s.runQuery(ctx, s.Dialect.History([]Ref{{h.Job.ID, h.Job.Cluster}}, h.SubmittedAt.Add(-clockSkew)))
 	if err != nil {
 		return nil, err
 	}
-	r := indexed(shown).find(h)
+	r := indexJobs(shown).findJob(h)
 	if r == nil || r.Phase == adaptor.Ended {
 		return nil, nil
 	}
@@ -84,24 +84,24 @@ func (s *System) elsewhere(ctx context.Context, h *adaptor.Handle) ([]Record, er
 	return []Record{*r}, nil
 }
 
-func (s *System) kill(ctx context.Context, jobs []Record, gentle bool) error {
+func (s *System) cancelJobs(ctx context.Context, jobs []Record, gentle bool) error {
 	if len(jobs) == 0 {
 		return nil
 	}
 	for _, c := range s.Dialect.Cancel(jobs, gentle) {
-		r, err := s.run(ctx, c)
+		r, err := s.runWithQueryEnv(ctx, c)
 		if err != nil {
 			return err
 		}
-		if !s.Dialect.Canceled(r) {
+		if !s.Dialect.CancelAccepted(r) {
 			return commandError(c.Argv[0], r)
 		}
 	}
 	return nil
 }
 
-// Cleanup removes the sandbox of a job that has ended.
-func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
+// RemoveSandbox removes the sandbox of a job that has ended.
+func (s *System) RemoveSandbox(ctx context.Context, h adaptor.Handle) error {
 	if path.Base(h.Sandbox) != h.Key.Pilot || path.Base(path.Dir(h.Sandbox)) != h.Key.Manager {
 		return pilot.Errorf(pilot.Invalid, "%s is not the sandbox of %s", h.Sandbox, h.Key.Pilot)
 	}

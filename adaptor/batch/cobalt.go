@@ -13,32 +13,32 @@ import (
 // Cobalt speaks to Cobalt 1.0. It forgets a job when it ends; its exit is told in
 // no other way than by what the job leaves.
 var Cobalt = Dialect{
-	Name:      "cobalt",
-	Manual:    "https://github.com/ido/cobalt/tree/master/man",
-	Env:       []string{"LC_ALL=C"},
-	Unset:     []string{"COBALT_*", "QSUB_*", "!COBALT_CONFIG_FILES"},
-	Submitted: submittedCobalt,
-	Nothing:   nothingCobalt,
-	Refusals:  refusalsCobalt,
+	Name:         "cobalt",
+	Manual:       "https://github.com/ido/cobalt/tree/master/man",
+	Env:          []string{"LC_ALL=C"},
+	Unset:        []string{"COBALT_*", "QSUB_*", "!COBALT_CONFIG_FILES"},
+	ParseSubmit:  parseSubmitCobalt,
+	NotSubmitted: notSubmittedCobalt,
+	Refusals:     refusalsCobalt,
 	List: func() Query {
 		return Query{
-			Argv: script("qstat", `export TZ=UTC; exec qstat -l --header=`+headerCobalt+` -u "$(id -un)"`),
+			Argv: scriptCommand("qstat", `export TZ=UTC; exec qstat -l --header=`+headerCobalt+` -u "$(id -un)"`),
 			Read: readCobalt,
 		}
 	},
-	Cancel:   cancelCobalt,
-	Canceled: canceledCobalt,
-	Gone:     goneCobalt,
-	States:   wordsCobalt,
-	Probe:    []string{"qstat", "-Q"},
+	Cancel:         cancelCobalt,
+	CancelAccepted: cancelAcceptedCobalt,
+	Gone:           goneCobalt,
+	States:         statesCobalt,
+	Probe:          []string{"qstat", "-Q"},
 }
 
 // headerCobalt: JobID first, for a job begins with it; what may hold anything last.
 const headerCobalt = "JobID:State:User:SubmitTime:StartTime:Location:JobName:Envs"
 
-// wordsCobalt: qstat(1), "State"; the states of the queue manager's machine in
+// statesCobalt: qstat(1), "State"; the states of the queue manager's machine in
 // src/components/cqm.py.
-var wordsCobalt = map[string]Word{
+var statesCobalt = map[string]StateMeaning{
 	"queued":           {Phase: adaptor.Queued},
 	"starting":         {Phase: adaptor.Queued},
 	"allocating":       {Phase: adaptor.Queued},
@@ -72,22 +72,22 @@ var (
 	cobaltFields = strings.Split(headerCobalt, ":")
 )
 
-// submittedCobalt reads the last line that is a number: qsub tells before it which
+// parseSubmitCobalt reads the last line that is a number: qsub tells before it which
 // queue it chose.
-func submittedCobalt(r runner.Result) (Ref, bool) {
-	return lastOf(r.Stdout, func(line string) (Ref, bool) { return Ref{ID: line}, cobaltID.MatchString(line) })
+func parseSubmitCobalt(r runner.Result) (Ref, bool) {
+	return readLastLine(r.Stdout, func(line string) (Ref, bool) { return Ref{ID: line}, cobaltID.MatchString(line) })
 }
 
 // readCobalt reads qstat -l: a job is as many lines as the header has fields.
 func readCobalt(r runner.Result) ([]Record, error) {
-	if err := whole("qstat", r); err != nil {
+	if err := checkComplete("qstat", r); err != nil {
 		return nil, err
 	}
-	if said := strings.TrimSpace(text(r.Stderr)); r.Code != 0 || said != "" {
+	if said := strings.TrimSpace(decodeText(r.Stderr)); r.Code != 0 || said != "" {
 		return nil, commandError("qstat", r)
 	}
 	var jobs []map[string]string
-	for line := range strings.Lines(text(r.Stdout)) {
+	for line := range strings.Lines(decodeText(r.Stdout)) {
 		m := cobaltField.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
 		if m == nil {
 			continue // a blank line, or the second one of a value
@@ -100,7 +100,7 @@ func readCobalt(r runner.Result) ([]Record, error) {
 			jobs[len(jobs)-1][name] = value
 		}
 	}
-	if len(jobs) == 0 && strings.TrimSpace(text(r.Stdout)) != "" {
+	if len(jobs) == 0 && strings.TrimSpace(decodeText(r.Stdout)) != "" {
 		return nil, fmt.Errorf("qstat: not understood: %w", commandError("qstat", r))
 	}
 	var out []Record
@@ -115,10 +115,10 @@ func readCobalt(r runner.Result) ([]Record, error) {
 
 func recordCobalt(f map[string]string) Record {
 	rec := Record{
-		Ref: Ref{ID: f["jobid"]}, Name: f["jobname"], Native: f["state"], Nodes: known(f["location"]),
+		Ref: Ref{ID: f["jobid"]}, Name: f["jobname"], Native: f["state"], Nodes: emptyIfNull(f["location"]),
 		Submitted: timeCobalt(f["submittime"]), Started: timeCobalt(f["starttime"]), Phase: adaptor.Unknown,
 	}
-	if w, ok := wordsCobalt[strings.ToLower(rec.Native)]; ok {
+	if w, ok := statesCobalt[strings.ToLower(rec.Native)]; ok {
 		rec.Phase = w.Phase
 	}
 	if m := cobaltToken.FindStringSubmatch(f["envs"]); m != nil {
@@ -129,7 +129,7 @@ func recordCobalt(f map[string]string) Record {
 
 func timeCobalt(s string) time.Time {
 	s, _, _ = strings.Cut(s, " (")
-	return when(s, "Mon Jan 2 15:04:05 2006 -0700", "Mon Jan 2 15:04:05 2006")
+	return parseTime(s, "Mon Jan 2 15:04:05 2006 -0700", "Mon Jan 2 15:04:05 2006")
 }
 
 // cancelCobalt: qdel sends SIGTERM, and SIGKILL after a while; nothing hurries it
@@ -142,7 +142,7 @@ func cancelCobalt(jobs []Record, _ bool) []runner.Command {
 	return out
 }
 
-func canceledCobalt(r runner.Result) bool {
-	said := without(both(r), nil)
-	return r.Signal == "" && (every(said, goneCobalt) || r.Code == 0 && said == "")
+func cancelAcceptedCobalt(r runner.Result) bool {
+	said := dropKnownLines(combinedOutput(r), nil)
+	return r.Signal == "" && (allLinesKnown(said, goneCobalt) || r.Code == 0 && said == "")
 }

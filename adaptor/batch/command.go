@@ -19,54 +19,54 @@ func commandError(command string, r runner.Result) error {
 	if r.Signal != "" {
 		how = "killed by " + r.Signal
 	}
-	if said := words(r); said != "" {
+	if said := errorText(r); said != "" {
 		return fmt.Errorf("%s: %s: %s", command, how, said)
 	}
 	return fmt.Errorf("%s: %s", command, how)
 }
 
-// words are what a command said: its stderr, or else its stdout.
-func words(r runner.Result) string {
+// errorText are what a command said: its stderr, or else its stdout.
+func errorText(r runner.Result) string {
 	for _, out := range [][]byte{r.Stderr, r.Stdout} {
 		text := strings.ToValidUTF8(strings.TrimSpace(string(out)), "?")
 		if text != "" {
-			return clip(text, wordsLimit)
+			return clipText(text, wordsLimit)
 		}
 	}
 	return ""
 }
 
-func clip(text string, most int) string {
-	if len(text) <= most {
+func clipText(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
-// script is a command of several: sh runs it with the arguments from $1 on. It is
+// scriptCommand is a command of several: sh runs it with the arguments from $1 on. It is
 // known by the name of the one that matters.
-func script(name, text string, args ...string) []string {
+func scriptCommand(name, text string, args ...string) []string {
 	return append([]string{"sh", "-c", text, name}, args...)
 }
 
-// utc is a command whose times are those of no zone. It is for systems that hand
+// utcCommand is a command whose times are those of no zone. It is for systems that hand
 // what a submit has in its environment to the job: Dialect.Env would, too.
-func utc(argv ...string) []string {
+func utcCommand(argv ...string) []string {
 	return append([]string{"env", "LC_ALL=C", "TZ=UTC"}, argv...)
 }
 
-// called is the name of the command that matters.
-func called(argv []string) string {
+// commandName is the name of the command that matters.
+func commandName(argv []string) string {
 	if len(argv) > 3 && (argv[0] == "sh" || argv[0] == "env") {
 		return argv[3]
 	}
 	return argv[0]
 }
 
-// whole refuses the answer of a command that did not come to its end.
-func whole(command string, r runner.Result) error {
+// checkComplete refuses the answer of a command that did not come to its end.
+func checkComplete(command string, r runner.Result) error {
 	switch {
-	case r.Cut:
+	case r.Truncated:
 		return fmt.Errorf("%s printed more than %d bytes", command, runner.OutputLimit)
 	case r.Signal != "":
 		return commandError(command, r)
@@ -75,14 +75,14 @@ func whole(command string, r runner.Result) error {
 	}
 }
 
-// text is what a command printed, in UTF-8: names of other jobs may be in any
+// decodeText is what a command printed, in UTF-8: names of other jobs may be in any
 // encoding.
-func text(out []byte) string {
+func decodeText(out []byte) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(string(out), "?"), "\r\n", "\n")
 }
 
-// only says that a text has lines, and that each is of a kind.
-func only(said string, kind *regexp.Regexp) bool {
+// allLinesMatch says that a text has lines, and that each is of a kind.
+func allLinesMatch(said string, kind *regexp.Regexp) bool {
 	n := 0
 	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(line)
@@ -97,10 +97,10 @@ func only(said string, kind *regexp.Regexp) bool {
 	return n > 0
 }
 
-// lastOf gives what read makes of the last line that it can read: a site's wrapper
+// readLastLine gives what read makes of the last line that it can read: a site's wrapper
 // may print more around the answer to a submit.
-func lastOf(out []byte, read func(line string) (Ref, bool)) (Ref, bool) {
-	for _, line := range slices.Backward(strings.Split(text(out), "\n")) {
+func readLastLine(out []byte, read func(line string) (Ref, bool)) (Ref, bool) {
+	for _, line := range slices.Backward(strings.Split(decodeText(out), "\n")) {
 		if ref, ok := read(strings.TrimSpace(line)); ok {
 			return ref, true
 		}
@@ -108,11 +108,13 @@ func lastOf(out []byte, read func(line string) (Ref, bool)) (Ref, bool) {
 	return Ref{}, false
 }
 
-// both is all that a command said.
-func both(r runner.Result) string { return text(r.Stderr) + "\n" + text(r.Stdout) }
+// combinedOutput is all that a command said.
+func combinedOutput(r runner.Result) string {
+	return decodeText(r.Stderr) + "\n" + decodeText(r.Stdout)
+}
 
-// when reads a time of no zone in the first layout that fits. Zero: none does.
-func when(s string, layouts ...string) time.Time {
+// parseTime reads a time of no zone in the first layout that fits. Zero: none does.
+func parseTime(s string, layouts ...string) time.Time {
 	s = strings.Join(strings.Fields(s), " ")
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
@@ -122,8 +124,8 @@ func when(s string, layouts ...string) time.Time {
 	return time.Time{} // N/A, Unknown, None, NOT_SET, -/-
 }
 
-// known is what a field says, or nothing where it says so in a word.
-func known(s string) string {
+// emptyIfNull is what a field says, or nothing where it says so in a word.
+func emptyIfNull(s string) string {
 	s = strings.TrimSpace(s)
 	switch s {
 	case "(null)", "N/A", "None assigned", "Unknown", "UNKNOWN", "none", "None", "NONE", "NOT_SET", "-", "-/-":

@@ -14,9 +14,9 @@ func TestSystemsPassTheContract(t *testing.T) {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
 			adaptortest.TestAdaptor(t, func(t *testing.T) adaptortest.Harness {
-				b := newBench(t, system)
+				b := newFixture(t, system)
 				return adaptortest.Harness{
-					Open: func() adaptor.Adaptor { return b.open() },
+					Open: func() adaptor.Adaptor { return b.openSystem() },
 					Spec: func(uid string, attempt int, held bool) *adaptor.Spec {
 						if held {
 							return b.spec(uid, attempt, "echo held; printf '\\303\\n' >&2; exec sleep 1000")
@@ -24,7 +24,7 @@ func TestSystemsPassTheContract(t *testing.T) {
 						return b.spec(uid, attempt, "exit 0")
 					},
 					Stop: func(key pilot.Key) { b.TellToStop(key.Pilot) },
-					Runs: func(key pilot.Key) int { return b.ran(key.Pilot) },
+					Runs: func(key pilot.Key) int { return b.countRuns(key.Pilot) },
 				}
 			})
 		})

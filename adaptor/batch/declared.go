@@ -18,7 +18,7 @@ type Declared struct {
 // Register makes endpoints able to name the system. A process does it before
 // anything else of it reads a configuration. Errors: code invalid.
 func (d *Declared) Register() error {
-	if err := render.Declare(d.Dialect.Name, d.Script); err != nil {
+	if err := render.DeclareSyntax(d.Dialect.Name, d.Script); err != nil {
 		return err
 	}
 	for i, known := range dialects {
@@ -31,17 +31,17 @@ func (d *Declared) Register() error {
 	return nil
 }
 
-// order is a command of a file: words with placeholders, or a line of shell.
-type order struct {
+// commandTemplate is a command of a file: words with placeholders, or a line of shell.
+type commandTemplate struct {
 	words []string
 	shell string
 }
 
-func (o order) given() bool { return len(o.words) > 0 || o.shell != "" }
+func (o commandTemplate) isSet() bool { return len(o.words) > 0 || o.shell != "" }
 
-// argv fills in placeholders; a word that is {ids} becomes one for each. A shell
+// expandArgv fills in placeholders; a word that is {ids} becomes one for each. A shell
 // has them as its arguments instead, so that nothing of theirs is read as code.
-func (o order) argv(name string, values map[string]string, ids []string) []string {
+func (o commandTemplate) expandArgv(name string, values map[string]string, ids []string) []string {
 	if o.shell != "" {
 		args := ids
 		for _, key := range []string{"id", "name", "since"} {
@@ -49,7 +49,7 @@ func (o order) argv(name string, values map[string]string, ids []string) []strin
 				args = append(args, v)
 			}
 		}
-		return script(name, o.shell, args...)
+		return scriptCommand(name, o.shell, args...)
 	}
 	var out []string
 	for _, word := range o.words {
@@ -68,36 +68,38 @@ func (o order) argv(name string, values map[string]string, ids []string) []strin
 
 // declaration is what a file says, read and checked.
 type declaration struct {
-	name                  string
-	submitted             expression
-	list, history, recent *asking
-	tokens                *asking
-	cancel, gentle, waits order
-	taken                 expression
-	words                 map[string]Word
-	causes                []Reason
-	times                 []string
-	env, unset, probe     []string
-	manual                string
-	refusals              []Refusal
-	settle, floor         time.Duration
+	name                                string
+	submitPattern                       expression
+	list, history, recent               *queryTemplate
+	tokens                              *queryTemplate
+	cancel, cancelGently, cancelPending commandTemplate
+	acceptedPattern                     expression
+	states                              map[string]StateMeaning
+	reasons                             []Reason
+	timeLayouts                         []string
+	env, unset, probe                   []string
+	manual                              string
+	refusals                            []Refusal
+	settle, floor                       time.Duration
 }
 
-func (d *declaration) dialect() Dialect {
+func (d *declaration) toDialect() Dialect {
 	out := Dialect{
-		Name: d.name, Manual: d.manual, Env: d.env, Unset: d.unset, Submitted: d.readSubmitted, Refusals: d.refusals,
-		List:   func() Query { return d.query(d.list, nil, nil) },
-		Cancel: d.cancels, Canceled: d.canceled, Probe: d.probe, Settle: d.settle, Floor: d.floor,
+		Name: d.name, Manual: d.manual, Env: d.env, Unset: d.unset, ParseSubmit: d.parseSubmit, Refusals: d.refusals,
+		List:   func() Query { return d.expandQuery(d.list, nil, nil) },
+		Cancel: d.cancelCommands, CancelAccepted: d.cancelAccepted, Probe: d.probe, Settle: d.settle, Floor: d.floor,
 	}
 	if d.history != nil {
-		out.History = func(jobs []Ref, since time.Time) Query { return d.query(d.history, sinceValue(since), idsOf(jobs)) }
+		out.History = func(jobs []Ref, since time.Time) Query {
+			return d.expandQuery(d.history, sinceValues(since), idsOf(jobs))
+		}
 	}
 	if d.recent != nil {
-		out.Recent = func(since time.Time) Query { return d.query(d.recent, sinceValue(since), nil) }
+		out.Recent = func(since time.Time) Query { return d.expandQuery(d.recent, sinceValues(since), nil) }
 	}
 	if d.tokens != nil {
 		out.Tokens = func(jobs []Ref) Query {
-			q := d.query(d.tokens, nil, idsOf(jobs))
+			q := d.expandQuery(d.tokens, nil, idsOf(jobs))
 			q.Read = func(r runner.Result) ([]Record, error) { return d.readTokens(d.tokens, r) }
 			return q
 		}
@@ -105,21 +107,21 @@ func (d *declaration) dialect() Dialect {
 	return out
 }
 
-// sinceValue is in seconds since 1970: what a shell can make any form of.
-func sinceValue(t time.Time) map[string]string {
+// sinceValues is in seconds since 1970: what a shell can make any form of.
+func sinceValues(t time.Time) map[string]string {
 	return map[string]string{"since": strconv.FormatInt(t.Unix(), 10)}
 }
 
-func (d *declaration) query(a *asking, values map[string]string, ids []string) Query {
+func (d *declaration) expandQuery(a *queryTemplate, values map[string]string, ids []string) Query {
 	return Query{
-		Argv: a.command.argv(d.name, values, ids),
-		Read: func(r runner.Result) ([]Record, error) { return d.read(a, r) },
+		Argv: a.command.expandArgv(d.name, values, ids),
+		Read: func(r runner.Result) ([]Record, error) { return d.readJobs(a, r) },
 	}
 }
 
-// readSubmitted takes the last match in what a submit printed.
-func (d *declaration) readSubmitted(r runner.Result) (Ref, bool) {
-	all := d.submitted.all(text(r.Stdout))
+// parseSubmit takes the last match in what a submit printed.
+func (d *declaration) parseSubmit(r runner.Result) (Ref, bool) {
+	all := d.submitPattern.findAllGroups(decodeText(r.Stdout))
 	if len(all) == 0 || all[len(all)-1]["id"] == "" {
 		return Ref{}, false
 	}
@@ -127,27 +129,27 @@ func (d *declaration) readSubmitted(r runner.Result) (Ref, bool) {
 	return Ref{last["id"], last["cluster"]}, true
 }
 
-func (d *declaration) cancels(jobs []Record, gentle bool) []runner.Command {
+func (d *declaration) cancelCommands(jobs []Record, gentle bool) []runner.Command {
 	var out []runner.Command
 	for i := range jobs {
 		o := d.cancel
 		switch j := &jobs[i]; {
-		case waiting(j) && d.waits.given():
-			o = d.waits
-		case !waiting(j) && gentle && d.gentle.given():
-			o = d.gentle
+		case isPending(j) && d.cancelPending.isSet():
+			o = d.cancelPending
+		case !isPending(j) && gentle && d.cancelGently.isSet():
+			o = d.cancelGently
 		}
-		out = append(out, runner.Command{Argv: o.argv(d.name, map[string]string{"id": jobs[i].ID, "name": jobs[i].Name}, nil)})
+		out = append(out, runner.Command{Argv: o.expandArgv(d.name, map[string]string{"id": jobs[i].ID, "name": jobs[i].Name}, nil)})
 	}
 	return out
 }
 
-// canceled: exit code 0, or, where the file says so, words on each line.
-func (d *declaration) canceled(r runner.Result) bool {
+// cancelAccepted: exit code 0, or, where the file says so, words on each line.
+func (d *declaration) cancelAccepted(r runner.Result) bool {
 	switch {
 	case r.Signal != "":
 		return false
-	case d.taken.Regexp != nil && only(both(r), d.taken.Regexp):
+	case d.acceptedPattern.Regexp != nil && allLinesMatch(combinedOutput(r), d.acceptedPattern.Regexp):
 		return true
 	default:
 		return r.Code == 0

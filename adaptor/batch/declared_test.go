@@ -13,8 +13,8 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-// examples are the descriptions in the manual.
-func examples(t testing.TB) map[string][]byte {
+// readExamples are the descriptions in the manual.
+func readExamples(t testing.TB) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob("../../docs/systems.d/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -33,13 +33,13 @@ func examples(t testing.TB) map[string][]byte {
 
 func TestDeclaredExamples(t *testing.T) {
 	t.Parallel()
-	for file, b := range examples(t) {
+	for file, b := range readExamples(t) {
 		d, err := ParseDeclared(file, b)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if d.Dialect.List == nil || d.Dialect.Submitted == nil || d.Dialect.Cancel == nil || d.Dialect.Name+".yaml" != file {
+		if d.Dialect.List == nil || d.Dialect.ParseSubmit == nil || d.Dialect.Cancel == nil || d.Dialect.Name+".yaml" != file {
 			t.Errorf("%s: %+v", file, d.Dialect)
 		}
 	}
@@ -67,7 +67,7 @@ causes: [{reason: x}]
 		t.Fatalf("%v", err)
 	}
 	told := map[string]bool{}
-	for _, f := range all.Faults {
+	for _, f := range all.Diagnostics {
 		if f.File != "systems.d/My-System.yaml" || f.Reason == "" {
 			t.Errorf("%+v", f)
 		}
@@ -84,8 +84,8 @@ causes: [{reason: x}]
 	}
 }
 
-// bomb unfolds to much more than it holds.
-func bomb() string {
+// expandingYAML unfolds to much more than it holds.
+func expandingYAML() string {
 	var b strings.Builder
 	b.WriteString("l0: &l0 " + strings.Repeat("x", 100) + "\n")
 	for i := 1; i < 6; i++ {
@@ -101,7 +101,7 @@ func TestDeclaredIsBounded(t *testing.T) {
 		"no object":   "[1, 2]",
 		"no YAML":     "a: [",
 		"twice":       "name: a\nname: b",
-		"bomb":        bomb(),
+		"bomb":        expandingYAML(),
 		"long regexp": "submitted: '" + strings.Repeat("x", maxPattern+1) + "'",
 		"empty":       "",
 	} {
@@ -116,11 +116,11 @@ func TestDeclaredIsBounded(t *testing.T) {
 func TestDeclaredCommands(t *testing.T) {
 	t.Parallel()
 	evil := "1; rm -rf $HOME"
-	shell := order{shell: `kill "$1"`}.argv("x", map[string]string{"id": evil, "name": "n"}, nil)
+	shell := commandTemplate{shell: `kill "$1"`}.expandArgv("x", map[string]string{"id": evil, "name": "n"}, nil)
 	if len(shell) != 6 || shell[2] != `kill "$1"` || shell[4] != evil {
 		t.Errorf("%q", shell)
 	}
-	words := order{words: []string{"acct", "-j", "{ids,}", "{ids}", "--name={name}"}}.argv("x", map[string]string{"name": "n m"}, []string{"1", "2"})
+	words := commandTemplate{words: []string{"acct", "-j", "{ids,}", "{ids}", "--name={name}"}}.expandArgv("x", map[string]string{"name": "n m"}, []string{"1", "2"})
 	if strings.Join(words, "|") != "acct|-j|1,2|1|2|--name=n m" {
 		t.Errorf("%q", words)
 	}
@@ -145,7 +145,7 @@ func TestDeclaredManual(t *testing.T) {
 	}
 	jobs, err := d.Dialect.List().Read(runner.Result{Stdout: []byte(
 		"RequestID       ReqName          STT\n--------------- ---------------- ---\n12.host         p.rvjdl3qg44     RUN\n13.host         other            STG\n")})
-	if got := picture(jobs, err); got != "12.host running native=\"RUN\" name=\"p.rvjdl3qg44\"\n13.host unknown native=\"STG\" name=\"other\"\n2 jobs\n" {
+	if got := formatJobs(jobs, err); got != "12.host running native=\"RUN\" name=\"p.rvjdl3qg44\"\n13.host unknown native=\"STG\" name=\"other\"\n2 jobs\n" {
 		t.Error(got)
 	}
 	if jobs, err := d.Dialect.List().Read(runner.Result{}); err == nil {
@@ -157,8 +157,8 @@ func TestDeclaredManual(t *testing.T) {
 // arguments; an answer that is none says nothing, and a job without a token has none.
 func TestDeclaredTokens(t *testing.T) {
 	t.Parallel()
-	token := pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}.Token(1, theDay)
-	d, err := ParseDeclared("oar.yaml", examples(t)["oar.yaml"])
+	token := pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}.Token(1, sampleDay)
+	d, err := ParseDeclared("oar.yaml", readExamples(t)["oar.yaml"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestDeclaredTokens(t *testing.T) {
 		t.Errorf("asked by %q", q.Argv)
 	}
 	said, err := q.Read(runner.Result{Stdout: []byte("Job_Id: 17\nPILOT_TOKEN=" + token + "\nJob_Id: 18\n")})
-	if got := picture(said, err); got != fmt.Sprintf("17  token=%q\n18 \n2 jobs\n", token) {
+	if got := formatJobs(said, err); got != fmt.Sprintf("17  token=%q\n18 \n2 jobs\n", token) {
 		t.Error(got)
 	}
 	for what, r := range map[string]runner.Result{
@@ -177,7 +177,7 @@ func TestDeclaredTokens(t *testing.T) {
 			t.Errorf("%s is an answer: %+v", what, said)
 		}
 	}
-	without := strings.Replace(string(examples(t)["oar.yaml"]), "tokens:", "recent:", 1)
+	without := strings.Replace(string(readExamples(t)["oar.yaml"]), "tokens:", "recent:", 1)
 	if _, err := ParseDeclared("oar.yaml", []byte(without)); err == nil {
 		t.Error("tokens are taken for a listing")
 	}

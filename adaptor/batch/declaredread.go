@@ -16,8 +16,8 @@ import (
 // expression is a regular one with named groups; the zero one matches nothing.
 type expression struct{ *regexp.Regexp }
 
-// groups gives the named groups of a match.
-func (e expression) groups(m []string) map[string]string {
+// namedGroups gives the named groups of a match.
+func (e expression) namedGroups(m []string) map[string]string {
 	out := map[string]string{}
 	for i, name := range e.SubexpNames() {
 		if name != "" && m[i] != "" {
@@ -27,48 +27,48 @@ func (e expression) groups(m []string) map[string]string {
 	return out
 }
 
-func (e expression) all(s string) []map[string]string {
+func (e expression) findAllGroups(s string) []map[string]string {
 	if e.Regexp == nil {
 		return nil
 	}
 	var out []map[string]string
 	for _, m := range e.FindAllStringSubmatch(s, -1) {
-		out = append(out, e.groups(m))
+		out = append(out, e.namedGroups(m))
 	}
 	return out
 }
 
-// asking is a query of a file.
-type asking struct {
-	command order
-	codes   []int      // exit codes of an answer
-	whole   expression // in every whole answer
-	broken  expression // in one that is none
-	begin   expression // where a job begins; none: each line is one
-	job     []expression
+// queryTemplate is a query of a file.
+type queryTemplate struct {
+	command         commandTemplate
+	codes           []int      // exit codes of an answer
+	completePattern expression // in every whole answer
+	errorPattern    expression // in one that is none
+	beginPattern    expression // where a job begins; none: each line is one
+	jobPatterns     []expression
 }
 
-// answer gives what a whole answer says of each job, by the names of groups; of those
+// matchAnswer gives what a whole answer says of each job, by the names of groups; of those
 // parts that show no id, nothing.
-func (d *declaration) answer(a *asking, r runner.Result) ([]map[string]string, error) {
-	if err := whole(d.name, r); err != nil {
+func (d *declaration) matchAnswer(a *queryTemplate, r runner.Result) ([]map[string]string, error) {
+	if err := checkComplete(d.name, r); err != nil {
 		return nil, err
 	}
-	said, out := both(r), text(r.Stdout)
+	said, out := combinedOutput(r), decodeText(r.Stdout)
 	switch {
 	case !slices.Contains(a.codes, r.Code),
-		a.broken.Regexp != nil && a.broken.MatchString(said),
-		a.whole.Regexp != nil && !a.whole.MatchString(said):
+		a.errorPattern.Regexp != nil && a.errorPattern.MatchString(said),
+		a.completePattern.Regexp != nil && !a.completePattern.MatchString(said):
 		return nil, fmt.Errorf("no answer: %w", commandError(d.name, r))
 	case out != "" && !strings.HasSuffix(out, "\n"):
 		return nil, fmt.Errorf("%s: its answer ends in %.200q", d.name, out[max(0, len(out)-200):])
 	}
 	var jobs []map[string]string
-	for _, part := range a.parts(out) {
+	for _, part := range a.splitJobs(out) {
 		f := map[string]string{}
-		for _, e := range a.job {
+		for _, e := range a.jobPatterns {
 			if m := e.FindStringSubmatch(part); m != nil {
-				maps.Copy(f, e.groups(m))
+				maps.Copy(f, e.namedGroups(m))
 			}
 		}
 		if f["id"] != "" { // else a header, a rule, a banner
@@ -78,9 +78,9 @@ func (d *declaration) answer(a *asking, r runner.Result) ([]map[string]string, e
 	return jobs, nil
 }
 
-// read reads a listing. A job of which the state is missing shows that it was cut.
-func (d *declaration) read(a *asking, r runner.Result) ([]Record, error) {
-	shown, err := d.answer(a, r)
+// readJobs reads a listing. A job of which the state is missing shows that it was cut.
+func (d *declaration) readJobs(a *queryTemplate, r runner.Result) ([]Record, error) {
+	shown, err := d.matchAnswer(a, r)
 	if err != nil {
 		return nil, err
 	}
@@ -89,30 +89,30 @@ func (d *declaration) read(a *asking, r runner.Result) ([]Record, error) {
 		if f["state"] == "" {
 			return nil, fmt.Errorf("%s: it shows no state of job %.100q", d.name, f["id"])
 		}
-		jobs = append(jobs, d.record(f))
+		jobs = append(jobs, d.toRecord(f))
 	}
 	return jobs, nil
 }
 
 // readTokens reads what jobs say of the tokens that they were submitted with.
-func (d *declaration) readTokens(a *asking, r runner.Result) ([]Record, error) {
-	said, err := d.answer(a, r)
+func (d *declaration) readTokens(a *queryTemplate, r runner.Result) ([]Record, error) {
+	said, err := d.matchAnswer(a, r)
 	if err != nil {
 		return nil, err
 	}
 	jobs := make([]Record, len(said))
 	for i, f := range said {
-		jobs[i] = Record{Ref: Ref{f["id"], f["cluster"]}, Token: known(f["token"])}
+		jobs[i] = Record{Ref: Ref{f["id"], f["cluster"]}, Token: emptyIfNull(f["token"])}
 	}
 	return jobs, nil
 }
 
-// parts are what is said of each job.
-func (a *asking) parts(out string) []string {
-	if a.begin.Regexp == nil {
+// splitJobs are what is said of each job.
+func (a *queryTemplate) splitJobs(out string) []string {
+	if a.beginPattern.Regexp == nil {
 		return strings.Split(out, "\n")
 	}
-	at := a.begin.FindAllStringIndex(out, -1)
+	at := a.beginPattern.FindAllStringIndex(out, -1)
 	parts := make([]string, len(at))
 	for i := range at {
 		end := len(out)
@@ -124,22 +124,22 @@ func (a *asking) parts(out string) []string {
 	return parts
 }
 
-// groupsOfJobs are the names that the groups of a job's expressions can have.
-var groupsOfJobs = []string{
+// jobGroups are the names that the groups of a job's expressions can have.
+var jobGroups = []string{
 	"id", "cluster", "state", "name", "token", "reason", "exit", "signal", "restarts", "nodes", "submitted", "started", "ended",
 }
 
-// groupsOfTokens are those of a job that is asked for its token.
-var groupsOfTokens = []string{"id", "cluster", "token"}
+// tokenGroups are those of a job that is asked for its token.
+var tokenGroups = []string{"id", "cluster", "token"}
 
-func (d *declaration) record(f map[string]string) Record {
+func (d *declaration) toRecord(f map[string]string) Record {
 	rec := Record{
-		Ref: Ref{f["id"], f["cluster"]}, Name: strings.TrimSpace(f["name"]), Token: known(f["token"]), Native: strings.TrimSpace(f["state"]),
-		Reason: known(f["reason"]), Nodes: known(f["nodes"]), Phase: adaptor.Unknown,
-		Submitted: d.time(f["submitted"]), Started: d.time(f["started"]),
+		Ref: Ref{f["id"], f["cluster"]}, Name: strings.TrimSpace(f["name"]), Token: emptyIfNull(f["token"]), Native: strings.TrimSpace(f["state"]),
+		Reason: emptyIfNull(f["reason"]), Nodes: emptyIfNull(f["nodes"]), Phase: adaptor.Unknown,
+		Submitted: d.parseTime(f["submitted"]), Started: d.parseTime(f["started"]),
 	}
 	rec.Restarts, _ = strconv.Atoi(f["restarts"]) // 0 where it is no number
-	w, ok := d.words[rec.Native]
+	w, ok := d.states[rec.Native]
 	if !ok {
 		return rec
 	}
@@ -150,23 +150,23 @@ func (d *declaration) record(f map[string]string) Record {
 	if rec.Phase != adaptor.Ended {
 		return rec
 	}
-	rec.EndedAt = d.time(f["ended"])
+	rec.EndedAt = d.parseTime(f["ended"])
 	code, err := strconv.Atoi(f["exit"])
 	signal, err2 := strconv.Atoi(f["signal"])
 	rec.Exited = err == nil || err2 == nil
 	if rec.Exited {
 		rec.ExitCode, rec.Signal = code, signal
 	}
-	if said := causeOf(d.causes, rec.Reason); said != "" {
+	if said := causeOf(d.reasons, rec.Reason); said != "" {
 		rec.Cause = said
 	}
 	return rec
 }
 
-// time reads one in the file's layouts, or in those that most systems have.
-func (d *declaration) time(s string) time.Time {
-	if t := epoch(s); !t.IsZero() {
+// parseTime reads one in the file's layouts, or in those that most systems have.
+func (d *declaration) parseTime(s string) time.Time {
+	if t := parseEpoch(s); !t.IsZero() {
 		return t
 	}
-	return when(s, append(d.times, "2006-01-02 15:04:05", "Mon Jan 2 15:04:05 2006")...)
+	return parseTime(s, append(d.timeLayouts, "2006-01-02 15:04:05", "Mon Jan 2 15:04:05 2006")...)
 }

@@ -12,23 +12,23 @@ import (
 // Dialect is a batch system as a value: what its commands are called, and what
 // their answers mean. It is pure; System runs the protocol.
 type Dialect struct {
-	Name   string
-	Manual string   // URL of what Words and Refusals come from
-	Env    []string // NAME=value, for every command; a job may see it
-	Asking []string // NAME=value, for commands that list or ask, and never for one that submits
+	Name     string
+	Manual   string   // URL of what Words and Refusals come from
+	Env      []string // NAME=value, for every command; a job may see it
+	QueryEnv []string // NAME=value, for commands that list or ask, and never for one that submits
 	// Unset are variables, or beginnings with a *, that no command sees: wishes of the
 	// user, and what a job or a step has in which the launcher runs, for some systems
 	// hand it on to what is submitted. One after a ! stays: it tells where the system is.
 	Unset []string
 
-	// Submitted reads the id out of the answer of a submit that exited with 0.
+	// ParseSubmit reads the id out of the answer of a submit that exited with 0.
 	// False: no id can be read, so it is not known whether there is a job.
-	Submitted func(r runner.Result) (Ref, bool)
-	// Sentence names the job that was made, by id and cluster, wherever it stands and
+	ParseSubmit func(r runner.Result) (Ref, bool)
+	// SubmitPattern names the job that was made, by id and cluster, wherever it stands and
 	// however the submit exited; nil: there is none.
-	Sentence *regexp.Regexp
-	// Nothing are words by which a submit that exits with 0 says that it made no job.
-	Nothing []Saying
+	SubmitPattern *regexp.Regexp
+	// NotSubmitted are words by which a submit that exits with 0 says that it made no job.
+	NotSubmitted []Message
 	// Refusals say what a submit that made no job means, first match first; what
 	// matches none is adaptor.Uncertain. They see stderr and then stdout.
 	Refusals []Refusal
@@ -48,37 +48,37 @@ type Dialect struct {
 	// shows all that could be asked.
 	Tokens func(jobs []Ref) Query
 
-	// Firm says that a job which runs never gets more time, whatever limit a listing shows.
-	Firm bool
+	// FixedLimit says that a job which runs never gets more time, whatever limit a listing shows.
+	FixedLimit bool
 
-	// Certain says that a listing shows every job there is: what it does not show
+	// ListsAll says that a listing shows every job there is: what it does not show
 	// has ended.
-	Certain bool
+	ListsAll bool
 
-	// Look lists the jobs of the machine that it runs on, as List does, and says before them
-	// which machine that is, for readLook; nil: a job may be seen from any.
-	Look []string
+	// ListOnMachine lists the jobs of the machine that it runs on, as List does, and says before them
+	// which machine that is, for readMachineProcesses; nil: a job may be seen from any.
+	ListOnMachine []string
 
 	// Cancel gives the commands that end jobs. Gentle: the script's shell is to
 	// get a TERM, and nothing else, of the jobs that run.
 	Cancel func(jobs []Record, gentle bool) []runner.Command
-	// Canceled says whether a cancel's answer means that it was taken, or that the
+	// CancelAccepted says whether a cancel's answer means that it was taken, or that the
 	// job is gone.
-	Canceled func(r runner.Result) bool
-	// Gone are the lines that Canceled takes for that.
-	Gone []Saying
+	CancelAccepted func(r runner.Result) bool
+	// Gone are the lines that CancelAccepted takes for that.
+	Gone []Message
 	// Harmless are lines of commands that go on: they are no part of an answer, and
 	// no error beside one.
-	Harmless []Saying
+	Harmless []Message
 	// States are the system's words for where a job stands; Reasons those on how it
 	// ended, of which the first that matches counts.
-	States  map[string]Word
+	States  map[string]StateMeaning
 	Reasons []Reason
 
 	// Probe is a cheap command that exits with 0 while the system answers; nil: none.
 	Probe []string
 
-	Settle time.Duration // how long a submit whose answer was lost may take to show; 0: adaptor.DefaultSettle
+	Settle time.Duration // how long a submit whose answer was lost may take to show; 0: adaptor.DefaultSettleTime
 	Floor  time.Duration // between two List calls; 0: DefaultFloor
 }
 
@@ -97,11 +97,11 @@ type Query struct {
 	Argv []string
 	// Read gives the jobs; an error says that the answer tells nothing about any.
 	Read func(r runner.Result) ([]Record, error)
-	// Else is asked instead where Read gives an error; nil: nothing is.
-	Else *Query
-	// Unkept are the system's words where Read gives an error because nothing is kept
+	// Fallback is asked instead where Read gives an error; nil: nothing is.
+	Fallback *Query
+	// NoHistory are the system's words where Read gives an error because nothing is kept
 	// that could be asked about; nil: there are none.
-	Unkept *regexp.Regexp
+	NoHistory *regexp.Regexp
 }
 
 // Record is a job as a listing shows it.
@@ -125,19 +125,19 @@ type Record struct {
 	EndedAt  time.Time       // zero: not shown
 }
 
-// unended takes back what is only true of an Ended job, where it is none: systems
+// clearEnd takes back what is only true of an Ended job, where it is none: systems
 // show the end of a run before, or the one that they expect.
-func (r *Record) unended() {
+func (r *Record) clearEnd() {
 	if r.Phase != adaptor.Ended {
 		r.Cause, r.ExitCode, r.Exited, r.Signal, r.EndedAt = "", 0, false, 0, time.Time{}
 	}
 }
 
-// Word is the meaning of a system's word for a job's state.
-type Word struct {
+// StateMeaning is the meaning of a system's word for a job's state.
+type StateMeaning struct {
 	Phase adaptor.Phase
 	Cause pilot.CauseCode // of an Ended one; empty: by its exit
 }
 
-// waiting says that a job has not begun.
-func waiting(r *Record) bool { return r.Phase == adaptor.Queued || r.Phase == adaptor.Held }
+// isPending says that a job has not begun.
+func isPending(r *Record) bool { return r.Phase == adaptor.Queued || r.Phase == adaptor.Held }

@@ -11,9 +11,9 @@ import (
 	"github.com/flightlog/flightlog/adaptor/runner"
 )
 
-// fuzz feeds every reader of a system with its own answers and what becomes of
+// fuzzReaders feeds every reader of a system with its own answers and what becomes of
 // them.
-func fuzz(f *testing.F, d *Dialect) {
+func fuzzReaders(f *testing.F, d *Dialect) {
 	f.Helper()
 	files, err := filepath.Glob("testdata/" + d.Name + "/*.in")
 	if err != nil {
@@ -26,19 +26,19 @@ func fuzz(f *testing.F, d *Dialect) {
 		}
 		_, body, _ := strings.Cut(string(b), "\n")
 		out, errs, _ := strings.Cut(body, "--- stderr\n")
-		f.Add([]byte(signs.Replace(out)), []byte(signs.Replace(errs)), 0)
+		f.Add([]byte(visibleSigns.Replace(out)), []byte(visibleSigns.Replace(errs)), 0)
 	}
 	f.Add([]byte("17 mgr.pilot.1.20shf84zcey\n18 \nend\n"), []byte(nil), 0) // of scripts
 	f.Add([]byte("job_number:  17\ncontext:  a=b,PILOT_TOKEN=mgr.pilot.1.20shf84zcey\n"), []byte("Following jobs do not exist\n"), 1)
 	queries := []Query{d.List()}
 	if d.History != nil {
-		queries = append(queries, d.History([]Ref{{ID: "1"}}, theDay))
+		queries = append(queries, d.History([]Ref{{ID: "1"}}, sampleDay))
 	}
 	if d.Recent != nil {
-		queries = append(queries, d.Recent(theDay))
+		queries = append(queries, d.Recent(sampleDay))
 	}
 	for i := 0; i < len(queries); i++ {
-		if other := queries[i].Else; other != nil {
+		if other := queries[i].Fallback; other != nil {
 			queries = append(queries, *other)
 		}
 	}
@@ -50,14 +50,14 @@ func fuzz(f *testing.F, d *Dialect) {
 				continue
 			}
 			for i := range jobs {
-				sound(t, &jobs[i])
+				checkRecord(t, &jobs[i])
 			}
 		}
 		fuzzTokens(t, d, r)
-		if ref, ok := d.Submitted(r); ok && (ref.ID == "" || strings.ContainsAny(ref.ID, " \n\t;'\"`$-")) {
+		if ref, ok := d.ParseSubmit(r); ok && (ref.ID == "" || strings.ContainsAny(ref.ID, " \n\t;'\"`$-")) {
 			t.Errorf("an id: %q", ref.ID)
 		}
-		d.Canceled(r)
+		d.CancelAccepted(r)
 		for _, refusal := range d.Refusals {
 			refusal.Pattern.Match(out)
 		}
@@ -75,15 +75,15 @@ func fuzzTokens(t *testing.T, d *Dialect, r runner.Result) {
 		return
 	}
 	for i := range said {
-		said[i].untoken()
+		said[i].clearInvalidToken()
 		if said[i].ID == "" || !utf8.ValidString(said[i].ID+said[i].Token) || strings.ContainsAny(said[i].Token, " \n\t;'\"`$") {
 			t.Errorf("it says %+v", said[i])
 		}
 	}
 }
 
-// sound: a record names a job, and says nothing that contradicts itself.
-func sound(t *testing.T, r *Record) {
+// checkRecord: a record names a job, and says nothing that contradicts itself.
+func checkRecord(t *testing.T, r *Record) {
 	t.Helper()
 	switch {
 	case r.ID == "":
@@ -97,19 +97,19 @@ func sound(t *testing.T, r *Record) {
 	}
 }
 
-func FuzzSlurm(f *testing.F)  { fuzz(f, &Slurm) }
-func FuzzSGE(f *testing.F)    { fuzz(f, &SGE) }
-func FuzzPBSPro(f *testing.F) { fuzz(f, &PBSPro) }
-func FuzzTorque(f *testing.F) { fuzz(f, &Torque) }
-func FuzzLSF(f *testing.F)    { fuzz(f, &LSF) }
-func FuzzCobalt(f *testing.F) { fuzz(f, &Cobalt) }
+func FuzzSlurm(f *testing.F)  { fuzzReaders(f, &Slurm) }
+func FuzzSGE(f *testing.F)    { fuzzReaders(f, &SGE) }
+func FuzzPBSPro(f *testing.F) { fuzzReaders(f, &PBSPro) }
+func FuzzTorque(f *testing.F) { fuzzReaders(f, &Torque) }
+func FuzzLSF(f *testing.F)    { fuzzReaders(f, &LSF) }
+func FuzzCobalt(f *testing.F) { fuzzReaders(f, &Cobalt) }
 
 // FuzzDeclared reads files that describe systems, and has what they describe read.
 func FuzzDeclared(f *testing.F) {
-	for _, b := range examples(f) {
+	for _, b := range readExamples(f) {
 		f.Add(b, []byte("Job_Id: 1\n    name = x\n    state = Running\n    exit_code = 256 (1,0,0)\n"))
 	}
-	for _, b := range examples(f) {
+	for _, b := range readExamples(f) {
 		f.Add(b, []byte("Job_Id: 1\nPILOT_TOKEN=mgr.pilot.1.20shf84zcey\nJob_Id: 2\n"))
 	}
 	f.Add([]byte("list: {command: x, job: '(?P<id>.)'}"), []byte("x"))
@@ -122,12 +122,12 @@ func FuzzDeclared(f *testing.F) {
 		for _, q := range []Query{d.Dialect.List()} {
 			if jobs, err := q.Read(r); err == nil {
 				for i := range jobs {
-					sound(t, &jobs[i])
+					checkRecord(t, &jobs[i])
 				}
 			}
 		}
 		fuzzTokens(t, &d.Dialect, r)
-		d.Dialect.Submitted(r)
-		d.Dialect.Canceled(r)
+		d.Dialect.ParseSubmit(r)
+		d.Dialect.CancelAccepted(r)
 	})
 }

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// endless stands for no limit: SLURM itself ends such a job after a year (job_mgr.c).
-const endless = 365 * 24 * time.Hour
+// unlimited stands for no limit: SLURM itself ends such a job after a year (job_mgr.c).
+const unlimited = 365 * 24 * time.Hour
 
 // limitSlurm reads squeue's %l: days-hours:minutes:seconds, shortened at its
 // beginning. 0: there is none yet ("NOT_SET", "Partition_Limit").
 func limitSlurm(s string) time.Duration {
 	if s = strings.TrimSpace(s); s == "UNLIMITED" {
-		return endless
+		return unlimited
 	}
 	days, clock, ok := strings.Cut(s, "-")
 	if !ok {
-		return clockPBS(s)
+		return parseClock(s)
 	}
 	n, err := strconv.Atoi(days)
 	if err != nil || n < 0 || n > 1<<14 {
 		return 0
 	}
-	return time.Duration(n)*24*time.Hour + clockPBS(clock)
+	return time.Duration(n)*24*time.Hour + parseClock(clock)
 }
 
 // limitLSF reads the limit off the time at which a job that runs is to be ended: bjobs

@@ -9,7 +9,7 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		"0:30": 30 * time.Second, "10:00": 10 * time.Minute, "1:00:00": time.Hour, "2-03:04:05": 51*time.Hour + 4*time.Minute + 5*time.Second,
-		"UNLIMITED": endless, " 5:00 ": 5 * time.Minute,
+		"UNLIMITED": unlimited, " 5:00 ": 5 * time.Minute,
 		"": 0, "NOT_SET": 0, "INVALID": 0, "Partition_Limit": 0, "-1": 0, "x-1:00:00": 0, "999999999-00:00:00": 0,
 		"99999999999999": 0, "9999999999:59:59": 0,
 	} {

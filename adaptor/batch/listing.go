@@ -6,47 +6,47 @@ import (
 	"time"
 )
 
-// Listings keeps the last answer of a query and shares it: one query is under
+// ListingCache keeps the last answer of a query and shares it: one query is under
 // way at a time, and two begin a floor apart.
-type Listings struct {
+type ListingCache struct {
 	query func(context.Context) ([]Record, error)
 	floor time.Duration
 
-	turn chan struct{} // holds one; who has it may ask
-	mu   sync.Mutex
-	last *Listing
-	next time.Time // no query before
+	querySlot   chan struct{} // holds one; who has it may ask
+	mu          sync.Mutex
+	last        *Listing
+	nextQueryAt time.Time // no query before
 }
 
-// NewListings makes a Lister of a query.
-func NewListings(query func(context.Context) ([]Record, error), floor time.Duration) *Listings {
-	l := &Listings{query: query, floor: floor, turn: make(chan struct{}, 1)} // 1: one turn
-	l.turn <- struct{}{}
+// NewListingCache makes a Lister of a query.
+func NewListingCache(query func(context.Context) ([]Record, error), floor time.Duration) *ListingCache {
+	l := &ListingCache{query: query, floor: floor, querySlot: make(chan struct{}, 1)} // 1: one turn
+	l.querySlot <- struct{}{}
 	return l
 }
 
-// Listing gives one that was asked for after a time. It waits for one that is
+// ListAfter gives one that was asked for after a time. It waits for one that is
 // under way and for the floor. An error is that of the query this caller made;
 // others make their own, a floor later.
-func (l *Listings) Listing(ctx context.Context, after time.Time) (*Listing, error) {
-	if known := l.newer(after); known != nil {
+func (l *ListingCache) ListAfter(ctx context.Context, after time.Time) (*Listing, error) {
+	if known := l.cachedAfter(after); known != nil {
 		return known, nil
 	}
 	select {
-	case <-l.turn:
+	case <-l.querySlot:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	defer func() { l.turn <- struct{}{} }()
-	if known := l.newer(after); known != nil { // that of the turn before
+	defer func() { l.querySlot <- struct{}{} }()
+	if known := l.cachedAfter(after); known != nil { // that of the turn before
 		return known, nil
 	}
-	if err := l.wait(ctx); err != nil {
+	if err := l.waitFloor(ctx); err != nil {
 		return nil, err
 	}
 	at := time.Now()
 	l.mu.Lock()
-	l.next = at.Add(l.floor)
+	l.nextQueryAt = at.Add(l.floor)
 	l.mu.Unlock()
 	jobs, err := l.query(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ func (l *Listings) Listing(ctx context.Context, after time.Time) (*Listing, erro
 	return l.last, nil
 }
 
-func (l *Listings) newer(after time.Time) *Listing {
+func (l *ListingCache) cachedAfter(after time.Time) *Listing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last != nil && l.last.At.After(after) {
@@ -67,10 +67,10 @@ func (l *Listings) newer(after time.Time) *Listing {
 	return nil
 }
 
-// wait keeps the floor.
-func (l *Listings) wait(ctx context.Context) error {
+// waitFloor keeps the floor.
+func (l *ListingCache) waitFloor(ctx context.Context) error {
 	l.mu.Lock()
-	left := time.Until(l.next)
+	left := time.Until(l.nextQueryAt)
 	l.mu.Unlock()
 	if left <= 0 {
 		return ctx.Err()

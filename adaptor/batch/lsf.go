@@ -17,32 +17,32 @@ var LSF = Dialect{
 	Unset: []string{
 		"BSUB_*", "LSB_*", "LS_*", "LSFUSER", "LSF_JOB_*", "LSF_LIM_API_NTRIES", "LSF_INVOKE_CMD", "!LSB_CONFDIR", "!LSB_SHAREDIR",
 	},
-	Submitted: submittedLSF,
-	Sentence:  sentenceLSF,
-	Nothing:   nothingLSF,
-	Refusals:  refusalsLSF,
-	List:      func() Query { return bjobs(time.Now()) },
+	ParseSubmit:   parseSubmitLSF,
+	SubmitPattern: submitPatternLSF,
+	NotSubmitted:  notSubmittedLSF,
+	Refusals:      refusalsLSF,
+	List:          func() Query { return queryBjobs(time.Now()) },
 	History: func(jobs []Ref, since time.Time) Query {
-		old := bhist(since, jobs, "-l")
-		q := bhist(since, jobs, "-l", "-UF") // unknown before 9.1
-		q.Else = &old
+		old := queryBhist(since, jobs, "-l")
+		q := queryBhist(since, jobs, "-l", "-UF") // unknown before 9.1
+		q.Fallback = &old
 		return q
 	},
 	// bhist begins with the job as it was submitted, and tells of bmod as of an event.
-	Tokens:   func(jobs []Ref) Query { return bhist(time.Now(), jobs, "-l") },
-	Cancel:   cancelLSF,
-	Canceled: canceledLSF,
-	Gone:     goneLSF,
-	Harmless: harmlessLSF,
-	States:   wordsLSF,
-	Reasons:  reasonsLSF,
-	Probe:    []string{"bparams"},
-	Floor:    5 * time.Second, // MBD_REFRESH_TIME: until then the same is shown again
+	Tokens:         func(jobs []Ref) Query { return queryBhist(time.Now(), jobs, "-l") },
+	Cancel:         cancelLSF,
+	CancelAccepted: cancelAcceptedLSF,
+	Gone:           goneLSF,
+	Harmless:       harmlessLSF,
+	States:         statesLSF,
+	Reasons:        reasonsLSF,
+	Probe:          []string{"bparams"},
+	Floor:          5 * time.Second, // MBD_REFRESH_TIME: until then the same is shown again
 }
 
-// wordsLSF: bjobs, "STAT"; https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bjobs-description.
+// statesLSF: bjobs, "STAT"; https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bjobs-description.
 // Of a host that does not answer, nobody knows what its jobs do.
-var wordsLSF = map[string]Word{
+var statesLSF = map[string]StateMeaning{
 	"PEND":      {Phase: adaptor.Queued},
 	"PROV":      {Phase: adaptor.Queued}, // its host is being started
 	"WAIT":      {Phase: adaptor.Queued}, // in a chunk
@@ -60,7 +60,7 @@ var wordsLSF = map[string]Word{
 }
 
 func phaseLSF(stat string) adaptor.Phase {
-	if w, ok := wordsLSF[stat]; ok {
+	if w, ok := statesLSF[stat]; ok {
 		return w.Phase
 	}
 	return adaptor.Unknown
@@ -68,8 +68,8 @@ func phaseLSF(stat string) adaptor.Phase {
 
 var termLSF = regexp.MustCompile(`TERM_[A-Z_]+`)
 
-// endedLSF fills in how a job ended by the first word of a reason that is known.
-func (r *Record) endedLSF(reason string) {
+// applyEndLSF fills in how a job ended by the first word of a reason that is known.
+func (r *Record) applyEndLSF(reason string) {
 	if r.Phase != adaptor.Ended {
 		return
 	}
@@ -77,8 +77,8 @@ func (r *Record) endedLSF(reason string) {
 	r.Cause = causeOf(reasonsLSF, reason)
 }
 
-func submittedLSF(r runner.Result) (Ref, bool) {
-	all := sentenceLSF.FindAllStringSubmatch(text(r.Stdout), -1)
+func parseSubmitLSF(r runner.Result) (Ref, bool) {
+	all := submitPatternLSF.FindAllStringSubmatch(decodeText(r.Stdout), -1)
 	if len(all) == 0 {
 		return Ref{}, false
 	}
@@ -103,7 +103,7 @@ func cancelLSF(jobs []Record, gentle bool) []runner.Command {
 	return out
 }
 
-func canceledLSF(r runner.Result) bool {
-	said := without(both(r), harmlessLSF)
-	return r.Signal == "" && (every(said, goneLSF) || r.Code == 0 && said == "")
+func cancelAcceptedLSF(r runner.Result) bool {
+	said := dropKnownLines(combinedOutput(r), harmlessLSF)
+	return r.Signal == "" && (allLinesKnown(said, goneLSF) || r.Code == 0 && said == "")
 }

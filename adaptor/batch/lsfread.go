@@ -19,27 +19,27 @@ const (
 	caret       = "^"
 )
 
-// bjobs asks for jobs of all states; those that have ended stay for CLEAN_PERIOD,
+// queryBjobs asks for jobs of all states; those that have ended stay for CLEAN_PERIOD,
 // an hour by default. Its times have no year: most of them are of the last months,
 // and few are to come.
-func bjobs(now time.Time) Query {
+func queryBjobs(now time.Time) Query {
 	near := now.AddDate(0, -5, 0)
 	return Query{
-		Argv: utc("bjobs", "-a", "-o", bjobsFormat),
+		Argv: utcCommand("bjobs", "-a", "-o", bjobsFormat),
 		Read: func(r runner.Result) ([]Record, error) { return readBjobs(r, near) },
 	}
 }
 
-var jobID = regexp.MustCompile(`^[1-9][0-9]*(\[[0-9]+\])?$`)
+var lsfJobID = regexp.MustCompile(`^[1-9][0-9]*(\[[0-9]+\])?$`)
 
 // readBjobs: where a job asked for is not there, the exit code is 0 or 255, as
 // LSB_BJOBS_CONSISTENT_EXIT_CODE says.
 func readBjobs(r runner.Result, near time.Time) ([]Record, error) {
-	if err := whole("bjobs", r); err != nil {
+	if err := checkComplete("bjobs", r); err != nil {
 		return nil, err
 	}
-	out, said := text(r.Stdout), without(text(r.Stderr), harmlessLSF)
-	none := every(said, noneLSF)
+	out, said := decodeText(r.Stdout), dropKnownLines(decodeText(r.Stderr), harmlessLSF)
+	none := allLinesKnown(said, noJobLSF)
 	switch {
 	case r.Code != 0 && !none:
 		return nil, commandError("bjobs", r)
@@ -57,7 +57,7 @@ func readBjobs(r runner.Result, near time.Time) ([]Record, error) {
 		switch {
 		case f[0] == "JOBID":
 			headed = true
-		case len(f) == bjobsFields && jobID.MatchString(f[0]):
+		case len(f) == bjobsFields && lsfJobID.MatchString(f[0]):
 			jobs = append(jobs, bjobsRecord(f, near))
 		}
 	}
@@ -69,11 +69,11 @@ func readBjobs(r runner.Result, near time.Time) ([]Record, error) {
 
 func bjobsRecord(f []string, near time.Time) Record {
 	rec := Record{
-		Ref: Ref{ID: f[0]}, Native: f[1], Phase: phaseLSF(f[1]), Name: f[7], Token: known(f[8]),
-		Submitted: timeLSF(f[3], near), Nodes: known(f[6]),
+		Ref: Ref{ID: f[0]}, Native: f[1], Phase: phaseLSF(f[1]), Name: f[7], Token: emptyIfNull(f[8]),
+		Submitted: timeLSF(f[3], near), Nodes: emptyIfNull(f[6]),
 	}
 	if rec.Phase == adaptor.Queued || rec.Phase == adaptor.Held {
-		rec.Reason = known(f[10])
+		rec.Reason = emptyIfNull(f[10])
 		return rec
 	}
 	rec.Started = timeLSF(f[4], near)
@@ -87,7 +87,7 @@ func bjobsRecord(f []string, near time.Time) Record {
 	} else if rec.Native == "DONE" {
 		rec.Exited = true
 	}
-	rec.endedLSF(known(f[9]))
+	rec.applyEndLSF(emptyIfNull(f[9]))
 	return rec
 }
 
@@ -99,13 +99,13 @@ func timeLSF(s string, near time.Time) time.Time {
 	if i := strings.LastIndexByte(s, ' '); i >= 0 && len(s)-i == 2 && s[i+1] > '9' {
 		s = s[:i]
 	}
-	if t := when(s, "Mon Jan 2 15:04:05 2006", "Jan 2 15:04:05 2006", "Jan 2 15:04 2006"); !t.IsZero() {
+	if t := parseTime(s, "Mon Jan 2 15:04:05 2006", "Jan 2 15:04:05 2006", "Jan 2 15:04 2006"); !t.IsZero() {
 		return t
 	}
 	// A leap day is in no year that has none, and so not in year 0 by chance.
 	var best time.Time
 	for year := near.UTC().Year() - 1; year <= near.UTC().Year()+1; year++ {
-		t := when(s+" "+strconv.Itoa(year), "Mon Jan 2 15:04:05 2006", "Jan 2 15:04:05 2006", "Jan 2 15:04 2006")
+		t := parseTime(s+" "+strconv.Itoa(year), "Mon Jan 2 15:04:05 2006", "Jan 2 15:04:05 2006", "Jan 2 15:04 2006")
 		if !t.IsZero() && (best.IsZero() || t.Sub(near).Abs() < best.Sub(near).Abs()) {
 			best = t
 		}

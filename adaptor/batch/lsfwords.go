@@ -22,10 +22,10 @@ const (
 // https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=reference-bsub. "Job not submitted"
 // follows every error, those after which there may be a job, too: it says nothing.
 var refusalsLSF = slices.Concat(
-	refused(adaptor.Uncertain, bsubC,
+	refusalsFrom(adaptor.Uncertain, bsubC,
 		"daemon not responding", "mbatchd not responding", "LSF is down. Please wait", "Cannot connect to LSF", "still trying", "Communication time out", "Communication timeout", "timed out", "time out",
 	),
-	refused(adaptor.NotSent, lsErr,
+	refusalsFrom(adaptor.NotSent, lsErr,
 		"LIM is down", "master LIM is down", "Cannot locate master LIM now", "LIM is not responding", "LIM … try later", "Connection refused", "Connection refused by server",
 		"Timeout on connect call to server", "Unable to open … lsf.conf", "Unable to open file lsf.conf", "Unable to read … lsf.conf", "LSF_ENVDIR", "Error in lsf.conf file", "lsf.conf: …", "Bad syntax in lsf.conf", "something missing in lsf.conf",
 		"Host name not found", "Server name not found", "Batch service not registered", "Fail to bind to an appropriate port number",
@@ -33,7 +33,7 @@ var refusalsLSF = slices.Concat(
 		"Bad LIM/LSF configuration", "LSF configuration error", "Not enough LSF licenses", "A connect sys call failed", "External authentication failed",
 		"Unable to access esub/eexec file", "Lim is not a registered service", "Running out of privileged socks", "Out of communication channels",
 	),
-	refused(adaptor.Uncertain, lsbErr,
+	refusalsFrom(adaptor.Uncertain, lsbErr,
 		"Contacting batch daemon", "Master batch daemon internal error", "Slave batch daemon internal error", "Batch library internal error", "System call failed",
 		"Cannot allocate memory", "Memory allocation failed", "malloc failed", "A socket operation has failed", "Connection is lost", "Bad communication channel", "LIM protocol error",
 		"Batch protocol error", "XDR encode/decode error", "Server is not connected", "Server connection already exists",
@@ -42,9 +42,9 @@ var refusalsLSF = slices.Concat(
 		"Unable to contact execution host", "Job exists", "Remote cluster … error", "Multicluster … error",
 	),
 	refusalsShell("bsub"),
-	unreadable(lsErr, "No such directory", "Directory may not be accessible", "getwd failed"),
-	refused(adaptor.Rejected, lsbErr, "Root job submission is disabled"),
-	refused(adaptor.Throttled, lsbErr,
+	refusalsUnreadable(lsErr, "No such directory", "Directory may not be accessible", "getwd failed"),
+	refusalsFrom(adaptor.Rejected, lsbErr, "Root job submission is disabled"),
+	refusalsFrom(adaptor.Throttled, lsbErr,
 		"The destination queue has reached its job limit", "has reached its job limit", "job limit has been reached", "job limit reached", "No job Id can be used now", "Queue has been closed",
 		"queue is closed", "queue … is closed", "queue closed", "Not activated because queue windows are closed", "Queue does not have enough per-user job slots",
 		"Queue does not have enough per-processor job slots", "Queue does not have enough per-host job slots", "does not have enough job slots",
@@ -52,13 +52,13 @@ var refusalsLSF = slices.Concat(
 		"Status of spool child is not available", "Spool child terminated with failure", "Spool copy failed for this host", "Fork for spooling failed",
 		"Unable to find a host for spooling", "Number of failed spool hosts reached max", "Cannot get $JOB_SPOOL_DIR for this host",
 	),
-	refused(adaptor.Throttled, bsubC,
+	refusalsFrom(adaptor.Throttled, bsubC,
 		"Pending job threshold", "Pending job slot threshold", "Pending job slots threshold", "pending job and slot threshold", "pending threshold", "maximum number of pending", "concurrent query limit exceeded",
 		"Job submission is disabled", "system is closed", "too many pending jobs", "mbatchd is being restarted", "mbatchd is restarting", "Batch system is reconfiguring",
 		"Job group … limit", "limit of the job group", "retrying in …",
 	),
 	throttledSite,
-	refused(adaptor.Rejected, lsbErr,
+	refusalsFrom(adaptor.Rejected, lsbErr,
 		"Dependency condition syntax error", "Dependency condition invalid", "Queue does not accept", "Queue only accepts interactive jobs",
 		"No user is defined in the lsb.users file", "Unknown user", "User permission denied", "User … permission denied", "No such queue", "Queue name must be specified", "User cannot use the queue",
 		"Bad host name, host group name or cluster name", "Bad host name", "Bad host specification", "Too many processors requested", "Too few processors requested",
@@ -76,52 +76,52 @@ var refusalsLSF = slices.Concat(
 		"reservation does not exist", "Cannot exceed … limit", "exceeds the maximum run limit", "Resource requirement … is not allowed", "GPU … syntax error", "Bad GPU requirement",
 		"Bad rusage", "The number of … requested … exceeds", "Bad specification", "Invalid … specification",
 	),
-	refused(adaptor.Rejected, bsubC,
+	refusalsFrom(adaptor.Rejected, bsubC,
 		"^Usage: bsub", "illegal option", "invalid option", "unrecognized option", "requires an argument", "Option cannot have …", "Bad … option", "^Job not submitted.", "Batch job not submitted",
 		"flag not set, job not submitted",
 	),
 	rejectedSite,
 )
 
-// nothingLSF: esub and sites' wrappers may say that there is no job and exit with 0.
-var nothingLSF = saying(bsubC, "Job not submitted", "Request aborted by esub")
+// notSubmittedLSF: esub and sites' wrappers may say that there is no job and exit with 0.
+var notSubmittedLSF = messagesFrom(bsubC, "Job not submitted", "Request aborted by esub")
 
-var sentenceLSF = regexp.MustCompile(`Job <([1-9][0-9]*)(?:\[[0-9]+\])?()> is submitted to`)
+var submitPatternLSF = regexp.MustCompile(`Job <([1-9][0-9]*)(?:\[[0-9]+\])?()> is submitted to`)
 
 // goneLSF are bkill's words for a job that it took, or that is not there.
 var goneLSF = slices.Concat(
-	saying("bkill",
+	messagesFrom("bkill",
 		"is being terminated", "is being signaled", "is being killed", "is being removed", "has been removed", "has been terminated",
 		"No unfinished job found", "No … job found", "No … jobs found", "^No … found", "is not found", "Operation is in progress",
 	),
-	saying(lsbErr, "Job has already finished", "already finished", "No matching job", "Job does not exist"),
+	messagesFrom(lsbErr, "Job has already finished", "already finished", "No matching job", "Job does not exist"),
 )
 
 // harmlessLSF are lines of commands that wait for the daemon, and then go on.
-var harmlessLSF = saying(bsubC,
+var harmlessLSF = messagesFrom(bsubC,
 	"still trying", "please wait", "retrying in …", "LSF is processing your request", "trying …", "concurrent query limit exceeded",
 )
 
-// noneLSF is what bjobs and bhist say in place of a table.
-var noneLSF = saying("bjobs", "^No … job found", "^No … jobs found", "^No job found", "^No jobs found", "^No matching job found", "No matching job found", "^Job <*> is not found", "is not found")
+// noJobLSF is what bjobs and bhist say in place of a table.
+var noJobLSF = messagesFrom("bjobs", "^No … job found", "^No … jobs found", "^No job found", "^No jobs found", "^No matching job found", "No matching job found", "^Job <*> is not found", "is not found")
 
-// askedLSF are lines of bhist on what is to end a job, and endsLSF those on its end,
+// endRequestsLSF are lines of bhist on what is to end a job, and endLinesLSF those on its end,
 // where no TERM_… says why: of versions before 8, and of hosts that do not answer.
 // https://github.com/bytedance/volclava, lsbatch/bhist/bhist.c.
 var (
-	askedLSF = slices.Concat(
-		because(pilot.RuntimeReached, bhistC, "RUNLIMIT termination action", "DEADLINE termination action", "CPULIMIT termination action"),
-		because(pilot.OutOfMemory, bhistC, "MEMLIMIT termination action", "SWAPLIMIT termination action"),
-		because(pilot.Preempted, bhistC, "Load termination action", "Window termination action"),
-		because(pilot.JobCanceledByThem, bhistC,
+	endRequestsLSF = slices.Concat(
+		reasonsFrom(pilot.RuntimeReached, bhistC, "RUNLIMIT termination action", "DEADLINE termination action", "CPULIMIT termination action"),
+		reasonsFrom(pilot.OutOfMemory, bhistC, "MEMLIMIT termination action", "SWAPLIMIT termination action"),
+		reasonsFrom(pilot.Preempted, bhistC, "Load termination action", "Window termination action"),
+		reasonsFrom(pilot.JobCanceledByThem, bhistC,
 			"Signal <KILL> requested by", "Signal <TERM> requested by", "Signal <INT> requested by", "Delete requested by", "User termination action",
 			"PROCESSLIMIT termination action", "Termination request issued",
 		),
 	)
-	endsLSF = slices.Concat(
-		because(pilot.NodeFailed, bhistC, "Execution host unavailable", "kill ZOMBIE job"),
-		because(pilot.BootstrapFailed, bhistC, "remote job has no user mapping", "remote job cannot run locally", "remote job's pre-exec command failed"),
-		because(pilot.JobCanceledByThem, bhistC, "job has been forced to exit"),
+	endLinesLSF = slices.Concat(
+		reasonsFrom(pilot.NodeFailed, bhistC, "Execution host unavailable", "kill ZOMBIE job"),
+		reasonsFrom(pilot.BootstrapFailed, bhistC, "remote job has no user mapping", "remote job cannot run locally", "remote job's pre-exec command failed"),
+		reasonsFrom(pilot.JobCanceledByThem, bhistC, "job has been forced to exit"),
 	)
 )
 
@@ -132,23 +132,23 @@ var (
 // TERM_REMOVE_HUNG_JOB is a job that was removed because its host does not answer;
 // TERM_ZOMBIE one that ended while its host did not. TERM_UNKNOWN and TERM_OTHER say nothing.
 var reasonsLSF = slices.Concat(
-	because(pilot.RuntimeReached, "lsbatch.h",
+	reasonsFrom(pilot.RuntimeReached, "lsbatch.h",
 		"TERM_RUNLIMIT", "TERM_DEADLINE", "TERM_CPULIMIT",
 	),
-	because(pilot.OutOfMemory, "lsbatch.h",
+	reasonsFrom(pilot.OutOfMemory, "lsbatch.h",
 		"TERM_MEMLIMIT", "TERM_SWAP", "TERM_SWAPLIMIT",
 	),
-	because(pilot.Preempted, "lsbatch.h",
+	reasonsFrom(pilot.Preempted, "lsbatch.h",
 		"TERM_PREEMPT", "TERM_LOAD", "TERM_WINDOW", "TERM_REQUEUE_ADMIN", "TERM_REQUEUE_OWNER", "TERM_REQUEUE_RC", "TERM_RC", "TERM_RC_RECLAIM", "TERM_MC_RECALL", "TERM_CHKPNT",
 	),
-	because(pilot.JobCanceledByThem, "lsbatch.h",
+	reasonsFrom(pilot.JobCanceledByThem, "lsbatch.h",
 		"TERM_ADMIN", "TERM_FORCE_ADMIN", "TERM_OWNER", "TERM_FORCE_OWNER", "TERM_BUCKET_KILL", "TERM_EXTERNAL_SIGNAL", "TERM_ORPHAN_SYSTEM", "TERM_REMOVE_HUNG_JOB", "TERM_PROCESSLIMIT", "TERM_THREADLIMIT", "TERM_CTRL_PID",
 	),
-	because(pilot.NodeFailed, "lsbatch.h",
+	reasonsFrom(pilot.NodeFailed, "lsbatch.h",
 		"TERM_ZOMBIE", "TERM_RMS", "TERM_SLURM", "TERM_CSM_ALLOC", "TERM_KUBE",
 	),
-	because(pilot.BootstrapFailed, "lsbatch.h",
+	reasonsFrom(pilot.BootstrapFailed, "lsbatch.h",
 		"TERM_CWD_NOTEXIST", "TERM_PRE_EXEC_FAIL", "TERM_DATA",
 	),
-	endsLSF, askedLSF,
+	endLinesLSF, endRequestsLSF,
 )

@@ -21,10 +21,10 @@ type machine struct {
 	Host    string `json:"host"`
 }
 
-// over says that nothing of what began at m can live, for there is none of it at now: that
+// absenceMeansEnd says that nothing of what began at m can live, for there is none of it at now: that
 // is the same place, or the same machine after it was started anew. Copies of an image have
 // one machine-id, which their names tell apart.
-func (m *machine) over(now *machine) bool {
+func (m *machine) absenceMeansEnd(now *machine) bool {
 	switch {
 	case m.Boot == "" || now.Boot == "": // no system of ours
 		return true
@@ -42,10 +42,10 @@ const whichMachine = `echo "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)|$
 	`$(cksum </etc/machine-id 2>/dev/null | tr ' ' -)|$(uname -n | tr -cd 'A-Za-z0-9._-')"
 `
 
-const lookProcesses = whichMachine + listProcesses
+const listMachineProcesses = whichMachine + listProcesses
 
-// readLook reads what lookProcesses prints: the machine, and the jobs that are there.
-func readLook(r runner.Result) (machine, []Record, error) {
+// readMachineProcesses reads what listMachineProcesses prints: the machine, and the jobs that are there.
+func readMachineProcesses(r runner.Result) (machine, []Record, error) {
 	first, rest, _ := strings.Cut(string(r.Stdout), "\n")
 	f := strings.Split(first, "|")
 	if len(f) != 4 {
@@ -56,13 +56,13 @@ func readLook(r runner.Result) (machine, []Record, error) {
 	return machine{Boot: f[0], Space: f[1], Machine: f[2], Host: f[3]}, jobs, err
 }
 
-// look looks again for jobs that would be over because a listing does not show them, on the
+// recheckOnMachine looks again for jobs that would be over because a listing does not show them, on the
 // machine where the runner leads to now, for that may be another one than theirs: then
 // nothing is known of them. Where it cannot be asked, nothing is either.
-func (p *poll) look(ctx context.Context, all []marks) {
+func (p *pollPass) recheckOnMachine(ctx context.Context, all []marks) {
 	var gone []int
 	for i := range p.jobs {
-		if p.Dialect.Look != nil && p.records[i] == nil && all[i].exit == nil && all[i].begun {
+		if p.Dialect.ListOnMachine != nil && p.records[i] == nil && all[i].exit == nil && all[i].scriptBegun {
 			gone = append(gone, i)
 		}
 	}
@@ -71,31 +71,31 @@ func (p *poll) look(ctx context.Context, all []marks) {
 	}
 	var here machine
 	var jobs []Record
-	r, err := p.run(ctx, runner.Command{Argv: p.Dialect.Look})
+	r, err := p.runWithQueryEnv(ctx, runner.Command{Argv: p.Dialect.ListOnMachine})
 	if err == nil {
-		here, jobs, err = readLook(r)
+		here, jobs, err = readMachineProcesses(r)
 	}
 	if err != nil {
 		p.Logger.Warn("it cannot be asked which machine this is", zap.Error(err))
 	}
-	shown := indexed(jobs)
+	shown := indexJobs(jobs)
 	for _, i := range gone {
 		switch theirs := &all[i].machine; {
 		case err != nil:
-			p.apart[i] = "it cannot be asked which machine is asked"
-		case shown.find(&p.jobs[i]) != nil:
-			p.records[i] = shown.find(&p.jobs[i])
-		case !theirs.over(&here):
-			p.apart[i] = "it began on " + theirs.Host + ", and the connection leads to " + here.Host
+			p.unreachableWhy[i] = "it cannot be asked which machine is asked"
+		case shown.findJob(&p.jobs[i]) != nil:
+			p.records[i] = shown.findJob(&p.jobs[i])
+		case !theirs.absenceMeansEnd(&here):
+			p.unreachableWhy[i] = "it began on " + theirs.Host + ", and the connection leads to " + here.Host
 		}
 	}
 }
 
-// unseen is the status of a job on a machine that cannot be seen. While its agent is heard
+// unreachableStatus is the status of a job on a machine that cannot be seen. While its agent is heard
 // it is not lost; one that is not to be heard may run for all that anybody knows.
-func unseen(h *adaptor.Handle, why string) adaptor.Status {
+func unreachableStatus(h *adaptor.Handle, why string) adaptor.Status {
 	st := adaptor.Status{Phase: adaptor.Vanished, Native: "not to be seen", Reason: why}
-	if h.Mute {
+	if h.AgentOffline {
 		st.Phase = adaptor.Unknown
 	}
 	return st

@@ -13,13 +13,13 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// login is a machine where no process of ours is listed.
-type login struct {
-	answering
+// loginMachine is a machine where no process of ours is listed.
+type loginMachine struct {
+	fakeRunner
 	mark []byte // of the job's script
 }
 
-func (l *login) Read(_ context.Context, _ int64, paths ...string) ([][]byte, error) {
+func (l *loginMachine) Read(_ context.Context, _ int64, paths ...string) ([][]byte, error) {
 	out := make([][]byte, len(paths))
 	for i, p := range paths {
 		if path.Base(p) == "1.bootstrap" {
@@ -57,21 +57,21 @@ func TestWhichMachineIsAsked(t *testing.T) {
 		"no answer":                       {began, "", false, adaptor.Vanished},
 	} {
 		h := adaptor.Handle{
-			Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, Born: time.UnixMilli(1_795_000_000_000),
-			Job: pilot.Job{ID: "77"}, Sandbox: "/box", Mute: c.mute,
+			Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, SubmittedAt: time.UnixMilli(1_795_000_000_000),
+			Job: pilot.Job{ID: "77"}, Sandbox: "/box", AgentOffline: c.mute,
 		}
-		mark, err := json.Marshal(bootMark{machine: c.began, Job: "77", Token: h.Token(), At: h.Born})
+		mark, err := json.Marshal(bootMark{machine: c.began, Job: "77", Token: h.Token(), At: h.SubmittedAt})
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &login{mark: mark}
+		l := &loginMachine{mark: mark}
 		l.answer = func(argv []string) (runner.Result, error) {
 			if strings.Contains(strings.Join(argv, " "), "boot_id") {
 				return runner.Result{Stdout: []byte(strings.ReplaceAll(c.look, "TOKEN", h.Token()))}, nil
 			}
 			return runner.Result{Stdout: []byte("end\n")}, nil
 		}
-		s := systemOn(t, l)
+		s := newSystemOn(t, l)
 		s.Dialect, s.MarkLag = &Process, 0
 		got, err := s.Poll(t.Context(), []adaptor.Handle{h}, time.Time{})
 		if err != nil || got[0].Phase != c.want {
@@ -87,11 +87,11 @@ func TestWhichMachineIsAsked(t *testing.T) {
 // TestTheMarkOfAScriptNamesItsMachine as the commands of a look do.
 func TestTheMarkOfAScriptNamesItsMachine(t *testing.T) {
 	t.Parallel()
-	r, err := runner.NewLocal().Run(t.Context(), runner.Command{Argv: Process.Look})
+	r, err := runner.NewLocal().Run(t.Context(), runner.Command{Argv: Process.ListOnMachine})
 	if err != nil {
 		t.Fatal(err)
 	}
-	here, _, err := readLook(r)
+	here, _, err := readMachineProcesses(r)
 	if err != nil || here.Boot == "" || here.Space == "" || here.Host == "" {
 		t.Errorf("this machine is %+v, %v", here, err)
 	}
@@ -101,7 +101,7 @@ func FuzzLook(f *testing.F) {
 	f.Add([]byte("b|s|m|h\n77|S|m.p.1.x\nend\n"))
 	f.Add([]byte("b|s|m\nend"))
 	f.Fuzz(func(t *testing.T, out []byte) {
-		if _, jobs, err := readLook(runner.Result{Stdout: out}); err != nil && jobs != nil {
+		if _, jobs, err := readMachineProcesses(runner.Result{Stdout: out}); err != nil && jobs != nil {
 			t.Errorf("%v beside %d jobs", err, len(jobs))
 		}
 	})

@@ -12,26 +12,26 @@ import (
 
 // marks are what the sandbox tells of a job.
 type marks struct {
-	known   bool           // the answer to its submit is there
-	begun   bool           // its script has begun
-	machine machine        // there
-	started *agent.Started // its agent has; nil: not
-	exit    *api.Outcome   // nil: no word, or not yet
-	stdout  string
-	stderr  string
+	submitKnown bool           // the answer to its submit is there
+	scriptBegun bool           // its script has begun
+	machine     machine        // there
+	started     *agent.Started // its agent has; nil: not
+	exit        *api.Outcome   // nil: no word, or not yet
+	stdout      string
+	stderr      string
 }
 
 // markFiles are what is read of a job that seems to be over.
 var markFiles = []string{"exit", "started", "bootstrap", "job", "job.out", "job.err"}
 
-// read reads the marks of jobs that seem to be over, or whose agents reach nobody.
-func (p *poll) read(ctx context.Context) ([]marks, error) {
+// readMarks reads the marks of jobs that seem to be over, or whose agents reach nobody.
+func (p *pollPass) readMarks(ctx context.Context) ([]marks, error) {
 	out := make([]marks, len(p.jobs))
 	var asked []int
 	var paths []string
 	for i := range p.jobs {
 		h, r := &p.jobs[i], p.records[i]
-		if h.Sandbox == "" || r != nil && r.Phase != adaptor.Ended && !h.Mute {
+		if h.Sandbox == "" || r != nil && r.Phase != adaptor.Ended && !h.AgentOffline {
 			continue
 		}
 		asked = append(asked, i)
@@ -56,7 +56,7 @@ func (p *poll) read(ctx context.Context) ([]marks, error) {
 
 // marksOf reads the files in the order of markFiles, then the payload's output.
 func marksOf(files [][]byte) marks {
-	m := marks{begun: files[2] != nil, known: files[3] != nil}
+	m := marks{scriptBegun: files[2] != nil, submitKnown: files[3] != nil}
 	var exit api.Outcome
 	if json.Unmarshal(files[0], &exit) == nil && exit.Kind != "" { // an empty one is of who died as it wrote
 		m.exit = &exit
@@ -69,12 +69,12 @@ func marksOf(files [][]byte) marks {
 	if json.Unmarshal(files[2], &boot) == nil {
 		m.machine = boot.machine
 	}
-	m.stdout, m.stderr = tail(files[6], files[4]), tail(files[7], files[5])
+	m.stdout, m.stderr = outputTail(files[6], files[4]), outputTail(files[7], files[5])
 	return m
 }
 
-// tail is the end of the payload's output, or else of the script's.
-func tail(payload, script []byte) string {
+// outputTail is the end of the payload's output, or else of the script's.
+func outputTail(payload, script []byte) string {
 	text := payload
 	if len(text) == 0 {
 		text = script
@@ -83,5 +83,5 @@ func tail(payload, script []byte) string {
 	if cut {
 		text = text[len(text)-agent.TailBytes:]
 	}
-	return agent.Clip(text, cut)
+	return agent.ClipTail(text, cut)
 }

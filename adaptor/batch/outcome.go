@@ -7,9 +7,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// outcome is how a job ended, by its mark and by what the system says; r is nil
+// combineOutcome is how a job ended, by its mark and by what the system says; r is nil
 // for one that the system does not know any more. Nil: nobody knows.
-func (m *marks) outcome(r *Record) *api.Outcome {
+func (m *marks) combineOutcome(r *Record) *api.Outcome {
 	var out api.Outcome
 	switch {
 	case m.exit != nil && (r == nil || r.Cause == "" || !m.exit.Vague()):
@@ -38,7 +38,7 @@ func (m *marks) outcome(r *Record) *api.Outcome {
 
 // outcome is how a job ended as the system tells it.
 func (r *Record) outcome() api.Outcome {
-	out := api.Outcome{Kind: api.OutcomeFailed, Code: r.Cause, Message: r.said(), EndedAt: r.EndedAt, Signal: r.Signal}
+	out := api.Outcome{Kind: api.OutcomeFailed, Code: r.Cause, Message: r.describeEnd(), EndedAt: r.EndedAt, Signal: r.Signal}
 	if r.Exited && r.Signal == 0 {
 		out.ExitCode = &r.ExitCode
 	}
@@ -54,11 +54,11 @@ func (r *Record) outcome() api.Outcome {
 	return out
 }
 
-// said is the system's words in one line.
-func (r *Record) said() string {
+// describeEnd is the system's words in one line.
+func (r *Record) describeEnd() string {
 	text := "the batch system says " + r.Native
 	if r.Reason != "" {
-		text += " (" + clip(r.Reason, 200) + ")"
+		text += " (" + clipText(r.Reason, 200) + ")"
 	}
 	if r.Exited {
 		text += fmt.Sprintf(", exit code %d", r.ExitCode)
@@ -67,7 +67,7 @@ func (r *Record) said() string {
 		}
 	}
 	if r.Nodes != "" {
-		text += " on " + clip(r.Nodes, 100)
+		text += " on " + clipText(r.Nodes, 100)
 	}
 	return text
 }

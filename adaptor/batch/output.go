@@ -10,8 +10,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Output reads the payload's output, or else the script's, where the job's sandbox is.
-func (s *System) Output(ctx context.Context, job adaptor.Handle) (api.OutputAnswer, error) {
+// ReadOutput reads the payload's output, or else the script's, where the job's sandbox is.
+func (s *System) ReadOutput(ctx context.Context, job adaptor.Handle) (api.OutputAnswer, error) {
 	dir := marksDir(job.Sandbox)
 	files, err := s.Runner.Read(ctx, agent.TailBytes+1, // one more shows that it was cut
 		path.Join(job.Sandbox, agent.StdoutFile), path.Join(dir, markName(job.Attempt, "job.out")),
@@ -19,5 +19,5 @@ func (s *System) Output(ctx context.Context, job adaptor.Handle) (api.OutputAnsw
 	if err != nil {
 		return api.OutputAnswer{}, &pilot.Error{Code: pilot.Unavailable, Op: "read the output", Err: err}
 	}
-	return api.OutputAnswer{Stdout: tail(files[0], files[1]), Stderr: tail(files[2], files[3])}, nil
+	return api.OutputAnswer{Stdout: outputTail(files[0], files[1]), Stderr: outputTail(files[2], files[3])}, nil
 }

@@ -36,19 +36,19 @@ func readListPBS(read func(map[string]string) Record) func(runner.Result) ([]Rec
 		if err != nil {
 			return nil, err
 		}
-		asked := promised.FindStringSubmatch(text(r.Stdout))
+		asked := qselectLine.FindStringSubmatch(decodeText(r.Stdout))
 		if asked == nil {
 			return nil, fmt.Errorf("qselect: no answer: %w", commandError("qselect", r))
 		}
 		shown := map[string]bool{}
 		for i := range jobs {
-			shown[number(jobs[i].ID)] = true
+			shown[trimServer(jobs[i].ID)] = true
 		}
-		for _, id := range missing.FindAllString(text(r.Stderr), -1) {
-			shown[number(id)] = true
+		for _, id := range missingID.FindAllString(decodeText(r.Stderr), -1) {
+			shown[trimServer(id)] = true
 		}
 		for id := range strings.FieldsSeq(asked[1]) {
-			if !shown[number(id)] {
+			if !shown[trimServer(id)] {
 				return nil, fmt.Errorf("qstat: it does not show job %.100q", id)
 			}
 		}
@@ -57,13 +57,13 @@ func readListPBS(read func(map[string]string) Record) func(runner.Result) ([]Rec
 }
 
 var (
-	promised = regexp.MustCompile(`(?m)^qstat:(.*)$`)
-	missing  = regexp.MustCompile(`[0-9]+(?:\[[0-9]*\])?\.[A-Za-z0-9._-]+`)
+	qselectLine = regexp.MustCompile(`(?m)^qstat:(.*)$`)
+	missingID   = regexp.MustCompile(`[0-9]+(?:\[[0-9]*\])?\.[A-Za-z0-9._-]+`)
 )
 
-// number is an id without the server, whose name qselect and qstat may give in
+// trimServer is an id without the server, whose name qselect and qstat may give in
 // different lengths.
-func number(id string) string {
+func trimServer(id string) string {
 	n, _, _ := strings.Cut(id, ".")
 	return n
 }
@@ -77,18 +77,18 @@ var unsetPBS = []string{
 
 var pbsID = regexp.MustCompile(`^[0-9]+(?:\[[0-9]*\])?(?:\.[A-Za-z0-9._-]+)?$`)
 
-// submittedPBS reads the last line that is an id, which is kept whole: qstat cuts
+// parseSubmitPBS reads the last line that is an id, which is kept whole: qstat cuts
 // it in its tables only.
-func submittedPBS(r runner.Result) (Ref, bool) {
-	return lastOf(r.Stdout, func(line string) (Ref, bool) { return Ref{ID: line}, pbsID.MatchString(line) })
+func parseSubmitPBS(r runner.Result) (Ref, bool) {
+	return readLastLine(r.Stdout, func(line string) (Ref, bool) { return Ref{ID: line}, pbsID.MatchString(line) })
 }
 
-func canceledPBS(r runner.Result) bool {
+func cancelAcceptedPBS(r runner.Result) bool {
 	if r.Signal != "" {
 		return false
 	}
-	if said := without(text(r.Stderr), harmlessPBS); said != "" {
-		return every(said, gonePBS)
+	if said := dropKnownLines(decodeText(r.Stderr), harmlessPBS); said != "" {
+		return allLinesKnown(said, gonePBS)
 	}
 	return r.Code == 0
 }
@@ -110,38 +110,38 @@ func cancelPBS(jobs []Record, gentle bool) []runner.Command {
 // readQstatF reads qstat -f for a reader of one job.
 func readQstatF(read func(map[string]string) Record) func(runner.Result) ([]Record, error) {
 	return func(r runner.Result) ([]Record, error) {
-		if err := whole("qstat", r); err != nil {
+		if err := checkComplete("qstat", r); err != nil {
 			return nil, err
 		}
-		said := without(text(r.Stderr), harmlessPBS)
-		if (r.Code != 0 || said != "") && !every(said, unknownPBS) {
+		said := dropKnownLines(decodeText(r.Stderr), harmlessPBS)
+		if (r.Code != 0 || said != "") && !allLinesKnown(said, unknownPBS) {
 			return nil, commandError("qstat", r)
 		}
-		out := text(r.Stdout)
+		out := decodeText(r.Stdout)
 		if out != "" && !strings.HasSuffix(out, "\n") {
 			return nil, fmt.Errorf("qstat: its answer ends in %.200q", out[max(0, len(out)-200):])
 		}
 		var jobs []Record
-		for _, f := range attributes(out) {
+		for _, f := range parseAttributes(out) {
 			if f["job_state"] == "" {
 				return nil, fmt.Errorf("qstat: it shows no state of job %.100q", f["Job Id"])
 			}
 			jobs = append(jobs, read(f))
 		}
-		if len(jobs) == 0 && !promised.MatchString(out) && strings.TrimSpace(out) != "" {
+		if len(jobs) == 0 && !qselectLine.MatchString(out) && strings.TrimSpace(out) != "" {
 			return nil, fmt.Errorf("qstat: not understood: %w", commandError("qstat", r))
 		}
 		return jobs, nil
 	}
 }
 
-// attribute is the first line of one; its name begins after four blanks.
-var attribute = regexp.MustCompile(`^ {4}([A-Za-z_][A-Za-z0-9_.-]*) = ?(.*)$`)
+// attributeLine is the first line of one; its name begins after four blanks.
+var attributeLine = regexp.MustCompile(`^ {4}([A-Za-z_][A-Za-z0-9_.-]*) = ?(.*)$`)
 
-// attributes reads jobs. A value is wrapped with a tab at the beginning of each
+// parseAttributes reads jobs. A value is wrapped with a tab at the beginning of each
 // further line; one that holds a line break goes on in a line like no other. The
 // first of a name counts: what follows can be out of another value.
-func attributes(s string) []map[string]string {
+func parseAttributes(s string) []map[string]string {
 	var jobs []map[string]string
 	var f map[string]string
 	last := ""
@@ -159,7 +159,7 @@ func attributes(s string) []map[string]string {
 			f[last] += more
 			continue
 		}
-		m := attribute.FindStringSubmatch(line)
+		m := attributeLine.FindStringSubmatch(line)
 		switch {
 		case m != nil:
 		case strings.TrimSpace(line) == "": // after each job
@@ -186,7 +186,7 @@ func recordPBS(f map[string]string) Record {
 	rec := Record{
 		Ref: Ref{ID: f["Job Id"]}, Name: f["Job_Name"], Native: f["job_state"], Phase: phasePBS(f["job_state"]),
 		Reason: f["comment"], Submitted: timePBS(f["ctime"]), Nodes: hostsPBS(f["exec_host"]),
-		Limit: clockPBS(f["Resource_List.walltime"]),
+		Limit: parseClock(f["Resource_List.walltime"]),
 	}
 	if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil && rec.Tag() == render.Tag(m[1]) {
 		rec.Token = m[1]
@@ -194,16 +194,16 @@ func recordPBS(f map[string]string) Record {
 	return rec
 }
 
-// handedOn is in the list of variables of a job that a payload has submitted with qsub
+// handedOnPattern is in the list of variables of a job that a payload has submitted with qsub
 // -V: its pilot's script has set it, and no submit of ours says it.
-var handedOn = regexp.MustCompile(`(?:^|,)\s*PILOT_SANDBOX=`)
+var handedOnPattern = regexp.MustCompile(`(?:^|,)\s*PILOT_SANDBOX=`)
 
-// askedPBS reads a job that was asked for by its id: it has its token whatever it is
+// withTokenPBS reads a job that was asked for by its id: it has its token whatever it is
 // called, unless a payload has submitted it.
-func askedPBS(read func(map[string]string) Record) func(map[string]string) Record {
+func withTokenPBS(read func(map[string]string) Record) func(map[string]string) Record {
 	return func(f map[string]string) Record {
 		rec := read(f)
-		if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil && !handedOn.MatchString(f["Variable_List"]) {
+		if m := tokenPBS.FindStringSubmatch(f["Variable_List"]); m != nil && !handedOnPattern.MatchString(f["Variable_List"]) {
 			rec.Token = m[1]
 		}
 		return rec
@@ -212,12 +212,12 @@ func askedPBS(read func(map[string]string) Record) func(map[string]string) Recor
 
 // tokensPBS asks for the variables of jobs, which qalter -N leaves alone.
 func tokensPBS(jobs []Ref) Query {
-	return Query{Argv: append(utc("qstat", "-f"), idsOf(jobs)...), Read: readQstatF(askedPBS(recordPBS))}
+	return Query{Argv: append(utcCommand("qstat", "-f"), idsOf(jobs)...), Read: readQstatF(withTokenPBS(recordPBS))}
 }
 
-// exitPBS reads an exit status: of a shell that a signal ended, it is 256 and the
+// applyExitPBS reads an exit status: of a shell that a signal ended, it is 256 and the
 // signal; below 0, it is PBS's own. negative gives these.
-func (r *Record) exitPBS(status string, negative map[int]Word, f map[string]string) {
+func (r *Record) applyExitPBS(status string, negative map[int]StateMeaning, f map[string]string) {
 	n, err := strconv.Atoi(status)
 	if err != nil || r.Phase != adaptor.Ended {
 		return
@@ -234,7 +234,7 @@ func (r *Record) exitPBS(status string, negative map[int]Word, f map[string]stri
 	}
 	r.Exited = true
 	switch said := causeOf(reasonsPBS, r.Reason); {
-	case r.Signal != 0 && overtime(f):
+	case r.Signal != 0 && reachedWalltime(f):
 		r.Cause = pilot.RuntimeReached
 	case n != 0 && said != "":
 		r.Cause = said
@@ -243,31 +243,31 @@ func (r *Record) exitPBS(status string, negative map[int]Word, f map[string]stri
 	}
 }
 
-// overtime says that a job used all the time it had asked for.
-func overtime(f map[string]string) bool {
-	had, used := clockPBS(f["Resource_List.walltime"]), clockPBS(f["resources_used.walltime"])
+// reachedWalltime says that a job used all the time it had asked for.
+func reachedWalltime(f map[string]string) bool {
+	had, used := parseClock(f["Resource_List.walltime"]), parseClock(f["resources_used.walltime"])
 	return had > 0 && used >= had
 }
 
-// longest is more seconds than any job runs.
-const longest = 1 << 32
+// maxJobSeconds is more seconds than any job runs.
+const maxJobSeconds = 1 << 32
 
-// clockPBS reads [[hours:]minutes:]seconds.
-func clockPBS(s string) time.Duration {
+// parseClock reads [[hours:]minutes:]seconds.
+func parseClock(s string) time.Duration {
 	total := 0
 	for part := range strings.SplitSeq(s, ":") {
 		n, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil || n < 0 || n > longest {
+		if err != nil || n < 0 || n > maxJobSeconds {
 			return 0
 		}
-		if total = total*60 + n; total > longest {
+		if total = total*60 + n; total > maxJobSeconds {
 			return 0
 		}
 	}
 	return time.Duration(total) * time.Second
 }
 
-func timePBS(s string) time.Time { return when(s, "Mon Jan 2 15:04:05 2006") }
+func timePBS(s string) time.Time { return parseTime(s, "Mon Jan 2 15:04:05 2006") }
 
 // hostsPBS gives the names in "n1/0*4+n2/0*4".
 func hostsPBS(s string) string {

@@ -10,45 +10,45 @@ import (
 
 // PBSPro speaks to PBS Professional and OpenPBS.
 var PBSPro = Dialect{
-	Name:      "pbspro",
-	Manual:    "https://github.com/openpbs/openpbs/blob/master/doc/man1/qstat.1B",
-	Env:       []string{"LC_ALL=C"},
-	Unset:     unsetPBS,
-	Submitted: submittedPBS,
-	Sentence:  sentencePBS,
-	Refusals:  refusalsPBS,
+	Name:          "pbspro",
+	Manual:        "https://github.com/openpbs/openpbs/blob/master/doc/man1/qstat.1B",
+	Env:           []string{"LC_ALL=C"},
+	Unset:         unsetPBS,
+	ParseSubmit:   parseSubmitPBS,
+	SubmitPattern: submitPatternPBS,
+	Refusals:      refusalsPBS,
 	List: func() Query {
-		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordPBSPro)}
+		return Query{Argv: scriptCommand("qstat", listPBS), Read: readListPBS(recordPBSPro)}
 	},
 	History: func(jobs []Ref, _ time.Time) Query {
 		return Query{
-			Argv: append(utc("qstat", "-x", "-f"), idsOf(jobs)...),
-			Read: readQstatF(askedPBS(recordPBSPro)),
+			Argv: append(utcCommand("qstat", "-x", "-f"), idsOf(jobs)...),
+			Read: readQstatF(withTokenPBS(recordPBSPro)),
 		}
 	},
 	Recent: func(since time.Time) Query {
 		return Query{
-			Argv: script("qstat", listPBS, "-x", "-t", "c.gt."+since.UTC().Format("200601021504.05")),
-			Read: readListPBS(recordPBSPro), Unkept: unkeptPBS,
+			Argv: scriptCommand("qstat", listPBS, "-x", "-t", "c.gt."+since.UTC().Format("200601021504.05")),
+			Read: readListPBS(recordPBSPro), NoHistory: noHistoryPBS,
 		}
 	},
-	Tokens:   tokensPBS,
-	Cancel:   cancelPBS,
-	Canceled: canceledPBS,
-	Gone:     gonePBS,
-	Harmless: harmlessPBS,
-	States:   wordsPBS,
-	Reasons:  reasonsPBS,
-	Probe:    []string{"qstat", "-B"},
+	Tokens:         tokensPBS,
+	Cancel:         cancelPBS,
+	CancelAccepted: cancelAcceptedPBS,
+	Gone:           gonePBS,
+	Harmless:       harmlessPBS,
+	States:         statesPBS,
+	Reasons:        reasonsPBS,
+	Probe:          []string{"qstat", "-B"},
 }
 
-// unkeptPBS: where no history is kept, which is the default, qselect says so and exits
+// noHistoryPBS: where no history is kept, which is the default, qselect says so and exits
 // with 0 (openpbs, pbs_messages.c: msg_job_history_notset).
-var unkeptPBS = regexp.MustCompile(`not configured to maintain job history`)
+var noHistoryPBS = regexp.MustCompile(`not configured to maintain job history`)
 
-// wordsPBS: qstat(1B), "job_state"; C is Torque's. One that was moved to another
+// statesPBS: qstat(1B), "job_state"; C is Torque's. One that was moved to another
 // server is there, in whatever state: of it this server knows nothing.
-var wordsPBS = map[string]Word{
+var statesPBS = map[string]StateMeaning{
 	"Q": {Phase: adaptor.Queued},
 	"T": {Phase: adaptor.Queued}, // on its way
 	"H": {Phase: adaptor.Held},
@@ -65,7 +65,7 @@ var wordsPBS = map[string]Word{
 }
 
 func phasePBS(state string) adaptor.Phase {
-	if w, ok := wordsPBS[state]; ok {
+	if w, ok := statesPBS[state]; ok {
 		return w.Phase
 	}
 	return adaptor.Unknown
@@ -74,8 +74,8 @@ func phasePBS(state string) adaptor.Phase {
 // Substates of ended jobs; PBS Professional Reference Guide, "Job Substates".
 const substateTerminated = "91" // deleted, or ended by PBS
 
-// statusPBSPro: openpbs src/include/job.h, JOB_EXEC_*.
-var statusPBSPro = map[int]Word{
+// exitStatusPBSPro: openpbs src/include/job.h, JOB_EXEC_*.
+var exitStatusPBSPro = map[int]StateMeaning{
 	-1:  {Cause: pilot.BootstrapFailed}, // before files
 	-2:  {Cause: pilot.BootstrapFailed}, // after files
 	-3:  {Cause: pilot.BootstrapFailed}, // to be tried again
@@ -108,12 +108,12 @@ var statusPBSPro = map[int]Word{
 func recordPBSPro(f map[string]string) Record {
 	rec := recordPBS(f)
 	rec.Started, rec.EndedAt = timePBS(f["stime"]), timePBS(f["obittime"])
-	rec.Restarts = restarts(f["run_count"])
-	rec.exitPBS(f["Exit_status"], statusPBSPro, f)
+	rec.Restarts = countRestarts(f["run_count"])
+	rec.applyExitPBS(f["Exit_status"], exitStatusPBSPro, f)
 	switch {
 	case rec.Phase != adaptor.Ended:
-		rec.unended()
-		if waiting(&rec) {
+		rec.clearEnd()
+		if isPending(&rec) {
 			rec.Started = time.Time{} // of a run before
 		}
 		if rec.Native == "M" {

@@ -11,16 +11,16 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// read is what becomes of an answer in testdata.
-func read(t *testing.T, answer string) ([]Record, error) {
+// readAnswer is what becomes of an answer in testdata.
+func readAnswer(t *testing.T, answer string) ([]Record, error) {
 	t.Helper()
 	system, _, _ := strings.Cut(answer, "/")
-	d, ok := Named(system)
+	d, ok := LookupDialect(system)
 	if !ok {
 		t.Fatalf("no system %s", system)
 	}
-	kind, r := parse(t, "testdata/"+answer+".in")
-	return query(t, d, kind).Read(r)
+	kind, r := readAnswerFile(t, "testdata/"+answer+".in")
+	return queryOfKind(t, d, kind).Read(r)
 }
 
 // TestPitfallNoAnswer: what is not a whole answer changes no state.
@@ -48,8 +48,8 @@ func TestPitfallNoAnswer(t *testing.T) {
 		t.Run(pitfall, func(t *testing.T) {
 			t.Parallel()
 			for _, answer := range answers {
-				if jobs, err := read(t, answer); err == nil {
-					t.Errorf("%s is taken for an answer: %s", answer, picture(jobs, err))
+				if jobs, err := readAnswer(t, answer); err == nil {
+					t.Errorf("%s is taken for an answer: %s", answer, formatJobs(jobs, err))
 				}
 			}
 		})
@@ -73,16 +73,16 @@ func TestPitfallAnswer(t *testing.T) {
 		t.Run(pitfall, func(t *testing.T) {
 			t.Parallel()
 			for _, answer := range answers {
-				if jobs, err := read(t, answer); err != nil || len(jobs) == 0 {
-					t.Errorf("%s: %s", answer, picture(jobs, err))
+				if jobs, err := readAnswer(t, answer); err != nil || len(jobs) == 0 {
+					t.Errorf("%s: %s", answer, formatJobs(jobs, err))
 				}
 			}
 		})
 	}
 	// Nothing to show is an answer, too.
 	for _, answer := range []string{"slurm/list-empty", "slurm/history-empty", "sge/list-empty", "sge/history-late", "sge/history-no-such-job", "pbspro/list-empty", "pbspro/history-all-unknown", "lsf/list-none-rc0", "lsf/list-none-rc255", "lsf/history-none", "cobalt/list-empty"} {
-		if jobs, err := read(t, answer); err != nil || len(jobs) != 0 {
-			t.Errorf("%s: %s", answer, picture(jobs, err))
+		if jobs, err := readAnswer(t, answer); err != nil || len(jobs) != 0 {
+			t.Errorf("%s: %s", answer, formatJobs(jobs, err))
 		}
 	}
 }
@@ -120,10 +120,10 @@ func TestPitfallStates(t *testing.T) {
 		{"killed while pending", "lsf/history-killed-pending", "1", adaptor.Ended, pilot.JobCanceledByThem},
 		{"held for ever", "cobalt/list-states", "1008", adaptor.Held, ""},
 	} {
-		jobs, err := read(t, tt.answer)
+		jobs, err := readAnswer(t, tt.answer)
 		i := slices.IndexFunc(jobs, func(r Record) bool { return r.ID == tt.id })
 		if err != nil || i < 0 || jobs[i].Phase != tt.phase || jobs[i].Cause != tt.cause {
-			t.Errorf("%s: %s: job %s of %s", tt.pitfall, tt.answer, tt.id, picture(jobs, err))
+			t.Errorf("%s: %s: job %s of %s", tt.pitfall, tt.answer, tt.id, formatJobs(jobs, err))
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestPitfallSubmitAnswers(t *testing.T) {
 		{&Cobalt, "Job routed to queue \"default\".\nMemory mode set to cache\n123456\n", Ref{ID: "123456"}},
 		{&Cobalt, "please use 4 nodes\n", Ref{}},
 	} {
-		got, ok := tt.d.Submitted(runner.Result{Stdout: []byte(tt.said)})
+		got, ok := tt.d.ParseSubmit(runner.Result{Stdout: []byte(tt.said)})
 		if got != tt.want || ok != (tt.want != Ref{}) {
 			t.Errorf("%s: %q is %+v, %t", tt.d.Name, tt.said, got, ok)
 		}
@@ -244,7 +244,7 @@ func TestPitfallCancelAnswers(t *testing.T) {
 		{&Cobalt, runner.Result{Stdout: []byte("qdel: Job 12 not found\n")}, true},
 		{&Cobalt, runner.Result{Code: 1, Stderr: []byte("Failed to connect to queue manager\n")}, false},
 	} {
-		if got := tt.d.Canceled(tt.r); got != tt.want {
+		if got := tt.d.CancelAccepted(tt.r); got != tt.want {
 			t.Errorf("%s: %+v is %t", tt.d.Name, tt.r, got)
 		}
 	}
@@ -264,7 +264,7 @@ func TestPitfallZoneAndLocale(t *testing.T) {
 			queries = append(queries, d.Recent(since))
 		}
 		for _, q := range queries {
-			all := strings.Join(slices.Concat(d.Env, d.Asking, q.Argv), " ")
+			all := strings.Join(slices.Concat(d.Env, d.QueryEnv, q.Argv), " ")
 			if !strings.Contains(all, "TZ=UTC") || !strings.Contains(all, "LC_ALL=C") {
 				t.Errorf("%s: %q", d.Name, all)
 			}

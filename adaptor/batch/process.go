@@ -17,35 +17,35 @@ var Process = Dialect{
 	Name:   "ssh",
 	Manual: "https://man7.org/linux/man-pages/man5/proc.5.html",
 	Env:    []string{"LC_ALL=C"},
-	Submitted: func(r runner.Result) (Ref, bool) {
+	ParseSubmit: func(r runner.Result) (Ref, bool) {
 		id := strings.TrimSpace(string(r.Stdout))
 		return Ref{ID: id}, processID.MatchString(id)
 	},
 	Refusals: slices.Concat(
-		refused(adaptor.Throttled, "sh, errno(3)", "Cannot fork", "Resource temporarily unavailable", "Cannot allocate memory", "No space left on device"),
-		refused(adaptor.NotSent, "sh, errno(3)", "not found", "Permission denied", "No such file or directory"),
+		refusalsFrom(adaptor.Throttled, "sh, errno(3)", "Cannot fork", "Resource temporarily unavailable", "Cannot allocate memory", "No space left on device"),
+		refusalsFrom(adaptor.NotSent, "sh, errno(3)", "not found", "Permission denied", "No such file or directory"),
 	),
-	List:    func() Query { return Query{Argv: shell(listProcesses), Read: readProcesses} },
-	Certain: true,
-	Look:    shell(lookProcesses),
+	List:          func() Query { return Query{Argv: shellCommand(listProcesses), Read: readProcesses} },
+	ListsAll:      true,
+	ListOnMachine: shellCommand(listMachineProcesses),
 	Cancel: func(jobs []Record, gentle bool) []runner.Command {
 		signal := "KILL"
 		if gentle {
 			signal = "TERM"
 		}
 		var out []runner.Command
-		for _, token := range tokens(jobs) {
-			out = append(out, runner.Command{Argv: shell(killProcesses, token, signal)})
+		for _, token := range distinctTokens(jobs) {
+			out = append(out, runner.Command{Argv: shellCommand(killProcesses, token, signal)})
 		}
 		return out
 	},
-	Canceled: func(r runner.Result) bool { return r.Code == 0 },
-	Probe:    []string{"true"},
+	CancelAccepted: func(r runner.Result) bool { return r.Code == 0 },
+	Probe:          []string{"true"},
 }
 
 var processID = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
 
-func shell(script string, words ...string) []string {
+func shellCommand(script string, words ...string) []string {
 	return append([]string{"/bin/sh", "-c", script, "sh"}, words...)
 }
 
@@ -74,7 +74,7 @@ done; [ "$w" = KILL ] || break; done; :`
 func readProcesses(r runner.Result) ([]Record, error) {
 	text := strings.TrimSuffix(string(r.Stdout), "\n")
 	body, whole := strings.CutSuffix(text, "end")
-	if r.Code != 0 || r.Signal != "" || r.Cut || !whole {
+	if r.Code != 0 || r.Signal != "" || r.Truncated || !whole {
 		return nil, commandError("list of processes", r)
 	}
 	var out []Record
@@ -96,8 +96,8 @@ func readProcesses(r runner.Result) ([]Record, error) {
 	return out, nil
 }
 
-// tokens of jobs, each once.
-func tokens(jobs []Record) []string {
+// distinctTokens of jobs, each once.
+func distinctTokens(jobs []Record) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, j := range jobs {

@@ -24,22 +24,22 @@ func TestLostAnswers(t *testing.T) {
 		for _, kind := range []fakebatch.Kind{fakebatch.QueueThenTimeout, fakebatch.QueueThenGarbage, fakebatch.QueueThenDie} {
 			t.Run(system+" "+string(kind), func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t, system)
-				s, spec := b.open(), b.spec("p", 1, "exit 0")
-				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				b := newFixture(t, system)
+				s, spec := b.openSystem(), b.spec("p", 1, "exit 0")
+				b.fake.Inject(fakebatch.Failure{Kind: kind})
 				_, err := s.Submit(t.Context(), spec)
 				var refusal *adaptor.Error
 				if !errors.As(err, &refusal) || refusal.Class != adaptor.Uncertain {
 					t.Fatalf("it says %v", err)
 				}
-				p, ok, err := b.open().Find(t.Context(), spec)
+				p, ok, err := b.openSystem().Find(t.Context(), spec)
 				if !ok || err != nil {
 					t.Fatalf("not found: %v; jobs %+v", err, b.fake.Jobs())
 				}
-				if st := b.ended(s, b.handle(spec, p)); st.Outcome == nil || st.Outcome.Kind != api.OutcomeDone {
+				if st := b.waitEnded(s, b.handle(spec, p)); st.Outcome == nil || st.Outcome.Kind != api.OutcomeDone {
 					t.Errorf("it ends %+v", st)
 				}
-				if n, ran := b.fake.Submits(), b.ran("p"); n != 1 || ran != 1 {
+				if n, ran := b.fake.SubmitCount(), b.countRuns("p"); n != 1 || ran != 1 {
 					t.Errorf("%d submits, %d runs", n, ran)
 				}
 			})
@@ -54,23 +54,23 @@ func TestOverwrittenTokens(t *testing.T) {
 		for _, words := range []string{"", "checked by the site", "project=x.y.1.z"} {
 			t.Run(system+" "+words, func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t, system)
-				s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+				b := newFixture(t, system)
+				s, spec := b.openSystem(), b.spec("p", 1, "exec sleep 1000")
 				b.fake.Stop() // the job's own word is not to be what finds it
-				b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenTimeout})
+				b.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenTimeout})
 				if _, err := s.Submit(t.Context(), spec); err == nil {
 					t.Fatal("it was answered")
 				}
 				id := b.fake.Jobs()[0].ID
 				b.fake.Relabel(id, words)
-				p, ok, err := b.open().Find(t.Context(), spec)
+				p, ok, err := b.openSystem().Find(t.Context(), spec)
 				if !ok || err != nil || p.Job.ID != id {
 					t.Fatalf("found %+v, %v, %v", p, ok, err)
 				}
 				h := b.handle(spec, p)
 				b.fake.Start()
-				b.until(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
-				shown, err := s.Survey(t.Context())
+				b.waitUntil(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+				shown, err := s.ListJobs(t.Context())
 				if err != nil || len(shown) != 1 || shown[0].Token != "" || shown[0].Tag != render.Tag(spec.Token()) {
 					t.Errorf("shown %+v, %v", shown, err)
 				}
@@ -86,16 +86,16 @@ func TestAccountingOfOthers(t *testing.T) {
 	for _, system := range fakebatch.Systems() {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, system)
-			s, spec := b.open(), b.spec("p", 1, "exit 0")
+			b := newFixture(t, system)
+			s, spec := b.openSystem(), b.spec("p", 1, "exit 0")
 			h := b.submit(s, spec)
-			b.ended(s, h)
-			b.fake.Twin(h.Job.ID)
+			b.waitEnded(s, h)
+			b.fake.AddTwin(h.Job.ID)
 			b.fake.Purge(h.Job.ID, true)
 			if err := os.RemoveAll(h.Sandbox); err != nil {
 				t.Fatal(err)
 			}
-			if p, ok, err := b.open().Find(t.Context(), spec); ok || err != nil {
+			if p, ok, err := b.openSystem().Find(t.Context(), spec); ok || err != nil {
 				t.Errorf("found %+v, %v", p, err)
 			}
 		})
@@ -109,10 +109,10 @@ func TestFindWithoutHistory(t *testing.T) {
 		for kind, known := range map[fakebatch.Kind]bool{fakebatch.HistoryOff: true, fakebatch.HistoryFails: false} {
 			t.Run(system+" "+string(kind), func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t, system)
-				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				b := newFixture(t, system)
+				b.fake.Inject(fakebatch.Failure{Kind: kind})
 				for range 2 { // the second time it answers
-					if _, ok, err := b.open().Find(t.Context(), b.spec("p", 1, "exit 0")); ok || (err == nil) != known {
+					if _, ok, err := b.openSystem().Find(t.Context(), b.spec("p", 1, "exit 0")); ok || (err == nil) != known {
 						t.Errorf("found %v, %v", ok, err)
 					}
 					known = true
@@ -130,9 +130,9 @@ func TestRefusedSubmits(t *testing.T) {
 		} {
 			t.Run(system+" "+string(kind), func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t, system)
-				s, spec := b.open(), b.spec("p", 1, "exit 0")
-				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				b := newFixture(t, system)
+				s, spec := b.openSystem(), b.spec("p", 1, "exit 0")
+				b.fake.Inject(fakebatch.Failure{Kind: kind})
 				_, err := s.Submit(t.Context(), spec)
 				var refusal *adaptor.Error
 				if !errors.As(err, &refusal) || refusal.Class != class {
@@ -151,20 +151,20 @@ func TestListingsThatLie(t *testing.T) {
 	for _, system := range protocolSystems {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, system)
-			s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+			b := newFixture(t, system)
+			s, spec := b.openSystem(), b.spec("p", 1, "exec sleep 1000")
 			h := b.submit(s, spec)
 			running := func(st adaptor.Status) bool { return st.Phase == adaptor.Running }
-			b.until(s, h, "running", running)
+			b.waitUntil(s, h, "running", running)
 			for _, kind := range []fakebatch.Kind{
 				fakebatch.ListFails, fakebatch.ListEmpty, fakebatch.ListPartial, fakebatch.ListError, fakebatch.Unreachable,
 			} {
-				b.fake.Fault(fakebatch.Fault{Kind: kind})
+				b.fake.Inject(fakebatch.Failure{Kind: kind})
 				if all, err := s.Poll(t.Context(), []adaptor.Handle{h}, time.Now()); err == nil && all[0].Phase == adaptor.Ended {
 					t.Errorf("%s: %+v", kind, all[0])
 				}
-				b.fake.Heal()
-				b.until(s, h, "running after "+string(kind), running)
+				b.fake.ClearFailures()
+				b.waitUntil(s, h, "running after "+string(kind), running)
 			}
 			b.stopByForce(s, h)
 		})
@@ -176,14 +176,14 @@ func TestForgottenJobs(t *testing.T) {
 	for _, system := range protocolSystems {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, system)
-			s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+			b := newFixture(t, system)
+			s, spec := b.openSystem(), b.spec("p", 1, "exec sleep 1000")
 			h := b.submit(s, spec)
-			b.until(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
-			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.ListForgets, Times: -1})
-			b.until(s, h, "forgotten", func(st adaptor.Status) bool { return st.Phase == adaptor.Vanished })
-			b.fake.Heal()
-			b.until(s, h, "shown again", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			b.waitUntil(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			b.fake.Inject(fakebatch.Failure{Kind: fakebatch.ListForgets, Times: -1})
+			b.waitUntil(s, h, "forgotten", func(st adaptor.Status) bool { return st.Phase == adaptor.Vanished })
+			b.fake.ClearFailures()
+			b.waitUntil(s, h, "shown again", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
 			b.stopByForce(s, h)
 		})
 	}
@@ -194,10 +194,10 @@ func TestIDsOfOthers(t *testing.T) {
 	for _, system := range protocolSystems {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, system)
-			s, spec := b.open(), b.spec("p", 1, "exec sleep 1000")
+			b := newFixture(t, system)
+			s, spec := b.openSystem(), b.spec("p", 1, "exec sleep 1000")
 			h := b.submit(s, spec)
-			b.until(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+			b.waitUntil(s, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
 			other := h
 			other.Attempt = 2
 			if st := b.poll(s, other); st.Phase != adaptor.Vanished {
@@ -220,21 +220,21 @@ func TestCancelsShareListings(t *testing.T) {
 	for _, system := range protocolSystems {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, system)
+			b := newFixture(t, system)
 			var all []adaptor.Handle
-			first := b.open()
+			first := b.openSystem()
 			for _, uid := range []string{"a", "b", "c"} {
 				h := b.submit(first, b.spec(uid, 1, "exec sleep 1000"))
-				b.until(first, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
+				b.waitUntil(first, h, "running", func(st adaptor.Status) bool { return st.Phase == adaptor.Running })
 				all = append(all, h)
 			}
 			asked := 0
 			ask := func(ctx context.Context) ([]batch.Record, error) {
 				asked++
-				return first.Query(ctx)
+				return first.QueryJobs(ctx)
 			}
-			b.floor, b.listings = time.Hour, batch.NewListings(ask, 0)
-			s := b.open()
+			b.floor, b.listings = time.Hour, batch.NewListingCache(ask, 0)
+			s := b.openSystem()
 			for _, h := range all {
 				if err := s.Cancel(t.Context(), h, adaptor.Stop{}); err != nil {
 					t.Fatal(err)
@@ -249,7 +249,7 @@ func TestCancelsShareListings(t *testing.T) {
 				t.Errorf("one that is not shown: %v, %d listings", err, asked)
 			}
 			for _, h := range all {
-				b.ended(first, h)
+				b.waitEnded(first, h)
 			}
 		})
 	}
@@ -258,20 +258,20 @@ func TestCancelsShareListings(t *testing.T) {
 // TestMuteAgents: an agent that reaches nobody is known by its marks.
 func TestMuteAgents(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, "slurm")
+	b := newFixture(t, "slurm")
 	b.mute = true
-	s, spec := b.open(), b.spec("p", 1, "until [ -e go ]; do sleep 0.05; done; exit 3")
+	s, spec := b.openSystem(), b.spec("p", 1, "until [ -e go ]; do sleep 0.05; done; exit 3")
 	h := b.submit(s, spec)
-	st := b.until(s, h, "its beginning", func(st adaptor.Status) bool { return st.Begun != nil })
-	if st.Phase != adaptor.Running || st.Begun.Instance == "" {
+	st := b.waitUntil(s, h, "its beginning", func(st adaptor.Status) bool { return st.AgentStart != nil })
+	if st.Phase != adaptor.Running || st.AgentStart.Instance == "" {
 		t.Errorf("begun as %+v", st)
 	}
-	write(t, h.Sandbox+"/go")
-	st = b.ended(s, h)
+	createFile(t, h.Sandbox+"/go")
+	st = b.waitEnded(s, h)
 	if out := st.Outcome; out == nil || out.Code != pilot.PayloadFailed || out.ExitCode == nil || *out.ExitCode != 3 {
 		t.Errorf("it ends %+v", st.Outcome)
 	}
-	if secret := b.Secret("p"); secret != "" {
+	if secret := b.LastSecret("p"); secret != "" {
 		t.Error("its agent asked")
 	}
 }
@@ -280,29 +280,29 @@ func TestMuteAgents(t *testing.T) {
 // nothing, though its agent can ask nobody.
 func TestLateJobsOfMuteAgents(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, "slurm")
+	b := newFixture(t, "slurm")
 	b.mute = true
-	s := b.open()
+	s := b.openSystem()
 	b.fake.Stop()
 	late, next := b.submit(s, b.spec("p", 1, "exit 0")), b.submit(s, b.spec("p", 2, "exit 0"))
 	b.fake.Start()
 	for h, kind := range map[*adaptor.Handle]api.OutcomeKind{&late: api.OutcomeFailed, &next: api.OutcomeDone} {
-		if st := b.ended(s, *h); st.Outcome == nil || st.Outcome.Kind != kind {
+		if st := b.waitEnded(s, *h); st.Outcome == nil || st.Outcome.Kind != kind {
 			b.Errorf("attempt %d ends %+v, %+v", h.Attempt, st, st.Outcome)
 		}
 	}
-	if n := b.ran("p"); n != 1 {
+	if n := b.countRuns("p"); n != 1 {
 		b.Errorf("the payload ran %d times", n)
 	}
 }
 
 // stopByForce ends a job and sees that it ended so.
-func (b *bench) stopByForce(s *batch.System, h adaptor.Handle) {
+func (b *fixture) stopByForce(s *batch.System, h adaptor.Handle) {
 	b.Helper()
 	if err := s.Cancel(b.Context(), h, adaptor.Stop{Force: true}); err != nil {
 		b.Fatal(err)
 	}
-	if st := b.ended(s, h); st.Outcome == nil || st.Outcome.Kind != api.OutcomeCanceled {
+	if st := b.waitEnded(s, h); st.Outcome == nil || st.Outcome.Kind != api.OutcomeCanceled {
 		b.Errorf("killed, it is %+v", st)
 	}
 }

@@ -12,40 +12,40 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// qacct reads the whole file of accounting however little is asked for, so it is
+// queryQacct reads the whole file of accounting however little is asked for, so it is
 // asked once for all jobs of this user that began since then. Jobs appear in it
 // some time after they have left the queue; those that never ran do not appear.
-func qacct(since time.Time) Query {
+func queryQacct(since time.Time) Query {
 	return Query{
-		Argv: script("qacct", `exec qacct -o "$(id -un)" -b "$1" -j`, since.UTC().Format("200601021504.05")),
-		Read: readQacct, Unkept: unkeptSGE,
+		Argv: scriptCommand("qacct", `exec qacct -o "$(id -un)" -b "$1" -j`, since.UTC().Format("200601021504.05")),
+		Read: readQacct, NoHistory: noHistorySGE,
 	}
 }
 
-// unkeptSGE: sites keep accounting at the qmaster, or in a database.
-var unkeptSGE = regexp.MustCompile(`/accounting: (No such file or directory|Permission denied)`)
+// noHistorySGE: sites keep accounting at the qmaster, or in a database.
+var noHistorySGE = regexp.MustCompile(`/accounting: (No such file or directory|Permission denied)`)
 
 // emptyQacct: qacct's words for there being no record yet.
 var emptyQacct = regexp.MustCompile(`(?i)job (id|name) .* not found|no jobs running since startup`)
 
-var rule = regexp.MustCompile(`(?m)^={20,}$`)
+var qacctRule = regexp.MustCompile(`(?m)^={20,}$`)
 
 // readQacct reads blocks of key and value, each below a rule.
 func readQacct(r runner.Result) ([]Record, error) {
-	if err := whole("qacct", r); err != nil {
+	if err := checkComplete("qacct", r); err != nil {
 		return nil, err
 	}
-	if said := both(r); emptyQacct.MatchString(said) {
+	if said := combinedOutput(r); emptyQacct.MatchString(said) {
 		return nil, nil
 	}
-	if r.Code != 0 || strings.Contains(text(r.Stderr), "error: ") {
+	if r.Code != 0 || strings.Contains(decodeText(r.Stderr), "error: ") {
 		return nil, commandError("qacct", r)
 	}
 	var out []Record
 	at := map[string]int{}
-	for _, block := range rule.Split(text(r.Stdout), -1)[1:] {
-		f := fields(block)
-		if !submittedTerse.MatchString(f["jobnumber"]) {
+	for _, block := range qacctRule.Split(decodeText(r.Stdout), -1)[1:] {
+		f := parseFields(block)
+		if !terseSubmit.MatchString(f["jobnumber"]) {
 			continue // the sums at the end
 		}
 		rec, final := qacctRecord(f)
@@ -53,21 +53,21 @@ func readQacct(r runner.Result) ([]Record, error) {
 			continue
 		}
 		// One line for each host that ran a part, or for each run: the last counts.
-		if i, ok := at[rec.ID+separator+rec.Name]; ok {
+		if i, ok := at[rec.ID+fieldSeparator+rec.Name]; ok {
 			out[i] = rec
 			continue
 		}
-		at[rec.ID+separator+rec.Name] = len(out)
+		at[rec.ID+fieldSeparator+rec.Name] = len(out)
 		out = append(out, rec)
 	}
-	if len(out) == 0 && !strings.Contains(text(r.Stdout), "WALLCLOCK") && strings.TrimSpace(both(r)) != "" {
+	if len(out) == 0 && !strings.Contains(decodeText(r.Stdout), "WALLCLOCK") && strings.TrimSpace(combinedOutput(r)) != "" {
 		return nil, fmt.Errorf("qacct: not understood: %w", commandError("qacct", r))
 	}
 	return out, nil
 }
 
-// fields reads lines of a word and the rest; the first of a name counts.
-func fields(block string) map[string]string {
+// parseFields reads lines of a word and the rest; the first of a name counts.
+func parseFields(block string) map[string]string {
 	out := map[string]string{}
 	for line := range strings.Lines(block) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -81,49 +81,49 @@ func fields(block string) map[string]string {
 // qacctRecord gives the end of a job; false: it was put back into the queue.
 func qacctRecord(f map[string]string) (Record, bool) {
 	rec := Record{
-		Ref: Ref{ID: f["jobnumber"]}, Name: f["jobname"], Phase: adaptor.Ended, Nodes: known(f["hostname"]),
+		Ref: Ref{ID: f["jobnumber"]}, Name: f["jobname"], Phase: adaptor.Ended, Nodes: emptyIfNull(f["hostname"]),
 		Submitted: timeSGE(f["qsub_time"]), Started: timeSGE(f["start_time"]), EndedAt: timeSGE(f["end_time"]),
 	}
 	if task := f["taskid"]; task != "" && task != "undefined" {
 		rec.ID += "." + task
 	}
-	failed, err := leading(f["failed"])
+	failed, err := leadingNumber(f["failed"])
 	if err != nil {
 		failed = 0
 	}
-	status, err := leading(f["exit_status"])
+	status, err := leadingNumber(f["exit_status"])
 	rec.Native = "exit_status " + f["exit_status"]
 	if failed != 0 {
 		rec.Native = "failed " + f["failed"] + ", " + rec.Native
 	}
 	rec.Native = strings.Join(strings.Fields(rec.Native), " ")
-	if err == nil && !notStarted(failed) {
+	if err == nil && !neverStarted(failed) {
 		rec.ExitCode, rec.Exited = status, true
-		if failed == killed && status > 128 {
+		if failed == failedSignal && status > 128 {
 			rec.ExitCode, rec.Signal = 0, status-128
 		}
 	}
-	if by := known(f["deleted_by"]); by != "" {
+	if by := emptyIfNull(f["deleted_by"]); by != "" {
 		rec.Reason = "deleted by " + by
 	}
 	rec.Cause = causeSGE(failed, status, f)
-	return rec, !putBack(failed)
+	return rec, !wasRequeued(failed)
 }
 
 // Codes of accounting(5), "failed"; the words are those of sge_shepherd.
 const (
-	unwritten = 19  // before writing exit_status: the execution daemon lost it
-	unknown   = 21  // in recognizing job: the execution daemon does not know it
-	limit     = 37  // qmaster enforced h_rt, h_cpu, or h_vmem limit
-	killed    = 100 // assumedly after job: a signal ended it
+	failedNoExitStatus = 19  // before writing exit_status: the execution daemon lost it
+	failedUnknownJob   = 21  // in recognizing job: the execution daemon does not know it
+	failedLimit        = 37  // qmaster enforced h_rt, h_cpu, or h_vmem limit
+	failedSignal       = 100 // assumedly after job: a signal ended it
 )
 
-// putBack: migrated (24), rescheduled (25), and on the application's wish (30).
-func putBack(failed int) bool { return failed == 24 || failed == 25 || failed == 30 }
+// wasRequeued: migrated (24), rescheduled (25), and on the application's wish (30).
+func wasRequeued(failed int) bool { return failed == 24 || failed == 25 || failed == 30 }
 
-// notStarted: something before the job failed, from before_job (1) to before
+// neverStarted: something before the job failed, from before_job (1) to before
 // pe_stop (11), or with its files, shell, account or group (26 to 36, 38).
-func notStarted(failed int) bool {
+func neverStarted(failed int) bool {
 	return failed >= 1 && failed <= 11 || failed >= 26 && failed <= 36 || failed == 38
 }
 
@@ -131,19 +131,19 @@ func notStarted(failed int) bool {
 // reached a limit of its own was deleted: qacct has no word for it before Univa's
 // deleted_by.
 func causeSGE(failed, status int, f map[string]string) pilot.CauseCode {
-	category := limits(f["category"])
+	category := parseRequests(f["category"])
 	took, _ := strconv.ParseFloat(strings.TrimSuffix(f["ru_wallclock"], "s"), 64)
 	outgrown := category["h_vmem"] > 0 && bytesSGE(f["maxvmem"]) >= category["h_vmem"]
 	switch {
-	case failed == limit && outgrown:
+	case failed == failedLimit && outgrown:
 		return pilot.OutOfMemory
-	case failed == limit:
+	case failed == failedLimit:
 		return pilot.RuntimeReached
-	case notStarted(failed):
+	case neverStarted(failed):
 		return pilot.BootstrapFailed
-	case failed == unwritten || failed == unknown:
+	case failed == failedNoExitStatus || failed == failedUnknownJob:
 		return pilot.NodeFailed
-	case failed != killed:
+	case failed != failedSignal:
 		return ""
 	case category["h_rt"] > 0 && took >= category["h_rt"]:
 		return pilot.RuntimeReached
@@ -151,23 +151,23 @@ func causeSGE(failed, status int, f map[string]string) pilot.CauseCode {
 		return pilot.OutOfMemory
 	case status == 128+24: // SIGXCPU: of s_cpu and h_cpu (queue_conf(5))
 		return pilot.RuntimeReached
-	case known(f["deleted_by"]) != "", status == 128+9, status == 128+10, status == 128+12:
+	case emptyIfNull(f["deleted_by"]) != "", status == 128+9, status == 128+10, status == 128+12:
 		return pilot.JobCanceledByThem
 	default:
 		return ""
 	}
 }
 
-// limits reads the numbers of the requests in a category: "-l h_rt=600,h_vmem=1G".
-func limits(category string) map[string]float64 {
+// parseRequests reads the numbers of the requests in a category: "-l h_rt=600,h_vmem=1G".
+func parseRequests(category string) map[string]float64 {
 	out := map[string]float64{}
-	for _, m := range requested.FindAllStringSubmatch(category, -1) {
+	for _, m := range requestPattern.FindAllStringSubmatch(category, -1) {
 		out[m[1]] = bytesSGE(m[2])
 	}
 	return out
 }
 
-var requested = regexp.MustCompile(`(?:^|[ ,])(h_rt|h_vmem)=([0-9.]+[A-Za-z]*)`)
+var requestPattern = regexp.MustCompile(`(?:^|[ ,])(h_rt|h_vmem)=([0-9.]+[A-Za-z]*)`)
 
 // bytesSGE reads a memory specifier: K, M, G and T are of 1024, in lower case of
 // 1000 (sge_types(1)); a B may follow.
@@ -191,8 +191,8 @@ func bytesSGE(s string) float64 {
 	return n
 }
 
-// leading reads the number that a text begins with.
-func leading(s string) (int, error) {
+// leadingNumber reads the number that a text begins with.
+func leadingNumber(s string) (int, error) {
 	digits, _, _ := strings.Cut(s, " ")
 	return strconv.Atoi(digits)
 }

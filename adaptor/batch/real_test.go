@@ -15,8 +15,8 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// live is a real batch system, spoken to without the protocol.
-type live struct {
+// liveSystem is a real batch system, spoken to without the protocol.
+type liveSystem struct {
 	*testing.T
 	d    *Dialect
 	run  runner.Runner
@@ -24,19 +24,19 @@ type live struct {
 	born time.Time
 }
 
-// alive skips where no such system runs: the variable says where it is.
-func alive(t *testing.T, d *Dialect, variable string) *live {
+// newLiveSystem skips where no such system runs: the variable says where it is.
+func newLiveSystem(t *testing.T, d *Dialect, variable string) *liveSystem {
 	t.Helper()
 	if os.Getenv(variable) == "" {
 		t.Skip("no " + d.Name + ": " + variable + " is not set")
 	}
 	name := fmt.Sprintf("t%d", time.Now().UnixNano())
-	return &live{T: t, d: d, run: runner.NewLocal(), key: pilot.Key{Resource: "local.test", Manager: "m", Pilot: name}}
+	return &liveSystem{T: t, d: d, run: runner.NewLocal(), key: pilot.Key{Resource: "local.test", Manager: "m", Pilot: name}}
 }
 
-func (l *live) command(c runner.Command) runner.Result {
+func (l *liveSystem) runCommand(c runner.Command) runner.Result {
 	l.Helper()
-	c.Env, c.Unset = append(append(c.Env, l.d.Env...), l.d.Asking...), append(c.Unset, l.d.Unset...)
+	c.Env, c.Unset = append(append(c.Env, l.d.Env...), l.d.QueryEnv...), append(c.Unset, l.d.Unset...)
 	r, err := l.run.Run(l.Context(), c)
 	if err != nil {
 		l.Fatal(err)
@@ -45,7 +45,7 @@ func (l *live) command(c runner.Command) runner.Result {
 }
 
 // submit submits commands under the directives that package render writes.
-func (l *live) submit(attempt int, change func(string) string, commands string) Ref {
+func (l *liveSystem) submit(attempt int, change func(string) string, commands string) Ref {
 	l.Helper()
 	dir := l.TempDir()
 	script, err := render.Render(&render.Spec{
@@ -60,10 +60,10 @@ func (l *live) submit(attempt int, change func(string) string, commands string) 
 	if err := os.MkdirAll(filepath.Join(dir, render.MarksDir), 0o700); err != nil {
 		l.Fatal(err)
 	}
-	r := l.command(runner.Command{Argv: script.Submit, Dir: dir, Stdin: []byte(change(head) + commands + "\n")})
-	ref, ok := l.d.Submitted(r)
+	r := l.runCommand(runner.Command{Argv: script.Submit, Dir: dir, Stdin: []byte(change(head) + commands + "\n")})
+	ref, ok := l.d.ParseSubmit(r)
 	if r.Code != 0 || !ok {
-		l.Fatalf("submit: %d %s", r.Code, words(r))
+		l.Fatalf("submit: %d %s", r.Code, errorText(r))
 	}
 	l.Cleanup(func() {
 		for _, c := range l.d.Cancel([]Record{{Ref: ref, Name: script.Name, Phase: adaptor.Queued}}, false) {
@@ -74,27 +74,27 @@ func (l *live) submit(attempt int, change func(string) string, commands string) 
 	return ref
 }
 
-func same1(head string) string { return head }
+func unchanged(head string) string { return head }
 
-func (l *live) ask(q Query) []Record {
+func (l *liveSystem) runQuery(q Query) []Record {
 	l.Helper()
-	jobs, err := q.Read(l.command(runner.Command{Argv: q.Argv}))
+	jobs, err := q.Read(l.runCommand(runner.Command{Argv: q.Argv}))
 	if err != nil {
 		l.Fatal(err)
 	}
 	return jobs
 }
 
-// until asks until a job is as it should be.
-func (l *live) until(what string, q Query, ref Ref, attempt int, done func(*Record) bool) Record {
+// waitUntil asks until a job is as it should be.
+func (l *liveSystem) waitUntil(what string, q Query, ref Ref, attempt int, done func(*Record) bool) Record {
 	l.Helper()
 	limit, tick := time.NewTimer(2*time.Minute), time.NewTicker(200*time.Millisecond)
 	defer limit.Stop()
 	defer tick.Stop()
 	last := Record{}
 	for {
-		for _, r := range l.ask(q) {
-			if r.ID == ref.ID && r.carries(l.key.Token(attempt, l.born)) {
+		for _, r := range l.runQuery(q) {
+			if r.ID == ref.ID && r.hasToken(l.key.Token(attempt, l.born)) {
 				if last = r; done(&r) {
 					return r
 				}
@@ -103,79 +103,81 @@ func (l *live) until(what string, q Query, ref Ref, attempt int, done func(*Reco
 		select {
 		case <-tick.C:
 		case <-limit.C:
-			l.Fatalf("waited for: %s; last %s", what, line(&last))
+			l.Fatalf("waited for: %s; last %s", what, formatJob(&last))
 		}
 	}
 }
 
-func (l *live) history(refs ...Ref) Query { return l.d.History(refs, time.Now().Add(-10*time.Minute)) }
+func (l *liveSystem) queryHistory(refs ...Ref) Query {
+	return l.d.History(refs, time.Now().Add(-10*time.Minute))
+}
 
-// lives: through a job's life, by what the system really says.
-func (l *live) lives() {
+// checkLifecycle: through a job's life, by what the system really says.
+func (l *liveSystem) checkLifecycle() {
 	l.Helper()
-	fails, runs := l.submit(1, same1, "exit 3"), l.submit(2, same1, "exec sleep 300")
-	r := l.until("a job that runs", l.d.List(), runs, 2, func(r *Record) bool { return r.Phase == adaptor.Running })
+	fails, runs := l.submit(1, unchanged, "exit 3"), l.submit(2, unchanged, "exec sleep 300")
+	r := l.waitUntil("a job that runs", l.d.List(), runs, 2, func(r *Record) bool { return r.Phase == adaptor.Running })
 	if r.Started.IsZero() || time.Since(r.Started).Abs() > 5*time.Minute {
 		l.Errorf("it began at %v", r.Started)
 	}
-	ended := l.until("its end", l.history(fails), fails, 1, func(r *Record) bool { return r.Phase == adaptor.Ended })
+	ended := l.waitUntil("its end", l.queryHistory(fails), fails, 1, func(r *Record) bool { return r.Phase == adaptor.Ended })
 	if !ended.Exited || ended.ExitCode != 3 || ended.Cause != "" || time.Since(ended.EndedAt).Abs() > 5*time.Minute {
-		l.Errorf("exit 3: %s", line(&ended))
+		l.Errorf("exit 3: %s", formatJob(&ended))
 	}
 	for range 2 {
 		for _, c := range l.d.Cancel([]Record{r}, false) {
-			if got := l.command(c); !l.d.Canceled(got) {
-				l.Errorf("cancel: %d %s", got.Code, words(got))
+			if got := l.runCommand(c); !l.d.CancelAccepted(got) {
+				l.Errorf("cancel: %d %s", got.Code, errorText(got))
 			}
 		}
 	}
-	killed := l.until("its cancel", l.history(runs), runs, 2, func(r *Record) bool { return r.Phase == adaptor.Ended })
+	killed := l.waitUntil("its cancel", l.queryHistory(runs), runs, 2, func(r *Record) bool { return r.Phase == adaptor.Ended })
 	if killed.Cause != pilot.JobCanceledByThem {
-		l.Errorf("canceled: %s", line(&killed))
+		l.Errorf("canceled: %s", formatJob(&killed))
 	}
-	if p := l.command(runner.Command{Argv: l.d.Probe}); p.Code != 0 {
-		l.Errorf("probe: %s", words(p))
+	if p := l.runCommand(runner.Command{Argv: l.d.Probe}); p.Code != 0 {
+		l.Errorf("probe: %s", errorText(p))
 	}
 }
 
 func TestRealSlurm(t *testing.T) {
-	l := alive(t, &Slurm, "SLURM_CONF")
+	l := newLiveSystem(t, &Slurm, "SLURM_CONF")
 	// Somebody's jobs with odd names and comments are among those listed.
 	odd := func(head string) string {
 		return strings.Replace(head, "--comment=", "--comment=\"x | y\" --job-name=\"a b|c\" --wckey=", 1)
 	}
 	l.submit(9, odd, "exec sleep 60")
-	r := l.command(runner.Command{
+	r := l.runCommand(runner.Command{
 		Argv: []string{"sbatch", "--parsable", "--hold", "--output=/dev/null", "--time=1", "--job-name=two\nlines \xff", "--comment=also\ntwo", "--wrap=true"},
 	})
-	if ref, ok := Slurm.Submitted(r); ok {
+	if ref, ok := Slurm.ParseSubmit(r); ok {
 		t.Cleanup(func() {
 			_, _ = l.run.Run(context.WithoutCancel(t.Context()), runner.Command{Argv: []string{"scancel", ref.ID}})
 		})
 	}
-	l.lives()
+	l.checkLifecycle()
 	held := l.submit(3, func(head string) string { return head + "#SBATCH --hold\n" }, "true")
-	h := l.until("the hold", l.d.List(), held, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
+	h := l.waitUntil("the hold", l.d.List(), held, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
 	if h.Reason != "JobHeldUser" {
-		t.Errorf("held: %s", line(&h))
+		t.Errorf("held: %s", formatJob(&h))
 	}
-	if q := l.history(held); q.Else != nil { // what there is without accounting
-		e := l.until("what scontrol says", *q.Else, held, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
+	if q := l.queryHistory(held); q.Fallback != nil { // what there is without accounting
+		e := l.waitUntil("what scontrol says", *q.Fallback, held, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
 		if e.Token != l.key.Token(3, l.born) {
-			t.Errorf("scontrol: %s", line(&e))
+			t.Errorf("scontrol: %s", formatJob(&e))
 		}
 	}
 }
 
 func TestRealSGE(t *testing.T) {
-	l := alive(t, &SGE, "SGE_ROOT")
+	l := newLiveSystem(t, &SGE, "SGE_ROOT")
 	bad := l.submit(3, func(head string) string {
 		return strings.ReplaceAll(head, "#$ -o ", "#$ -o /nonexistent/x\n# -o ")
 	}, "true")
-	l.lives()
-	r := l.until("the error", l.d.List(), bad, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
+	l.checkLifecycle()
+	r := l.waitUntil("the error", l.d.List(), bad, 3, func(r *Record) bool { return r.Phase == adaptor.Held })
 	if !strings.HasPrefix(r.Reason, "Eqw: can't open output file") {
-		t.Errorf("in error: %s", line(&r))
+		t.Errorf("in error: %s", formatJob(&r))
 	}
 }
 
@@ -192,7 +194,7 @@ func TestRealRenamed(t *testing.T) {
 		{&SGE, "SGE_ROOT", "#$ -h\n", func(id string) []string { return []string{"qalter", "-N", "my-analysis", id} }},
 	} {
 		t.Run(tt.d.Name, func(t *testing.T) {
-			l := alive(t, tt.d, tt.variable)
+			l := newLiveSystem(t, tt.d, tt.variable)
 			ref := l.submit(1, func(head string) string { return head + tt.hold }, "true")
 			t.Cleanup(func() {
 				for _, c := range l.d.Cancel([]Record{{Ref: ref, Name: "my-analysis", Phase: adaptor.Held}}, false) {
@@ -200,15 +202,15 @@ func TestRealRenamed(t *testing.T) {
 					_, _ = l.run.Run(context.WithoutCancel(t.Context()), c)
 				}
 			})
-			if r := l.command(runner.Command{Argv: tt.rename(ref.ID)}); r.Code != 0 {
-				t.Fatalf("rename: %s", words(r))
+			if r := l.runCommand(runner.Command{Argv: tt.rename(ref.ID)}); r.Code != 0 {
+				t.Fatalf("rename: %s", errorText(r))
 			}
-			for _, r := range l.ask(l.d.List()) {
-				if r.ID == ref.ID && r.carries(l.key.Token(1, l.born)) {
-					t.Errorf("it is listed as before: %s", line(&r))
+			for _, r := range l.runQuery(l.d.List()) {
+				if r.ID == ref.ID && r.hasToken(l.key.Token(1, l.born)) {
+					t.Errorf("it is listed as before: %s", formatJob(&r))
 				}
 			}
-			said := l.ask(l.d.Tokens([]Ref{ref, {ID: "99999999"}}))
+			said := l.runQuery(l.d.Tokens([]Ref{ref, {ID: "99999999"}}))
 			if len(said) != 1 || said[0].ID != ref.ID || said[0].Token != l.key.Token(1, l.born) {
 				t.Errorf("it says %+v", said)
 			}

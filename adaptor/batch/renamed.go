@@ -13,68 +13,68 @@ import (
 // name.
 type verdict struct {
 	record *Record // the job under its new name, which said itself that it is the handle's
-	// doubt says that a job of the handle's id is there, or may be, and that nobody could say
+	// doubtful says that a job of the handle's id is there, or may be, and that nobody could say
 	// whether it is the handle's: it may have been renamed (`qalter -N`, `scontrol update`).
-	doubt bool
+	doubtful bool
 }
 
-// identify asks the jobs themselves for their tokens, those of the handles that a
+// identifyJobs asks the jobs themselves for their tokens, those of the handles that a
 // listing shows under other names, or leaves out because it comes from another launcher,
 // which hands on what carries a token or a tag. An error is that of a question; the
 // verdicts are then what is known without its answer.
-func (s *System) identify(ctx context.Context, listed []Record, jobs []*adaptor.Handle) ([]verdict, error) {
+func (s *System) identifyJobs(ctx context.Context, listed []Record, jobs []*adaptor.Handle) ([]verdict, error) {
 	out := make([]verdict, len(jobs))
 	var asked []int
 	var refs []Ref
 	for i, h := range jobs {
-		r := under(listed, h)
+		r := listedUnderID(listed, h)
 		switch {
 		case !h.Job.Known():
 		case s.Dialect.Tokens == nil:
-			out[i].doubt = r != nil && r.Phase != adaptor.Ended && !r.Ours() && !r.Submitted.IsZero()
-		case r != nil || s.Listings != nil:
-			out[i].doubt = r != nil
+			out[i].doubtful = r != nil && r.Phase != adaptor.Ended && !r.IsPilotJob() && !r.Submitted.IsZero()
+		case r != nil || s.SharedLister != nil:
+			out[i].doubtful = r != nil
 			asked, refs = append(asked, i), append(refs, Ref{h.Job.ID, h.Job.Cluster})
 		}
 	}
 	if len(refs) == 0 {
 		return out, nil
 	}
-	tokens, missing := answers{}, map[Ref]bool{}
-	_, err := s.askTokens(ctx, refs, surveyCommands, func(ref Ref, token string, answered bool) {
+	tokens, missing := tokenAnswers{}, map[Ref]bool{}
+	_, err := s.askTokens(ctx, refs, surveyCommandLimit, func(ref Ref, token string, answered bool) {
 		tokens[ref], missing[ref] = token, !answered
 	})
 	for n, i := range asked {
 		h := jobs[i]
 		token, heard := tokens[refs[n]]
-		out[i].doubt = !heard || out[i].doubt && missing[refs[n]]
+		out[i].doubtful = !heard || out[i].doubtful && missing[refs[n]]
 		if token != h.Token() {
 			continue
 		}
-		r := under(listed, h)
+		r := listedUnderID(listed, h)
 		if r == nil { // the listing is another launcher's
-			all, failed := s.Query(ctx)
+			all, failed := s.QueryJobs(ctx)
 			if failed != nil {
 				return out, failed
 			}
-			listed, r = all, under(all, h)
+			listed, r = all, listedUnderID(all, h)
 		}
 		if r != nil {
 			own := *r
 			own.Token = token
 			out[i].record = &own
-			s.remember(token, &own)
+			s.rememberAlias(token, &own)
 		}
 	}
 	return out, err
 }
 
-// under gives the job that a listing shows under a handle's id, if it can be the
+// listedUnderID gives the job that a listing shows under a handle's id, if it can be the
 // handle's: it shows no token, and was not submitted before the pilot.
-func under(listed []Record, h *adaptor.Handle) *Record {
+func listedUnderID(listed []Record, h *adaptor.Handle) *Record {
 	for i := range listed {
 		r := &listed[i]
-		if r.ID == h.Job.ID && r.Token == "" && (r.Submitted.IsZero() || !r.Submitted.Before(h.Born.Add(-skew))) {
+		if r.ID == h.Job.ID && r.Token == "" && (r.Submitted.IsZero() || !r.Submitted.Before(h.SubmittedAt.Add(-clockSkew))) {
 			return r
 		}
 	}
@@ -85,38 +85,38 @@ func under(listed []Record, h *adaptor.Handle) *Record {
 type alias struct {
 	id, name  string
 	submitted time.Time // zero: not shown
-	at        time.Time // when it was last looked for
+	usedAt    time.Time // when it was last looked for
 }
 
-func (s *System) remember(token string, r *Record) {
+func (s *System) rememberAlias(token string, r *Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.aliases[token] = alias{id: r.ID, name: r.Name, submitted: r.Submitted, at: time.Now()}
+	s.aliases[token] = alias{id: r.ID, name: r.Name, submitted: r.Submitted, usedAt: time.Now()}
 }
 
-// shownAs gives the handle's job in a listing, by its token or name, or by the name that
+// findShown gives the handle's job in a listing, by its token or name, or by the name that
 // it is known to have been given since; nil: it is not shown.
-func (s *System) shownAs(by index, listed []Record, h *adaptor.Handle) *Record {
-	if r := by.find(h); r != nil {
+func (s *System) findShown(by jobIndex, listed []Record, h *adaptor.Handle) *Record {
+	if r := by.findJob(h); r != nil {
 		return r
 	}
-	return s.known(listed, h)
+	return s.findByAlias(listed, h)
 }
 
-// known gives a job by the name under which it has said before that it is the handle's:
+// findByAlias gives a job by the name under which it has said before that it is the handle's:
 // what has ended can not be asked any more.
-func (s *System) known(listed []Record, h *adaptor.Handle) *Record {
+func (s *System) findByAlias(listed []Record, h *adaptor.Handle) *Record {
 	s.mu.Lock()
 	a, ok := s.aliases[h.Token()]
 	if ok {
-		a.at = time.Now()
+		a.usedAt = time.Now()
 		s.aliases[h.Token()] = a
 	}
 	s.mu.Unlock()
 	if !ok {
 		return nil
 	}
-	r := under(listed, h)
+	r := listedUnderID(listed, h)
 	if r == nil || r.ID != a.id || r.Name != a.name || !r.Submitted.IsZero() && !a.submitted.IsZero() && !r.Submitted.Equal(a.submitted) {
 		return nil
 	}
@@ -125,8 +125,8 @@ func (s *System) known(listed []Record, h *adaptor.Handle) *Record {
 	return &own
 }
 
-// doubts looks into what neither the listing nor accounting shows as ours.
-func (p *poll) doubts(ctx context.Context, listed []Record) {
+// resolveMissing looks into what neither the listing nor accounting shows as ours.
+func (p *pollPass) resolveMissing(ctx context.Context, listed []Record) {
 	var asked []int
 	var handles []*adaptor.Handle
 	for i, r := range p.records {
@@ -137,23 +137,23 @@ func (p *poll) doubts(ctx context.Context, listed []Record) {
 	if len(asked) == 0 {
 		return
 	}
-	verdicts, err := p.identify(ctx, listed, handles)
+	verdicts, err := p.identifyJobs(ctx, listed, handles)
 	if err != nil {
 		p.Logger.Debug("jobs do not say whose they are", zap.Error(err))
 	}
 	for n, i := range asked {
-		p.records[i], p.doubt[i] = verdicts[n].record, verdicts[n].doubt
+		p.records[i], p.doubtful[i] = verdicts[n].record, verdicts[n].doubtful
 	}
 }
 
-// renamed gives a handle's job that lives under another name; an error says that this
+// findRenamed gives a handle's job that lives under another name; an error says that this
 // is not known.
-func (s *System) renamed(ctx context.Context, h *adaptor.Handle) ([]Record, error) {
-	listing, err := s.lister.Listing(ctx, time.Now().Add(-s.Floor()))
+func (s *System) findRenamed(ctx context.Context, h *adaptor.Handle) ([]Record, error) {
+	listing, err := s.lister.ListAfter(ctx, time.Now().Add(-s.MinPollInterval()))
 	if err != nil {
 		return nil, err
 	}
-	verdicts, err := s.identify(ctx, listing.Jobs, []*adaptor.Handle{h})
+	verdicts, err := s.identifyJobs(ctx, listing.Jobs, []*adaptor.Handle{h})
 	if r := verdicts[0].record; r != nil && r.Phase != adaptor.Ended {
 		if r.Cluster == "" {
 			r.Cluster = h.Job.Cluster

@@ -13,37 +13,37 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// listed are the ways by which a launcher gets its listings.
-var listed = map[string]func(*bench) batch.Lister{
-	"own": func(*bench) batch.Lister { return nil },
-	"of another launcher": func(b *bench) batch.Lister {
-		asks := b.open()
-		return batch.NewListings(func(ctx context.Context) ([]batch.Record, error) {
-			jobs, err := asks.Query(ctx)
+// listingSources are the ways by which a launcher gets its listings.
+var listingSources = map[string]func(*fixture) batch.Lister{
+	"own": func(*fixture) batch.Lister { return nil },
+	"of another launcher": func(b *fixture) batch.Lister {
+		asks := b.openSystem()
+		return batch.NewListingCache(func(ctx context.Context) ([]batch.Record, error) {
+			jobs, err := asks.QueryJobs(ctx)
 			if err != nil {
 				return nil, err
 			}
-			packed, err := batch.Pack(jobs)
+			packed, err := batch.PackJobs(jobs)
 			if err != nil {
 				return nil, err
 			}
-			return batch.Unpack(packed)
+			return batch.UnpackJobs(packed)
 		}, 10*time.Millisecond)
 	},
 }
 
-// eachRenamed runs a test over each system that needs no file and the one of the manual's,
+// forEachSource runs a test over each system that needs no file and the one of the manual's,
 // by listings of both ways; in short, by another launcher's only over two.
-func eachRenamed(t *testing.T, test func(*testing.T, *bench)) {
+func forEachSource(t *testing.T, test func(*testing.T, *fixture)) {
 	t.Helper()
 	for _, system := range append(fakebatch.Systems(), "oar") {
-		for how, lister := range listed {
+		for how, lister := range listingSources {
 			if testing.Short() && how != "own" && !slices.Contains(protocolSystems, system) {
 				continue
 			}
 			t.Run(system+" "+how, func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t, system)
+				b := newFixture(t, system)
 				b.listings = lister(b)
 				test(t, b)
 			})
@@ -51,7 +51,7 @@ func eachRenamed(t *testing.T, test func(*testing.T, *bench)) {
 	}
 }
 
-func phase(p adaptor.Phase) func(adaptor.Status) bool {
+func inPhase(p adaptor.Phase) func(adaptor.Status) bool {
 	return func(st adaptor.Status) bool { return st.Phase == p }
 }
 
@@ -59,18 +59,18 @@ func phase(p adaptor.Phase) func(adaptor.Status) bool {
 // runs or has ended, and for a launcher that has not seen it before.
 func TestRenamedJobs(t *testing.T) {
 	t.Parallel()
-	eachRenamed(t, func(t *testing.T, b *bench) {
-		s := b.open()
+	forEachSource(t, func(t *testing.T, b *fixture) {
+		s := b.openSystem()
 		b.fake.Stop()
 		h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
 		b.fake.Rename(h.Job.ID, "my-analysis")
-		for _, each := range []*batch.System{s, b.open(), s} {
+		for _, each := range []*batch.System{s, b.openSystem(), s} {
 			if st := b.poll(each, h); st.Phase != adaptor.Queued {
 				t.Errorf("renamed in the queue, it is %+v", st)
 			}
 		}
 		b.fake.Start()
-		b.until(s, h, "running", phase(adaptor.Running))
+		b.waitUntil(s, h, "running", inPhase(adaptor.Running))
 		b.fake.Rename(h.Job.ID, "again")
 		if st := b.poll(s, h); st.Phase != adaptor.Running {
 			t.Errorf("renamed as it runs, it is %+v", st)
@@ -79,7 +79,7 @@ func TestRenamedJobs(t *testing.T) {
 		if b.system == "cobalt" {
 			return // it forgets
 		}
-		if st := b.ended(s, h); st.Outcome == nil || st.Outcome.Code != pilot.NodeFailed {
+		if st := b.waitEnded(s, h); st.Outcome == nil || st.Outcome.Code != pilot.NodeFailed {
 			t.Errorf("its end is %+v, %+v", st, st.Outcome)
 		}
 	})
@@ -91,10 +91,10 @@ func TestRenamedJobsAreCanceled(t *testing.T) {
 	for name, stop := range map[string]adaptor.Stop{"first": {}, "by force": {Force: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachRenamed(t, func(t *testing.T, b *bench) {
-				s := b.open()
+			forEachSource(t, func(t *testing.T, b *fixture) {
+				s := b.openSystem()
 				runs := b.submit(s, b.spec("runs", 1, "exec sleep 1000"))
-				b.until(s, runs, "running", phase(adaptor.Running))
+				b.waitUntil(s, runs, "running", inPhase(adaptor.Running))
 				b.fake.Stop()
 				waits := b.submit(s, b.spec("waits", 1, "exec sleep 1000"))
 				for _, h := range []adaptor.Handle{runs, waits} {
@@ -102,9 +102,9 @@ func TestRenamedJobsAreCanceled(t *testing.T) {
 					if err := s.Cancel(t.Context(), h, stop); err != nil {
 						t.Fatal(err)
 					}
-					b.fake.Wait(h.Job.ID, fakebatch.Ended)
+					b.fake.WaitState(h.Job.ID, fakebatch.Ended)
 				}
-				if n := b.ran("waits"); n != 0 {
+				if n := b.countRuns("waits"); n != 0 {
 					t.Errorf("canceled in the queue, it ran %d times", n)
 				}
 			})
@@ -116,8 +116,8 @@ func TestRenamedJobsAreCanceled(t *testing.T) {
 // asked, and is neither ours nor ended as ours.
 func TestRenamedIsNotAnother(t *testing.T) {
 	t.Parallel()
-	eachRenamed(t, func(t *testing.T, b *bench) {
-		s := b.open()
+	forEachSource(t, func(t *testing.T, b *fixture) {
+		s := b.openSystem()
 		b.fake.Stop()
 		h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
 		b.fake.Rename(h.Job.ID, "my-analysis")
@@ -143,23 +143,23 @@ func TestRenamedIsNotAnother(t *testing.T) {
 func TestDoubtIsNoAbsence(t *testing.T) {
 	t.Parallel()
 	for _, system := range []string{"slurm", "sge", "lsf", "oar"} {
-		for how, lister := range listed {
+		for how, lister := range listingSources {
 			t.Run(system+" "+how, func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t, system)
+				b := newFixture(t, system)
 				b.listings = lister(b)
-				s := b.open()
+				s := b.openSystem()
 				b.fake.Stop()
 				h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
 				b.fake.Rename(h.Job.ID, "my-analysis")
-				b.fake.Fault(fakebatch.Fault{Kind: fakebatch.AskFails, Times: -1})
+				b.fake.Inject(fakebatch.Failure{Kind: fakebatch.AskFails, Times: -1})
 				if st := b.poll(s, h); st.Phase != adaptor.Unknown {
 					t.Errorf("it is %+v", st)
 				}
 				if err := s.Cancel(t.Context(), h, adaptor.Stop{Force: true}); err == nil {
 					t.Error("its cancel is said to have been sent")
 				}
-				b.fake.Heal()
+				b.fake.ClearFailures()
 				if st := b.poll(s, h); st.Phase != adaptor.Queued {
 					t.Errorf("asked again, it is %+v", st)
 				}
@@ -171,8 +171,8 @@ func TestDoubtIsNoAbsence(t *testing.T) {
 // TestRenamedJobsAreAskedOnce: once it has said whose it is, a job goes by its new name.
 func TestRenamedJobsAreAskedOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, "slurm")
-	s := b.open()
+	b := newFixture(t, "slurm")
+	s := b.openSystem()
 	b.fake.Stop()
 	h := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
 	b.fake.Rename(h.Job.ID, "my-analysis")
@@ -181,7 +181,7 @@ func TestRenamedJobsAreAskedOnce(t *testing.T) {
 		if st := b.poll(s, h); st.Phase != adaptor.Queued {
 			t.Fatalf("it is %+v", st)
 		}
-		asked = append(asked, b.fake.Calls()["scontrol"])
+		asked = append(asked, b.fake.CallCounts()["scontrol"])
 	}
 	if !slices.Equal(asked, []int{1, 1, 1}) {
 		t.Errorf("asked %v times", asked)
@@ -192,15 +192,15 @@ func TestRenamedJobsAreAskedOnce(t *testing.T) {
 // it is called, and killed by that token and no other; a user's own jobs are not shown.
 func TestRenamedJobsAreSurveyed(t *testing.T) {
 	t.Parallel()
-	eachRenamed(t, func(t *testing.T, b *bench) {
-		s := b.open()
+	forEachSource(t, func(t *testing.T, b *fixture) {
+		s := b.openSystem()
 		b.fake.Stop()
 		h, kept := b.submit(s, b.spec("p", 1, "exec sleep 1000")), b.submit(s, b.spec("kept", 1, "exec sleep 1000"))
 		b.fake.Rename(h.Job.ID, "my analysis")
 		var seen adaptor.Job
 		sights := func() int {
 			t.Helper()
-			all, err := b.open().Survey(t.Context())
+			all, err := b.openSystem().ListJobs(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,16 +218,16 @@ func TestRenamedJobsAreSurveyed(t *testing.T) {
 		other, second := seen, h
 		second.Attempt = 2
 		other.Token = second.Token()
-		if killed, err := s.Kill(t.Context(), other); killed || err != nil {
+		if killed, err := s.KillJob(t.Context(), other); killed || err != nil {
 			t.Errorf("the id with another token: killed %v, %v", killed, err)
 		}
 		if st := b.poll(s, h); st.Phase != adaptor.Queued {
 			t.Errorf("after that it is %+v", st)
 		}
-		if killed, err := b.open().Kill(t.Context(), seen); !killed || err != nil {
+		if killed, err := b.openSystem().KillJob(t.Context(), seen); !killed || err != nil {
 			t.Fatalf("killed %v, %v", killed, err)
 		}
-		b.fake.Wait(h.Job.ID, fakebatch.Ended)
+		b.fake.WaitState(h.Job.ID, fakebatch.Ended)
 		if st := b.poll(s, kept); sights() != 0 || st.Phase != adaptor.Queued {
 			t.Errorf("it is shown as %+v still, and the other one is %+v", seen, st)
 		}
@@ -239,15 +239,15 @@ func TestRenamedJobsAreSurveyed(t *testing.T) {
 // is not found in it.
 func TestRenamedJobsAreFound(t *testing.T) {
 	t.Parallel()
-	eachRenamed(t, func(t *testing.T, b *bench) {
-		s, spec := b.open(), b.spec("p", 1, "exit 0")
+	forEachSource(t, func(t *testing.T, b *fixture) {
+		s, spec := b.openSystem(), b.spec("p", 1, "exit 0")
 		b.fake.Stop()
-		b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+		b.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenRename})
 		if _, err := s.Submit(t.Context(), spec); err == nil {
 			t.Fatal("it was answered")
 		}
 		id := b.fake.Jobs()[0].ID
-		for _, each := range []*batch.System{s, b.open(), s} {
+		for _, each := range []*batch.System{s, b.openSystem(), s} {
 			if p, ok, err := each.Find(t.Context(), spec); !ok || err != nil || p.Job.ID != id {
 				t.Fatalf("found %+v, %v, %v; want %s", p, ok, err, id)
 			}
@@ -259,10 +259,10 @@ func TestRenamedJobsAreFound(t *testing.T) {
 		}
 		p, _, _ := s.Find(t.Context(), spec)
 		b.fake.Start()
-		if st := b.ended(s, b.handle(spec, p)); st.Outcome == nil || st.Outcome.Kind != api.OutcomeDone {
+		if st := b.waitEnded(s, b.handle(spec, p)); st.Outcome == nil || st.Outcome.Kind != api.OutcomeDone {
 			t.Errorf("it ends %+v", st)
 		}
-		if n, ran := b.fake.Submits(), b.ran("p"); n != 1 || ran != 1 {
+		if n, ran := b.fake.SubmitCount(), b.countRuns("p"); n != 1 || ran != 1 {
 			t.Errorf("%d submits, %d runs", n, ran)
 		}
 	})
@@ -275,10 +275,10 @@ func TestFindInDoubt(t *testing.T) {
 	for _, system := range []string{"slurm", "sge", "lsf", "oar"} {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, system)
-			s, spec := b.open(), b.spec("p", 1, "exit 0")
+			b := newFixture(t, system)
+			s, spec := b.openSystem(), b.spec("p", 1, "exit 0")
 			b.fake.Stop()
-			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename}, fakebatch.Fault{Kind: fakebatch.AskFails, Times: -1})
+			b.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenRename}, fakebatch.Failure{Kind: fakebatch.AskFails, Times: -1})
 			if _, err := s.Submit(t.Context(), spec); err == nil {
 				t.Fatal("it was answered")
 			}
@@ -287,7 +287,7 @@ func TestFindInDoubt(t *testing.T) {
 					t.Errorf("found %+v, %v, %v", p, ok, err)
 				}
 			}
-			b.fake.Heal()
+			b.fake.ClearFailures()
 			if _, ok, err := s.Find(t.Context(), spec); !ok || err != nil {
 				t.Errorf("asked again: found %v, %v", ok, err)
 			}
@@ -302,21 +302,21 @@ func TestFindOfPilotsThatEnd(t *testing.T) {
 	for _, system := range fakebatch.Systems() {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, system)
-			s, spec := b.open(), b.spec("p", 1, "exit 0")
+			b := newFixture(t, system)
+			s, spec := b.openSystem(), b.spec("p", 1, "exit 0")
 			b.fake.Stop()
-			b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+			b.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenRename})
 			if _, err := s.Submit(t.Context(), spec); err == nil {
 				t.Fatal("it was answered")
 			}
 			unread := *spec
 			unread.Config.DefaultRemoteWorkdir = "~nobody-here/x"
-			unread.Ending = true
-			if _, ok, err := b.open().Find(t.Context(), &unread); ok || err == nil {
+			unread.LiveOnly = true
+			if _, ok, err := b.openSystem().Find(t.Context(), &unread); ok || err == nil {
 				t.Errorf("a job lives: found %v, %v", ok, err)
 			}
 			unread.Attempt = 2
-			if _, ok, err := b.open().Find(t.Context(), &unread); ok || err != nil {
+			if _, ok, err := b.openSystem().Find(t.Context(), &unread); ok || err != nil {
 				t.Errorf("none lives: found %v, %v", ok, err)
 			}
 		})
@@ -328,14 +328,14 @@ func TestFindOfPilotsThatEnd(t *testing.T) {
 // what is submitted in its place runs, and it does not. One that is known is in doubt.
 func TestRenamedJobsOfFilesWithoutTokens(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, "oar")
+	b := newFixture(t, "oar")
 	b.mute = true
-	mum := oar.Dialect
+	mum := declaredOAR.Dialect
 	mum.Tokens = nil
 	b.dialect = &mum
-	s, spec := b.open(), b.spec("p", 1, "exit 0")
+	s, spec := b.openSystem(), b.spec("p", 1, "exit 0")
 	b.fake.Stop()
-	b.fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenRename})
+	b.fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenRename})
 	if _, err := s.Submit(t.Context(), spec); err == nil {
 		t.Fatal("it was answered")
 	}
@@ -349,9 +349,9 @@ func TestRenamedJobsOfFilesWithoutTokens(t *testing.T) {
 	}
 	b.fake.Start()
 	for _, j := range b.fake.Jobs() {
-		b.fake.Wait(j.ID, fakebatch.Ended)
+		b.fake.WaitState(j.ID, fakebatch.Ended)
 	}
-	if n, ran := b.fake.Submits(), b.ran("p"); n != 2 || ran != 1 {
+	if n, ran := b.fake.SubmitCount(), b.countRuns("p"); n != 2 || ran != 1 {
 		t.Errorf("%d submits, %d runs", n, ran)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/flightlog/flightlog/adaptor/runner"
 )
 
-// samples is the folder of what real systems printed; the test is skipped where it
+// samplesDir is the folder of what real systems printed; the test is skipped where it
 // is not there.
-func samples(t *testing.T) string {
+func samplesDir(t *testing.T) string {
 	t.Helper()
 	for _, dir := range []string{os.Getenv("FLIGHTLOG_SHARED"), "../../../shared"} {
 		at := filepath.Join(dir, "data", "samples")
@@ -26,17 +26,17 @@ func samples(t *testing.T) string {
 	return ""
 }
 
-func sample(t *testing.T, name string) runner.Result {
+func readSample(t *testing.T, name string) runner.Result {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(samples(t), name))
+	b, err := os.ReadFile(filepath.Join(samplesDir(t), name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return runner.Result{Stdout: b}
 }
 
-// states are the phases of jobs by id.
-func states(jobs []Record) map[string]adaptor.Phase {
+// phasesByID are the phases of jobs by id.
+func phasesByID(jobs []Record) map[string]adaptor.Phase {
 	out := map[string]adaptor.Phase{}
 	for i := range jobs {
 		out[jobs[i].ID] = jobs[i].Phase
@@ -51,26 +51,26 @@ func TestSamplesGridEngine(t *testing.T) {
 		"13": adaptor.Held, "9": adaptor.Held, "10.3-5:1": adaptor.Queued,
 	}
 	for _, name := range []string{"qstat-xml.xml", "qstat-r-xml.xml", "qstat-f-xml.xml"} {
-		r := sample(t, "gridengine/"+name)
+		r := readSample(t, "gridengine/"+name)
 		jobs, err := readQstatXML(r)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		same(t, name, states(jobs), want)
+		comparePhases(t, name, phasesByID(jobs), want)
 		for cut := range len(r.Stdout) - len(endXML) - 1 {
 			if _, err := readQstatXML(runner.Result{Stdout: r.Stdout[:cut]}); err == nil && !strings.HasSuffix(string(r.Stdout[:cut]), endXML) {
 				t.Fatalf("%s: cut at %d it is taken for whole", name, cut)
 			}
 		}
 	}
-	r := sample(t, "gridengine/qstat-j-Eqw.txt")
-	if why := errorsSGE(string(r.Stdout))["12"]; why != `can't open output file "/nonexistent/x": No such file or directory` {
+	r := readSample(t, "gridengine/qstat-j-Eqw.txt")
+	if why := readErrorsSGE(string(r.Stdout))["12"]; why != `can't open output file "/nonexistent/x": No such file or directory` {
 		t.Errorf("the reason of Eqw is %q", why)
 	}
-	jobs, err := readQacct(sample(t, "gridengine/qacct-j.txt"))
+	jobs, err := readQacct(readSample(t, "gridengine/qacct-j.txt"))
 	if err != nil || len(jobs) != 1 || jobs[0].Signal != 9 || jobs[0].Name != "pilot-demo" || jobs[0].EndedAt.IsZero() {
-		t.Errorf("qacct: %s", picture(jobs, err))
+		t.Errorf("qacct: %s", formatJobs(jobs, err))
 	}
 }
 
@@ -80,12 +80,12 @@ func TestSamplesOpenPBS(t *testing.T) {
 		"qstat-f.txt":         {"1.vm": adaptor.Running},
 		"qstat-f-pending.txt": {"5.vm": adaptor.Queued},
 	} {
-		jobs, err := readQstatF(recordPBSPro)(sample(t, "openpbs/"+name))
+		jobs, err := readQstatF(recordPBSPro)(readSample(t, "openpbs/"+name))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		same(t, name, states(jobs), want)
+		comparePhases(t, name, phasesByID(jobs), want)
 		if name == "qstat-f-pending.txt" && jobs[0].Reason != "Can Never Run: Insufficient amount of resource: ncpus (R: 999 A: 64 T: 64)" {
 			t.Errorf("its reason is %q", jobs[0].Reason)
 		}
@@ -94,25 +94,25 @@ func TestSamplesOpenPBS(t *testing.T) {
 
 func TestSamplesSlurm(t *testing.T) {
 	t.Parallel()
-	jobs, err := readScontrol(sample(t, "slurm/scontrol-show-job.labuser.txt"))
+	jobs, err := readScontrol(readSample(t, "slurm/scontrol-show-job.labuser.txt"))
 	if err != nil || len(jobs) != 1 || jobs[0].Phase != adaptor.Running || jobs[0].Name != "pilot-demo" || jobs[0].Nodes != "n[1-2]" {
-		t.Errorf("scontrol: %s", picture(jobs, err))
+		t.Errorf("scontrol: %s", formatJobs(jobs, err))
 	}
 }
 
-// asked is one command of an errors.txt.
-type asked struct {
+// sampleCommand is one command of an errors.txt.
+type sampleCommand struct {
 	command string
 	runner.Result
 }
 
-var said = regexp.MustCompile(`(?s)^(.*?)\n +rc=(\d+).*?\n +out=(.*?)\n +err=(.*)$`)
+var sampleCommandPattern = regexp.MustCompile(`(?s)^(.*?)\n +rc=(\d+).*?\n +out=(.*?)\n +err=(.*)$`)
 
-func askedIn(t *testing.T, name string) []asked {
+func readSampleCommands(t *testing.T, name string) []sampleCommand {
 	t.Helper()
-	var out []asked
-	for _, part := range strings.Split("\n"+string(sample(t, name).Stdout), "\n$ ")[1:] {
-		m := said.FindStringSubmatch(part)
+	var out []sampleCommand
+	for _, part := range strings.Split("\n"+string(readSample(t, name).Stdout), "\n$ ")[1:] {
+		m := sampleCommandPattern.FindStringSubmatch(part)
 		if m == nil {
 			continue
 		}
@@ -120,7 +120,7 @@ func askedIn(t *testing.T, name string) []asked {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, asked{m[1], runner.Result{Code: code, Stdout: []byte(m[3]), Stderr: []byte(m[4])}})
+		out = append(out, sampleCommand{m[1], runner.Result{Code: code, Stdout: []byte(m[3]), Stderr: []byte(m[4])}})
 	}
 	if len(out) == 0 {
 		t.Fatalf("%s: nothing was asked", name)
@@ -133,18 +133,18 @@ func askedIn(t *testing.T, name string) []asked {
 func TestSamplesErrors(t *testing.T) {
 	t.Parallel()
 	for folder, d := range map[string]*Dialect{"gridengine": &SGE, "openpbs": &PBSPro, "slurm": &Slurm} {
-		for _, a := range askedIn(t, folder+"/errors.txt") {
+		for _, a := range readSampleCommands(t, folder+"/errors.txt") {
 			verb, _, _ := strings.Cut(a.command, " ")
 			switch verb {
 			case "sbatch", "qsub":
 				if strings.Contains(a.command, "-sync") || strings.Contains(a.command, "block=true") {
 					continue // it waits for the job, and exits as the job does
 				}
-				submitted(t, d, a)
+				checkSubmitSample(t, d, a)
 			case "scancel", "qdel":
 				refused := strings.Contains(string(a.Stderr)+string(a.Stdout), "ermission denied") ||
 					strings.Contains(string(a.Stdout), "privileges") || strings.Contains(string(a.Stderr), "Unauthorized")
-				if got := d.Canceled(a.Result); got == refused {
+				if got := d.CancelAccepted(a.Result); got == refused {
 					t.Errorf("%s: %s: canceled is %v: %+v", d.Name, a.command, got, a.Result)
 				}
 			}
@@ -152,10 +152,10 @@ func TestSamplesErrors(t *testing.T) {
 	}
 }
 
-func submitted(t *testing.T, d *Dialect, a asked) {
+func checkSubmitSample(t *testing.T, d *Dialect, a sampleCommand) {
 	t.Helper()
 	if a.Code == 0 {
-		if ref, ok := d.Submitted(a.Result); !ok || ref.ID == "" {
+		if ref, ok := d.ParseSubmit(a.Result); !ok || ref.ID == "" {
 			t.Errorf("%s: %s: no id in %q", d.Name, a.command, a.Stdout)
 		}
 		return
@@ -171,11 +171,11 @@ func submitted(t *testing.T, d *Dialect, a asked) {
 
 // refusedAs is what the protocol makes of a submit that failed.
 func refusedAs(d *Dialect, r runner.Result) adaptor.Class {
-	_, class := d.Answered(r)
+	_, class := d.ClassifySubmit(r)
 	return class
 }
 
-func same(t *testing.T, what string, got, want map[string]adaptor.Phase) {
+func comparePhases(t *testing.T, what string, got, want map[string]adaptor.Phase) {
 	t.Helper()
 	for id, phase := range want {
 		if got[id] != phase {

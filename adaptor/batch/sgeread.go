@@ -31,10 +31,10 @@ const endXML = "</job_info>"
 // readQstatXML reads qstat -xml, which is whole if the outermost element is
 // closed, and what qstat -j says after it.
 func readQstatXML(r runner.Result) ([]Record, error) {
-	if err := whole("qstat", r); err != nil {
+	if err := checkComplete("qstat", r); err != nil {
 		return nil, err
 	}
-	said := text(r.Stdout)
+	said := decodeText(r.Stdout)
 	end := strings.LastIndex(said, endXML)
 	if r.Code != 0 || end < 0 {
 		return nil, fmt.Errorf("qstat: no whole answer: %w", commandError("qstat", r))
@@ -43,10 +43,10 @@ func readQstatXML(r runner.Result) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("qstat: %w", err)
 	}
-	why := errorsSGE(said[end+len(endXML):])
+	why := readErrorsSGE(said[end+len(endXML):])
 	out := make([]Record, 0, len(jobs))
 	for i := range jobs {
-		out = append(out, jobs[i].record(why))
+		out = append(out, jobs[i].toRecord(why))
 	}
 	return out, nil
 }
@@ -57,7 +57,7 @@ func decodeQstat(s string) ([]qstatJob, error) {
 	if i := strings.Index(s, "<?xml"); i > 0 {
 		s = s[i:] // a banner
 	}
-	d := xml.NewDecoder(strings.NewReader(strings.Map(printable, s)))
+	d := xml.NewDecoder(strings.NewReader(strings.Map(replaceForbidden, s)))
 	d.Strict = false
 	depth, seen := 0, false
 	var out []qstatJob
@@ -86,15 +86,15 @@ func decodeQstat(s string) ([]qstatJob, error) {
 	}
 }
 
-// printable replaces what XML forbids; names may hold it.
-func printable(r rune) rune {
+// replaceForbidden replaces what XML forbids; names may hold it.
+func replaceForbidden(r rune) rune {
 	if r < ' ' && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
 		return '?'
 	}
 	return r
 }
 
-func (j *qstatJob) record(why map[string]string) Record {
+func (j *qstatJob) toRecord(why map[string]string) Record {
 	rec := Record{
 		Ref: Ref{ID: strings.TrimSpace(j.ID)}, Name: j.Full, Native: strings.TrimSpace(j.State),
 		Submitted: timeSGE(j.Submitted), Started: timeSGE(j.Started),
@@ -112,7 +112,7 @@ func (j *qstatJob) record(why map[string]string) Record {
 	}
 	for _, r := range j.Requests {
 		if r.Name == "h_rt" {
-			rec.Limit = clockPBS(r.Value)
+			rec.Limit = parseClock(r.Value)
 		}
 	}
 	if _, host, ok := strings.Cut(j.Queue, "@"); ok {
@@ -124,8 +124,8 @@ func (j *qstatJob) record(why map[string]string) Record {
 	return rec
 }
 
-// errorsSGE reads the error reasons of qstat -j by job.
-func errorsSGE(s string) map[string]string {
+// readErrorsSGE reads the error reasons of qstat -j by job.
+func readErrorsSGE(s string) map[string]string {
 	out, id := map[string]string{}, ""
 	for line := range strings.Lines(s) {
 		key, value, _ := strings.Cut(line, ":")
@@ -133,7 +133,7 @@ func errorsSGE(s string) map[string]string {
 		case key == "job_number":
 			id = value
 		case strings.HasPrefix(key, "error reason") && out[id] == "":
-			out[id] = afterTime.ReplaceAllString(value, "")
+			out[id] = errorPrefix.ReplaceAllString(value, "")
 		}
 	}
 	return out
@@ -142,18 +142,18 @@ func errorsSGE(s string) map[string]string {
 // readContexts reads the tokens in the contexts that qstat -j shows. Of jobs that do not
 // exist it says so, and exits with 1 where there is none besides.
 func readContexts(r runner.Result) ([]Record, error) {
-	if err := whole("qstat", r); err != nil {
+	if err := checkComplete("qstat", r); err != nil {
 		return nil, err
 	}
-	_, gone := strings.CutPrefix(strings.TrimSpace(text(r.Stderr)), "Following jobs do not exist")
+	_, gone := strings.CutPrefix(strings.TrimSpace(decodeText(r.Stderr)), "Following jobs do not exist")
 	if r.Code != 0 && !gone {
 		return nil, commandError("qstat", r)
 	}
 	var out []Record
-	for line := range strings.Lines(text(r.Stdout)) {
+	for line := range strings.Lines(decodeText(r.Stdout)) {
 		key, value, _ := strings.Cut(line, ":")
 		switch value = strings.TrimSpace(value); {
-		case key == "job_number" && submittedTerse.MatchString(value):
+		case key == "job_number" && terseSubmit.MatchString(value):
 			out = append(out, Record{Ref: Ref{ID: value}})
 		case key == "context" && len(out) > 0:
 			for pair := range strings.SplitSeq(value, ",") {
@@ -166,14 +166,14 @@ func readContexts(r runner.Result) ([]Record, error) {
 	return out, nil
 }
 
-// afterTime is what stands before the reason: when, and whose process.
-var afterTime = regexp.MustCompile(`^\d+/\d+/\d+ \d+:\d+:\d+ \[\d+:\d+\]: (?:error: )?`)
+// errorPrefix is what stands before the reason: when, and whose process.
+var errorPrefix = regexp.MustCompile(`^\d+/\d+/\d+ \d+:\d+:\d+ \[\d+:\d+\]: (?:error: )?`)
 
 // timeSGE reads the times of every version: qstat's ISO 8601, with parts of seconds
 // since Univa 8.2, qacct's of ctime(3) and Univa's with slashes.
 func timeSGE(s string) time.Time {
-	if t := epoch(s); !t.IsZero() {
+	if t := parseEpoch(s); !t.IsZero() {
 		return t
 	}
-	return when(s, "2006-01-02T15:04:05.999", "Mon Jan 2 15:04:05 2006", "01/02/2006 15:04:05.999")
+	return parseTime(s, "2006-01-02T15:04:05.999", "Mon Jan 2 15:04:05 2006", "01/02/2006 15:04:05.999")
 }

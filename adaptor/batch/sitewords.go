@@ -8,24 +8,24 @@ import "github.com/flightlog/flightlog/adaptor"
 // refusalsShell: the command did not begin, and so sent nothing. Sources: dash(1) and
 // bash(1), ld.so(8), errno(3).
 func refusalsShell(command string) []Refusal {
-	return refused(adaptor.NotSent, "sh, ld.so",
+	return refusalsFrom(adaptor.NotSent, "sh, ld.so",
 		command+": command not found", command+": not found", "not found: "+command, "No such file or directory: "+command,
 		"error while loading shared libraries", "fork: retry: …", "Cannot fork", "fork failed",
 		"Too many open files", "Text file busy", "Stale file handle",
 	)
 }
 
-// unreadable: the script that is to be submitted, or its directory, is not to be seen where
+// refusalsUnreadable: the script that is to be submitted, or its directory, is not to be seen where
 // the command runs, or is empty there: a file system that is late or away. We wrote it, and
 // write it again.
-func unreadable(source string, words ...string) []Refusal {
-	return refused(adaptor.NotSent, source, words...)
+func refusalsUnreadable(source string, words ...string) []Refusal {
+	return refusalsFrom(adaptor.NotSent, source, words...)
 }
 
 // throttledSite: limits in the words of sites. TACC's filter is described at
 // https://docs.tacc.utexas.edu/hpc/, the others are of job_submit.lua and of hooks that
 // sites have published.
-var throttledSite = refused(adaptor.Throttled, "filters of sites",
+var throttledSite = refusalsFrom(adaptor.Throttled, "filters of sites",
 	"too many simultaneous jobs", "too many jobs", "too many queued jobs", "too many pending jobs", "too many submitted jobs", "too many jobs …",
 	"maximum number of jobs", "maximum number of queued jobs", "maximum number of submitted jobs", "maximum number of pending jobs",
 	"max number of jobs", "max job limit* … exceeded", "exceeded the max job limit", "exceeded … number of jobs", "exceeds … number of jobs allowed",
@@ -40,7 +40,7 @@ var throttledSite = refused(adaptor.Throttled, "filters of sites",
 )
 
 // rejectedSite: what a site's own program tells the user to do otherwise.
-var rejectedSite = refused(adaptor.Rejected, "filters of sites",
+var rejectedSite = refusalsFrom(adaptor.Rejected, "filters of sites",
 	"Submission error", "submission rejected", "job submit rejected", "job rejected", "job was rejected", "job is rejected", "rejected by …",
 	"please define", "please specify", "please provide", "please set", "please request", "please use", "please add", "please select", "please choose",
 	"please address the following and resubmit", "please correct", "please fix",

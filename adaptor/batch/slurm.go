@@ -17,15 +17,15 @@ var Slurm = Dialect{
 	Env:    []string{"LC_ALL=C", "TZ=UTC"}, // jobs are submitted with --export=NONE
 	// Times are in seconds since 1970, or else of no zone. --export=NONE lets all of
 	// SLURM_* pass (sbatch(1)): what a submit sees, its job and each srun in it see.
-	Asking: []string{"SLURM_TIME_FORMAT=%s"},
+	QueryEnv: []string{"SLURM_TIME_FORMAT=%s"},
 	Unset: []string{
 		"SLURM_*", "SLURMD_*", "SLURMSTEPD_*", "SPANK_*", "SBATCH_*", "SALLOC_*", "SRUN_*", "SQUEUE_*", "SACCT_*", "SCANCEL_*", "SCONTROL_*",
 		"PMI_*", "PMIX_*", "PMI2_*",
 		"!SLURM_CONF", "!SLURM_CONF_SERVER", "!SLURM_CLUSTERS", "!SLURM_JWT", "!SLURM_SACK_*",
 	},
-	Submitted: submittedSlurm,
-	Sentence:  sentenceSlurm,
-	Refusals:  refusalsSlurm,
+	ParseSubmit:   parseSubmitSlurm,
+	SubmitPattern: submitPatternSlurm,
+	Refusals:      refusalsSlurm,
 	List: func() Query {
 		return Query{
 			Argv: []string{"squeue", "--me", "--array", "--states=all", "--format=" + squeueFormat},
@@ -33,26 +33,26 @@ var Slurm = Dialect{
 		}
 	},
 	History: func(jobs []Ref, since time.Time) Query {
-		q := sacct(since, "--jobs="+strings.Join(idsOf(jobs), ","))
-		q.Argv = append(q.Argv, clusters(jobs)...)
-		remembered := scontrol(jobs)
-		q.Else = &remembered
+		q := querySacct(since, "--jobs="+strings.Join(idsOf(jobs), ","))
+		q.Argv = append(q.Argv, clusterOption(jobs)...)
+		remembered := queryScontrol(jobs)
+		q.Fallback = &remembered
 		return q
 	},
-	Recent:   func(since time.Time) Query { return sacct(since) },
-	Tokens:   tokensSlurm,
-	Cancel:   cancelSlurm,
-	Canceled: canceledSlurm,
-	Gone:     goneSlurm,
-	Harmless: harmlessSlurm,
-	States:   wordsSlurm,
-	Reasons:  reasonsSlurm,
-	Probe:    []string{"scontrol", "ping"},
+	Recent:         func(since time.Time) Query { return querySacct(since) },
+	Tokens:         tokensSlurm,
+	Cancel:         cancelSlurm,
+	CancelAccepted: cancelAcceptedSlurm,
+	Gone:           goneSlurm,
+	Harmless:       harmlessSlurm,
+	States:         statesSlurm,
+	Reasons:        reasonsSlurm,
+	Probe:          []string{"scontrol", "ping"},
 }
 
-// wordsSlurm: https://slurm.schedmd.com/job_state_codes.html. A job that is
+// statesSlurm: https://slurm.schedmd.com/job_state_codes.html. A job that is
 // COMPLETING has given up its nodes only in part: its end is not known yet.
-var wordsSlurm = map[string]Word{
+var statesSlurm = map[string]StateMeaning{
 	"PENDING":       {Phase: adaptor.Queued},
 	"CONFIGURING":   {Phase: adaptor.Queued},
 	"POWER_UP_NODE": {Phase: adaptor.Queued},
@@ -87,11 +87,11 @@ var wordsSlurm = map[string]Word{
 // slurmID: of a job, of a task of an array, of a part of a heterogeneous job.
 var slurmID = regexp.MustCompile(`^[1-9][0-9]*(_[0-9]+|\+[0-9]+)?$`)
 
-// submittedSlurm reads what sbatch --parsable prints: the id, or id;cluster. A
+// parseSubmitSlurm reads what sbatch --parsable prints: the id, or id;cluster. A
 // site's wrapper may print more before it; the last line that is one counts.
-func submittedSlurm(r runner.Result) (Ref, bool) {
-	return lastOf(r.Stdout, func(line string) (Ref, bool) {
-		if m := sentenceSlurm.FindStringSubmatch(line); m != nil {
+func parseSubmitSlurm(r runner.Result) (Ref, bool) {
+	return readLastLine(r.Stdout, func(line string) (Ref, bool) {
+		if m := submitPatternSlurm.FindStringSubmatch(line); m != nil {
 			return Ref{m[1], m[2]}, true
 		}
 		id, cluster, _ := strings.Cut(line, ";")
@@ -103,22 +103,22 @@ func submittedSlurm(r runner.Result) (Ref, bool) {
 // words ("CANCELLED by 1001").
 func phaseSlurm(native, reason string) (adaptor.Phase, pilot.CauseCode) {
 	name, _, _ := strings.Cut(native, " ")
-	w, ok := wordsSlurm[name]
+	w, ok := statesSlurm[name]
 	if short, cut := strings.CutSuffix(name, "+"); cut && !ok {
-		w, ok = unique(wordsSlurm, short)
+		w, ok = meaningOfPrefix(statesSlurm, short)
 	}
 	switch {
 	case !ok:
 		return adaptor.Unknown, ""
-	case w.Phase == adaptor.Queued && held(reason):
+	case w.Phase == adaptor.Queued && isHeldReason(reason):
 		return adaptor.Held, ""
 	}
 	return w.Phase, w.Cause
 }
 
-// unique gives the meaning that all words with a beginning share.
-func unique(words map[string]Word, beginning string) (Word, bool) {
-	var found Word
+// meaningOfPrefix gives the meaning that all words with a beginning share.
+func meaningOfPrefix(words map[string]StateMeaning, beginning string) (StateMeaning, bool) {
+	var found StateMeaning
 	n := 0
 	for name, w := range words {
 		if strings.HasPrefix(name, beginning) && (n == 0 || w != found) {
@@ -128,9 +128,9 @@ func unique(words map[string]Word, beginning string) (Word, bool) {
 	return found, n == 1
 }
 
-// held: reasons for which a job waits that no free node changes (squeue(1), JOB
+// isHeldReason: reasons for which a job waits that no free node changes (squeue(1), JOB
 // REASON CODES).
-func held(reason string) bool {
+func isHeldReason(reason string) bool {
 	switch {
 	case reason == "BeginTime", strings.HasPrefix(reason, "Dependency"):
 		return true
@@ -156,12 +156,12 @@ func cancelSlurm(jobs []Record, gentle bool) []runner.Command {
 	return out
 }
 
-func canceledSlurm(r runner.Result) bool {
+func cancelAcceptedSlurm(r runner.Result) bool {
 	if r.Signal != "" {
 		return false
 	}
-	if said := without(text(r.Stderr), harmlessSlurm); said != "" {
-		return every(said, goneSlurm)
+	if said := dropKnownLines(decodeText(r.Stderr), harmlessSlurm); said != "" {
+		return allLinesKnown(said, goneSlurm)
 	}
 	return r.Code == 0
 }

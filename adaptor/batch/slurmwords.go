@@ -19,7 +19,7 @@ const (
 // controller does not answer: of several words that it then says, the ones that leave
 // most open count, for the first try may have arrived.
 var refusalsSlurm = slices.Concat(
-	refused(adaptor.Uncertain, slurmErrno,
+	refusalsFrom(adaptor.Uncertain, slurmErrno,
 		"Socket timed out on send/recv operation", "Socket timed out", "Zero Bytes were transmitted or received", "Unexpected message received",
 		"Communication connection failure", "Message send failure", "Message receive failure", "Communication shutdown failure",
 		"Connection timed out writing", "Connection timed out reading", "Connection forced closed by quiesce timeout",
@@ -30,13 +30,13 @@ var refusalsSlurm = slices.Concat(
 		"Invalid job credential", "Error generating job credential",
 		"Transport endpoint is not connected", "Kill requested", "Interrupted system call", "Connection reset by peer", "Broken pipe",
 	),
-	refused(adaptor.NotSent, slurmErrno,
+	refusalsFrom(adaptor.NotSent, slurmErrno,
 		"slurm controller (connect failure)", "Connection refused", "Connection timed out establishing", "No route to host", "Network is unreachable",
 		"Controller is in standby mode", "Slurm backup controller in standby mode", "Can't find an address, check slurm.conf",
 		"Token Generation failed", "Munge encode failed", "Unable to resolve address", "Unable to resolve host", "Unable to resolve \"", "Name or service not known", "Temporary failure in name resolution",
 		"TLS missing but required for connection", "ConfigLess mode is disabled",
 	),
-	refused(adaptor.NotSent, "read_config.c, plugin.c",
+	refusalsFrom(adaptor.NotSent, "read_config.c, plugin.c",
 		"Unable to process configuration file", "Unable to establish configuration source", "Could not establish a configuration source",
 		"Unable to establish controller machine", "Unable to process slurm.conf file", "Plugin initialization failed", "Plugin file not found", "Dlopen of plugin file failed",
 		"Plugin init() callback failed", "Incompatible plugin version", "Required plugin type not loaded or initialized", "Plugin has invalid format or unable to be loaded",
@@ -44,21 +44,21 @@ var refusalsSlurm = slices.Concat(
 		"cannot find … plugin", "cannot create … context", "failed to initialize cli_filter plugin", "Failed to initialize plugin stack",
 	),
 	refusalsShell("sbatch"),
-	unreadable(slurmOpt, "^sbatch: error: Unable to open file", "Batch script is empty"),
-	refused(adaptor.Uncertain, slurmErrno,
+	refusalsUnreadable(slurmOpt, "^sbatch: error: Unable to open file", "Batch script is empty"),
+	refusalsFrom(adaptor.Uncertain, slurmErrno,
 		"Unable to contact slurm controller", "Protocol authentication error", "Invalid authentication credential", "Authentication credential expired",
 		"Cannot unpack credential", "Authentication does not apply to request", "Connection rejected by handler",
 	),
 	// One job alone asks for too much: waiting does not help.
-	refused(adaptor.Rejected, "job_state_reason.c",
+	refusalsFrom(adaptor.Rejected, "job_state_reason.c",
 		"QOSMax*PerJob*", "AssocMax*PerJob*", "QOSMax*PerNode", "AssocMax*PerNode", "QOSMin*", "AssocMin*", "QOSMaxWall*", "AssocMaxWall*", "MaxMemPerLimit",
 		"QOSTimeLimit", "AssociationTimeLimit", "PartitionTimeLimit", "PartitionNodeLimit",
 	),
-	refused(adaptor.Throttled, "job_state_reason.c",
+	refusalsFrom(adaptor.Throttled, "job_state_reason.c",
 		"QOSMax*", "QOSGrp*", "AssocMax*", "AssocGrp*", "Max*PerAccount", "Max*PerUser", "MaxSubmitJobs*", "QOSJobLimit", "QOSResourceLimit", "QOSUsageThreshold",
 		"AssociationJobLimit", "AssociationResourceLimit", "AccountingPolicy",
 	),
-	refused(adaptor.Throttled, slurmErrno,
+	refusalsFrom(adaptor.Throttled, slurmErrno,
 		"Job violates accounting/QOS policy", "MaxJobCount limit reached", "Rate limit exceeded", "System submissions disabled",
 		"Requested operation is presently disabled", "Required partition not available", "Partition in DOWN state", "Partition is in use",
 		"Required node not available", "Requested nodes are busy", "Requested partition configuration not available now", "Requested reservation not usable now",
@@ -72,11 +72,11 @@ var refusalsSlurm = slices.Concat(
 		"Error configuring interconnect", "No available nodes in topology", "Insufficient resources in topology unit", "Required nodes lack available resources",
 		"Weight-based selection could not satisfy request",
 	),
-	refused(adaptor.Throttled, "sbatch.c",
+	refusalsFrom(adaptor.Throttled, "sbatch.c",
 		"Slurm job queue full", "temporarily unable to accept job", "creation temporarily disabled", "Resource temporarily unavailable",
 	),
 	throttledSite,
-	refused(adaptor.Rejected, slurmErrno,
+	refusalsFrom(adaptor.Rejected, slurmErrno,
 		"Invalid partition name specified", "No partition specified or system default partition", "Access/permission denied",
 		"User's group not permitted to use this partition", "Requested nodes not in this partition", "More processors requested than permitted",
 		"Node count specification invalid", "Job size specification needs to be provided", "Job script not specified", "Invalid user id", "Invalid group id",
@@ -99,7 +99,7 @@ var refusalsSlurm = slices.Concat(
 		"Exceeded maximum node limit during topology allocation", "Invalid container id specified", "Invalid configuration for external job", "Unacceptable name given",
 		"InvalidAccount", "InvalidQOS", "QOSNotAllowed", "AccountNotAllowed", "BadConstraints",
 	),
-	refused(adaptor.Rejected, slurmOpt,
+	refusalsFrom(adaptor.Rejected, slurmOpt,
 		"^sbatch: error: Invalid … specification", "^sbatch: error: Invalid --*", "^sbatch: error: invalid number of …", "^sbatch: error: invalid … specified",
 		"^sbatch: fatal: Invalid …", "… are mutually exclusive", "^sbatch: error: Batch script", "This does not look like a batch script",
 		"^sbatch: error: Invalid directive found in batch script", "^sbatch: unrecognized option", "^sbatch: invalid option", "^sbatch: option …",
@@ -111,31 +111,31 @@ var refusalsSlurm = slices.Concat(
 	rejectedSite,
 )
 
-// sentenceSlurm is what sbatch says without --parsable, as a site's wrapper may have it.
-var sentenceSlurm = regexp.MustCompile(`(?m)Submitted batch job ([1-9][0-9]*)(?: on cluster (\S+))?\s*$`)
+// submitPatternSlurm is what sbatch says without --parsable, as a site's wrapper may have it.
+var submitPatternSlurm = regexp.MustCompile(`(?m)Submitted batch job ([1-9][0-9]*)(?: on cluster (\S+))?\s*$`)
 
 // goneSlurm are scancel's words for a job that is not there any more; with --name they
 // come with an exit code of 1, without with 0 or none at all.
 var goneSlurm = slices.Concat(
-	saying(slurmErrno,
+	messagesFrom(slurmErrno,
 		"Invalid job id specified", "Job/step already completing or completed", "Job has already finished", "Job is not pending nor running",
 		"Job is no longer pending execution", "Job is not running",
 	),
-	saying("scancel.c", "No active jobs match ALL job filters"),
+	messagesFrom("scancel.c", "No active jobs match ALL job filters"),
 )
 
 // harmlessSlurm are lines of clients that go on: they tried again, or their configuration
 // is of another version than they.
 var harmlessSlurm = slices.Concat(
-	saying("slurm_protocol_api.c, sbatch.c", "RPC rate limited", "Slurm controller not responding, sleeping and retrying", "…, retrying", "sleeping and retrying"),
-	saying("parse_config.c", "Parsing error at unrecognized key", "Ignoring obsolete …", "is obsolete", "is deprecated", "will be removed in a future release"),
+	messagesFrom("slurm_protocol_api.c, sbatch.c", "RPC rate limited", "Slurm controller not responding, sleeping and retrying", "…, retrying", "sleeping and retrying"),
+	messagesFrom("parse_config.c", "Parsing error at unrecognized key", "Ignoring obsolete …", "is obsolete", "is deprecated", "will be removed in a future release"),
 )
 
 // reasonsSlurm: job_state_reason.c, of jobs whose state is FAILED or says as little.
 var reasonsSlurm = slices.Concat(
-	because(pilot.OutOfMemory, "job_state_reason.c", "OutOfMemory"),
-	because(pilot.RuntimeReached, "job_state_reason.c", "TimeLimit", "DeadLine"),
-	because(pilot.NodeFailed, "job_state_reason.c", "NodeDown", "SystemFailure"),
-	because(pilot.BootstrapFailed, "job_state_reason.c", "Prolog", "launch failed …"),
-	because(pilot.JobCanceledByThem, "job_state_reason.c", "InactiveLimit", "ReservationDeleted", "ReservationInvalid"),
+	reasonsFrom(pilot.OutOfMemory, "job_state_reason.c", "OutOfMemory"),
+	reasonsFrom(pilot.RuntimeReached, "job_state_reason.c", "TimeLimit", "DeadLine"),
+	reasonsFrom(pilot.NodeFailed, "job_state_reason.c", "NodeDown", "SystemFailure"),
+	reasonsFrom(pilot.BootstrapFailed, "job_state_reason.c", "Prolog", "launch failed …"),
+	reasonsFrom(pilot.JobCanceledByThem, "job_state_reason.c", "InactiveLimit", "ReservationDeleted", "ReservationInvalid"),
 )

@@ -25,17 +25,17 @@ type crowd struct {
 }
 
 func (c *crowd) add(id string, submitted time.Time) {
-	c.jobs = append(c.jobs, record+strings.Join([]string{
+	c.jobs = append(c.jobs, recordSeparator+strings.Join([]string{
 		id, "PENDING", "mine", fmt.Sprint(submitted.Unix()), "N/A", "", "(Resources)", "1:00:00", "my-analysis", "",
-	}, separator)+"\n")
+	}, fieldSeparator)+"\n")
 }
 
 func (c *crowd) answer(argv []string) (runner.Result, error) {
-	switch called(argv) {
+	switch commandName(argv) {
 	case "squeue":
-		return runner.Result{Stdout: []byte(nobody + strings.Join(c.jobs, ""))}, nil
+		return runner.Result{Stdout: []byte(emptySqueue + strings.Join(c.jobs, ""))}, nil
 	case "sacct":
-		return runner.Result{Stdout: []byte(strings.ReplaceAll(sacctFields, ",", separator) + "\n")}, nil
+		return runner.Result{Stdout: []byte(strings.ReplaceAll(sacctFields, ",", fieldSeparator) + "\n")}, nil
 	}
 	if c.away != nil {
 		return runner.Result{}, c.away
@@ -58,12 +58,12 @@ func (c *crowd) answer(argv []string) (runner.Result, error) {
 
 // look is what a Find of the attempt sees of jobs under other names.
 func (c *crowd) look(s *System, key pilot.Key) (string, error) {
-	r, _, err := s.underAnotherName(context.Background(), c.list(s), key.Token(1, theDay), theDay)
+	r, _, err := s.findUnderAnotherName(context.Background(), c.list(s), key.Token(1, sampleDay), sampleDay)
 	return r.ID, err
 }
 
 func (c *crowd) list(s *System) []Record {
-	all, err := s.Query(context.Background())
+	all, err := s.QueryJobs(context.Background())
 	if err != nil {
 		panic(err)
 	}
@@ -73,7 +73,7 @@ func (c *crowd) list(s *System) []Record {
 func newCrowd(t *testing.T) (*crowd, *System, pilot.Key) {
 	t.Helper()
 	c := &crowd{tokens: map[string]string{}, mute: map[string]bool{}, gone: map[string]bool{}}
-	return c, systemOf(t, &answering{answer: c.answer}), pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}
+	return c, newFakeSystem(t, &fakeRunner{answer: c.answer}), pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}
 }
 
 // TestStrangersAreAskedOnce: jobs are asked in batches, each one once, and those not at all
@@ -82,14 +82,14 @@ func TestStrangersAreAskedOnce(t *testing.T) {
 	t.Parallel()
 	c, s, key := newCrowd(t)
 	for i := range 250 {
-		c.add(fmt.Sprint(i+1), theDay.Add(time.Minute))
+		c.add(fmt.Sprint(i+1), sampleDay.Add(time.Minute))
 	}
-	c.add("900", theDay.Add(-skew-time.Second))
+	c.add("900", sampleDay.Add(-clockSkew-time.Second))
 	if id, err := c.look(s, key); id != "" || err != nil || !slices.Equal(c.asked, []int{100, 100, 50}) {
 		t.Fatalf("found %q, %v; asked %v", id, err, c.asked)
 	}
-	c.tokens["901"] = key.Token(1, theDay)
-	c.add("901", theDay.Add(-skew))
+	c.tokens["901"] = key.Token(1, sampleDay)
+	c.add("901", sampleDay.Add(-clockSkew))
 	for range 3 {
 		if id, err := c.look(s, key); id != "901" || err != nil {
 			t.Fatalf("found %q, %v", id, err)
@@ -105,13 +105,13 @@ func TestStrangersAreAskedOnce(t *testing.T) {
 func TestStrangersAreBounded(t *testing.T) {
 	t.Parallel()
 	c, s, key := newCrowd(t)
-	for i := range findCommands*askedAtOnce + 5 {
-		c.add(fmt.Sprint(i+1), theDay)
+	for i := range findCommandLimit*tokensPerQuery + 5 {
+		c.add(fmt.Sprint(i+1), sampleDay)
 	}
-	if id, err := c.look(s, key); id != "" || err == nil || len(c.asked) != findCommands {
+	if id, err := c.look(s, key); id != "" || err == nil || len(c.asked) != findCommandLimit {
 		t.Fatalf("found %q, %v, with %d commands", id, err, len(c.asked))
 	}
-	if id, err := c.look(s, key); id != "" || err != nil || len(c.asked) != findCommands+1 {
+	if id, err := c.look(s, key); id != "" || err != nil || len(c.asked) != findCommandLimit+1 {
 		t.Errorf("then found %q, %v, with %d commands", id, err, len(c.asked))
 	}
 }
@@ -122,7 +122,7 @@ func TestStrangersThatCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	c, s, key := newCrowd(t)
 	for i := range 64 {
-		c.add(fmt.Sprint(i+1), theDay)
+		c.add(fmt.Sprint(i+1), sampleDay)
 	}
 	c.mute["40"] = true
 	if id, err := c.look(s, key); id != "" || err == nil || !strings.HasPrefix(err.Error(), "1 jobs that bear other names could not be asked") {
@@ -132,18 +132,18 @@ func TestStrangersThatCannotBeAsked(t *testing.T) {
 	if id, err := c.look(s, key); id != "" || err == nil || len(c.asked) != before+1 {
 		t.Errorf("again: found %q, %v, with %d commands", id, err, len(c.asked)-before)
 	}
-	c.tokens["65"] = key.Token(1, theDay)
-	c.add("65", theDay)
+	c.tokens["65"] = key.Token(1, sampleDay)
+	c.add("65", sampleDay)
 	if id, err := c.look(s, key); id != "65" || err != nil {
 		t.Errorf("beside one that cannot be asked: found %q, %v", id, err)
 	}
-	c.mute, c.tokens["40"] = nil, key.Token(2, theDay)
+	c.mute, c.tokens["40"] = nil, key.Token(2, sampleDay)
 	other := key
 	other.Pilot = "q"
 	if id, err := c.look(s, other); id != "" || err != nil {
 		t.Errorf("when it answers: found %q, %v", id, err)
 	}
-	c.add("66", theDay)
+	c.add("66", sampleDay)
 	c.away = &runner.Error{Err: errors.New("no way")}
 	if id, err := c.look(s, other); id != "" || !errors.Is(err, c.away) {
 		t.Errorf("away: found %q, %v", id, err)
@@ -155,7 +155,7 @@ func TestStrangersThatCannotBeAsked(t *testing.T) {
 func TestStrangersThatLeave(t *testing.T) {
 	t.Parallel()
 	c, s, key := newCrowd(t)
-	c.add("1", theDay)
+	c.add("1", sampleDay)
 	c.gone["1"] = true
 	for n, unsure := range []bool{true, false} {
 		if id, err := c.look(s, key); id != "" || (err != nil) != unsure {
@@ -167,20 +167,20 @@ func TestStrangersThatLeave(t *testing.T) {
 // TestStrangersOfClusters: the same id at two clusters is two jobs.
 func TestStrangersOfClusters(t *testing.T) {
 	t.Parallel()
-	token := pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}.Token(1, theDay)
+	token := pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}.Token(1, sampleDay)
 	jobs := []Ref{{"7", "lab"}, {"7", "big"}}
-	a := &answering{answer: func(argv []string) (runner.Result, error) {
+	a := &fakeRunner{answer: func(argv []string) (runner.Result, error) {
 		if !slices.Contains(argv, "7;lab") || !slices.Contains(argv, "7;big") {
 			return runner.Result{}, fmt.Errorf("asked %q", argv)
 		}
 		return runner.Result{Stdout: fmt.Appendf(nil, "7;lab \n7;big %s\nend\n", token)}, nil
 	}}
-	said, err := systemOf(t, a).tokens(t.Context(), jobs)
+	said, err := newFakeSystem(t, a).queryTokens(t.Context(), jobs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab, answered := said.of(jobs[0])
-	if big, _ := said.of(jobs[1]); lab != "" || !answered || big != token {
+	lab, answered := said.tokenOf(jobs[0])
+	if big, _ := said.tokenOf(jobs[1]); lab != "" || !answered || big != token {
 		t.Errorf("they say %q, %q", lab, big)
 	}
 }
@@ -189,7 +189,7 @@ func TestStrangersOfClusters(t *testing.T) {
 // user's own, and the pilot's job is the pilot's under any name.
 func TestTokensHandedOnAreNotAnswers(t *testing.T) {
 	t.Parallel()
-	token := pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}.Token(1, theDay)
+	token := pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}.Token(1, sampleDay)
 	for _, d := range []*Dialect{&PBSPro, &Torque} {
 		for handed, want := range map[string]string{"": token, "PILOT_SANDBOX=/home/me/p,": ""} {
 			said, err := d.Tokens([]Ref{{ID: "7.vm"}}).Read(runner.Result{Stdout: fmt.Appendf(nil,
@@ -209,13 +209,13 @@ func TestOneThatCannotBeAsked(t *testing.T) {
 	c, s, key := newCrowd(t)
 	var handles []*adaptor.Handle
 	for attempt, id := range []string{"1", "2", "3"} {
-		c.add(id, theDay)
-		h := adaptor.Handle{Key: key, Attempt: attempt + 1, Born: theDay, Job: pilot.Job{ID: id}}
+		c.add(id, sampleDay)
+		h := adaptor.Handle{Key: key, Attempt: attempt + 1, SubmittedAt: sampleDay, Job: pilot.Job{ID: id}}
 		c.tokens[id], handles = h.Token(), append(handles, &h)
 	}
 	c.mute["2"], c.tokens["3"] = true, ""
-	verdicts, err := s.identify(t.Context(), c.list(s), handles)
-	if err == nil || verdicts[0].record == nil || verdicts[0].doubt || verdicts[1].record != nil || !verdicts[1].doubt || verdicts[2].record != nil || verdicts[2].doubt {
+	verdicts, err := s.identifyJobs(t.Context(), c.list(s), handles)
+	if err == nil || verdicts[0].record == nil || verdicts[0].doubtful || verdicts[1].record != nil || !verdicts[1].doubtful || verdicts[2].record != nil || verdicts[2].doubtful {
 		t.Errorf("%+v, %v", verdicts, err)
 	}
 }

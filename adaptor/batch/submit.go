@@ -30,48 +30,48 @@ type jobMark struct {
 
 // Submit renders the script, puts it and the agent's assignment into the
 // sandbox, and submits it there. An attempt that has a job already is given that.
-func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Placed, error) {
+func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.SubmittedJob, error) {
 	if err := ctx.Err(); err != nil {
-		return adaptor.Placed{}, &adaptor.Error{Class: adaptor.NotSent, Err: err}
+		return adaptor.SubmittedJob{}, &adaptor.Error{Class: adaptor.NotSent, Err: err}
 	}
-	script, full, err := s.script(ctx, spec)
+	script, full, err := s.renderScript(ctx, spec)
 	if err != nil {
-		return adaptor.Placed{}, unsent(err)
+		return adaptor.SubmittedJob{}, notSentError(err)
 	}
-	if placed, found, err := s.marked(ctx, spec, script.Dir); err != nil || found {
-		return placed, unsent(err)
+	if placed, found, err := s.findByMarks(ctx, spec, script.Dir); err != nil || found {
+		return placed, notSentError(err)
 	}
-	if err := s.stage(ctx, spec, full, script); err != nil {
-		return adaptor.Placed{}, unsent(err)
+	if err := s.stageFiles(ctx, spec, full, script); err != nil {
+		return adaptor.SubmittedJob{}, notSentError(err)
 	}
-	c := runner.Command{Argv: script.Submit, Dir: script.Dir, Fresh: true} // some systems hand the umask on
+	c := runner.Command{Argv: script.Submit, Dir: script.Dir, LoginUmask: true} // some systems hand the umask on
 	if script.Stdin {
 		c.Stdin = []byte(script.Text)
 	}
-	r, err := s.call(ctx, c)
+	r, err := s.runCommand(ctx, c)
 	if err != nil {
-		return adaptor.Placed{}, &adaptor.Error{Class: class(err), Err: err, Away: true}
+		return adaptor.SubmittedJob{}, &adaptor.Error{Class: classifyRunError(err), Err: err, NoAnswer: true}
 	}
-	ref, err := s.answer(script.Submit[0], r)
+	ref, err := s.readSubmitAnswer(script.Submit[0], r)
 	if err != nil {
-		return adaptor.Placed{}, err
+		return adaptor.SubmittedJob{}, err
 	}
 	mark := jobMark{
 		ID: ref.ID, Cluster: ref.Cluster, Token: spec.Token(), Digest: script.Digest,
-		Raw: clip(string(r.Stdout), rawLimit), At: time.Now().UTC(),
+		Raw: clipText(string(r.Stdout), rawLimit), At: time.Now().UTC(),
 	}
-	if err := s.keep(ctx, spec, script.Dir, &mark); err != nil {
+	if err := s.writeJobMark(ctx, spec, script.Dir, &mark); err != nil {
 		s.Logger.Warn("answer to a submit not kept") // it can be found by its token
 	}
-	return s.placed(&mark, script.Dir), nil
+	return s.submittedJob(&mark, script.Dir), nil
 }
 
 // rawLimit bounds what is kept of a submit's answer in the log.
 const rawLimit = 500
 
-// script gives the script of an attempt, with its place as a real path.
-func (s *System) script(ctx context.Context, spec *adaptor.Spec) (*render.Script, *render.Spec, error) {
-	full, err := s.place(ctx, spec)
+// renderScript gives the script of an attempt, with its place as a real path.
+func (s *System) renderScript(ctx context.Context, spec *adaptor.Spec) (*render.Script, *render.Spec, error) {
+	full, err := s.resolveSpec(ctx, spec)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,18 +82,18 @@ func (s *System) script(ctx context.Context, spec *adaptor.Spec) (*render.Script
 	full.Agent, full.Environment = argv, maps.Clone(env)
 	script, err := render.Render(full)
 	if err != nil {
-		return nil, nil, impossible(err)
+		return nil, nil, impossibleError(err)
 	}
 	return script, full, nil
 }
 
-// place fills in what the resource says, and finds the sandbox.
-func (s *System) place(ctx context.Context, spec *adaptor.Spec) (*render.Spec, error) {
+// resolveSpec fills in what the resource says, and finds the sandbox.
+func (s *System) resolveSpec(ctx context.Context, spec *adaptor.Spec) (*render.Spec, error) {
 	full, err := render.Spec{
 		Key: spec.Key, Attempt: spec.Attempt, Token: spec.Token(), Description: spec.Description,
-	}.On(&spec.Config)
+	}.WithConfig(&spec.Config)
 	if err != nil {
-		return nil, impossible(err)
+		return nil, impossibleError(err)
 	}
 	base, err := s.Runner.Expand(ctx, path.Dir(path.Dir(full.Sandbox)))
 	if err != nil {
@@ -103,20 +103,20 @@ func (s *System) place(ctx context.Context, spec *adaptor.Spec) (*render.Spec, e
 	return full, nil
 }
 
-// stage puts the script and the agent's assignment where the job will find them.
-func (s *System) stage(ctx context.Context, spec *adaptor.Spec, full *render.Spec, script *render.Script) error {
+// stageFiles puts the script and the agent's assignment where the job will find them.
+func (s *System) stageFiles(ctx context.Context, spec *adaptor.Spec, full *render.Spec, script *render.Script) error {
 	d := &spec.Description
 	assignment, err := json.Marshal(&agent.Assignment{
 		Resource: spec.Key.Resource, Manager: spec.Key.Manager, Pilot: spec.Key.Pilot,
 		Attempt: spec.Attempt, Token: full.Token, Secret: spec.Secret,
 		Executable: d.Executable, Arguments: d.Arguments, Environment: d.Environment,
 		Runtime: api.Duration(d.Runtime), Cores: d.Cores, GPUs: d.GPUs, Sandbox: script.Dir,
-		Mute: spec.Config.Agent == "none", Job: true,
+		Offline: spec.Config.Agent == "none", BatchJob: true,
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.shutOut(ctx, spec, script.Dir); err != nil {
+	if err := s.revokeAssignments(ctx, spec, script.Dir); err != nil {
 		return err
 	}
 	return s.Runner.Write(ctx, marksDir(script.Dir),
@@ -125,23 +125,23 @@ func (s *System) stage(ctx context.Context, spec *adaptor.Spec, full *render.Spe
 	)
 }
 
-// shutOut takes their assignments away from the attempts before: a job of one of
+// revokeAssignments takes their assignments away from the attempts before: a job of one of
 // them that shows up late runs nothing, even if its agent can ask nobody.
-func (s *System) shutOut(ctx context.Context, spec *adaptor.Spec, dir string) error {
+func (s *System) revokeAssignments(ctx context.Context, spec *adaptor.Spec, dir string) error {
 	if spec.Attempt == 1 {
 		return nil
 	}
 	var paths []string
-	for n := max(1, spec.Attempt-attemptsShutOut); n < spec.Attempt; n++ {
+	for n := max(1, spec.Attempt-attemptsRevoked); n < spec.Attempt; n++ {
 		paths = append(paths, path.Join(marksDir(dir), markName(n, "assignment")))
 	}
 	return s.Runner.Remove(ctx, paths...)
 }
 
-// attemptsShutOut is more than follow each other without one that gets as far as this.
-const attemptsShutOut = 30
+// attemptsRevoked is more than follow each other without one that gets as far as this.
+const attemptsRevoked = 30
 
-func (s *System) keep(ctx context.Context, spec *adaptor.Spec, dir string, mark *jobMark) error {
+func (s *System) writeJobMark(ctx context.Context, spec *adaptor.Spec, dir string, mark *jobMark) error {
 	b, err := json.Marshal(mark)
 	if err != nil {
 		return err
@@ -153,30 +153,30 @@ func marksDir(sandbox string) string { return path.Join(sandbox, agent.MarksDir)
 
 func markName(attempt int, name string) string { return strconv.Itoa(attempt) + "." + name }
 
-func (s *System) placed(m *jobMark, sandbox string) adaptor.Placed {
-	return adaptor.Placed{
+func (s *System) submittedJob(m *jobMark, sandbox string) adaptor.SubmittedJob {
+	return adaptor.SubmittedJob{
 		Job:     pilot.Job{ID: m.ID, Cluster: m.Cluster, URL: s.URL, Digest: m.Digest, Raw: m.Raw},
 		Sandbox: sandbox,
 	}
 }
 
-// answer reads the answer to a submit.
-func (s *System) answer(command string, r runner.Result) (Ref, error) {
-	ref, class := s.Dialect.Answered(r)
+// readSubmitAnswer reads the answer to a submit.
+func (s *System) readSubmitAnswer(command string, r runner.Result) (Ref, error) {
+	ref, class := s.Dialect.ClassifySubmit(r)
 	switch {
 	case class == "":
 		return ref, nil
 	case r.Code == 0 && r.Signal == "" && class == adaptor.Uncertain:
 		return Ref{}, &adaptor.Error{
-			Class: class, Err: fmt.Errorf("no job id can be read from the answer of %s: %q", command, clip(string(r.Stdout), rawLimit)),
+			Class: class, Err: fmt.Errorf("no job id can be read from the answer of %s: %q", command, clipText(string(r.Stdout), rawLimit)),
 		}
 	default:
-		return Ref{}, &adaptor.Error{Class: class, Err: commandError(command, r), Away: class == adaptor.NotSent}
+		return Ref{}, &adaptor.Error{Class: class, Err: commandError(command, r), NoAnswer: class == adaptor.NotSent}
 	}
 }
 
-// class says what a submit without an answer means.
-func class(err error) adaptor.Class {
+// classifyRunError says what a submit without an answer means.
+func classifyRunError(err error) adaptor.Class {
 	var e *runner.Error
 	if errors.As(err, &e) && !e.Started {
 		return adaptor.NotSent
@@ -184,9 +184,9 @@ func class(err error) adaptor.Class {
 	return adaptor.Uncertain
 }
 
-// unsent says what it means that nothing was submitted yet. What is in the way of a
+// notSentError says what it means that nothing was submitted yet. What is in the way of a
 // login, of files and of the agent may pass, whatever code it has.
-func unsent(err error) error {
+func notSentError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -198,8 +198,8 @@ func unsent(err error) error {
 		c = adaptor.Impossible
 	}
 	_, away := errors.AsType[*runner.Error](err)
-	return &adaptor.Error{Class: c, Err: err, Away: away}
+	return &adaptor.Error{Class: c, Err: err, NoAnswer: away}
 }
 
-// impossible is an error of what will be as wrong at the next attempt.
-func impossible(err error) error { return &adaptor.Error{Class: adaptor.Impossible, Err: err} }
+// impossibleError is an error of what will be as wrong at the next attempt.
+func impossibleError(err error) error { return &adaptor.Error{Class: adaptor.Impossible, Err: err} }

@@ -9,14 +9,14 @@ import (
 	"github.com/flightlog/flightlog/adaptor"
 )
 
-// Survey gives all jobs of a fresh listing that carry a token or a tag and have not
+// ListJobs gives all jobs of a fresh listing that carry a token or a tag and have not
 // ended, and those under other names that say, when they are asked, that they were
 // submitted with a token. With an error come those that are known without the answer.
-func (s *System) Survey(ctx context.Context) ([]adaptor.Job, error) {
+func (s *System) ListJobs(ctx context.Context) ([]adaptor.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	listed, err := s.all(ctx, time.Now())
+	listed, err := s.listAll(ctx, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -25,36 +25,36 @@ func (s *System) Survey(ctx context.Context) ([]adaptor.Job, error) {
 	for i := range listed {
 		switch r := &listed[i]; {
 		case r.Phase == adaptor.Ended:
-		case r.Ours():
-			jobs = append(jobs, r.shown())
+		case r.IsPilotJob():
+			jobs = append(jobs, r.toJob())
 		default:
 			strangers = append(strangers, r)
 		}
 	}
-	named, err := s.askStrangers(ctx, strangers)
+	named, err := s.queryStrangerTokens(ctx, strangers)
 	for _, r := range named {
-		jobs = append(jobs, r.shown())
+		jobs = append(jobs, r.toJob())
 	}
 	return jobs, err
 }
 
-// all gives a listing that began after a time, with what is not ours too, which no
+// listAll gives a listing that began after a time, with what is not ours too, which no
 // listing of another launcher hands on.
-func (s *System) all(ctx context.Context, after time.Time) ([]Record, error) {
+func (s *System) listAll(ctx context.Context, after time.Time) ([]Record, error) {
 	from := s.lister
 	if s.Dialect.Tokens != nil {
-		from = s.whole
+		from = s.fullLister
 	}
-	listing, err := from.Listing(ctx, after)
+	listing, err := from.ListAfter(ctx, after)
 	if err != nil {
 		return nil, err
 	}
 	return slices.Clone(listing.Jobs), nil // others read them too
 }
 
-// askStrangers gives those that were submitted with a token, with it. An error says how
+// queryStrangerTokens gives those that were submitted with a token, with it. An error says how
 // many could not be asked.
-func (s *System) askStrangers(ctx context.Context, strangers []*Record) (named []*Record, err error) {
+func (s *System) queryStrangerTokens(ctx context.Context, strangers []*Record) (named []*Record, err error) {
 	if s.Dialect.Tokens == nil {
 		return nil, nil
 	}
@@ -62,7 +62,7 @@ func (s *System) askStrangers(ctx context.Context, strangers []*Record) (named [
 	for i, r := range strangers {
 		refs[i], asked[r.Ref] = r.Ref, r
 	}
-	unasked, err := s.askTokens(ctx, refs, surveyCommands, func(ref Ref, token string, _ bool) {
+	unasked, err := s.askTokens(ctx, refs, surveyCommandLimit, func(ref Ref, token string, _ bool) {
 		if r := asked[ref]; token != "" {
 			r.Token = token
 			named = append(named, r)
@@ -74,10 +74,10 @@ func (s *System) askStrangers(ctx context.Context, strangers []*Record) (named [
 	return named, err
 }
 
-// Kill ends by force what a fresh listing shows under the job's id, if that is the
+// KillJob ends by force what a fresh listing shows under the job's id, if that is the
 // same job.
-func (s *System) Kill(ctx context.Context, job adaptor.Job) (bool, error) {
-	listed, err := s.all(ctx, time.Now())
+func (s *System) KillJob(ctx context.Context, job adaptor.Job) (bool, error) {
+	listed, err := s.listAll(ctx, time.Now())
 	if err != nil {
 		return false, err
 	}
@@ -86,27 +86,27 @@ func (s *System) Kill(ctx context.Context, job adaptor.Job) (bool, error) {
 		if r.ID != job.ID || r.Phase == adaptor.Ended {
 			continue
 		}
-		if !r.Ours() {
-			if _, err := s.askStrangers(ctx, []*Record{r}); err != nil {
+		if !r.IsPilotJob() {
+			if _, err := s.queryStrangerTokens(ctx, []*Record{r}); err != nil {
 				return false, err
 			}
 		}
-		if shown := r.shown(); !r.Ours() || !shown.Same(&job) {
+		if shown := r.toJob(); !r.IsPilotJob() || !shown.SameAttempt(&job) {
 			continue
 		}
 		if r.Cluster == "" {
 			r.Cluster = job.Cluster
 		}
-		return true, s.kill(ctx, []Record{*r}, false)
+		return true, s.cancelJobs(ctx, []Record{*r}, false)
 	}
 	return false, nil
 }
 
-func (r *Record) shown() adaptor.Job {
+func (r *Record) toJob() adaptor.Job {
 	return adaptor.Job{
 		ID: r.ID, Cluster: r.Cluster, Name: r.Name, Token: r.Token, Tag: r.Tag(),
 		Phase: r.Phase, Native: r.Native, Submitted: r.Submitted,
 	}
 }
 
-var _ adaptor.Surveyor = (*System)(nil)
+var _ adaptor.OrphanLister = (*System)(nil)

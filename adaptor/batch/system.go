@@ -24,28 +24,28 @@ type Config struct {
 	// the environment it reaches its launchers with; it may have to put it there: into
 	// dir, if the resource names one.
 	Agent func(ctx context.Context, dir string) (argv []string, env map[string]string, err error)
-	// Tend is told once a day of the scripts of the jobs that wait, nil for one that
+	// RetainAgents is told once a day of the scripts of the jobs that wait, nil for one that
 	// cannot be read, so that what they name is kept; it is told again soon of what it
 	// gives an error for. It may be nil.
-	Tend func(ctx context.Context, scripts [][]byte) error
-	// Listings gives what List answered, begun after a time; nil: this System asks
-	// for itself. See Query.
-	Listings Lister
-	Deadline time.Duration // of each command; 0: 60s, for SLURM's own give up after 58
-	Floor    time.Duration // between two listings; 0: the dialect's
-	MarkLag  time.Duration // how long the marks of a job that ended may take to show; 0: 15s
+	RetainAgents func(ctx context.Context, scripts [][]byte) error
+	// SharedLister gives what Dialect.List answered, begun after a time; nil: this System asks
+	// for itself. See QueryJobs.
+	SharedLister Lister
+	Deadline     time.Duration // of each command; 0: 60s, for SLURM's own give up after 58
+	Floor        time.Duration // between two listings; 0: the dialect's
+	MarkLag      time.Duration // how long the marks of a job that ended may take to show; 0: 15s
 	// WordLag is the same for a job whose script ended well: it left its word for
 	// certain. 0: 5m; NFS shows what is new in a directory a minute late (nfs(5),
 	// acdirmax), and has been seen to take four times that.
-	WordLag time.Duration
-	Called  func(command, result string, took time.Duration)
-	Logger  *zap.Logger // nil: silent
+	WordLag   time.Duration
+	OnCommand func(command, result string, took time.Duration)
+	Logger    *zap.Logger // nil: silent
 }
 
 // Lister gives listings of one endpoint.
 type Lister interface {
-	// Listing gives one begun after a time, and waits for it if it must.
-	Listing(ctx context.Context, after time.Time) (*Listing, error)
+	// ListAfter gives one begun after a time, and waits for it if it must.
+	ListAfter(ctx context.Context, after time.Time) (*Listing, error)
 }
 
 // Listing is what a batch system showed of a user's jobs.
@@ -54,20 +54,20 @@ type Listing struct {
 	Jobs []Record
 }
 
-// System is one endpoint of a batch system: an adaptor.Adaptor, a Settler, a
-// Cleaner, a Reacher and Shared.
+// System is one endpoint of a batch system: an adaptor.Adaptor, a SettleTimer, a
+// Cleaner, a Reacher and BulkPolled.
 type System struct {
 	Config
-	lister Lister
-	whole  Lister // the lister, or one of this System's own, which shows also what is not ours
-	// said holds the tokens that jobs under other names have said, empty ones too. Who has
+	lister     Lister
+	fullLister Lister // the lister, or one of this System's own, which shows also what is not ours
+	// toldTokens holds the tokens that jobs under other names have said, empty ones too. Who has
 	// taken it may ask, and puts it back.
-	said chan map[sighting]string
+	toldTokens chan map[listedKey]string
 
-	mu     sync.Mutex
-	over   map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
-	killed map[string]time.Time // by token: when a job's end by force was last asked for and granted
-	tended map[string]time.Time // by token: when Tend was last told of a waiting job
+	mu         sync.Mutex
+	endSeenAt  map[string]time.Time // by token: jobs whose end was seen, and whose marks were not
+	killedAt   map[string]time.Time // by token: when a job's end by force was last asked for and granted
+	retainedAt map[string]time.Time // by token: when RetainAgents was last told of a waiting job
 	// aliases are the jobs that were renamed, by token.
 	aliases map[string]alias
 }
@@ -91,17 +91,17 @@ func New(c Config) (*System, error) {
 			*d.field = d.value
 		}
 	}
-	if c.Called == nil {
-		c.Called = func(string, string, time.Duration) {}
+	if c.OnCommand == nil {
+		c.OnCommand = func(string, string, time.Duration) {}
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	s := &System{Config: c, lister: c.Listings, over: map[string]time.Time{}, killed: map[string]time.Time{}, aliases: map[string]alias{}, tended: map[string]time.Time{}, said: make(chan map[sighting]string, 1)}
-	s.said <- nil
-	s.whole = NewListings(s.Query, s.Floor())
+	s := &System{Config: c, lister: c.SharedLister, endSeenAt: map[string]time.Time{}, killedAt: map[string]time.Time{}, aliases: map[string]alias{}, retainedAt: map[string]time.Time{}, toldTokens: make(chan map[listedKey]string, 1)}
+	s.toldTokens <- nil
+	s.fullLister = NewListingCache(s.QueryJobs, s.MinPollInterval())
 	if s.lister == nil {
-		s.lister = s.whole
+		s.lister = s.fullLister
 	}
 	return s, nil
 }
@@ -114,40 +114,40 @@ func (s *System) Reach(ctx context.Context) error {
 	return nil
 }
 
-// Floor is the least time between two listings.
-func (s *System) Floor() time.Duration { return s.Config.Floor }
+// MinPollInterval is the least time between two listings.
+func (s *System) MinPollInterval() time.Duration { return s.Config.Floor }
 
-// Settle is how long a submit whose answer was lost may take to show.
-func (s *System) Settle() time.Duration {
+// SettleTime is how long a submit whose answer was lost may take to show.
+func (s *System) SettleTime() time.Duration {
 	if s.Dialect.Settle != 0 {
 		return s.Dialect.Settle
 	}
-	return adaptor.DefaultSettle
+	return adaptor.DefaultSettleTime
 }
 
 var (
-	_ adaptor.Adaptor = (*System)(nil)
-	_ adaptor.Settler = (*System)(nil)
-	_ adaptor.Reacher = (*System)(nil)
-	_ adaptor.Shared  = (*System)(nil)
-	_ adaptor.Cleaner = (*System)(nil)
+	_ adaptor.Adaptor        = (*System)(nil)
+	_ adaptor.SettleTimer    = (*System)(nil)
+	_ adaptor.Reacher        = (*System)(nil)
+	_ adaptor.BulkPolled     = (*System)(nil)
+	_ adaptor.SandboxRemover = (*System)(nil)
 )
 
-// run runs one of the system's commands, which is not one that submits.
-func (s *System) run(ctx context.Context, c runner.Command) (runner.Result, error) {
-	c.Env = append(c.Env, s.Dialect.Asking...)
-	return s.call(ctx, c)
+// runWithQueryEnv runs one of the system's commands, which is not one that submits.
+func (s *System) runWithQueryEnv(ctx context.Context, c runner.Command) (runner.Result, error) {
+	c.Env = append(c.Env, s.Dialect.QueryEnv...)
+	return s.runCommand(ctx, c)
 }
 
-// call runs one of the system's commands.
-func (s *System) call(ctx context.Context, c runner.Command) (runner.Result, error) {
+// runCommand runs one of the system's commands.
+func (s *System) runCommand(ctx context.Context, c runner.Command) (runner.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Deadline)
 	defer cancel()
 	c.Env = append(c.Env, s.Dialect.Env...)
 	c.Unset = append(c.Unset, s.Dialect.Unset...)
 	begun := time.Now()
 	r, err := s.Runner.Run(ctx, c)
-	s.Called(called(c.Argv), resultOf(r, err), time.Since(begun))
+	s.OnCommand(commandName(c.Argv), resultOf(r, err), time.Since(begun))
 	return r, err
 }
 
@@ -157,7 +157,7 @@ func resultOf(r runner.Result, err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
 	case err != nil:
-		return string(class(err))
+		return string(classifyRunError(err))
 	case r.Code != 0:
 		return "error"
 	default:
@@ -165,55 +165,55 @@ func resultOf(r runner.Result, err error) string {
 	}
 }
 
-// ask runs a query.
-func (s *System) ask(ctx context.Context, q Query) ([]Record, error) {
-	r, err := s.run(ctx, runner.Command{Argv: q.Argv})
+// runQuery runs a query.
+func (s *System) runQuery(ctx context.Context, q Query) ([]Record, error) {
+	r, err := s.runWithQueryEnv(ctx, runner.Command{Argv: q.Argv})
 	if err != nil {
 		return nil, err
 	}
 	jobs, err := q.Read(r)
 	switch {
 	case err == nil:
-	case q.Else != nil:
-		return s.ask(ctx, *q.Else)
-	case q.Unkept != nil && (r.Code == notFound || q.Unkept.MatchString(both(r))):
-		return nil, unkeptError{err}
+	case q.Fallback != nil:
+		return s.runQuery(ctx, *q.Fallback)
+	case q.NoHistory != nil && (r.Code == notFound || q.NoHistory.MatchString(combinedOutput(r))):
+		return nil, noHistoryError{err}
 	}
 	for i := range jobs {
-		jobs[i].untoken()
+		jobs[i].clearInvalidToken()
 	}
 	return jobs, err
 }
 
-// unkeptError: there is no history to ask about.
-type unkeptError struct{ error }
+// noHistoryError: there is no history to ask about.
+type noHistoryError struct{ error }
 
-// untoken takes away what is shown in a token's place and is none: where a site's plugin
+// clearInvalidToken takes away what is shown in a token's place and is none: where a site's plugin
 // or somebody else has written over it, the job is known by its name.
-func (r *Record) untoken() {
+func (r *Record) clearInvalidToken() {
 	if _, _, _, ok := pilot.ParseToken(r.Token); !ok {
 		r.Token = ""
 	}
 }
 
-// Query asks the system for all jobs of this user. It is what Listings share.
-func (s *System) Query(ctx context.Context) ([]Record, error) {
-	jobs, err := s.ask(ctx, s.Dialect.List())
+// QueryJobs asks the system for all jobs of this user. It is what a ListingCache shares.
+func (s *System) QueryJobs(ctx context.Context) ([]Record, error) {
+	jobs, err := s.runQuery(ctx, s.Dialect.List())
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && len(s.Dialect.Probe) > 0 {
-		return nil, fmt.Errorf("%w; %s", err, s.probe(ctx))
+		return nil, fmt.Errorf("%w; %s", err, s.probeSystem(ctx))
 	}
 	return jobs, err
 }
 
-// probePatience is how long a system that is only slow may take for a cheap command.
-const probePatience = 10 * time.Second
+// probeTimeout is how long a system that is only slow may take for a cheap command.
+const probeTimeout = 10 * time.Second
 
-// probe tells a system that is dead from one that is slow.
-func (s *System) probe(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, probePatience)
+// probeSystem tells a system that is dead from one that is slow.
+func (s *System) probeSystem(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	asked := strings.Join(s.Dialect.Probe, " ")
-	if r, err := s.run(ctx, runner.Command{Argv: s.Dialect.Probe}); err != nil || r.Code != 0 || r.Signal != "" {
+	if r, err := s.runWithQueryEnv(ctx, runner.Command{Argv: s.Dialect.Probe}); err != nil || r.Code != 0 || r.Signal != "" {
 		return asked + " is not answered either"
 	}
 	return asked + " is answered: it is slow"

@@ -27,34 +27,34 @@ func TestTokensHandedOn(t *testing.T) {
 	}
 	for _, read := range []func(map[string]string) Record{recordPBSPro, recordTorque} {
 		f["Job_Name"] = "p." + render.Tag(token)
-		if r := read(f); !r.carries(token) || !r.Ours() {
+		if r := read(f); !r.hasToken(token) || !r.IsPilotJob() {
 			t.Errorf("the pilot's own is %+v", r)
 		}
 		f["Job_Name"] = "analysis.sh"
-		if r := read(f); r.carries(token) || r.Ours() {
+		if r := read(f); r.hasToken(token) || r.IsPilotJob() {
 			t.Errorf("the payload's is %+v", r)
 		}
 	}
 }
 
-// answering is a machine whose commands answer what a test says.
-type answering struct {
+// fakeRunner is a machine whose commands answer what a test says.
+type fakeRunner struct {
 	runner.Runner
 	answer func(argv []string) (runner.Result, error)
 	asked  []string
 }
 
-func (a *answering) Run(_ context.Context, c runner.Command) (runner.Result, error) {
+func (a *fakeRunner) Run(_ context.Context, c runner.Command) (runner.Result, error) {
 	a.asked = append(a.asked, strings.Join(c.Argv, " "))
 	return a.answer(c.Argv)
 }
 
-func systemOf(t *testing.T, a *answering) *System {
+func newFakeSystem(t *testing.T, a *fakeRunner) *System {
 	t.Helper()
-	return systemOn(t, a)
+	return newSystemOn(t, a)
 }
 
-func systemOn(t *testing.T, at runner.Runner) *System {
+func newSystemOn(t *testing.T, at runner.Runner) *System {
 	t.Helper()
 	s, err := New(Config{
 		Dialect: &Slurm, Runner: at, URL: "slurm://localhost/", Floor: time.Nanosecond,
@@ -66,31 +66,31 @@ func systemOn(t *testing.T, at runner.Runner) *System {
 	return s
 }
 
-const nobody = record + "JOBID\x1fSTATE\x1fCOMMENT\x1fSUBMIT_TIME\x1fSTART_TIME\x1fNODELIST\x1fREASON\x1fTIME_LIMIT\x1fNAME\x1f\n"
+const emptySqueue = recordSeparator + "JOBID\x1fSTATE\x1fCOMMENT\x1fSUBMIT_TIME\x1fSTART_TIME\x1fNODELIST\x1fREASON\x1fTIME_LIMIT\x1fNAME\x1f\n"
 
 // TestCancelAtAnotherCluster: a job that went to a cluster which is not listed is
 // canceled there.
 func TestCancelAtAnotherCluster(t *testing.T) {
 	t.Parallel()
 	h := adaptor.Handle{
-		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, Born: time.Now(),
+		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, SubmittedAt: time.Now(),
 		Job: pilot.Job{ID: "22", Cluster: "lab"},
 	}
 	token := h.Token()
 	for state, sent := range map[string]bool{"PENDING": true, "RUNNING": true, "COMPLETED": false} {
-		a := &answering{answer: func(argv []string) (runner.Result, error) {
-			switch called(argv) {
+		a := &fakeRunner{answer: func(argv []string) (runner.Result, error) {
+			switch commandName(argv) {
 			case "squeue":
-				return runner.Result{Stdout: []byte(nobody)}, nil
+				return runner.Result{Stdout: []byte(emptySqueue)}, nil
 			case "sacct":
 				job := []string{"22", state, "0:0", "1", "1", "Unknown", "n1", token, "None", "p." + render.Tag(token)}
-				head := strings.ReplaceAll(sacctFields, ",", separator)
-				return runner.Result{Stdout: fmt.Appendf(nil, "%s\n%s\n", head, strings.Join(job, separator))}, nil
+				head := strings.ReplaceAll(sacctFields, ",", fieldSeparator)
+				return runner.Result{Stdout: fmt.Appendf(nil, "%s\n%s\n", head, strings.Join(job, fieldSeparator))}, nil
 			default:
 				return runner.Result{}, nil
 			}
 		}}
-		s := systemOf(t, a)
+		s := newFakeSystem(t, a)
 		if err := s.Cancel(t.Context(), h, adaptor.Stop{}); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestAccountingOfOtherClusters(t *testing.T) {
 		"":                   {path, "SLURM_CLUSTERS="},
 		"--clusters=lab,big": {path, "SLURM_CLUSTERS=lab,big"},
 	} {
-		r, err := runner.NewLocal().Run(t.Context(), runner.Command{Argv: Slurm.Recent(theDay).Argv, Env: env})
+		r, err := runner.NewLocal().Run(t.Context(), runner.Command{Argv: Slurm.Recent(sampleDay).Argv, Env: env})
 		if err != nil || r.Code != 0 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -139,13 +139,13 @@ func TestDeadOrSlow(t *testing.T) {
 		"scontrol ping is answered: it is slow": nil,
 		"scontrol ping is not answered either":  &runner.Error{Started: true, Err: context.DeadlineExceeded},
 	} {
-		a := &answering{answer: func(argv []string) (runner.Result, error) {
+		a := &fakeRunner{answer: func(argv []string) (runner.Result, error) {
 			if argv[0] == "scontrol" {
 				return runner.Result{}, probe
 			}
 			return runner.Result{}, &runner.Error{Started: true, Err: context.DeadlineExceeded}
 		}}
-		if _, err := systemOf(t, a).Query(t.Context()); err == nil || !strings.HasSuffix(err.Error(), want) {
+		if _, err := newFakeSystem(t, a).QueryJobs(t.Context()); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%v; want …%s", err, want)
 		}
 	}
@@ -156,10 +156,10 @@ func TestDeadOrSlow(t *testing.T) {
 func TestFindByID(t *testing.T) {
 	t.Parallel()
 	h := adaptor.Handle{
-		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, Born: theDay, Job: pilot.Job{ID: "22"},
+		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, SubmittedAt: sampleDay, Job: pilot.Job{ID: "22"},
 	}
 	token := h.Token()
-	name, early := "p."+render.Tag(token), theDay.Add(-time.Hour)
+	name, early := "p."+render.Tag(token), sampleDay.Add(-time.Hour)
 	for what, tt := range map[string]struct {
 		jobs []Record
 		want string
@@ -172,7 +172,7 @@ func TestFindByID(t *testing.T) {
 		"the token, and too old":      {[]Record{{Ref: Ref{ID: "23"}, Token: token, Submitted: early}}, ""},
 	} {
 		got := ""
-		if r := indexed(tt.jobs).find(&h); r != nil {
+		if r := indexJobs(tt.jobs).findJob(&h); r != nil {
 			got = r.ID
 		}
 		if got != tt.want {

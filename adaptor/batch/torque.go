@@ -11,28 +11,28 @@ import (
 // Torque speaks to Torque. It shows a job that has ended for as long as the
 // server's keep_completed says, 300 s by default, and then never again.
 var Torque = Dialect{
-	Name:      "torque",
-	Manual:    "https://docs.adaptivecomputing.com/torque/6-1-2/adminGuide/torque.htm",
-	Env:       []string{"LC_ALL=C"},
-	Unset:     unsetPBS,
-	Submitted: submittedPBS,
-	Sentence:  sentencePBS,
-	Refusals:  refusalsPBS,
+	Name:          "torque",
+	Manual:        "https://docs.adaptivecomputing.com/torque/6-1-2/adminGuide/torque.htm",
+	Env:           []string{"LC_ALL=C"},
+	Unset:         unsetPBS,
+	ParseSubmit:   parseSubmitPBS,
+	SubmitPattern: submitPatternPBS,
+	Refusals:      refusalsPBS,
 	List: func() Query {
-		return Query{Argv: script("qstat", listPBS), Read: readListPBS(recordTorque)}
+		return Query{Argv: scriptCommand("qstat", listPBS), Read: readListPBS(recordTorque)}
 	},
-	Tokens:   tokensPBS,
-	Cancel:   cancelPBS,
-	Canceled: canceledPBS,
-	Gone:     gonePBS,
-	Harmless: harmlessPBS,
-	States:   wordsPBS,
-	Reasons:  reasonsPBS,
-	Probe:    []string{"qstat", "-B"},
+	Tokens:         tokensPBS,
+	Cancel:         cancelPBS,
+	CancelAccepted: cancelAcceptedPBS,
+	Gone:           gonePBS,
+	Harmless:       harmlessPBS,
+	States:         statesPBS,
+	Reasons:        reasonsPBS,
+	Probe:          []string{"qstat", "-B"},
 }
 
-// statusTorque: "Job exit status" in the administrator's guide, JOB_EXEC_*.
-var statusTorque = map[int]Word{
+// exitStatusTorque: "Job exit status" in the administrator's guide, JOB_EXEC_*.
+var exitStatusTorque = map[int]StateMeaning{
 	-1:  {Cause: pilot.BootstrapFailed}, // before files
 	-2:  {Cause: pilot.BootstrapFailed}, // after files
 	-3:  {Cause: pilot.BootstrapFailed}, // to be tried again
@@ -52,24 +52,24 @@ var statusTorque = map[int]Word{
 func recordTorque(f map[string]string) Record {
 	rec := recordPBS(f)
 	rec.Started, rec.EndedAt = timePBS(f["start_time"]), timePBS(f["comp_time"])
-	rec.Restarts = restarts(f["start_count"])
-	if waiting(&rec) {
+	rec.Restarts = countRestarts(f["start_count"])
+	if isPending(&rec) {
 		rec.Started = time.Time{} // of a run before
 	}
-	rec.unended()
+	rec.clearEnd()
 	status := f["exit_status"]
 	if status == "" {
 		status = f["Exit_status"]
 	}
-	rec.exitPBS(status, statusTorque, f)
+	rec.applyExitPBS(status, exitStatusTorque, f)
 	if rec.Phase == adaptor.Ended && status == "" {
 		rec.Cause = pilot.JobCanceledByThem // before it began
 	}
 	return rec
 }
 
-// restarts is one less than the times that a job was begun.
-func restarts(begun string) int {
+// countRestarts is one less than the times that a job was begun.
+func countRestarts(begun string) int {
 	n, err := strconv.Atoi(begun)
 	if err != nil || n < 1 {
 		return 0

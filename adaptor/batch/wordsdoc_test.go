@@ -13,7 +13,7 @@ import (
 // written.
 func TestWordsManual(t *testing.T) {
 	t.Parallel()
-	golden(t, "../../docs/batch-words.md", wordsManual())
+	compareGolden(t, "../../docs/batch-words.md", wordsManual())
 }
 
 const wordsIntro = `# Words of batch systems
@@ -54,7 +54,7 @@ func wordsManual() string {
 		}
 		fmt.Fprintf(&b, "\n## %s\n\nManual: <%s>\n", d.Name, d.Manual)
 		tableOfRefusals(&b, "of a submit", own)
-		tableOfSayings(&b, "of a submit that exits with 0 and made no job", d.Nothing)
+		tableOfSayings(&b, "of a submit that exits with 0 and made no job", d.NotSubmitted)
 		tableOfSayings(&b, "of a cancel: the job is gone, or is being ended", d.Gone)
 		tableOfSayings(&b, "left out: the command goes on", d.Harmless)
 		tableOfStates(&b, d.States)
@@ -65,8 +65,8 @@ func wordsManual() string {
 	return b.String()
 }
 
-// shown joins words as they stand in a table.
-func shown(sayings []Saying) string {
+// joinWords joins words as they stand in a table.
+func joinWords(sayings []Message) string {
 	words := make([]string, len(sayings))
 	for i, s := range sayings {
 		words[i] = "`" + strings.ReplaceAll(s.Words, "|", `\|`) + "`"
@@ -84,36 +84,36 @@ func tableOfRefusals(b *strings.Builder, title string, all []Refusal) {
 		if n < 0 {
 			n = len(all)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", all[0].Class, all[0].Source, shown(sayingsOf(all[:n], func(r Refusal) Saying { return r.Saying })))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", all[0].Class, all[0].Source, joinWords(sayingsOf(all[:n], func(r Refusal) Message { return r.Message })))
 		all = all[n:]
 	}
 }
 
-func tableOfSayings(b *strings.Builder, title string, all []Saying) {
+func tableOfSayings(b *strings.Builder, title string, all []Message) {
 	if len(all) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\n| listed in | words %s |\n|---|---|\n", title)
 	for len(all) > 0 {
-		n := slices.IndexFunc(all, func(s Saying) bool { return s.Source != all[0].Source })
+		n := slices.IndexFunc(all, func(s Message) bool { return s.Source != all[0].Source })
 		if n < 0 {
 			n = len(all)
 		}
-		fmt.Fprintf(b, "| %s | %s |\n", all[0].Source, shown(all[:n]))
+		fmt.Fprintf(b, "| %s | %s |\n", all[0].Source, joinWords(all[:n]))
 		all = all[n:]
 	}
 }
 
-func tableOfStates(b *strings.Builder, words map[string]Word) {
+func tableOfStates(b *strings.Builder, words map[string]StateMeaning) {
 	if len(words) == 0 {
 		return
 	}
-	byMeaning := map[Word][]string{}
+	byMeaning := map[StateMeaning][]string{}
 	for _, name := range slices.Sorted(maps.Keys(words)) {
 		byMeaning[words[name]] = append(byMeaning[words[name]], "`"+name+"`")
 	}
 	b.WriteString("\n| phase | cause | states |\n|---|---|---|\n")
-	meanings := slices.SortedFunc(maps.Keys(byMeaning), func(x, y Word) int {
+	meanings := slices.SortedFunc(maps.Keys(byMeaning), func(x, y StateMeaning) int {
 		return cmp.Or(cmp.Compare(x.Phase, y.Phase), cmp.Compare(x.Cause, y.Cause))
 	})
 	for _, m := range meanings {
@@ -131,13 +131,13 @@ func tableOfReasons(b *strings.Builder, all []Reason) {
 		if n < 0 {
 			n = len(all)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", all[0].Cause, all[0].Source, shown(sayingsOf(all[:n], func(r Reason) Saying { return r.Saying })))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", all[0].Cause, all[0].Source, joinWords(sayingsOf(all[:n], func(r Reason) Message { return r.Message })))
 		all = all[n:]
 	}
 }
 
-func sayingsOf[T any](all []T, of func(T) Saying) []Saying {
-	out := make([]Saying, len(all))
+func sayingsOf[T any](all []T, of func(T) Message) []Message {
+	out := make([]Message, len(all))
 	for i, x := range all {
 		out[i] = of(x)
 	}

@@ -19,8 +19,8 @@ import (
 // The agents here are this test binary, which is larger than the real one, and
 // ask over a socket of HTTP. Compare the three with each other only.
 
-// whistle is a pipe that payloads blow when they run.
-func whistle(b *testing.B) (path string, heard func()) {
+// newWhistle is a pipe that payloads blow when they run.
+func newWhistle(b *testing.B) (path string, heard func()) {
 	b.Helper()
 	path = filepath.Join(b.TempDir(), "whistle")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
@@ -40,7 +40,7 @@ func whistle(b *testing.B) (path string, heard func()) {
 }
 
 func BenchmarkForkExecToRunning(b *testing.B) {
-	path, heard := whistle(b)
+	path, heard := newWhistle(b)
 	for b.Loop() {
 		cmd := exec.Command("/bin/sh", "-c", "printf x > "+path)
 		if err := cmd.Start(); err != nil {
@@ -56,8 +56,8 @@ func BenchmarkForkExecToRunning(b *testing.B) {
 func BenchmarkSubmitToRunning(b *testing.B) {
 	for name, spare := range map[string]int{"warm": 2, "cold": -1} {
 		b.Run(name, func(b *testing.B) {
-			bench := newBench(b)
-			path, heard := whistle(b)
+			bench := newFixture(b)
+			path, heard := newWhistle(b)
 			config := bench.config()
 			config.Spare = spare
 			s, err := fork.New(config)
@@ -74,7 +74,7 @@ func BenchmarkSubmitToRunning(b *testing.B) {
 				job := bench.submit(s, spec)
 				heard()
 				b.StopTimer()
-				bench.ended(s, job)
+				bench.awaitEnd(s, job)
 				b.StartTimer()
 			}
 		})
@@ -84,7 +84,7 @@ func BenchmarkSubmitToRunning(b *testing.B) {
 // BenchmarkPilots is submit to end of many pilots at once, in pilots per
 // second, and what one agent holds in memory of its own.
 func BenchmarkPilots(b *testing.B) {
-	bench := newBench(b)
+	bench := newFixture(b)
 	s, err := fork.New(bench.config())
 	if err != nil {
 		b.Fatal(err)
@@ -98,20 +98,20 @@ func BenchmarkPilots(b *testing.B) {
 		bench.submit(s, spec)
 	}
 	for range n {
-		<-s.Ended()
+		<-s.JobEnds()
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "pilots/s")
 	held := bench.spec("held", 1, "exec sleep 1000")
 	job := bench.submit(s, held)
-	bench.until("the payload", func() bool { return bench.ran("held") == 1 })
-	b.ReportMetric(resident(b, job), "KiB/agent")
+	bench.waitUntil("the payload", func() bool { return bench.runCount("held") == 1 })
+	b.ReportMetric(residentMemory(b, job), "KiB/agent")
 	_ = s.Cancel(context.Background(), job, adaptor.Stop{Force: true})
 }
 
-// resident is an agent's memory that no other process shares.
-func resident(b *testing.B, job adaptor.Handle) float64 {
+// residentMemory is an agent's memory that no other process shares.
+func residentMemory(b *testing.B, job adaptor.Handle) float64 {
 	b.Helper()
-	started, err := agent.MarksOf(job.Sandbox, job.Attempt).Started()
+	started, err := agent.MarksOf(job.Sandbox, job.Attempt).ReadStarted()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -21,24 +21,24 @@ import (
 // leaves the word that it did. A job with an exit mark has ended: its agent may
 // be at another job by now, and nobody is signalled.
 func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop) (err error) {
-	defer s.observe("cancel", &err)()
+	defer s.observeCall("cancel", &err)()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j, err := s.job(&h)
+	j, err := s.readJob(&h)
 	if j == nil || err != nil {
 		return err
 	}
-	if known := s.place.sees(&j.place); known == hidden || known == likely && !living(j.Identity) {
+	if known := s.place.visibilityOf(&j.place); known == seesNothing || known == seesLikely && !processLives(j.Identity) {
 		return s.hiddenError(&j.place)
 	}
-	if !j.marks.Stop() {
+	if !j.marks.AnnounceStop() {
 		return nil
 	}
 	if stop.Force {
-		return s.kill(ctx, j)
+		return s.killJob(ctx, j)
 	}
-	if !s.at(j.Identity, j.serial) {
+	if !s.processHasJob(j.Identity, j.serial) {
 		return nil
 	}
 	p, err := proc.Open(j.Identity)
@@ -55,45 +55,45 @@ func (s *System) Cancel(ctx context.Context, h adaptor.Handle, stop adaptor.Stop
 	return nil
 }
 
-// diePatience is how long a killed agent may take to be gone.
-const diePatience = 2 * time.Second
+// killTimeout is how long a killed agent may take to be gone.
+const killTimeout = 2 * time.Second
 
-func (s *System) kill(ctx context.Context, j *job) error {
+func (s *System) killJob(ctx context.Context, j *job) error {
 	p, err := proc.Open(j.Identity)
 	if err != nil && !isGone(err) {
 		return err
 	}
-	if err == nil && !s.at(j.Identity, j.serial) {
+	if err == nil && !s.processHasJob(j.Identity, j.serial) {
 		p.Close()
 	} else if err == nil {
 		defer p.Close()
-		family := proc.Living(proc.Descendants(j.PID)) // some may have no token and no session of ours
-		_ = p.Signal(syscall.SIGKILL)                  // it has ended: nothing to do
+		family := proc.LiveIdentities(proc.DescendantsOf(j.PID)) // some may have no token and no session of ours
+		_ = p.Signal(syscall.SIGKILL)                            // it has ended: nothing to do
 		for _, member := range family {
 			_ = proc.Kill(member) // it has ended: nothing to do
 		}
-		ctx, cancel := context.WithTimeout(ctx, diePatience)
+		ctx, cancel := context.WithTimeout(ctx, killTimeout)
 		defer cancel()
 		if err := p.Wait(ctx); err != nil {
 			return pilot.Errorf(pilot.Timeout, "agent %s does not die: %w", jobID(j.Identity, j.serial), err)
 		}
 	}
-	s.sweep(j)
-	_, err = j.end(api.Outcome{
+	s.killLeftovers(j)
+	_, err = j.recordEnd(api.Outcome{
 		Kind: api.OutcomeCanceled, Code: pilot.KilledAfterGrace, Message: "killed", Signal: int(syscall.SIGKILL),
 	})
 	return err
 }
 
-// sweep kills what a dead agent left, until there is none: new ones may be
+// killLeftovers kills what a dead agent left, until there is none: new ones may be
 // forked while we look, hence the rounds; each gives the killed a moment.
-func (s *System) sweep(j *job) {
+func (s *System) killLeftovers(j *job) {
 	leader := j.Identity
-	if living(leader) { // at another job: its session is that one's
+	if processLives(leader) { // at another job: its session is that one's
 		leader = proc.Identity{}
 	}
 	for range 100 {
-		left := proc.Left(s.scans.fresh(), leader, j.token)
+		left := proc.FindLeftBehind(s.scans.scanAfresh(), leader, j.token)
 		if len(left) == 0 {
 			return
 		}
@@ -107,25 +107,25 @@ func (s *System) sweep(j *job) {
 	s.config.Logger.Error("something of a job cannot be killed", zap.String("job", jobID(j.Identity, j.serial)))
 }
 
-// scans shares passes over /proc: who asks while one runs gets the next one,
+// scanSharer shares passes over /proc: who asks while one runs gets the next one,
 // together with everybody else who does.
-type scans struct {
+type scanSharer struct {
 	running sync.Mutex // held during a pass
 
 	mu   sync.Mutex
-	next *pass
+	next *scanPass
 }
 
-type pass struct {
+type scanPass struct {
 	once sync.Once
 	all  []proc.Entry
 }
 
-// fresh gives the processes as they were at some time after the call.
-func (s *scans) fresh() []proc.Entry {
+// scanAfresh gives the processes as they were at some time after the call.
+func (s *scanSharer) scanAfresh() []proc.Entry {
 	s.mu.Lock()
 	if s.next == nil {
-		s.next = &pass{}
+		s.next = &scanPass{}
 	}
 	p := s.next
 	s.mu.Unlock()
@@ -135,7 +135,7 @@ func (s *scans) fresh() []proc.Entry {
 		s.mu.Lock()
 		s.next = nil
 		s.mu.Unlock()
-		p.all = proc.Scan(agent.TokenVariable)
+		p.all = proc.ScanProcesses(agent.TokenVariable)
 	})
 	return p.all
 }

@@ -21,18 +21,18 @@ type child struct {
 	stdout *os.File // where it says that it is idle; nil: adopted
 
 	// Under System.mu.
-	ready  bool        // it has said that it is idle
-	serial int         // of the last assignment it was given; each has the next number
-	jobs   []pilot.Key // whose end is told when it is idle again, or has ended; at most one if it is ours
-	over   bool
-	since  time.Time // idle since
+	ready     bool        // it has said that it is idle
+	serial    int         // of the last assignment it was given; each has the next number
+	jobs      []pilot.Key // whose end is told when it is idle again, or has ended; at most one if it is ours
+	ended     bool
+	idleSince time.Time // idle since
 }
 
-// serves says whether a child of ours is at that assignment.
-func (c *child) serves(serial int) bool { return len(c.jobs) > 0 && c.serial == serial }
+// servesAssignment says whether a child of ours is at that assignment.
+func (c *child) servesAssignment(serial int) bool { return len(c.jobs) > 0 && c.serial == serial }
 
-// spawn starts an agent, which will say that it is idle.
-func (s *System) spawn() error {
+// spawnAgent starts an agent, which will say that it is idle.
+func (s *System) spawnAgent() error {
 	in, stdin, err := os.Pipe()
 	if err != nil {
 		return err
@@ -45,64 +45,64 @@ func (s *System) spawn() error {
 	defer closeAll(in, out)
 	pidfd := -1
 	pid, err := syscall.ForkExec(s.config.Agent[0], s.config.Agent, &syscall.ProcAttr{
-		Dir: s.config.Root, Env: s.config.Env, Files: []uintptr{in.Fd(), out.Fd(), s.errors.Fd()},
+		Dir: s.config.Root, Env: s.config.Env, Files: []uintptr{in.Fd(), out.Fd(), s.agentsLog.Fd()},
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
 	if err != nil {
 		closeAll(stdin, stdout)
 		return &os.PathError{Op: "exec", Path: s.config.Agent[0], Err: err}
 	}
-	p, err := hold(pid, pidfd)
+	p, err := holdProcess(pid, pidfd)
 	if err != nil {
 		closeAll(stdin, stdout) // it reads the end of its stdin, and leaves
 		return err
 	}
 	c := &child{Process: p, stdin: stdin, stdout: stdout}
 	s.mu.Lock()
-	s.watched[c.Identity] = c
-	s.own++
+	s.children[c.Identity] = c
+	s.ownCount++
 	s.mu.Unlock()
-	s.watch(c)
-	s.owned.Go(func() { s.listen(c) })
+	s.watchChild(c)
+	s.goroutines.Go(func() { s.awaitIdle(c) })
 	return nil
 }
 
-// hold gets hold of a process just started. Nobody has waited for it, so its
+// holdProcess gets hold of a process just started. Nobody has waited for it, so its
 // pid is its own.
-func hold(pid, pidfd int) (*proc.Process, error) {
+func holdProcess(pid, pidfd int) (*proc.Process, error) {
 	if pidfd < 0 {
 		return nil, errors.New("this kernel has no pidfds")
 	}
-	id, err := proc.Of(pid)
+	id, err := proc.IdentityOf(pid)
 	if err != nil {
 		return nil, err
 	}
-	return proc.Hold(pidfd, id)
+	return proc.FromPidfd(pidfd, id)
 }
 
-// watch waits for a process and tells of the ends of its jobs with its own.
-func (s *System) watch(c *child) {
-	s.owned.Go(func() {
+// watchChild waits for a process and tells of the ends of its jobs with its own.
+func (s *System) watchChild(c *child) {
+	s.goroutines.Go(func() {
 		err := c.Wait(s.stopped)
 		s.mu.Lock()
-		c.over = true
+		c.ended = true
 		told := c.jobs
-		delete(s.watched, c.Identity)
+		delete(s.children, c.Identity)
 		if c.stdin != nil {
-			s.forget(c)
+			s.forgetAgent(c)
 		}
 		s.mu.Unlock()
 		c.Close()
 		closeAll(c.stdin, c.stdout)
 		if err == nil {
-			s.tell(told)
+			s.notifyEnds(told)
 		}
 	})
 }
 
-// listen hears an agent of ours say that it is idle. One that says anything
+// awaitIdle hears an agent of ours say that it is idle. One that says anything
 // else is no agent: it gets no more to do.
-func (s *System) listen(c *child) {
+func (s *System) awaitIdle(c *child) {
 	lines := bufio.NewReaderSize(c.stdout, 16)
 	for {
 		line, err := lines.ReadSlice('\n')
@@ -112,55 +112,55 @@ func (s *System) listen(c *child) {
 		}
 		s.mu.Lock()
 		var told []pilot.Key
-		if !c.over { // else its watch tells
+		if !c.ended { // else its watch tells
 			told, c.jobs = c.jobs, nil
-			s.freed(c)
+			s.addIdle(c)
 		}
 		s.mu.Unlock()
-		s.tell(told)
+		s.notifyEnds(told)
 	}
 }
 
-// tell gives notice of ends; it does not wait for who reads that.
-func (s *System) tell(keys []pilot.Key) {
+// notifyEnds gives notice of ends; it does not wait for who reads that.
+func (s *System) notifyEnds(keys []pilot.Key) {
 	for _, key := range keys {
-		s.owned.Go(func() {
+		s.goroutines.Go(func() {
 			select {
-			case s.ended <- key:
+			case s.jobEnds <- key:
 			case <-s.stopped.Done():
 			}
 		})
 	}
 }
 
-// employ notes that a child has a job now; false: it has ended meanwhile.
-func (s *System) employ(c *child, serial int, key pilot.Key) bool {
+// assignJob notes that a child has a job now; false: it has ended meanwhile.
+func (s *System) assignJob(c *child, serial int, key pilot.Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.over {
+	if c.ended {
 		return false
 	}
 	c.serial, c.jobs = serial, []pilot.Key{key}
 	return true
 }
 
-// at says whether the process of a job is at that job. Of one of ours that is
+// processHasJob says whether the process of a job is at that job. Of one of ours that is
 // known; another's is as long as it lives, if the job has no exit mark.
-func (s *System) at(id proc.Identity, serial int) bool {
+func (s *System) processHasJob(id proc.Identity, serial int) bool {
 	s.mu.Lock()
-	c, known := s.watched[id]
-	serves := known && (c.stdin == nil || c.serves(serial))
+	c, known := s.children[id]
+	serves := known && (c.stdin == nil || c.servesAssignment(serial))
 	s.mu.Unlock()
 	if known {
 		return serves
 	}
-	return living(id)
+	return processLives(id)
 }
 
-// alive is at, and sees to it that the end of the job will be told.
-func (s *System) alive(id proc.Identity, serial int, key pilot.Key) (bool, error) {
+// watchIfAlive is at, and sees to it that the end of the job will be told.
+func (s *System) watchIfAlive(id proc.Identity, serial int, key pilot.Key) (bool, error) {
 	s.mu.Lock()
-	alive, known := s.enlist(id, serial, key)
+	alive, known := s.addToWatched(id, serial, key)
 	s.mu.Unlock()
 	if known {
 		return alive, nil
@@ -174,24 +174,24 @@ func (s *System) alive(id proc.Identity, serial int, key pilot.Key) (bool, error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, raced := s.enlist(id, serial, key); raced || s.stopped.Err() != nil {
+	if _, raced := s.addToWatched(id, serial, key); raced || s.stopped.Err() != nil {
 		p.Close()
 		return true, nil
 	}
 	c := &child{Process: p, jobs: []pilot.Key{key}}
-	s.watched[id] = c
-	s.watch(c)
+	s.children[id] = c
+	s.watchChild(c)
 	return true, nil
 }
 
-// enlist adds a job to those that end with a process watched already.
-func (s *System) enlist(id proc.Identity, serial int, key pilot.Key) (alive, known bool) {
-	c, known := s.watched[id]
+// addToWatched adds a job to those that end with a process watched already.
+func (s *System) addToWatched(id proc.Identity, serial int, key pilot.Key) (alive, known bool) {
+	c, known := s.children[id]
 	switch {
 	case !known:
 		return false, false
 	case c.stdin != nil:
-		return c.serves(serial), true
+		return c.servesAssignment(serial), true
 	case !slices.Contains(c.jobs, key):
 		c.jobs = append(c.jobs, key)
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Cleanup removes the sandbox of a job that has ended, following no symbolic
+// RemoveSandbox removes the sandbox of a job that has ended, following no symbolic
 // link. Code conflict: it runs; invalid: that is no sandbox of ours.
-func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
+func (s *System) RemoveSandbox(ctx context.Context, h adaptor.Handle) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	places := s.locate(h.Key)
+	places := s.candidateSandboxes(h.Key)
 	sandbox := h.Sandbox
 	if sandbox == "" {
 		sandbox = places[0]
@@ -29,34 +29,34 @@ func (s *System) Cleanup(ctx context.Context, h adaptor.Handle) error {
 		return pilot.Errorf(pilot.Invalid, "%s is not the sandbox of %s", sandbox, h.Key.Pilot)
 	}
 	if _, err := os.Lstat(sandbox); errors.Is(err, fs.ErrNotExist) {
-		return gone(os.Remove(s.linkName(h.Key)))
+		return ignoreNotExist(os.Remove(s.linkName(h.Key)))
 	}
-	status, err := s.poll(&h)
+	status, err := s.pollJob(&h)
 	if err != nil {
 		return err
 	}
 	if status.Phase != adaptor.Ended && status.Phase != adaptor.Vanished {
 		return pilot.Errorf(pilot.Conflict, "the job is %s", status.Phase)
 	}
-	if err := remove(filepath.Dir(parent), h.Key); err != nil {
+	if err := removeSandboxDir(filepath.Dir(parent), h.Key); err != nil {
 		return err
 	}
 	_ = os.Remove(parent) // other pilots of the manager keep it
-	return gone(os.Remove(s.linkName(h.Key)))
+	return ignoreNotExist(os.Remove(s.linkName(h.Key)))
 }
 
-// remove removes <manager>/<pilot> below base if it bears our marks.
-func remove(base string, key pilot.Key) error {
+// removeSandboxDir removes <manager>/<pilot> below base if it bears our marks.
+func removeSandboxDir(base string, key pilot.Key) error {
 	root, err := os.OpenRoot(base)
 	if err != nil {
-		return gone(err)
+		return ignoreNotExist(err)
 	}
 	defer func() { _ = root.Close() }()
 	dir := filepath.Join(key.Manager, key.Pilot)
 	for _, name := range []string{key.Manager, dir, filepath.Join(dir, agent.MarksDir)} {
 		info, err := root.Lstat(name)
 		if err != nil {
-			return gone(err)
+			return ignoreNotExist(err)
 		}
 		if !info.IsDir() {
 			return pilot.Errorf(pilot.Invalid, "%s is not a sandbox", filepath.Join(base, name))
@@ -65,8 +65,8 @@ func remove(base string, key pilot.Key) error {
 	return root.RemoveAll(dir)
 }
 
-// gone forgives that something is not there.
-func gone(err error) error {
+// ignoreNotExist forgives that something is not there.
+func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

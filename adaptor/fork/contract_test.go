@@ -11,7 +11,7 @@ import (
 func TestForkPassesTheContract(t *testing.T) {
 	t.Parallel()
 	adaptortest.TestAdaptor(t, func(t *testing.T) adaptortest.Harness {
-		b := newBench(t)
+		b := newFixture(t)
 		return adaptortest.Harness{
 			Open: func() adaptor.Adaptor { return b.open() },
 			Spec: func(uid string, attempt int, held bool) *adaptor.Spec {
@@ -21,7 +21,7 @@ func TestForkPassesTheContract(t *testing.T) {
 				return b.spec(uid, attempt, "exit 0")
 			},
 			Stop: func(key pilot.Key) { b.TellToStop(key.Pilot) },
-			Runs: func(key pilot.Key) int { return b.ran(key.Pilot) },
+			Runs: func(key pilot.Key) int { return b.runCount(key.Pilot) },
 		}
 	})
 }

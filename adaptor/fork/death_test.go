@@ -20,9 +20,9 @@ import (
 )
 
 // dyingLauncher submits specs in another process, which is then killed.
-func (b *bench) dyingLauncher(specs ...*adaptor.Spec) {
+func (b *fixture) dyingLauncher(specs ...*adaptor.Spec) {
 	b.Helper()
-	will, err := json.Marshal(lastWill{b.root, specs})
+	will, err := json.Marshal(launcherScript{b.root, specs})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (b *bench) dyingLauncher(specs ...*adaptor.Spec) {
 	}
 }
 
-func (b *bench) find(spec *adaptor.Spec) adaptor.Handle {
+func (b *fixture) find(spec *adaptor.Spec) adaptor.Handle {
 	b.Helper()
 	s := b.open()
 	p, ok, err := s.Find(b.Context(), spec)
@@ -47,25 +47,25 @@ func (b *bench) find(spec *adaptor.Spec) adaptor.Handle {
 
 func TestExitIsKnownThoughTheLauncherWasKilled(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	spec := b.spec("orphan", 1, "sleep 0.3; echo out; echo err >&2; exit 7")
 	b.dyingLauncher(spec)
 	job := b.find(spec)
-	out := b.ended(b.open(), job)
+	out := b.awaitEnd(b.open(), job)
 	if out.Code != pilot.PayloadFailed || out.ExitCode == nil || *out.ExitCode != 7 || out.Stdout != "out\n" || out.Stderr != "err\n" {
 		t.Fatalf("%+v", out)
 	}
-	if n := b.ran("orphan"); n != 1 {
+	if n := b.runCount("orphan"); n != 1 {
 		t.Fatalf("ran %d times", n)
 	}
 }
 
 func TestAdoptedJobsAreCanceledAndTheirEndIsTold(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	spec := b.spec("orphan", 1, "exec sleep 1000")
 	b.dyingLauncher(spec)
-	b.until("the payload", func() bool { return b.ran("orphan") == 1 })
+	b.waitUntil("the payload", func() bool { return b.runCount("orphan") == 1 })
 	s := b.open()
 	p, ok, err := s.Find(t.Context(), spec)
 	if err != nil || !ok {
@@ -76,20 +76,20 @@ func TestAdoptedJobsAreCanceledAndTheirEndIsTold(t *testing.T) {
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
 		t.Fatal(err)
 	}
-	if key := <-s.Ended(); key != spec.Key {
+	if key := <-s.JobEnds(); key != spec.Key {
 		t.Fatalf("told of %+v", key)
 	}
-	if out := b.ended(s, job); out.Code != pilot.CanceledByAgent || out.Signal != int(syscall.SIGTERM) {
+	if out := b.awaitEnd(s, job); out.Code != pilot.CanceledByAgent || out.Signal != int(syscall.SIGTERM) {
 		t.Fatalf("%+v", out)
 	}
-	if out, ok := b.Finished("orphan"); !ok || out.Kind != api.OutcomeCanceled {
+	if out, ok := b.ReportedOutcome("orphan"); !ok || out.Kind != api.OutcomeCanceled {
 		t.Fatalf("the agent reported %v %+v", ok, out)
 	}
 }
 
 // A payload with everything that gets away: a child in the group, one in a
 // session of its own, one there with an empty environment, all deaf to TERM.
-const clinging = `
+const clingingScript = `
 deaf='trap "" TERM; echo $$ >> $PIDS; while :; do sleep 1; done'
 export PIDS=$PWD/pids
 touch pids
@@ -100,11 +100,11 @@ setsid sh -c "$deaf" & more 2
 echo ready > ready
 exec sleep 1000`
 
-// cling submits that payload and gives its processes.
-func (b *bench) cling(s *fork.System, uid string) (adaptor.Handle, []proc.Identity) {
+// startClinging submits that payload and gives its processes.
+func (b *fixture) startClinging(s *fork.System, uid string) (adaptor.Handle, []proc.Identity) {
 	b.Helper()
-	job := b.submit(s, b.spec(uid, 1, clinging))
-	b.until("the payload's children", func() bool {
+	job := b.submit(s, b.spec(uid, 1, clingingScript))
+	b.waitUntil("the payload's children", func() bool {
 		_, err := os.Stat(filepath.Join(job.Sandbox, "ready"))
 		return err == nil
 	})
@@ -115,7 +115,7 @@ func (b *bench) cling(s *fork.System, uid string) (adaptor.Handle, []proc.Identi
 	var all []proc.Identity
 	for field := range strings.FieldsSeq(string(text)) {
 		pid, _ := strconv.Atoi(field)
-		id, err := proc.Of(pid)
+		id, err := proc.IdentityOf(pid)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -125,85 +125,85 @@ func (b *bench) cling(s *fork.System, uid string) (adaptor.Handle, []proc.Identi
 	return job, all
 }
 
-func (b *bench) allDead(all []proc.Identity) {
+func (b *fixture) checkAllDead(all []proc.Identity) {
 	b.Helper()
 	for i, id := range all {
-		b.until("process "+strconv.Itoa(i)+"'s death", func() bool {
-			return len(proc.Living([]int{id.PID})) == 0 || !slices.Contains(proc.Living([]int{id.PID}), id)
+		b.waitUntil("process "+strconv.Itoa(i)+"'s death", func() bool {
+			return len(proc.LiveIdentities([]int{id.PID})) == 0 || !slices.Contains(proc.LiveIdentities([]int{id.PID}), id)
 		})
 	}
 }
 
 func TestCancelLeavesNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
-	job, all := b.cling(s, "clinging")
+	job, all := b.startClinging(s, "clinging")
 	b.TellToStop("clinging")
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{}); err != nil {
 		t.Fatal(err)
 	}
-	if out := b.ended(s, job); out.Kind != api.OutcomeCanceled {
+	if out := b.awaitEnd(s, job); out.Kind != api.OutcomeCanceled {
 		t.Fatalf("%+v", out)
 	}
-	b.allDead(all)
+	b.checkAllDead(all)
 }
 
 func TestForceLeavesNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
-	job, all := b.cling(s, "clinging")
+	job, all := b.startClinging(s, "clinging")
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
 		t.Fatal(err)
 	}
-	if out := b.ended(s, job); out.Code != pilot.KilledAfterGrace {
+	if out := b.awaitEnd(s, job); out.Code != pilot.KilledAfterGrace {
 		t.Fatalf("%+v", out)
 	}
-	b.allDead(all)
+	b.checkAllDead(all)
 }
 
 func TestAKilledAgentTakesItsPayloadAlong(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
-	job, all := b.cling(s, "clinging")
-	started, err := agent.MarksOf(job.Sandbox, 1).Started()
+	job, all := b.startClinging(s, "clinging")
+	started, err := agent.MarksOf(job.Sandbox, 1).ReadStarted()
 	if err != nil || started == nil {
 		t.Fatal(started, err)
 	}
 	if err := proc.Kill(started.Identity); err != nil {
 		t.Fatal(err)
 	}
-	if key := <-s.Ended(); key != job.Key {
+	if key := <-s.JobEnds(); key != job.Key {
 		t.Fatalf("told of %+v", key)
 	}
-	if out := b.ended(s, job); out.Kind != api.OutcomeFailed || out.Code != pilot.AgentLost {
+	if out := b.awaitEnd(s, job); out.Kind != api.OutcomeFailed || out.Code != pilot.AgentLost {
 		t.Fatalf("%+v", out)
 	}
-	b.allDead(all[:2]) // the third has neither token nor session: only its agent knew it
+	b.checkAllDead(all[:2]) // the third has neither token nor session: only its agent knew it
 }
 
-// rewrite changes a mark of a job, as if another process or boot had left it.
-func rewrite(t *testing.T, job adaptor.Handle, change func(*proc.Identity)) {
+// rewriteIdentity changes a mark of a job, as if another process or boot had left it.
+func rewriteIdentity(t *testing.T, job adaptor.Handle, change func(*proc.Identity)) {
 	t.Helper()
 	marks := agent.MarksOf(job.Sandbox, job.Attempt)
-	started, err := marks.Started()
+	started, err := marks.ReadStarted()
 	if err != nil || started == nil {
 		t.Fatal(started, err)
 	}
 	change(&started.Identity)
-	if err := marks.Replace("started", started); err != nil {
+	if err := marks.WriteOrReplace("started", started); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestAReusedPidIsNotBelieved(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	living := b.submit(s, b.spec("victim", 1, "exec sleep 1000"))
-	b.until("the payload", func() bool { return b.ran("victim") == 1 })
+	b.waitUntil("the payload", func() bool { return b.runCount("victim") == 1 })
 	for name, change := range map[string]func(*proc.Identity){
 		"agent_lost": func(id *proc.Identity) { id.Start-- },
 		"lost":       func(id *proc.Identity) { id.Boot = "an earlier boot" },
@@ -212,22 +212,22 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 			continue // a machine without an id is not known again after a boot
 		}
 		forged := b.submit(s, b.spec(name, 1, "exit 0"))
-		b.ended(s, forged)
+		b.awaitEnd(s, forged)
 		if err := os.Remove(agent.MarksOf(forged.Sandbox, 1).Path("exit")); err != nil {
 			t.Fatal(err)
 		}
-		victim, err := agent.MarksOf(living.Sandbox, 1).Started()
+		victim, err := agent.MarksOf(living.Sandbox, 1).ReadStarted()
 		if err != nil {
 			t.Fatal(err)
 		}
-		rewrite(t, forged, func(id *proc.Identity) {
+		rewriteIdentity(t, forged, func(id *proc.Identity) {
 			*id = victim.Identity
 			change(id)
 		})
 		if err := s.Cancel(t.Context(), forged, adaptor.Stop{}); err != nil {
 			t.Fatal(err)
 		}
-		if out := b.ended(s, forged); string(out.Code) != name {
+		if out := b.awaitEnd(s, forged); string(out.Code) != name {
 			t.Errorf("%s: %+v", name, out)
 		}
 		if err := s.Cancel(t.Context(), forged, adaptor.Stop{Force: true}); err != nil {
@@ -252,10 +252,10 @@ func TestExitMarksOfNoUse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			s := b.open()
 			job := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
-			b.until("the payload", func() bool { return b.ran("p") == 1 })
+			b.waitUntil("the payload", func() bool { return b.runCount("p") == 1 })
 			if err := os.WriteFile(agent.MarksOf(job.Sandbox, 1).Path("exit"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -265,7 +265,7 @@ func TestExitMarksOfNoUse(t *testing.T) {
 			if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
 				t.Fatal(err)
 			}
-			out := b.ended(s, job)
+			out := b.awaitEnd(s, job)
 			if out.Kind != api.OutcomeFailed || out.Code != pilot.AgentLost || strings.Contains(out.Message, "cannot be read") != (text != "") {
 				t.Errorf("%+v", out)
 			}

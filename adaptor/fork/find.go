@@ -10,77 +10,77 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// beginPatience is how long an agent may take from its assignment to its mark:
+// beginTimeout is how long an agent may take from its assignment to its mark:
 // 4 ms on an idle machine, 500 times that when hundreds start at once.
-const beginPatience = 2 * time.Second
+const beginTimeout = 2 * time.Second
 
 // Find looks for the attempt's job by its record. Only an agent that began, or
 // may yet begin, counts; for the latter it waits up to two seconds.
-func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (_ adaptor.Placed, _ bool, err error) {
-	defer s.observe("find", &err)()
+func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (_ adaptor.SubmittedJob, _ bool, err error) {
+	defer s.observeCall("find", &err)()
 	if err := ctx.Err(); err != nil {
-		return adaptor.Placed{}, false, err
+		return adaptor.SubmittedJob{}, false, err
 	}
 	key, attempt := spec.Key, spec.Attempt
 	if err := checkKey(key, attempt); err != nil {
-		return adaptor.Placed{}, false, err
+		return adaptor.SubmittedJob{}, false, err
 	}
-	for _, sandbox := range s.locate(key) {
-		placed, found, err := s.findIn(ctx, sandbox, key, attempt)
+	for _, sandbox := range s.candidateSandboxes(key) {
+		submitted, found, err := s.findIn(ctx, sandbox, key, attempt)
 		if found || err != nil {
-			return placed, found, err
+			return submitted, found, err
 		}
 	}
-	return adaptor.Placed{}, false, nil
+	return adaptor.SubmittedJob{}, false, nil
 }
 
-func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, attempt int) (adaptor.Placed, bool, error) {
+func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, attempt int) (adaptor.SubmittedJob, bool, error) {
 	marks := agent.MarksOf(sandbox, attempt)
-	var r record
+	var r jobRecord
 	if ok, err := marks.Read(recordMark, &r); !ok || err != nil {
-		return adaptor.Placed{}, false, err
+		return adaptor.SubmittedJob{}, false, err
 	}
-	at := r.place()
-	known := s.place.sees(&at)
-	if known == hidden {
+	at := r.hostPlace()
+	known := s.place.visibilityOf(&at)
+	if known == seesNothing {
 		return s.findHidden(marks, &r, sandbox)
 	}
-	begun, err := s.begun(ctx, marks, &r)
-	if err == nil && !begun && known == likely {
+	begun, err := s.awaitBegun(ctx, marks, &r)
+	if err == nil && !begun && known == seesLikely {
 		err = s.hiddenError(&at)
 	}
 	if err != nil || !begun {
-		return adaptor.Placed{}, false, err
+		return adaptor.SubmittedJob{}, false, err
 	}
-	_, err = s.alive(r.Identity, r.Serial, key) // so that its end will be told
-	return r.placed(sandbox), true, err
+	_, err = s.watchIfAlive(r.Identity, r.Serial, key) // so that its end will be told
+	return r.submittedJob(sandbox), true, err
 }
 
 // findHidden gives a job whose processes cannot be seen from here, if it has left a mark
 // that can; without one it may yet begin.
-func (s *System) findHidden(marks agent.Marks, r *record, sandbox string) (adaptor.Placed, bool, error) {
-	started, err := marks.Started()
+func (s *System) findHidden(marks agent.Marks, r *jobRecord, sandbox string) (adaptor.SubmittedJob, bool, error) {
+	started, err := marks.ReadStarted()
 	if err == nil && started == nil {
-		at := r.place()
+		at := r.hostPlace()
 		err = s.hiddenError(&at)
 	}
 	if err != nil {
-		return adaptor.Placed{}, false, err
+		return adaptor.SubmittedJob{}, false, err
 	}
 	r.Identity, r.Serial = started.Identity, started.Serial
-	return r.placed(sandbox), true, nil
+	return r.submittedJob(sandbox), true, nil
 }
 
-// begun says whether an agent has the attempt, once that is certain. The
+// awaitBegun says whether an agent has the attempt, once that is certain. The
 // record becomes that of the agent which has it.
-func (s *System) begun(ctx context.Context, marks agent.Marks, r *record) (bool, error) {
-	limit := time.NewTimer(beginPatience)
+func (s *System) awaitBegun(ctx context.Context, marks agent.Marks, r *jobRecord) (bool, error) {
+	limit := time.NewTimer(beginTimeout)
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		alive := s.at(r.Identity, r.Serial) // before the mark is read: an agent marks and then ends
-		started, err := marks.Started()
+		alive := s.processHasJob(r.Identity, r.Serial) // before the mark is read: an agent marks and then ends
+		started, err := marks.ReadStarted()
 		switch {
 		case err != nil:
 			return false, err
@@ -100,9 +100,9 @@ func (s *System) begun(ctx context.Context, marks agent.Marks, r *record) (bool,
 	}
 }
 
-// living: what cannot be opened for another reason than that it is gone counts
+// processLives: what cannot be opened for another reason than that it is gone counts
 // as alive, for that decides nothing.
-func living(id proc.Identity) bool {
+func processLives(id proc.Identity) bool {
 	p, err := proc.Open(id)
 	if err == nil {
 		p.Close()

@@ -53,69 +53,69 @@ func placeOf(host, boot, space string) place {
 	return place{name: name, machine: machine, boot: boot, space: space}
 }
 
-// host is the place's text in the log, as it ever was.
-func (p *place) host() string {
+// hostText is the place's text in the log, as it ever was.
+func (p *place) hostText() string {
 	if p.machine == "" {
 		return p.name
 	}
 	return p.name + "/" + p.machine
 }
 
-// sight is what can be known here of the processes of a place.
-type sight uint8
+// visibility is what can be known here of the processes of a place.
+type visibility uint8
 
 const (
-	hidden  sight = iota // nothing: it is elsewhere, or may be
-	likely               // a process that is found is the one; one that is not may be elsewhere
-	certain              // all: they are those that we see
-	past                 // that there are none: it is an earlier boot of this machine
+	seesNothing  visibility = iota // nothing: it is elsewhere, or may be
+	seesLikely                     // a process that is found is the one; one that is not may be elsewhere
+	seesAll                        // all: they are those that we see
+	seesPastBoot                   // that there are none: it is an earlier boot of this machine
 )
 
-// sees says what can be known at p of the processes of q. The name decides only
+// visibilityOf says what can be known at p of the processes of q. The name decides only
 // between machines of one id: two copies of an image, or one machine that has a new
 // name. One of the same name is this one; of one of another name nothing is known.
-func (p *place) sees(q *place) sight {
+func (p *place) visibilityOf(q *place) visibility {
 	named := p.name == q.name
 	same := p.machine != "" && p.machine == q.machine
 	switch {
 	case q.name == "": // of a job that nobody has noted yet, found here
-		return certain
+		return seesAll
 	case q.boot == "" && named && p.machine == q.machine: // noted by an old build before it had an id
-		return certain
+		return seesAll
 	case q.boot == "":
-		return hidden
+		return seesNothing
 	case p.boot != q.boot && same && named:
-		return past
+		return seesPastBoot
 	case p.boot != q.boot:
-		return hidden
+		return seesNothing
 	case p.space != "" && q.space != "" && p.space == q.space:
-		return certain
+		return seesAll
 	case p.space != "" && q.space != "":
-		return hidden
+		return seesNothing
 	case named: // noted by an old build
-		return certain
+		return seesAll
 	case same: // the same, and the machine has a new name; or a container that borrows its id
-		return likely
+		return seesLikely
 	default:
-		return hidden
+		return seesNothing
 	}
 }
 
-// Place is this place, for the jobs that are bound to it.
-func (s *System) Place() pilot.Job {
-	return pilot.Job{Host: s.place.host(), Boot: s.place.boot, Space: s.place.space}
+// JobsHost is this place, for the jobs that are bound to it.
+func (s *System) JobsHost() pilot.Job {
+	return pilot.Job{Host: s.place.hostText(), Boot: s.place.boot, Space: s.place.space}
 }
 
-// Sees says whether a job is, or was before this machine's last boot, at this place.
-func (s *System) Sees(j *pilot.Job) bool {
+// SeesJob says whether a job is, or was before this machine's last boot, at this place.
+func (s *System) SeesJob(j *pilot.Job) bool {
 	q := placeOf(j.Host, j.Boot, j.Space)
-	known := s.place.sees(&q)
-	return known == certain || known == past
+	known := s.place.visibilityOf(&q)
+	return known == seesAll || known == seesPastBoot
 }
 
-// grant is what of a request this machine really has. Cores are shared with
+// grantResources is what of a request this machine really has. Cores are shared with
 // all that runs here, so more pilots than cores may run; what is told is true.
-func grant(d *pilot.Description) (cores, gpus int64) {
+func grantResources(d *pilot.Description) (cores, gpus int64) {
 	cores = int64(runtime.NumCPU())
 	if d.Cores > 0 {
 		cores = min(cores, d.Cores)

@@ -10,9 +10,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// places are jobs' places as seen from one: what an old build wrote has no space, and
+// hostPlaces are jobs' places as seen from one: what an old build wrote has no space, and
 // of its claims no boot.
-func places(here pilot.Job) map[string]struct {
+func hostPlaces(here pilot.Job) map[string]struct {
 	job  pilot.Job
 	sees bool
 } {
@@ -42,13 +42,13 @@ func places(here pilot.Job) map[string]struct {
 
 func TestAPlaceIsNotAName(t *testing.T) {
 	t.Parallel()
-	s := newBench(t).open()
-	here := s.Place()
+	s := newFixture(t).open()
+	here := s.JobsHost()
 	if here.Host == "" || here.Boot == "" || here.Space == "" {
 		t.Fatalf("it is at %+v", here)
 	}
-	for name, c := range places(here) {
-		if got := s.Sees(&c.job); got != c.sees {
+	for name, c := range hostPlaces(here) {
+		if got := s.SeesJob(&c.job); got != c.sees {
 			t.Errorf("%s: sees it: %v", name, got)
 		}
 	}
@@ -59,17 +59,17 @@ func TestAPlaceIsNotAName(t *testing.T) {
 // the sandbox.
 func TestJobsOfOtherPlaces(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	job := b.submit(s, b.spec("p", 1, "until [ -e go ]; do sleep 0.01; done"))
-	b.until("the payload", func() bool { return b.ran("p") == 1 })
+	b.waitUntil("the payload", func() bool { return b.runCount("p") == 1 })
 	at := func(p pilot.Job) adaptor.Handle {
 		h := job
 		h.Job.Host, h.Job.Boot, h.Job.Space = p.Host, p.Boot, p.Space
 		return h
 	}
 	elsewhere := map[string]pilot.Job{
-		"another process namespace": {Host: s.Place().Host, Boot: s.Place().Boot, Space: "4026532999.77"},
+		"another process namespace": {Host: s.JobsHost().Host, Boot: s.JobsHost().Boot, Space: "4026532999.77"},
 		"another machine":           {Host: "far-away/00000000", Boot: job.Job.Boot, Space: "4026532999.77"},
 	}
 	for name, p := range elsewhere {
@@ -80,7 +80,7 @@ func TestJobsOfOtherPlaces(t *testing.T) {
 			t.Errorf("%s: cancel says %v", name, err)
 		}
 	}
-	if out, err := agent.MarksOf(job.Sandbox, 1).Exit(); out != nil || err != nil {
+	if out, err := agent.MarksOf(job.Sandbox, 1).ReadExit(); out != nil || err != nil {
 		t.Fatalf("it has been given an end: %+v, %v", out, err)
 	}
 	here := map[string]pilot.Job{
@@ -98,7 +98,7 @@ func TestJobsOfOtherPlaces(t *testing.T) {
 	if err := os.WriteFile(job.Sandbox+"/go", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.ended(s, job)
+	b.awaitEnd(s, job)
 	for name, p := range elsewhere {
 		if got := b.poll(s, at(p)); got.Phase != adaptor.Ended || got.Outcome == nil || got.Outcome.Code != pilot.PayloadFinished {
 			t.Errorf("%s, ended: %+v", name, got)
@@ -108,9 +108,9 @@ func TestJobsOfOtherPlaces(t *testing.T) {
 
 func TestJobsWithoutMarks(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
-	here := s.Place()
+	here := s.JobsHost()
 	reboot := adaptor.Ended
 	if !strings.Contains(here.Host, "/") { // a machine without an id is not known again
 		reboot = adaptor.Unknown
@@ -122,7 +122,7 @@ func TestJobsWithoutMarks(t *testing.T) {
 	}{
 		"another host":                      {pilot.Job{ID: "4000000.1", Host: "far-away", Boot: here.Boot, Space: "1"}, adaptor.Unknown},
 		"an earlier boot":                   {pilot.Job{ID: "4000000.1", Host: here.Host, Boot: "earlier"}, reboot},
-		"a copy of the machine":             {pilot.Job{ID: "4000000.1", Host: places(here)["a copy of the machine"].job.Host, Boot: "earlier"}, adaptor.Unknown},
+		"a copy of the machine":             {pilot.Job{ID: "4000000.1", Host: hostPlaces(here)["a copy of the machine"].job.Host, Boot: "earlier"}, adaptor.Unknown},
 		"this boot":                         {pilot.Job{ID: "4000000.1", Host: here.Host, Boot: here.Boot}, adaptor.Vanished},
 		"this boot, not of this system":     {pilot.Job{ID: "slurm-7", Host: here.Host, Boot: here.Boot}, adaptor.Vanished},
 		"this boot, in another namespace":   {pilot.Job{ID: "4000000.1", Host: here.Host, Boot: here.Boot, Space: "1"}, adaptor.Unknown},

@@ -8,12 +8,12 @@ import (
 	"github.com/flightlog/flightlog/api"
 )
 
-// Output reads the sandbox.
-func (s *System) Output(ctx context.Context, job adaptor.Handle) (api.OutputAnswer, error) {
-	if at := placeOf(job.Job.Host, job.Job.Boot, job.Job.Space); s.place.sees(&at) == hidden {
+// ReadOutput reads the sandbox.
+func (s *System) ReadOutput(ctx context.Context, job adaptor.Handle) (api.OutputAnswer, error) {
+	if at := placeOf(job.Job.Host, job.Job.Boot, job.Job.Space); s.place.visibilityOf(&at) == seesNothing {
 		return api.OutputAnswer{}, s.hiddenError(&at)
 	}
 	return api.OutputAnswer{
-		Stdout: agent.Tail(job.Sandbox, agent.StdoutFile), Stderr: agent.Tail(job.Sandbox, agent.StderrFile),
+		Stdout: agent.ReadTail(job.Sandbox, agent.StdoutFile), Stderr: agent.ReadTail(job.Sandbox, agent.StderrFile),
 	}, ctx.Err()
 }

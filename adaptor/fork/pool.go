@@ -10,15 +10,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// calm is how long nobody came or went when warm agents are started: while jobs
+// calmTime is how long nobody came or went when warm agents are started: while jobs
 // come in, the machine has other things to do.
-const calm = 20 * time.Millisecond
+const calmTime = 20 * time.Millisecond
 
 // Idle agents beyond the warm ones wait so long for another job, and are at
 // most so many. One holds 6 MiB.
 const (
-	idleFor = 10 * time.Second
-	idleMax = 64
+	maxIdleTime = 10 * time.Second
+	maxIdle     = 64
 )
 
 // startCost is what an agent's start takes of a processor, measured. While
@@ -29,23 +29,23 @@ const startCost = 10 * time.Millisecond
 // ready sooner. A few per processor are wanted in any case: they wait for the
 // log most of the time.
 var (
-	startsMax = runtime.NumCPU()
-	agentsMin = 4 * runtime.NumCPU()
+	maxStarts = runtime.NumCPU()
+	minAgents = 4 * runtime.NumCPU()
 )
 
 // pool is the agents that wait for jobs, and the jobs that wait for agents.
 // All is under System.mu.
 type pool struct {
-	idle     []*child      // the last one came last
-	waiting  []chan *child // each with room for one; nil: an agent died as it started
-	own      int           // agents of ours that live
-	starting int           // of these, or about to be, that were not ready yet
-	freedAt  time.Time     // when an agent came back from a job
+	idle          []*child      // the last one came last
+	waiting       []chan *child // each with room for one; nil: an agent died as it started
+	ownCount      int           // agents of ours that live
+	startingCount int           // of these, or about to be, that were not ready yet
+	freedAt       time.Time     // when an agent came back from a job
 }
 
-// take gives an idle agent, or waits for one; it starts one if need be.
-func (s *System) take(ctx context.Context) (*child, error) {
-	defer s.look()
+// takeAgent gives an idle agent, or waits for one; it starts one if need be.
+func (s *System) takeAgent(ctx context.Context) (*child, error) {
+	defer s.requestTending()
 	s.mu.Lock()
 	for len(s.idle) > 0 {
 		c := s.idle[len(s.idle)-1]
@@ -67,12 +67,12 @@ func (s *System) take(ctx context.Context) (*child, error) {
 		select {
 		case c := <-w:
 			if c == nil {
-				return nil, errDead
+				return nil, errAgentDied
 			}
 			return c, nil
 		case <-again.C:
 		case <-ctx.Done():
-			s.leave(w)
+			s.stopWaiting(w)
 			return nil, context.Cause(ctx)
 		case <-s.stopped.Done():
 			return nil, os.ErrClosed
@@ -83,43 +83,43 @@ func (s *System) take(ctx context.Context) (*child, error) {
 // startFor starts an agent if one more would help those who wait.
 func (s *System) startFor(w chan *child) error {
 	s.mu.Lock()
-	helps := s.starting < min(startsMax, len(s.waiting)) &&
-		(s.own < agentsMin || time.Since(s.freedAt) > startCost)
+	helps := s.startingCount < min(maxStarts, len(s.waiting)) &&
+		(s.ownCount < minAgents || time.Since(s.freedAt) > startCost)
 	if helps {
-		s.starting++
+		s.startingCount++
 	}
 	s.mu.Unlock()
 	if !helps {
 		return nil
 	}
-	err := s.start()
+	err := s.startAgent()
 	if err != nil {
-		s.leave(w)
+		s.stopWaiting(w)
 	}
 	return err
 }
 
-// start starts an agent that counts as starting already.
-func (s *System) start() error {
-	err := s.spawn()
+// startAgent starts an agent that counts as starting already.
+func (s *System) startAgent() error {
+	err := s.spawnAgent()
 	if err != nil {
 		s.mu.Lock()
-		s.starting--
+		s.startingCount--
 		s.mu.Unlock()
 	}
 	return err
 }
 
-// leave waits no more.
-func (s *System) leave(w chan *child) {
+// stopWaiting waits no more.
+func (s *System) stopWaiting(w chan *child) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := slices.Index(s.waiting, w); i >= 0 {
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		return
 	}
-	if c := <-w; c != nil && !c.over {
-		s.freed(c)
+	if c := <-w; c != nil && !c.ended {
+		s.addIdle(c)
 	}
 }
 
@@ -127,19 +127,19 @@ func (s *System) leave(w chan *child) {
 func (s *System) giveBack(c *child) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !c.over {
-		s.freed(c)
+	if !c.ended {
+		s.addIdle(c)
 	}
 }
 
-// freed takes an agent that is idle. Under System.mu.
-func (s *System) freed(c *child) {
-	c.since = time.Now()
+// addIdle takes an agent that is idle. Under System.mu.
+func (s *System) addIdle(c *child) {
+	c.idleSince = time.Now()
 	if c.ready {
-		s.freedAt = c.since
+		s.freedAt = c.idleSince
 	} else {
 		c.ready = true
-		s.starting--
+		s.startingCount--
 	}
 	if len(s.waiting) > 0 {
 		s.waiting[0] <- c
@@ -147,90 +147,90 @@ func (s *System) freed(c *child) {
 		return
 	}
 	s.idle = append(s.idle, c)
-	if len(s.idle) > idleMax {
-		s.letGo(1)
+	if len(s.idle) > maxIdle {
+		s.dismissIdle(1)
 	}
-	s.look()
+	s.requestTending()
 }
 
-// forget takes note that an agent has ended. Under System.mu.
-func (s *System) forget(c *child) {
-	s.own--
+// forgetAgent takes note that an agent has ended. Under System.mu.
+func (s *System) forgetAgent(c *child) {
+	s.ownCount--
 	if i := slices.Index(s.idle, c); i >= 0 {
 		s.idle = slices.Delete(s.idle, i, i+1)
 	}
 	if c.ready {
 		return
 	}
-	s.starting--
+	s.startingCount--
 	if len(s.waiting) > 0 {
 		s.waiting[0] <- nil
 		s.waiting = s.waiting[1:]
 	}
 }
 
-// letGo lets those go that have been idle longest. Under System.mu.
-func (s *System) letGo(n int) {
+// dismissIdle lets those go that have been idle longest. Under System.mu.
+func (s *System) dismissIdle(n int) {
 	for _, c := range s.idle[:n] {
 		_ = c.stdin.Close() // to an idle agent that is the word to leave
 	}
 	s.idle = slices.Delete(s.idle, 0, n)
 }
 
-// look asks for a look at the number of warm agents; it does not wait.
-func (s *System) look() {
+// requestTending asks for a look at the number of warm agents; it does not wait.
+func (s *System) requestTending() {
 	select {
-	case s.looks <- struct{}{}:
+	case s.tendRequests <- struct{}{}:
 	default: // asked already
 	}
 }
 
-// tend brings the warm agents' number up, and lets surplus ones go, whenever
+// tendPool brings the warm agents' number up, and lets surplus ones go, whenever
 // it is calm, until Close.
-func (s *System) tend() {
+func (s *System) tendPool() {
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
 		select {
 		case <-s.stopped.Done():
 			return
-		case <-s.looks:
-			next.Reset(calm)
+		case <-s.tendRequests:
+			next.Reset(calmTime)
 		case <-next.C:
-			s.fill()
-			if surplus := s.trim(); surplus {
-				next.Reset(idleFor / 4)
+			s.startSpares()
+			if surplus := s.dismissSurplus(); surplus {
+				next.Reset(maxIdleTime / 4)
 			}
 		}
 	}
 }
 
-func (s *System) fill() {
-	for s.stopped.Err() == nil && len(s.looks) == 0 {
+func (s *System) startSpares() {
+	for s.stopped.Err() == nil && len(s.tendRequests) == 0 {
 		s.mu.Lock()
-		enough := len(s.idle)+s.starting >= s.config.Spare
+		enough := len(s.idle)+s.startingCount >= s.config.Spare
 		if !enough {
-			s.starting++
+			s.startingCount++
 		}
 		s.mu.Unlock()
 		if enough {
 			return
 		}
-		if err := s.start(); err != nil {
+		if err := s.startAgent(); err != nil {
 			s.config.Logger.Warn("no warm agent", zap.Error(err))
 			return
 		}
 	}
 }
 
-// trim lets go whom nobody needed for long, and says whether there are more.
-func (s *System) trim() bool {
+// dismissSurplus lets go whom nobody needed for long, and says whether there are more.
+func (s *System) dismissSurplus() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, surplus := 0, max(len(s.idle)-max(s.config.Spare, 0), 0)
-	for n < surplus && time.Since(s.idle[n].since) > idleFor {
+	for n < surplus && time.Since(s.idle[n].idleSince) > maxIdleTime {
 		n++
 	}
-	s.letGo(n)
+	s.dismissIdle(n)
 	return n < surplus
 }

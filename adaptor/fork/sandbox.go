@@ -14,8 +14,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// elsewhere is the directory in Root of links to sandboxes that are not there.
-const elsewhere = ".elsewhere"
+// linksDir is the directory in Root of links to sandboxes that are not there.
+const linksDir = ".elsewhere"
 
 // makeSandbox makes the sandbox of a spec and the directory of marks, none
 // of which may be, or lead through, a symbolic link below its base.
@@ -27,7 +27,7 @@ func (s *System) makeSandbox(spec *adaptor.Spec) (string, error) {
 	if spec.Description.Nodes > 1 {
 		return "", pilot.Errorf(pilot.Invalid, "it asks for %d nodes, and this machine is one", spec.Description.Nodes)
 	}
-	base, err := s.base(spec)
+	base, err := s.sandboxBase(spec)
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +47,7 @@ func (s *System) makeSandbox(spec *adaptor.Spec) (string, error) {
 	if base == s.config.Root {
 		return sandbox, nil
 	}
-	return sandbox, s.link(key, sandbox)
+	return sandbox, s.linkSandbox(key, sandbox)
 }
 
 func checkKey(key pilot.Key, attempt int) error {
@@ -76,43 +76,43 @@ func makeOwn(root *os.Root, dir string) error {
 	return nil
 }
 
-// base is where the sandbox goes: where the user said, else where the resource
+// sandboxBase is where the sandbox goes: where the user said, else where the resource
 // says, else Root; without symbolic links.
-func (s *System) base(spec *adaptor.Spec) (string, error) {
+func (s *System) sandboxBase(spec *adaptor.Spec) (string, error) {
 	if dir := spec.Description.Sandbox; dir != "" {
 		if !filepath.IsAbs(dir) {
 			return "", pilot.Errorf(pilot.Invalid, "sandbox %q is not an absolute path", dir)
 		}
-		return directory("sandbox", dir)
+		return resolveDir("sandbox", dir)
 	}
 	if dir := spec.Config.DefaultRemoteWorkdir; dir != "" {
-		dir = expand(dir)
+		dir = expandPath(dir)
 		if !filepath.IsAbs(dir) {
 			return "", pilot.Errorf(pilot.Invalid, "default_remote_workdir %q is not an absolute path", dir)
 		}
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", err
 		}
-		return directory("default_remote_workdir", dir)
+		return resolveDir("default_remote_workdir", dir)
 	}
 	return s.config.Root, nil
 }
 
-// expand replaces $NAME, ${NAME} and a leading ~ from the launcher's
+// expandPath replaces $NAME, ${NAME} and a leading ~ from the launcher's
 // environment as a payload may see it; credentials are not among it.
-func expand(dir string) string {
+func expandPath(dir string) string {
 	if dir == "~" || strings.HasPrefix(dir, "~/") {
 		dir = "$HOME" + dir[1:]
 	}
 	public := map[string]string{}
-	for _, entry := range agent.Scrub(os.Environ()) {
+	for _, entry := range agent.ScrubEnviron(os.Environ()) {
 		name, value, _ := strings.Cut(entry, "=")
 		public[name] = value
 	}
 	return os.Expand(dir, func(name string) string { return public[name] })
 }
 
-func directory(what, dir string) (string, error) {
+func resolveDir(what, dir string) (string, error) {
 	resolved, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s %q does not exist", what, dir)
@@ -127,8 +127,8 @@ func directory(what, dir string) (string, error) {
 	return resolved, err
 }
 
-// link makes a sandbox outside Root known to Find.
-func (s *System) link(key pilot.Key, sandbox string) error {
+// linkSandbox makes a sandbox outside Root known to Find.
+func (s *System) linkSandbox(key pilot.Key, sandbox string) error {
 	name := s.linkName(key)
 	if target, err := os.Readlink(name); err == nil && target == sandbox {
 		return nil
@@ -143,11 +143,11 @@ func (s *System) link(key pilot.Key, sandbox string) error {
 
 // linkName: tokens hold no dot, so no two pilots share one.
 func (s *System) linkName(key pilot.Key) string {
-	return filepath.Join(s.config.Root, elsewhere, key.Manager+"."+key.Pilot)
+	return filepath.Join(s.config.Root, linksDir, key.Manager+"."+key.Pilot)
 }
 
-// locate gives the places where a pilot's sandbox may be.
-func (s *System) locate(key pilot.Key) []string {
+// candidateSandboxes gives the places where a pilot's sandbox may be.
+func (s *System) candidateSandboxes(key pilot.Key) []string {
 	places := []string{filepath.Join(s.config.Root, key.Manager, key.Pilot)}
 	if target, err := os.Readlink(s.linkName(key)); err == nil {
 		places = append(places, target)

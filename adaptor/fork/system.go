@@ -29,23 +29,23 @@ type Config struct {
 }
 
 // System starts jobs as processes. It is an adaptor.Adaptor, a Notifier, a
-// Settler and a Cleaner.
+// SettleTimer and a Cleaner.
 type System struct {
-	config Config
-	host   string
-	place  place    // of it and its processes, among all that a bus may join
-	nodes  string   // a file that lists this host, for the payloads
-	errors *os.File // stderr of the agents: what a crashing one says
-	ended  chan pilot.Key
-	scans  scans
+	config    Config
+	hostname  string
+	place     place    // of it and its processes, among all that a bus may join
+	nodefile  string   // a file that lists this host, for the payloads
+	agentsLog *os.File // stderr of the agents: what a crashing one says
+	jobEnds   chan pilot.Key
+	scans     scanSharer
 
-	stopped context.Context //nolint:containedctx // its end is Close, which every watch heeds
-	stop    context.CancelFunc
-	owned   sync.WaitGroup // tend, one or two goroutines per process, one per undelivered notice
-	looks   chan struct{}
+	stopped      context.Context //nolint:containedctx // its end is Close, which every watch heeds
+	stop         context.CancelFunc
+	goroutines   sync.WaitGroup // tend, one or two goroutines per process, one per undelivered notice
+	tendRequests chan struct{}
 
-	mu      sync.Mutex
-	watched map[proc.Identity]*child // agents of ours, and adopted ones with jobs
+	mu       sync.Mutex
+	children map[proc.Identity]*child // agents of ours, and adopted ones with jobs
 	pool
 }
 
@@ -68,21 +68,21 @@ func New(config Config) (*System, error) {
 		config.Env = os.Environ()
 	}
 	s := &System{
-		config: config, ended: make(chan pilot.Key), looks: make(chan struct{}, 1), // 1: a signal only says "look"
-		watched: map[proc.Identity]*child{},
+		config: config, jobEnds: make(chan pilot.Key), tendRequests: make(chan struct{}, 1), // 1: a signal only says "look"
+		children: map[proc.Identity]*child{},
 	}
-	if err := s.open(); err != nil {
+	if err := s.openRoot(); err != nil {
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "fork", Err: err}
 	}
 	s.stopped, s.stop = context.WithCancel(context.Background())
-	s.owned.Go(s.tend)
+	s.goroutines.Go(s.tendPool)
 	return s, nil
 }
 
-// errorsLimit is the size beyond which a new System begins agents.log anew.
-const errorsLimit = 4 << 20
+// agentsLogLimit is the size beyond which a new System begins agents.log anew.
+const agentsLogLimit = 4 << 20
 
-func (s *System) open() error {
+func (s *System) openRoot() error {
 	path, err := exec.LookPath(s.config.Agent[0])
 	if err != nil {
 		return err
@@ -91,44 +91,44 @@ func (s *System) open() error {
 		return err
 	}
 	s.config.Agent = append([]string{path}, s.config.Agent[1:]...)
-	if s.host, err = os.Hostname(); err != nil {
+	if s.hostname, err = os.Hostname(); err != nil {
 		return err
 	}
-	if s.place, err = thisPlace(s.host); err != nil {
+	if s.place, err = thisPlace(s.hostname); err != nil {
 		return err
 	}
 	if s.config.Root, err = filepath.Abs(s.config.Root); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(s.config.Root, elsewhere), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.config.Root, linksDir), 0o700); err != nil {
 		return err
 	}
 	if s.config.Root, err = filepath.EvalSymlinks(s.config.Root); err != nil {
 		return err
 	}
-	if err := s.writeNodes(); err != nil {
+	if err := s.writeNodefile(); err != nil {
 		return err
 	}
 	name, flags := filepath.Join(s.config.Root, "agents.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND
-	if info, err := os.Stat(name); err == nil && info.Size() > errorsLimit {
+	if info, err := os.Stat(name); err == nil && info.Size() > agentsLogLimit {
 		flags |= os.O_TRUNC
 	}
-	s.errors, err = os.OpenFile(name, flags, 0o600)
+	s.agentsLog, err = os.OpenFile(name, flags, 0o600)
 	return err
 }
 
-// writeNodes makes the nodefile of all pilots of this host. It is made anew and
+// writeNodefile makes the nodefile of all pilots of this host. It is made anew and
 // put in place, so that who reads the old one reads that to its end.
-func (s *System) writeNodes() error {
-	s.nodes = filepath.Join(s.config.Root, ".nodes-"+s.host)
+func (s *System) writeNodefile() error {
+	s.nodefile = filepath.Join(s.config.Root, ".nodes-"+s.hostname)
 	tmp, err := os.CreateTemp(s.config.Root, ".nodes-*.tmp")
 	if err != nil {
 		return err
 	}
-	_, err = tmp.WriteString(s.host + "\n")
+	_, err = tmp.WriteString(s.hostname + "\n")
 	err = errors.Join(err, tmp.Chmod(0o400), tmp.Close())
 	if err == nil {
-		err = os.Rename(tmp.Name(), s.nodes)
+		err = os.Rename(tmp.Name(), s.nodefile)
 	}
 	if err != nil {
 		_ = os.Remove(tmp.Name())
@@ -140,26 +140,26 @@ func (s *System) writeNodes() error {
 // agents leave after them; those stay zombies until this process ends.
 func (s *System) Close() {
 	s.stop()
-	s.owned.Wait()
-	_ = s.errors.Close()
+	s.goroutines.Wait()
+	_ = s.agentsLog.Close()
 }
 
-// Ended gives the pilots whose job ended since this System saw it running.
-func (s *System) Ended() <-chan pilot.Key { return s.ended }
+// JobEnds gives the pilots whose job ended since this System saw it running.
+func (s *System) JobEnds() <-chan pilot.Key { return s.jobEnds }
 
-// Settle is how long an agent may take from its assignment to its mark.
-func (s *System) Settle() time.Duration { return beginPatience }
+// SettleTime is how long an agent may take from its assignment to its mark.
+func (s *System) SettleTime() time.Duration { return beginTimeout }
 
-// observe tells, when what it gives is called, of a call that began now.
-func (s *System) observe(command string, err *error) func() {
+// observeCall tells, when what it gives is called, of a call that began now.
+func (s *System) observeCall(command string, err *error) func() {
 	begun := time.Now()
-	return func() { s.config.Observe.Done("fork", command, begun, *err) }
+	return func() { s.config.Observe.ObserveCall("fork", command, begun, *err) }
 }
 
 var (
-	_ adaptor.Adaptor  = (*System)(nil)
-	_ adaptor.Notifier = (*System)(nil)
-	_ adaptor.Settler  = (*System)(nil)
-	_ adaptor.Cleaner  = (*System)(nil)
-	_ adaptor.Bound    = (*System)(nil)
+	_ adaptor.Adaptor        = (*System)(nil)
+	_ adaptor.EndNotifier    = (*System)(nil)
+	_ adaptor.SettleTimer    = (*System)(nil)
+	_ adaptor.SandboxRemover = (*System)(nil)
+	_ adaptor.HostLocal      = (*System)(nil)
 )

@@ -18,7 +18,7 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-func class(err error) adaptor.Class {
+func classOf(err error) adaptor.Class {
 	if e, ok := errors.AsType[*adaptor.Error](err); ok {
 		return e.Class
 	}
@@ -28,7 +28,7 @@ func class(err error) adaptor.Class {
 // TestSandboxesThatCannotBe: what can never be says so, and what may be mended is tried again.
 func TestSandboxesThatCannotBe(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	file := filepath.Join(b.root, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -47,23 +47,23 @@ func TestSandboxesThatCannotBe(t *testing.T) {
 		spec := b.spec("p", 1, "exit 0")
 		spec.Description.Sandbox = dir
 		_, err := s.Submit(t.Context(), spec)
-		if class(err) != want.class || !strings.Contains(err.Error(), want.word) {
+		if classOf(err) != want.class || !strings.Contains(err.Error(), want.word) {
 			t.Errorf("%s: %v, want class %s", dir, err, want.class)
 		}
 	}
 	for _, uid := range []string{"", "..", "a/b", ".flightlog", strings.Repeat("x", 65)} {
-		if _, err := s.Submit(t.Context(), b.spec(uid, 1, "exit 0")); class(err) != adaptor.Impossible {
+		if _, err := s.Submit(t.Context(), b.spec(uid, 1, "exit 0")); classOf(err) != adaptor.Impossible {
 			t.Errorf("uid %q: %v", uid, err)
 		}
 	}
-	if b.ran("p") != 0 {
+	if b.runCount("p") != 0 {
 		t.Error("something ran")
 	}
 }
 
 func TestSandboxesLeadThroughNoLink(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	outside := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(b.root, b.manager), 0o700); err != nil {
@@ -72,7 +72,7 @@ func TestSandboxesLeadThroughNoLink(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(b.root, b.manager, "p")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); class(err) != adaptor.NotSent {
+	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); classOf(err) != adaptor.NotSent {
 		t.Errorf("through a link: %v", err)
 	}
 	if left, _ := os.ReadDir(outside); len(left) != 0 {
@@ -82,7 +82,7 @@ func TestSandboxesLeadThroughNoLink(t *testing.T) {
 
 func TestSandboxesElsewhereAreFound(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	base := t.TempDir()
 	asked := b.spec("asked", 1, "pwd")
@@ -94,7 +94,7 @@ func TestSandboxesElsewhereAreFound(t *testing.T) {
 		if want := filepath.Join(dir, b.manager, spec.Key.Pilot); job.Sandbox != want {
 			t.Errorf("%s, want %s", job.Sandbox, want)
 		}
-		if out := b.ended(s, job); out.Stdout != job.Sandbox+"\n" {
+		if out := b.awaitEnd(s, job); out.Stdout != job.Sandbox+"\n" {
 			t.Errorf("it ran in %q", out.Stdout)
 		}
 		if found := b.find(spec); found.Sandbox != job.Sandbox || found.Job.ID != job.Job.ID {
@@ -108,18 +108,18 @@ func TestSandboxesElsewhereAreFound(t *testing.T) {
 
 func TestTheSecretIsNowhere(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	spec := b.spec("p", 1, "env; exec sleep 1000")
 	spec.Secret = "c0rrect-h0rse"
 	job := b.submit(s, spec)
-	b.until("the payload", func() bool { return b.ran("p") == 1 })
-	started, err := agent.MarksOf(job.Sandbox, 1).Started()
+	b.waitUntil("the payload", func() bool { return b.runCount("p") == 1 })
+	started, err := agent.MarksOf(job.Sandbox, 1).ReadStarted()
 	if err != nil {
 		t.Fatal(err)
 	}
 	places := []string{filepath.Join(b.root, "agents.log")}
-	for _, pid := range append(proc.Descendants(started.PID), started.PID) {
+	for _, pid := range append(proc.DescendantsOf(started.PID), started.PID) {
 		places = append(places, "/proc/"+strconv.Itoa(pid)+"/environ", "/proc/"+strconv.Itoa(pid)+"/cmdline")
 	}
 	_ = filepath.WalkDir(b.root, func(path string, d fs.DirEntry, err error) error {
@@ -133,18 +133,18 @@ func TestTheSecretIsNowhere(t *testing.T) {
 			t.Errorf("%s holds it", place)
 		}
 	}
-	if b.Secret("p") != spec.Secret {
-		t.Errorf("the agent has %q", b.Secret("p"))
+	if b.LastSecret("p") != spec.Secret {
+		t.Errorf("the agent has %q", b.LastSecret("p"))
 	}
 	_ = s.Cancel(t.Context(), job, adaptor.Stop{Force: true})
 }
 
 func TestAPipeInPlaceOfAMarkBlocksNobody(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	job := b.submit(s, b.spec("p", 1, `mkfifo "$PILOT_SANDBOX/.flightlog/1.exit"; exec sleep 1000`))
-	b.until("the pipe", func() bool {
+	b.waitUntil("the pipe", func() bool {
 		_, err := os.Lstat(agent.MarksOf(job.Sandbox, 1).Path("exit"))
 		return err == nil
 	})
@@ -154,25 +154,25 @@ func TestAPipeInPlaceOfAMarkBlocksNobody(t *testing.T) {
 	if err := s.Cancel(t.Context(), job, adaptor.Stop{Force: true}); err != nil {
 		t.Fatal(err)
 	}
-	if out := b.ended(s, job); out.Code != pilot.AgentLost {
+	if out := b.awaitEnd(s, job); out.Code != pilot.AgentLost {
 		t.Errorf("%+v", out)
 	}
 }
 
 func TestLargeAssignmentsPassThePipe(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	spec := b.spec("p", 1, `printf %s "$BIG" | wc -c`)
 	spec.Description.Environment["BIG"] = strings.Repeat("\x01", 100<<10)
-	if out := b.ended(s, b.submit(s, spec)); strings.TrimSpace(out.Stdout) != strconv.Itoa(100<<10) {
+	if out := b.awaitEnd(s, b.submit(s, spec)); strings.TrimSpace(out.Stdout) != strconv.Itoa(100<<10) {
 		t.Fatalf("%+v", out)
 	}
 }
 
 func TestAgentsThatCannotStart(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	config := b.config()
 	config.Agent = []string{b.root + "/no-agent"}
 	if _, err := fork.New(config); pilot.CodeOf(err) != pilot.Invalid {
@@ -191,10 +191,10 @@ func TestAgentsThatCannotStart(t *testing.T) {
 			t.Errorf("found an agent that never began: %v %v", ok, err)
 		}
 		h := adaptor.Handle{Key: spec.Key, Attempt: 1, Job: placed.Job, Sandbox: placed.Sandbox}
-		if out := b.ended(s, h); out.Code != pilot.AgentLost {
+		if out := b.awaitEnd(s, h); out.Code != pilot.AgentLost {
 			t.Errorf("%+v", out)
 		}
-	} else if class(err) != adaptor.NotSent {
+	} else if classOf(err) != adaptor.NotSent {
 		t.Error(err)
 	}
 }
@@ -202,7 +202,7 @@ func TestAgentsThatCannotStart(t *testing.T) {
 // TestAnAgentThatIsAwayForAMoment: as it is while another version is being installed.
 func TestAnAgentThatIsAwayForAMoment(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	config := b.config()
 	config.Agent, config.Spare = []string{filepath.Join(b.root, "agent")}, -1
 	if err := os.WriteFile(config.Agent[0], []byte("#!/bin/sh\n"), 0o700); err != nil {
@@ -217,36 +217,36 @@ func TestAnAgentThatIsAwayForAMoment(t *testing.T) {
 	if err := os.Rename(config.Agent[0], away); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); class(err) != adaptor.NotSent || !strings.Contains(err.Error(), config.Agent[0]) {
+	if _, err := s.Submit(t.Context(), b.spec("p", 1, "exit 0")); classOf(err) != adaptor.NotSent || !strings.Contains(err.Error(), config.Agent[0]) {
 		t.Fatal(err)
 	}
 }
 
 func TestCloseLetsWarmAgentsGoAndJobsRun(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s, err := fork.New(b.config())
 	if err != nil {
 		t.Fatal(err)
 	}
 	job := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
-	b.until("the payload", func() bool { return b.ran("p") == 1 })
-	started, err := agent.MarksOf(job.Sandbox, 1).Started()
+	b.waitUntil("the payload", func() bool { return b.runCount("p") == 1 })
+	started, err := agent.MarksOf(job.Sandbox, 1).ReadStarted()
 	if err != nil {
 		t.Fatal(err)
 	}
 	agents := func() int { // whose stderr is this root's
 		n := 0
-		for _, child := range proc.Living(proc.Children(os.Getpid())) {
+		for _, child := range proc.LiveIdentities(proc.ChildrenOf(os.Getpid())) {
 			if target, _ := os.Readlink("/proc/" + strconv.Itoa(child.PID) + "/fd/2"); target == filepath.Join(b.root, "agents.log") {
 				n++
 			}
 		}
 		return n
 	}
-	b.until("two warm agents", func() bool { return agents() == 3 })
+	b.waitUntil("two warm agents", func() bool { return agents() == 3 })
 	s.Close()
-	b.until("their end", func() bool { return agents() == 1 })
+	b.waitUntil("their end", func() bool { return agents() == 1 })
 	if err := syscall.Kill(started.PID, 0); err != nil {
 		t.Fatalf("the job ended with its system: %v", err)
 	}
@@ -255,27 +255,27 @@ func TestCloseLetsWarmAgentsGoAndJobsRun(t *testing.T) {
 
 func TestCleanup(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	s := b.open()
 	kept := filepath.Join(t.TempDir(), "kept")
 	if err := os.WriteFile(kept, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	job := b.submit(s, b.spec("p", 1, "mkdir -p a/b; ln -s "+filepath.Dir(kept)+" a/link; while [ ! -e go ]; do sleep 0.02; done"))
-	if err := s.Cleanup(t.Context(), job); pilot.CodeOf(err) != pilot.Conflict {
+	if err := s.RemoveSandbox(t.Context(), job); pilot.CodeOf(err) != pilot.Conflict {
 		t.Fatalf("of a running job: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(job.Sandbox, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.ended(s, job)
+	b.awaitEnd(s, job)
 	forged := job
 	forged.Sandbox = filepath.Dir(kept)
-	if err := s.Cleanup(t.Context(), forged); pilot.CodeOf(err) != pilot.Invalid {
+	if err := s.RemoveSandbox(t.Context(), forged); pilot.CodeOf(err) != pilot.Invalid {
 		t.Fatalf("of somebody's directory: %v", err)
 	}
 	for range 2 {
-		if err := s.Cleanup(t.Context(), job); err != nil {
+		if err := s.RemoveSandbox(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -290,7 +290,7 @@ func TestCleanup(t *testing.T) {
 // The agents here are sleeps: what is measured is this side.
 func TestJobsHoldNoThreads(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	config := b.config()
 	config.Agent = []string{"/bin/sh", "-c", "echo idle; read -r assignment; test -n \"$assignment\" && exec sleep 1000"}
 	s, err := fork.New(config)

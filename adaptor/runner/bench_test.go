@@ -9,7 +9,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor/runner"
 )
 
-var script = bytes.Repeat([]byte("#SBATCH --nodes=1\n"), 120) // 2 KiB, as job scripts are
+var jobScript = bytes.Repeat([]byte("#SBATCH --nodes=1\n"), 120) // 2 KiB, as job scripts are
 
 func BenchmarkLocal(b *testing.B) {
 	r := runner.NewLocal()
@@ -40,7 +40,7 @@ func runTrue(b *testing.B, r runner.Runner) {
 
 func writeScript(b *testing.B, r runner.Runner, dir string) {
 	for b.Loop() {
-		if err := r.Write(b.Context(), dir, runner.File{Name: "job.sh", Content: script}); err != nil {
+		if err := r.Write(b.Context(), dir, runner.File{Name: "job.sh", Content: jobScript}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -10,40 +10,42 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// notStarted is an error of what certainly did nothing.
-func notStarted(err error) error { return &Error{Err: err} }
+// notStartedError is an error of what certainly did nothing.
+func notStartedError(err error) error { return &Error{Err: err} }
 
-// noAnswer is an error of what may have run.
-func noAnswer(err error) error { return &Error{Started: true, Err: err} }
+// noAnswerError is an error of what may have run.
+func noAnswerError(err error) error { return &Error{Started: true, Err: err} }
 
-func invalid(format string, args ...any) error { return pilot.Errorf(pilot.Invalid, format, args...) }
+func invalidError(format string, args ...any) error {
+	return pilot.Errorf(pilot.Invalid, format, args...)
+}
 
-// check refuses what is no command.
-func (c *Command) check() error {
+// validate refuses what is no command.
+func (c *Command) validate() error {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
-		return invalid("no command")
+		return invalidError("no command")
 	}
 	if c.Dir != "" && !path.IsAbs(c.Dir) {
-		return invalid("directory %q is not absolute", c.Dir)
+		return invalidError("directory %q is not absolute", c.Dir)
 	}
 	for _, words := range [][]string{{c.Dir}, c.Argv, c.Env} {
 		for _, word := range words {
 			if err := render.CheckWord(word); err != nil {
-				return invalid("word %.40q: %w", word, err)
+				return invalidError("word %.40q: %w", word, err)
 			}
 		}
 	}
 	for _, entry := range c.Env {
 		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
-			return invalid("variable %.40q has no name or no value", entry)
+			return invalidError("variable %.40q has no name or no value", entry)
 		}
 	}
 	return nil
 }
 
-// environ is what the command sees where a login sees base. Of entries of one
+// buildEnviron is what the command sees where a login sees base. Of entries of one
 // name the last counts.
-func (c *Command) environ(base []string) []string {
+func (c *Command) buildEnviron(base []string) []string {
 	set := map[string]bool{"PWD": c.Dir != ""}
 	for _, entry := range c.Env {
 		name, _, _ := strings.Cut(entry, "=")
@@ -52,7 +54,7 @@ func (c *Command) environ(base []string) []string {
 	out := make([]string, 0, len(base)+len(c.Env)+1)
 	for _, entry := range base {
 		name, _, _ := strings.Cut(entry, "=")
-		if !set[name] && !c.unset(name) {
+		if !set[name] && !c.isUnset(name) {
 			out = append(out, entry)
 		}
 	}
@@ -62,7 +64,7 @@ func (c *Command) environ(base []string) []string {
 	return append(out, c.Env...)
 }
 
-func (c *Command) unset(name string) bool {
+func (c *Command) isUnset(name string) bool {
 	unset := false
 	for _, pattern := range c.Unset {
 		kept, keeps := strings.CutPrefix(pattern, "!")
@@ -78,8 +80,8 @@ func (c *Command) unset(name string) bool {
 	return unset
 }
 
-// variable gives the last value of a name.
-func variable(environ []string, name string) string {
+// lookupVariable gives the last value of a name.
+func lookupVariable(environ []string, name string) string {
 	for _, entry := range slices.Backward(environ) {
 		if value, ok := strings.CutPrefix(entry, name+"="); ok {
 			return value
@@ -88,10 +90,10 @@ func variable(environ []string, name string) string {
 	return ""
 }
 
-// begun says whether a call may go on.
-func begun(ctx context.Context) error {
+// checkContext says whether a call may go on.
+func checkContext(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return notStarted(context.Cause(ctx))
+		return notStartedError(context.Cause(ctx))
 	}
 	return nil
 }

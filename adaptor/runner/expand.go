@@ -16,39 +16,39 @@ import (
 type expander struct {
 	run func(ctx context.Context, script string) (Result, error) // in the environment of a login
 
-	mu    sync.Mutex
-	known map[string]string
+	mu       sync.Mutex
+	expanded map[string]string
 }
 
-func (e *expander) expand(ctx context.Context, path string) (string, error) {
+func (e *expander) expandPath(ctx context.Context, path string) (string, error) {
 	e.mu.Lock()
-	found, ok := e.known[path]
+	found, ok := e.expanded[path]
 	e.mu.Unlock()
 	if ok {
 		return found, nil
 	}
-	found, err := e.ask(ctx, path)
+	found, err := e.runExpandScript(ctx, path)
 	if err != nil {
 		return "", err
 	}
-	e.remember(path, found)
+	e.rememberPath(path, found)
 	return found, nil
 }
 
-func (e *expander) remember(path, found string) {
+func (e *expander) rememberPath(path, found string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.known == nil {
-		e.known = map[string]string{}
+	if e.expanded == nil {
+		e.expanded = map[string]string{}
 	}
-	e.known[path] = found
+	e.expanded[path] = found
 }
 
-// ask has a shell expand a path in a here-document, where quotes mean
+// runExpandScript has a shell expand a path in a here-document, where quotes mean
 // nothing and nothing is split.
-func (e *expander) ask(ctx context.Context, path string) (string, error) {
+func (e *expander) runExpandScript(ctx context.Context, path string) (string, error) {
 	if strings.ContainsFunc(path, unicode.IsControl) {
-		return "", invalid("path %q holds control characters", path)
+		return "", invalidError("path %q holds control characters", path)
 	}
 	text := path
 	if path == "~" || strings.HasPrefix(path, "~/") {
@@ -62,9 +62,9 @@ func (e *expander) ask(ctx context.Context, path string) (string, error) {
 	_, found, ok := bytes.Cut(r.Stdout, []byte("\n"+mark+"\n"))
 	switch {
 	case r.Code == exitFailed || r.Signal != "":
-		return "", fmt.Errorf("expand %q: %s", path, how(r))
+		return "", fmt.Errorf("expand %q: %s", path, describeExit(r))
 	case r.Code != 0 || !ok || !filepath.IsAbs(string(found)):
-		return "", invalid("path %q: %s", path, words(r.Stderr))
+		return "", invalidError("path %q: %s", path, summarizeOutput(r.Stderr))
 	}
 	return string(found), nil
 }
@@ -88,16 +88,16 @@ mkdir -p -- "$p" && cd -- "$p" && p=$(pwd -P) || exit 74
 printf '\n%s\n%s' ` + mark + ` "$p"`
 }
 
-// how says how a script of ours ended that should have ended well.
-func how(r Result) string {
+// describeExit says how a script of ours ended that should have ended well.
+func describeExit(r Result) string {
 	if r.Signal != "" {
 		return "killed by " + r.Signal
 	}
-	return fmt.Sprintf("exit code %d: %s", r.Code, words(r.Stderr))
+	return fmt.Sprintf("exit code %d: %s", r.Code, summarizeOutput(r.Stderr))
 }
 
-// words gives the end of what a command said, on one line.
-func words(b []byte) string {
+// summarizeOutput gives the end of what a command said, on one line.
+func summarizeOutput(b []byte) string {
 	b = b[max(0, len(b)-500):]
 	return strings.Join(strings.FieldsFunc(string(b), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
@@ -106,9 +106,9 @@ func words(b []byte) string {
 func (l *Local) Expand(ctx context.Context, path string) (string, error) {
 	special := func(r rune) bool { return r == '$' || r == '`' || r == '\\' || unicode.IsControl(r) }
 	if !filepath.IsAbs(path) || strings.ContainsFunc(path, special) {
-		return l.expander.expand(ctx, path)
+		return l.expander.expandPath(ctx, path)
 	}
-	if err := begun(ctx); err != nil {
+	if err := checkContext(ctx); err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {

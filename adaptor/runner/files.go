@@ -15,7 +15,7 @@ import (
 func (l *Local) Read(ctx context.Context, limit int64, paths ...string) ([][]byte, error) {
 	out := make([][]byte, len(paths))
 	for i, path := range paths {
-		if err := begun(ctx); err != nil {
+		if err := checkContext(ctx); err != nil {
 			return nil, err
 		}
 		if _, err := checkPath(path); err != nil {
@@ -58,7 +58,7 @@ func readTail(path string, limit int64) ([]byte, error) {
 func (l *Local) Remove(ctx context.Context, paths ...string) error {
 	var failed error
 	for _, path := range paths {
-		if err := begun(ctx); err != nil {
+		if err := checkContext(ctx); err != nil {
 			return errors.Join(failed, err)
 		}
 		clean, err := checkPath(path)

@@ -20,8 +20,8 @@ type Local struct {
 	home     string
 	identity string
 	expander expander
-	hashes   hashes
-	sums     sums
+	hashes   hashCache
+	verified verifiedFiles
 }
 
 var _ Runner = (*Local)(nil)
@@ -29,30 +29,30 @@ var _ Runner = (*Local)(nil)
 // NewLocal opens this machine. Commands see this process's environment as it is
 // now, without settings of the bus and credentials.
 func NewLocal() *Local {
-	environ := agent.Scrub(os.Environ())
-	l := &Local{environ: environ, home: variable(environ, "HOME"), identity: identity()}
+	environ := agent.ScrubEnviron(os.Environ())
+	l := &Local{environ: environ, home: lookupVariable(environ, "HOME"), identity: localIdentity()}
 	if l.home == "" {
 		l.home = "/"
 		if u, err := user.Current(); err == nil {
 			l.home = cmp.Or(u.HomeDir, l.home)
 		}
 	}
-	logins := newLogin(func(ctx context.Context, script string) (Result, error) {
+	logins := newLoginEnviron(func(ctx context.Context, script string) (Result, error) {
 		return l.Run(ctx, Command{Argv: []string{"sh", "-c", loginLine}, Env: []string{scriptVariable + "=" + script}})
 	})
 	l.expander.run = func(ctx context.Context, script string) (Result, error) {
-		environ, err := logins.get(ctx)
+		environ, err := logins.getEnviron(ctx)
 		if err != nil {
 			return Result{}, err
 		}
-		return l.run(ctx, &Command{Argv: []string{"sh", "-c", script}}, environ)
+		return l.runWithEnviron(ctx, &Command{Argv: []string{"sh", "-c", script}}, environ)
 	}
 	return l
 }
 
-// identity: machines of one name are common, and so are images that give all
+// localIdentity: machines of one name are common, and so are images that give all
 // their machines one id (man machine-id).
-func identity() string {
+func localIdentity() string {
 	host, _ := os.Hostname()
 	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(id) >= 32 {
 		host += "." + strings.TrimSpace(string(id))[:8]
@@ -72,16 +72,16 @@ func lookPath(name, dir string, environ []string) (string, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
-		return name, executable(name)
+		return name, checkExecutable(name)
 	}
 	var denied error
-	search := cmp.Or(variable(environ, "PATH"), "/usr/local/bin:/usr/bin:/bin")
+	search := cmp.Or(lookupVariable(environ, "PATH"), "/usr/local/bin:/usr/bin:/bin")
 	for _, place := range filepath.SplitList(search) {
 		path := filepath.Join(place, name)
 		if !filepath.IsAbs(place) {
 			continue // of whatever directory a command is run in
 		}
-		err := executable(path)
+		err := checkExecutable(path)
 		if err == nil {
 			return path, nil
 		}
@@ -95,7 +95,7 @@ func lookPath(name, dir string, environ []string) (string, error) {
 	return "", &fs.PathError{Op: "find", Path: name, Err: fs.ErrNotExist}
 }
 
-func executable(path string) error {
+func checkExecutable(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
 		err = &fs.PathError{Op: "execute", Path: path, Err: fs.ErrPermission}

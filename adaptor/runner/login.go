@@ -11,44 +11,44 @@ import (
 	"time"
 )
 
-// login knows the environment that a login has: batch systems are often found
+// loginEnviron knows the environment that a login has: batch systems are often found
 // only through a profile. Profiles take from milliseconds to seconds, and some
 // of them may run only once at a time; so it is asked for once in a while, and
 // not by each command.
-type login struct {
+type loginEnviron struct {
 	run func(ctx context.Context, script string) (Result, error) // by a login shell
 
-	turn    chan struct{} // of one place: whoever holds it has the fields below
-	environ []string
-	until   time.Time
+	lock       chan struct{} // of one place: whoever holds it has the fields below
+	environ    []string
+	validUntil time.Time
 }
 
-// loginLasts is how long a change of a profile may go unseen.
-const loginLasts = 10 * time.Minute
+// loginEnvironTTL is how long a change of a profile may go unseen.
+const loginEnvironTTL = 10 * time.Minute
 
-func newLogin(run func(ctx context.Context, script string) (Result, error)) *login {
-	return &login{run: run, turn: make(chan struct{}, 1)}
+func newLoginEnviron(run func(ctx context.Context, script string) (Result, error)) *loginEnviron {
+	return &loginEnviron{run: run, lock: make(chan struct{}, 1)}
 }
 
-func (l *login) get(ctx context.Context) ([]string, error) {
+func (l *loginEnviron) getEnviron(ctx context.Context) ([]string, error) {
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case l.lock <- struct{}{}:
+		defer func() { <-l.lock }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if l.environ != nil && time.Now().Before(l.until) {
+	if l.environ != nil && time.Now().Before(l.validUntil) {
 		return l.environ, nil
 	}
-	environ, err := l.ask(ctx)
+	environ, err := l.fetchEnviron(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
-	l.environ, l.until = environ, time.Now().Add(loginLasts)
+	l.environ, l.validUntil = environ, time.Now().Add(loginEnvironTTL)
 	return environ, nil
 }
 
-func (l *login) ask(ctx context.Context) ([]string, error) {
+func (l *loginEnviron) fetchEnviron(ctx context.Context) ([]string, error) {
 	mark := "\n" + rand.Text() + "\n"
 	r, err := l.run(ctx, environScript(mark))
 	if err != nil {
@@ -57,7 +57,7 @@ func (l *login) ask(ctx context.Context) ([]string, error) {
 	_, rest, _ := bytes.Cut(r.Stdout, []byte(mark))
 	text, _, ok := bytes.Cut(rest, []byte(mark))
 	if !ok {
-		return nil, fmt.Errorf("the shell does not end as it should: %s", how(r))
+		return nil, fmt.Errorf("the shell does not end as it should: %s", describeExit(r))
 	}
 	return parseEnviron(string(text)), nil
 }

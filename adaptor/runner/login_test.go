@@ -25,11 +25,11 @@ func TestUmaskOfALogin(t *testing.T) {
 		t.Errorf("without login.defs: %s", got)
 	}
 	words := []string{"sh", "-c", `umask; printf '%s|' "$0" "$@"`, "a b", "'\"$x"}
-	r, err := NewLocal().Run(t.Context(), Command{Argv: words, Fresh: true, Stdin: []byte("x")})
+	r, err := NewLocal().Run(t.Context(), Command{Argv: words, LoginUmask: true, Stdin: []byte("x")})
 	if want := "0" + loginUmask(loginDefs) + "\na b|'\"$x|"; err != nil || string(r.Stdout) != want {
 		t.Errorf("%q, %v; want %q", r.Stdout, err, want)
 	}
-	if r, err := NewLocal().Run(t.Context(), Command{Argv: []string{"sh", "-c", "exit 3"}, Fresh: true}); err != nil || r.Code != 3 {
+	if r, err := NewLocal().Run(t.Context(), Command{Argv: []string{"sh", "-c", "exit 3"}, LoginUmask: true}); err != nil || r.Code != 3 {
 		t.Errorf("exit code %d, %v", r.Code, err)
 	}
 }

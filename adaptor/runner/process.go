@@ -20,22 +20,22 @@ import (
 // ends. It lasts until all that the command started have closed its output, as
 // it would by ssh.
 func (l *Local) Run(ctx context.Context, c Command) (Result, error) {
-	return l.run(ctx, &c, l.environ)
+	return l.runWithEnviron(ctx, &c, l.environ)
 }
 
-// run runs it where a login sees that environment.
-func (l *Local) run(ctx context.Context, c *Command, environ []string) (Result, error) {
-	if err := begun(ctx); err != nil {
+// runWithEnviron runs it where a login sees that environment.
+func (l *Local) runWithEnviron(ctx context.Context, c *Command, environ []string) (Result, error) {
+	if err := checkContext(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := c.check(); err != nil {
-		return Result{}, notStarted(err)
+	if err := c.validate(); err != nil {
+		return Result{}, notStartedError(err)
 	}
-	p, err := l.start(c, c.environ(environ))
+	p, err := l.startProcess(c, c.buildEnviron(environ))
 	if err != nil {
-		return Result{}, notStarted(err)
+		return Result{}, notStartedError(err)
 	}
-	return p.wait(ctx, c.Stdin)
+	return p.awaitResult(ctx, c.Stdin)
 }
 
 // process is a command that runs, and our ends of its pipes.
@@ -46,14 +46,14 @@ type process struct {
 	killed    chan struct{}
 }
 
-func (l *Local) start(c *Command, environ []string) (*process, error) {
+func (l *Local) startProcess(c *Command, environ []string) (*process, error) {
 	dir := cmp.Or(c.Dir, l.home)
 	path, err := lookPath(c.Argv[0], dir, environ)
 	if err != nil {
 		return nil, err
 	}
 	args := c.Argv
-	if c.Fresh {
+	if c.LoginUmask {
 		args = append([]string{"/bin/sh", "-c", `umask "$0" && exec "$@"`, loginUmask(loginDefs), path}, c.Argv[1:]...)
 		path = args[0]
 	}
@@ -62,7 +62,7 @@ func (l *Local) start(c *Command, environ []string) (*process, error) {
 		Path: path, Args: args, Dir: dir, Env: environ,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
-	theirs, err := p.pipes(len(c.Stdin) > 0)
+	theirs, err := p.openPipes(len(c.Stdin) > 0)
 	if err == nil {
 		err = p.cmd.Start()
 	}
@@ -70,14 +70,14 @@ func (l *Local) start(c *Command, environ []string) (*process, error) {
 		_ = f.Close()
 	}
 	if err != nil {
-		p.close()
+		p.closePipes()
 		return nil, err
 	}
 	return p, nil
 }
 
-// pipes opens them and gives the command's ends.
-func (p *process) pipes(stdin bool) (theirs []*os.File, err error) {
+// openPipes opens them and gives the command's ends.
+func (p *process) openPipes(stdin bool) (theirs []*os.File, err error) {
 	var w *os.File
 	if p.out, w, err = os.Pipe(); err != nil {
 		return theirs, err
@@ -98,17 +98,17 @@ func (p *process) pipes(stdin bool) (theirs []*os.File, err error) {
 	return append(theirs, r), nil
 }
 
-func (p *process) close() {
+func (p *process) closePipes() {
 	for _, f := range []*os.File{p.in, p.out, p.errs} {
 		_ = f.Close() // of nil: an error, and no more
 	}
 }
 
-// wait waits for the command. It is not reaped before nobody can kill its group
+// awaitResult waits for the command. It is not reaped before nobody can kill its group
 // any more: until then no other process or group has its number.
-func (p *process) wait(ctx context.Context, stdin []byte) (Result, error) {
-	defer p.close()
-	stop := context.AfterFunc(ctx, p.kill)
+func (p *process) awaitResult(ctx context.Context, stdin []byte) (Result, error) {
+	defer p.closePipes()
+	stop := context.AfterFunc(ctx, p.killGroup)
 	var r Result
 	var cut [2]bool
 	var busy sync.WaitGroup
@@ -118,22 +118,22 @@ func (p *process) wait(ctx context.Context, stdin []byte) (Result, error) {
 			_ = p.in.Close()
 		})
 	}
-	busy.Go(func() { r.Stdout, cut[0] = keep(p.out) })
-	r.Stderr, cut[1] = keep(p.errs)
+	busy.Go(func() { r.Stdout, cut[0] = readLimited(p.out) })
+	r.Stderr, cut[1] = readLimited(p.errs)
 	busy.Wait()
-	p.ended()
+	p.awaitExit()
 	alive := stop()
 	if !alive {
 		<-p.killed
 	}
 	err := p.cmd.Wait()
 	if !alive {
-		return Result{}, noAnswer(context.Cause(ctx))
+		return Result{}, noAnswerError(context.Cause(ctx))
 	}
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		return Result{}, noAnswer(err)
+		return Result{}, noAnswerError(err)
 	}
-	r.Cut = cut[0] || cut[1]
+	r.Truncated = cut[0] || cut[1]
 	r.Code = p.cmd.ProcessState.ExitCode()
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		r.Signal = strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG")
@@ -141,8 +141,8 @@ func (p *process) wait(ctx context.Context, stdin []byte) (Result, error) {
 	return r, nil
 }
 
-// kill ends the group, and our waiting for whoever left it with our pipes.
-func (p *process) kill() {
+// killGroup ends the group, and our waiting for whoever left it with our pipes.
+func (p *process) killGroup() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	for _, f := range []*os.File{p.in, p.out, p.errs} {
 		if f != nil {
@@ -152,15 +152,15 @@ func (p *process) kill() {
 	close(p.killed)
 }
 
-// ended waits for the command's end and leaves it to be reaped.
-func (p *process) ended() {
+// awaitExit waits for the command's end and leaves it to be reaped.
+func (p *process) awaitExit() {
 	for unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 		continue
 	}
 }
 
-// keep reads all and keeps the first OutputLimit bytes.
-func keep(r io.Reader) (kept []byte, cut bool) {
+// readLimited reads all and keeps the first OutputLimit bytes.
+func readLimited(r io.Reader) (kept []byte, cut bool) {
 	var b bytes.Buffer
 	_, _ = b.ReadFrom(io.LimitReader(r, OutputLimit)) // an error is the end
 	n, _ := io.Copy(io.Discard, r)

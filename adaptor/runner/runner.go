@@ -28,7 +28,7 @@ type Runner interface {
 	// Stage puts an executable of this machine into a directory there, made as
 	// Write makes it, and gives its path. The name holds the hash of the content, so
 	// that what is there already is not sent again; its times become those of now. A
-	// *PlaceError: the directory does not do, because another user may change what it
+	// *UnusableDirError: the directory does not do, because another user may change what it
 	// holds, nothing in it can be executed, or it cannot be written.
 	Stage(ctx context.Context, file, dir string) (string, error)
 	// Identity names account and machine: equal for Runners that lead to the same.
@@ -49,16 +49,16 @@ type Command struct {
 	Dir   string   // absolute; empty: the home directory
 	Env   []string // NAME=value, beside what a login has there
 	Unset []string // names, or beginnings of names that end in *, that it must not see; one after a ! it may see all the same
-	// Fresh has it run with the umask that a login has, and not with this process's.
+	// LoginUmask has it run with the umask that a login has, and not with this process's.
 	// By ssh every command has that.
-	Fresh bool
-	Stdin []byte
+	LoginUmask bool
+	Stdin      []byte
 }
 
 // Result is how a command ended.
 type Result struct {
 	Stdout, Stderr []byte // at most OutputLimit bytes of each
-	Cut            bool   // there was more
+	Truncated      bool   // there was more
 	Code           int    // exit code; -1 if a signal ended it
 	Signal         string // that ended it, as in "KILL"; empty: none
 }
@@ -91,15 +91,15 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// PlaceError says that a directory does not do for what is to be put there. Nothing
+// UnusableDirError says that a directory does not do for what is to be put there. Nothing
 // else is wrong.
-type PlaceError struct {
+type UnusableDirError struct {
 	Dir string
 	Err error
 }
 
 // Error gives the cause's words.
-func (e *PlaceError) Error() string { return e.Err.Error() }
+func (e *UnusableDirError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.
-func (e *PlaceError) Unwrap() error { return e.Err }
+func (e *UnusableDirError) Unwrap() error { return e.Err }

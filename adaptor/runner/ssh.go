@@ -23,10 +23,10 @@ type SSHConfig struct {
 // SSH is another machine.
 type SSH struct {
 	conn     *sshconn.Conn
-	logins   *login
+	logins   *loginEnviron
 	expander expander
-	hashes   hashes
-	sums     sums
+	hashes   hashCache
+	verified verifiedFiles
 }
 
 var _ Runner = (*SSH)(nil)
@@ -38,11 +38,11 @@ func NewSSH(c SSHConfig) (*SSH, error) {
 		return nil, err
 	}
 	s := &SSH{conn: conn}
-	s.logins = newLogin(func(ctx context.Context, script string) (Result, error) {
+	s.logins = newLoginEnviron(func(ctx context.Context, script string) (Result, error) {
 		if !c.Plain {
 			script = scriptVariable + "=" + render.Quote(script) + "\nexport " + scriptVariable + "\n" + loginLine
 		}
-		return s.script(ctx, script, nil)
+		return s.runScript(ctx, script, nil)
 	})
 	s.expander.run = func(ctx context.Context, script string) (Result, error) {
 		return s.Run(ctx, Command{Argv: []string{"sh", "-c", script}})
@@ -62,71 +62,71 @@ func (s *SSH) Close() error { return s.conn.Close() }
 // Run runs a command in a session of its own. It sees the environment of a
 // login, which is asked for once in a while.
 func (s *SSH) Run(ctx context.Context, c Command) (Result, error) {
-	if err := begun(ctx); err != nil {
+	if err := checkContext(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := c.check(); err != nil {
-		return Result{}, notStarted(err)
+	if err := c.validate(); err != nil {
+		return Result{}, notStartedError(err)
 	}
-	environ, err := s.logins.get(ctx)
+	environ, err := s.logins.getEnviron(ctx)
 	if err != nil {
-		return Result{}, notStarted(err) // of the command nothing was sent
+		return Result{}, notStartedError(err) // of the command nothing was sent
 	}
-	return s.exec(ctx, func(mark string) string { return commandScript(&c, c.environ(environ), mark) }, c.Stdin)
+	return s.execMarked(ctx, func(mark string) string { return commandScript(&c, c.buildEnviron(environ), mark) }, c.Stdin)
 }
 
 // Expand has a shell there expand a path, once for each path.
 func (s *SSH) Expand(ctx context.Context, path string) (string, error) {
-	if err := begun(ctx); err != nil {
+	if err := checkContext(ctx); err != nil {
 		return "", err
 	}
-	return s.expander.expand(ctx, path)
+	return s.expander.expandPath(ctx, path)
 }
 
-// script runs lines of sh in the home directory.
-func (s *SSH) script(ctx context.Context, script string, stdin []byte) (Result, error) {
-	if err := begun(ctx); err != nil {
+// runScript runs lines of sh in the home directory.
+func (s *SSH) runScript(ctx context.Context, script string, stdin []byte) (Result, error) {
+	if err := checkContext(ctx); err != nil {
 		return Result{}, err
 	}
-	return s.exec(ctx, func(mark string) string { return startLines(mark) + script }, stdin)
+	return s.execMarked(ctx, func(mark string) string { return startLines(mark) + script }, stdin)
 }
 
-// noise is how much the shells of an account may print before our script does.
-const noise = 64 << 10
+// noiseLimit is how much the shells of an account may print before our script does.
+const noiseLimit = 64 << 10
 
-// exec runs a script that marks where its own output begins: shells print what
+// execMarked runs a script that marks where its own output begins: shells print what
 // they like before.
-func (s *SSH) exec(ctx context.Context, script func(mark string) string, stdin []byte) (Result, error) {
+func (s *SSH) execMarked(ctx context.Context, script func(mark string) string, stdin []byte) (Result, error) {
 	mark := rand.Text()
 	line, stdin := wireLine(script(mark), stdin)
-	out, err := s.conn.Exec(ctx, line, stdin, OutputLimit+noise)
+	out, err := s.conn.Exec(ctx, line, stdin, OutputLimit+noiseLimit)
 	if e := (*sshconn.Error)(nil); errors.As(err, &e) {
 		return Result{}, &Error{Started: e.Started, Err: fmt.Errorf("%s: %w", s.Identity(), e.Err)}
 	} else if err != nil {
-		return Result{}, noAnswer(err)
+		return Result{}, noAnswerError(err)
 	}
-	return result(&out, mark, s.Identity())
+	return parseResult(&out, mark, s.Identity())
 }
 
-// result takes off what came before the mark. No mark is no proof that the script
+// parseResult takes off what came before the mark. No mark is no proof that the script
 // did not run: a profile may have closed its output.
-func result(out *sshconn.Output, mark, host string) (Result, error) {
+func parseResult(out *sshconn.Output, mark, host string) (Result, error) {
 	before, stdout, ok := bytes.Cut(out.Stdout, []byte(mark))
 	if !ok {
-		said := words(append(before, out.Stderr...))
-		return Result{}, noAnswer(fmt.Errorf("%s: the account's shell does not run sh: exit code %d: %s", host, out.Code, said))
+		said := summarizeOutput(append(before, out.Stderr...))
+		return Result{}, noAnswerError(fmt.Errorf("%s: the account's shell does not run sh: exit code %d: %s", host, out.Code, said))
 	}
 	if why, ok := bytes.CutPrefix(stdout, []byte("!")); ok {
-		return Result{}, notStarted(fmt.Errorf("%s: %s", host, words(why)))
+		return Result{}, notStartedError(fmt.Errorf("%s: %s", host, summarizeOutput(why)))
 	}
 	_, stderr, ok := bytes.Cut(out.Stderr, []byte(mark+"\n"))
 	if !ok {
 		stderr = out.Stderr // it was closed, or full of what came before
 	}
-	r := Result{Stdout: bytes.TrimPrefix(stdout, []byte("\n")), Stderr: stderr, Cut: out.Cut, Code: out.Code, Signal: out.Signal}
+	r := Result{Stdout: bytes.TrimPrefix(stdout, []byte("\n")), Stderr: stderr, Truncated: out.Truncated, Code: out.Code, Signal: out.Signal}
 	for _, b := range []*[]byte{&r.Stdout, &r.Stderr} {
 		if len(*b) > OutputLimit {
-			*b, r.Cut = (*b)[:OutputLimit], true
+			*b, r.Truncated = (*b)[:OutputLimit], true
 		}
 	}
 	return r, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/flightlog/flightlog/adaptor/runner/sshtest"
 )
 
-func dial(t testing.TB, c runner.SSHConfig) *runner.SSH {
+func openSSH(t testing.TB, c runner.SSHConfig) *runner.SSH {
 	t.Helper()
 	s, err := runner.NewSSH(c)
 	if err != nil {
@@ -22,20 +22,20 @@ func dial(t testing.TB, c runner.SSHConfig) *runner.SSH {
 	return s
 }
 
-func target(t testing.TB, s *sshtest.Server, key any, more ...string) *runner.SSH {
+func openTarget(t testing.TB, s *sshtest.Server, key any, more ...string) *runner.SSH {
 	t.Helper()
-	return dial(t, runner.SSHConfig{Config: sshconn.Config{Host: "target", File: sshtest.Connect(t, s, key, more...)}})
+	return openSSH(t, runner.SSHConfig{Config: sshconn.Config{Host: "target", File: sshtest.ListenAndConfigure(t, s, key, more...)}})
 }
 
 func TestSSH(t *testing.T) {
 	server, key := sshtest.New(t)
 	server.Banner = "Welcome! This is a banner.\n"
 	server.Noise = "what a profile prints\x00 without an end"
-	r := target(t, server, key)
-	runnertest.Test(t, func(t *testing.T) (runner.Runner, string) { return r, resolved(t, t.TempDir()) })
+	r := openTarget(t, server, key)
+	runnertest.Test(t, func(t *testing.T) (runner.Runner, string) { return r, resolveLinks(t, t.TempDir()) })
 	t.Cleanup(func() {
-		if server.Logins() != 1 {
-			t.Errorf("%d logins", server.Logins())
+		if server.LoginCount() != 1 {
+			t.Errorf("%d logins", server.LoginCount())
 		}
 	})
 }
@@ -48,7 +48,7 @@ func TestOpenSSH(t *testing.T) {
 	}
 	for _, name := range []string{"lab-root", "lab-user", "lab-jump"} {
 		t.Run(name, func(t *testing.T) {
-			r := dial(t, runner.SSHConfig{Config: sshconn.Config{Host: name, File: file}})
+			r := openSSH(t, runner.SSHConfig{Config: sshconn.Config{Host: name, File: file}})
 			runnertest.Test(t, func(t *testing.T) (runner.Runner, string) {
 				script := `d=$(mktemp -d) && mkdir "$d/dir" && printf %s "$d/dir"`
 				got, err := r.Run(t.Context(), runner.Command{Argv: []string{"sh", "-c", script}})
@@ -67,7 +67,7 @@ func TestOpenSSH(t *testing.T) {
 	}
 }
 
-func resolved(t testing.TB, dir string) string {
+func resolveLinks(t testing.TB, dir string) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {

@@ -62,8 +62,8 @@ func (s *SSH) Write(ctx context.Context, dir string, files ...File) error {
 	for _, f := range files {
 		content = append(content, f.Content...)
 	}
-	r, err := s.script(ctx, writeScript(dir, files, len(content), rand.Text()), content)
-	return answer("write to "+dir, r, err)
+	r, err := s.runScript(ctx, writeScript(dir, files, len(content), rand.Text()), content)
+	return scriptError("write to "+dir, r, err)
 }
 
 // writeScript: of several files the input is kept in a file first, for no
@@ -103,15 +103,15 @@ func writeScript(dir string, files []File, total int, name string) string {
 	return b.String()
 }
 
-// answer makes an error of whatever is not the end of a script that did all.
-func answer(what string, r Result, err error) error {
+// scriptError makes an error of whatever is not the end of a script that did all.
+func scriptError(what string, r Result, err error) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", what, err)
 	case r.Code == exitInvalid:
-		return invalid("%s: %s", what, words(r.Stderr))
+		return invalidError("%s: %s", what, summarizeOutput(r.Stderr))
 	case r.Code != 0:
-		return fmt.Errorf("%s: %s", what, how(r))
+		return fmt.Errorf("%s: %s", what, describeExit(r))
 	}
 	return nil
 }
@@ -127,11 +127,11 @@ func (s *SSH) Read(ctx context.Context, limit int64, paths ...string) ([][]byte,
 		return nil, nil
 	}
 	mark := rand.Text()
-	r, err := s.script(ctx, fileLines+readScript(paths, limit, mark), nil)
-	if err = answer("read", r, err); err != nil {
+	r, err := s.runScript(ctx, fileLines+readScript(paths, limit, mark), nil)
+	if err = scriptError("read", r, err); err != nil {
 		return nil, err
 	}
-	if r.Cut {
+	if r.Truncated {
 		if len(paths) == 1 {
 			return nil, fmt.Errorf("read %s: more than %d bytes", paths[0], OutputLimit)
 		}
@@ -148,7 +148,7 @@ func (s *SSH) Read(ctx context.Context, limit int64, paths ...string) ([][]byte,
 		return nil, fmt.Errorf("read: %w", err)
 	}
 	if failed >= 0 {
-		return nil, fmt.Errorf("read %s: %s", paths[failed], words(r.Stderr))
+		return nil, fmt.Errorf("read %s: %s", paths[failed], summarizeOutput(r.Stderr))
 	}
 	return files, nil
 }
@@ -174,6 +174,6 @@ if [ -d "$p" ] && ! [ -L "$p" ]; then chmod -R u+rwx "$p" 2>/dev/null; fi
 rm -rf "$p" || s=74
 done
 exit $s`
-	r, err := s.script(ctx, script, nil)
-	return answer("remove", r, err)
+	r, err := s.runScript(ctx, script, nil)
+	return scriptError("remove", r, err)
 }

@@ -12,29 +12,29 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// sums remembers which files there have been seen to hold what their name says.
+// verifiedFiles remembers which files there have been seen to hold what their name says.
 // After that their size is enough.
-type sums struct {
-	mu   sync.Mutex
-	seen map[string]bool
+type verifiedFiles struct {
+	mu    sync.Mutex
+	paths map[string]bool
 }
 
-func (s *sums) has(path string) bool {
+func (s *verifiedFiles) contains(path string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seen[path]
+	return s.paths[path]
 }
 
-func (s *sums) add(path string) {
+func (s *verifiedFiles) add(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen == nil {
-		s.seen = map[string]bool{}
+	if s.paths == nil {
+		s.paths = map[string]bool{}
 	}
-	s.seen[path] = true
+	s.paths[path] = true
 }
 
-// stageLines are functions for staging. alone refuses a working directory as Local.alone
+// stageLines are functions for staging. alone refuses a working directory as Local.checkPrivate
 // does, and tried one in which nothing can be executed, for which a script is tried out:
 // not every shell's [ -x ] knows of noexec. good tells whether a file is this user's
 // alone and holds what it should, which is summed up where there is a command for that.
@@ -65,54 +65,54 @@ good() {
 // Stage looks first whether the file is there. Who stages the same at the same
 // time sends it too, by another name, and what comes last stays.
 func (s *SSH) Stage(ctx context.Context, file, dir string) (string, error) {
-	if err := begun(ctx); err != nil {
+	if err := checkContext(ctx); err != nil {
 		return "", err
 	}
 	dir, err := checkPath(dir)
 	if err != nil {
 		return "", err
 	}
-	c, err := s.hashes.open(file)
+	c, err := s.hashes.openHashed(file)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = c.file.Close() }()
-	if err := s.stage(ctx, c, dir); err != nil {
+	if err := s.stageContent(ctx, c, dir); err != nil {
 		if _, away := errors.AsType[*Error](err); away {
 			return "", err
 		}
-		return "", &PlaceError{dir, err}
+		return "", &UnusableDirError{dir, err}
 	}
-	return path.Join(dir, c.name()), nil
+	return path.Join(dir, c.stagedName()), nil
 }
 
-func (s *SSH) stage(ctx context.Context, c *content, dir string) error {
-	name, target := render.Quote(c.name()), path.Join(dir, c.name())
+func (s *SSH) stageContent(ctx context.Context, c *hashedFile, dir string) error {
+	name, target := render.Quote(c.stagedName()), path.Join(dir, c.stagedName())
 	hash, try := c.hash, "tried\n"
-	if s.sums.has(target) {
+	if s.verified.contains(target) {
 		hash, try = "", ""
 	}
 	begin := fileLines + putLines + stageLines + enterLines(dir) + "t=.tmp" + rand.Text() + "\nalone\n"
-	r, err := s.script(ctx, begin+try+fmt.Sprintf("if good %s %d '%s'; then touch ./%[1]s 2>/dev/null; echo there; fi", name, c.size, hash), nil)
-	if err = answer("stage "+target, r, err); err != nil {
+	r, err := s.runScript(ctx, begin+try+fmt.Sprintf("if good %s %d '%s'; then touch ./%[1]s 2>/dev/null; echo there; fi", name, c.size, hash), nil)
+	if err = scriptError("stage "+target, r, err); err != nil {
 		return err
 	}
 	if string(r.Stdout) != "there\n" {
-		if err := s.send(ctx, c, begin, target); err != nil {
+		if err := s.sendContent(ctx, c, begin, target); err != nil {
 			return err
 		}
 	}
-	s.sums.add(target)
+	s.verified.add(target)
 	return nil
 }
 
-func (s *SSH) send(ctx context.Context, c *content, begin, target string) error {
+func (s *SSH) sendContent(ctx context.Context, c *hashedFile, begin, target string) error {
 	b, err := io.ReadAll(io.NewSectionReader(c.file, 0, c.size))
 	if err != nil {
 		return err
 	}
 	script := begin + fmt.Sprintf("trap '[ -e \"$t\" ] && rm -f \"$t\"' EXIT\ncat >\"$t\" && chmod 700 \"$t\" || exit 74\n"+
-		"good \"$t\" %d %s || { echo 'it does not arrive whole' >&2; exit 74; }\nput %s 700", c.size, c.hash, render.Quote(c.name()))
-	r, err := s.script(ctx, script, b)
-	return answer("stage "+target, r, err)
+		"good \"$t\" %d %s || { echo 'it does not arrive whole' >&2; exit 74; }\nput %s 700", c.size, c.hash, render.Quote(c.stagedName()))
+	r, err := s.runScript(ctx, script, b)
+	return scriptError("stage "+target, r, err)
 }

@@ -15,39 +15,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// content is an executable as it is now, and the name its hash gives it.
-type content struct {
+// hashedFile is an executable as it is now, and the name its hash gives it.
+type hashedFile struct {
 	file *os.File // open: what is sent is what was hashed, unless it is written over
 	size int64
 	hash string // SHA-256, hexadecimal
 }
 
-// name begins with the file's own, for people, and ends with half of the hash.
-func (c *content) name() string {
+// stagedName begins with the file's own, for people, and ends with half of the hash.
+func (c *hashedFile) stagedName() string {
 	return filepath.Base(c.file.Name()) + "-" + c.hash[:32]
 }
 
-// hashes remembers hashes of files that have not changed.
-type hashes struct {
-	mu    sync.Mutex
-	known map[version]string
+// hashCache remembers hashes of files that have not changed.
+type hashCache struct {
+	mu        sync.Mutex
+	byVersion map[fileVersion]string
 }
 
-// version is a file as long as nobody writes to it.
-type version struct {
+// fileVersion is a file as long as nobody writes to it.
+type fileVersion struct {
 	path     string
 	dev, ino uint64
 	size     int64
 	changed  time.Time
 }
 
-// open opens an executable. Who calls closes its file.
-func (h *hashes) open(path string) (*content, error) {
+// openHashed opens an executable. Who calls closes its file.
+func (h *hashCache) openHashed(path string) (*hashedFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.of(f)
+	c, err := h.hashFile(f)
 	if err != nil {
 		_ = f.Close()
 		return nil, err
@@ -55,23 +55,23 @@ func (h *hashes) open(path string) (*content, error) {
 	return c, nil
 }
 
-func (h *hashes) of(f *os.File) (*content, error) {
+func (h *hashCache) hashFile(f *os.File) (*hashedFile, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, invalid("%s is no regular file", f.Name())
+		return nil, invalidError("%s is no regular file", f.Name())
 	}
-	v := version{path: f.Name(), size: info.Size(), changed: info.ModTime()}
+	v := fileVersion{path: f.Name(), size: info.Size(), changed: info.ModTime()}
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &stat); err == nil {
 		v.dev, v.ino = stat.Dev, stat.Ino
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock() // who asks for the same file waits for the first to have hashed it
-	if hash, ok := h.known[v]; ok {
-		return &content{f, v.size, hash}, nil
+	if hash, ok := h.byVersion[v]; ok {
+		return &hashedFile{f, v.size, hash}, nil
 	}
 	sum := sha256.New()
 	n, err := io.Copy(sum, f)
@@ -81,35 +81,35 @@ func (h *hashes) of(f *os.File) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.known == nil {
-		h.known = map[version]string{}
+	if h.byVersion == nil {
+		h.byVersion = map[fileVersion]string{}
 	}
-	h.known[v] = hex.EncodeToString(sum.Sum(nil))
-	return &content{f, v.size, h.known[v]}, nil
+	h.byVersion[v] = hex.EncodeToString(sum.Sum(nil))
+	return &hashedFile{f, v.size, h.byVersion[v]}, nil
 }
 
 // Stage copies: the file's own place may be where the next version is put.
 func (l *Local) Stage(ctx context.Context, file, dir string) (string, error) {
-	if err := begun(ctx); err != nil {
+	if err := checkContext(ctx); err != nil {
 		return "", err
 	}
 	dir, err := checkPath(dir)
 	if err != nil {
 		return "", err
 	}
-	c, err := l.hashes.open(file)
+	c, err := l.hashes.openHashed(file)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = c.file.Close() }()
-	if err := l.stage(c, dir); err != nil {
-		return "", &PlaceError{dir, err}
+	if err := l.stageContent(c, dir); err != nil {
+		return "", &UnusableDirError{dir, err}
 	}
-	return filepath.Join(dir, c.name()), nil
+	return filepath.Join(dir, c.stagedName()), nil
 }
 
-func (l *Local) stage(c *content, dir string) error {
-	if err := l.alone(dir); err != nil {
+func (l *Local) stageContent(c *hashedFile, dir string) error {
+	if err := l.checkPrivate(dir); err != nil {
 		return err
 	}
 	d, err := openOwn(dir)
@@ -117,30 +117,30 @@ func (l *Local) stage(c *content, dir string) error {
 		return err
 	}
 	defer d.close()
-	if err := d.executes(); err != nil {
+	if err := d.checkExecMount(); err != nil {
 		return err
 	}
-	name, target := c.name(), filepath.Join(dir, c.name())
-	if d.holds(c, l.sums.has(target)) {
+	name, target := c.stagedName(), filepath.Join(dir, c.stagedName())
+	if d.holdsContent(c, l.verified.contains(target)) {
 		_ = unix.UtimesNanoAt(d.fd, name, nil, unix.AT_SYMLINK_NOFOLLOW) // of a file system that is read-only since, it is good enough
-	} else if err := d.put(name, 0o700, c.copy); err != nil {
+	} else if err := d.putFile(name, 0o700, c.copyTo); err != nil {
 		return err
 	}
-	l.sums.add(target)
+	l.verified.add(target)
 	if err := unix.Faccessat(d.fd, name, unix.X_OK, 0); err != nil {
 		return fmt.Errorf("%s cannot be executed: %w", target, err)
 	}
 	return nil
 }
 
-// holds says whether the directory has the content under its name, as a file that nobody
+// holdsContent says whether the directory has the content under its name, as a file that nobody
 // else can change. Of one that is seen its size is enough.
-func (d directory) holds(c *content, seen bool) bool {
-	fd, err := unix.Openat(d.fd, c.name(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+func (d directory) holdsContent(c *hashedFile, seen bool) bool {
+	fd, err := unix.Openat(d.fd, c.stagedName(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	f := os.NewFile(uintptr(fd), c.name())
+	f := os.NewFile(uintptr(fd), c.stagedName())
 	defer func() { _ = f.Close() }()
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil || stat.Mode != unix.S_IFREG|0o700 || stat.Size != c.size || int(stat.Uid) != os.Geteuid() {
@@ -154,9 +154,9 @@ func (d directory) holds(c *content, seen bool) bool {
 	return err == nil && hex.EncodeToString(sum.Sum(nil)) == c.hash
 }
 
-// copy checks what it copies, and syncs it: a name with its hash must not come
+// copyTo checks what it copies, and syncs it: a name with its hash must not come
 // to hold anything else.
-func (c *content) copy(fd int) error {
+func (c *hashedFile) copyTo(fd int) error {
 	sum := sha256.New()
 	b := make([]byte, 256<<10)
 	for at := int64(0); ; {

@@ -21,7 +21,7 @@ const maxLine = 120_000
 // reading it, byte by byte, takes nothing of what follows, and is slow; so it is
 // read at once where nothing follows.
 func wireLine(script string, stdin []byte) (line string, input []byte) {
-	line = `exec sh -c 'eval "$(printf %b "$0")"' '` + encode(script) + "'"
+	line = `exec sh -c 'eval "$(printf %b "$0")"' '` + encodePrintf(script) + "'"
 	if len(line) <= maxLine {
 		return line, stdin
 	}
@@ -33,9 +33,9 @@ func wireLine(script string, stdin []byte) (line string, input []byte) {
 	return `exec sh -c 'eval "$(` + read + `)"'`, append([]byte(script), stdin...)
 }
 
-// encode writes what is not plain in the way of printf's %b. A newline at the
+// encodePrintf writes what is not plain in the way of printf's %b. A newline at the
 // end would be lost; no script of ours has one.
-func encode(script string) string {
+func encodePrintf(script string) string {
 	var b strings.Builder
 	b.Grow(len(script) + len(script)/4)
 	for i := range len(script) {
@@ -71,7 +71,7 @@ func commandScript(c *Command, environ []string, mark string) string {
 	} else {
 		refuse("cd "+render.Quote(c.Dir)+" 2>/dev/null", "no directory "+c.Dir)
 	}
-	path := variable(environ, "PATH")
+	path := lookupVariable(environ, "PATH")
 	if path == "" {
 		path = searchPath
 	}

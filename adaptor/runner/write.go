@@ -19,7 +19,7 @@ import (
 // can put a link in its way meanwhile. Nothing is synced: who submits can write
 // all of it again.
 func (l *Local) Write(ctx context.Context, dir string, files ...File) error {
-	if err := begun(ctx); err != nil {
+	if err := checkContext(ctx); err != nil {
 		return err
 	}
 	dir, err := checkWrite(dir, files)
@@ -32,7 +32,7 @@ func (l *Local) Write(ctx context.Context, dir string, files ...File) error {
 	}
 	defer d.close()
 	for i := range files {
-		if err := d.write(&files[i]); err != nil {
+		if err := d.writeFile(&files[i]); err != nil {
 			return err
 		}
 	}
@@ -47,7 +47,7 @@ func checkWrite(dir string, files []File) (string, error) {
 	}
 	for _, f := range files {
 		if !filepath.IsLocal(f.Name) || filepath.Clean(f.Name) != f.Name || f.Name == "." || strings.ContainsRune(f.Name, 0) {
-			return "", invalid("%q names no file below %s", f.Name, dir)
+			return "", invalidError("%q names no file below %s", f.Name, dir)
 		}
 	}
 	return clean, nil
@@ -57,7 +57,7 @@ func checkWrite(dir string, files []File) (string, error) {
 func checkPath(path string) (string, error) {
 	clean := filepath.Clean(path)
 	if !filepath.IsAbs(path) || clean == "/" || strings.Contains(path+"/", "/../") || strings.ContainsRune(path, 0) {
-		return "", invalid("%q is not an absolute path", path)
+		return "", invalidError("%q is not an absolute path", path)
 	}
 	return clean, nil
 }
@@ -86,15 +86,15 @@ func openOwn(path string) (directory, error) {
 	}
 	d := directory{fd, filepath.Clean(base)}
 	if first != "" { // it is not right below the root
-		if d, err = d.enter(first); err != nil {
+		if d, err = d.enterSubdir(first); err != nil {
 			return directory{}, err
 		}
 	}
-	return d.enter(last)
+	return d.enterSubdir(last)
 }
 
-// enter goes on to a directory in this one, and closes this one.
-func (d directory) enter(name string) (directory, error) {
+// enterSubdir goes on to a directory in this one, and closes this one.
+func (d directory) enterSubdir(name string) (directory, error) {
 	defer d.close()
 	path := filepath.Join(d.path, name)
 	open := func() (int, error) {
@@ -108,13 +108,13 @@ func (d directory) enter(name string) (directory, error) {
 	}
 	switch {
 	case errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP):
-		return directory{}, invalid("%s is there already, and no directory", path)
+		return directory{}, invalidError("%s is there already, and no directory", path)
 	case err != nil:
 		return directory{}, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	var stat unix.Stat_t
 	if err = unix.Fstat(fd, &stat); err == nil && int(stat.Uid) != os.Geteuid() {
-		err = invalid("%s is another user's", path)
+		err = invalidError("%s is another user's", path)
 	}
 	if err != nil {
 		_ = unix.Close(fd)
@@ -123,8 +123,8 @@ func (d directory) enter(name string) (directory, error) {
 	return directory{fd, path}, nil
 }
 
-// write puts a file there, whole or not at all.
-func (d directory) write(f *File) error {
+// writeFile puts a file there, whole or not at all.
+func (d directory) writeFile(f *File) error {
 	dir, name := filepath.Split(f.Name)
 	in := d
 	if dir != "" {
@@ -134,19 +134,19 @@ func (d directory) write(f *File) error {
 		}
 		in.fd = fd
 		for part := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
-			if in, err = in.enter(part); err != nil {
+			if in, err = in.enterSubdir(part); err != nil {
 				return err
 			}
 		}
 		defer in.close()
 	}
-	return in.put(name, f.Mode, func(fd int) error { return writeAll(fd, f.Content) })
+	return in.putFile(name, f.Mode, func(fd int) error { return writeAll(fd, f.Content) })
 }
 
-// put makes a file by another name, has it filled, and gives it its own. No
+// putFile makes a file by another name, has it filled, and gives it its own. No
 // process is forked meanwhile: it would have the file open for writing until it
 // executes its command, and who executes the file before that is told it is busy.
-func (d directory) put(name string, mode uint32, fill func(fd int) error) error {
+func (d directory) putFile(name string, mode uint32, fill func(fd int) error) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if mode == 0 {

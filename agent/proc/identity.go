@@ -22,10 +22,10 @@ type Identity struct {
 }
 
 // Self is this process.
-var Self = sync.OnceValues(func() (Identity, error) { return Of(os.Getpid()) })
+var Self = sync.OnceValues(func() (Identity, error) { return IdentityOf(os.Getpid()) })
 
-// Of is the process that has the pid now; ErrGone when none has.
-func Of(pid int) (Identity, error) {
+// IdentityOf is the process that has the pid now; ErrGone when none has.
+func IdentityOf(pid int) (Identity, error) {
 	boot, err := Boot()
 	if err != nil {
 		return Identity{}, err
@@ -53,13 +53,13 @@ type Stat struct {
 	Start   uint64 // field 22
 }
 
-// Dead says that the process has ended, even if nobody has waited for it.
-func (s Stat) Dead() bool { return s.State == 'Z' || s.State == 'X' }
+// HasEnded says that the process has ended, even if nobody has waited for it.
+func (s Stat) HasEnded() bool { return s.State == 'Z' || s.State == 'X' }
 
 // ReadStat reads the stat of a process; ErrGone when there is none.
 func ReadStat(pid int) (Stat, error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if gone(err) {
+	if isGone(err) {
 		return Stat{}, ErrGone
 	}
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/flightlog/flightlog/agent/proc"
 )
 
-// start runs a shell script in a session of its own and gives its first line.
-func start(t *testing.T, script string) (*exec.Cmd, string) {
+// startScript runs a shell script in a session of its own and gives its first line.
+func startScript(t *testing.T, script string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", script)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -35,9 +35,9 @@ func start(t *testing.T, script string) (*exec.Cmd, string) {
 	return cmd, strings.TrimSpace(line)
 }
 
-func identity(t *testing.T, pid int) proc.Identity {
+func mustIdentity(t *testing.T, pid int) proc.Identity {
 	t.Helper()
-	id, err := proc.Of(pid)
+	id, err := proc.IdentityOf(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +46,8 @@ func identity(t *testing.T, pid int) proc.Identity {
 
 func TestOpenMeansOneProcessOnly(t *testing.T) {
 	t.Parallel()
-	cmd, _ := start(t, "echo; exec sleep 100")
-	id := identity(t, cmd.Process.Pid)
+	cmd, _ := startScript(t, "echo; exec sleep 100")
+	id := mustIdentity(t, cmd.Process.Pid)
 	p, err := proc.Open(id)
 	if err != nil || !p.Alive() {
 		t.Fatalf("a living process: %v", err)
@@ -67,8 +67,8 @@ func TestOpenMeansOneProcessOnly(t *testing.T) {
 
 func TestZombiesAreNotAlive(t *testing.T) {
 	t.Parallel()
-	cmd, _ := start(t, "echo; exec sleep 100")
-	id := identity(t, cmd.Process.Pid)
+	cmd, _ := startScript(t, "echo; exec sleep 100")
+	id := mustIdentity(t, cmd.Process.Pid)
 	p, err := proc.Open(id)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestZombiesAreNotAlive(t *testing.T) {
 	for p.Alive() { // nobody waits for it: it stays a zombie
 		continue
 	}
-	if stat, err := proc.ReadStat(id.PID); err != nil || !stat.Dead() {
+	if stat, err := proc.ReadStat(id.PID); err != nil || !stat.HasEnded() {
 		t.Fatalf("%+v %v", stat, err)
 	}
 	if _, err := proc.Open(id); !errors.Is(err, proc.ErrGone) {
@@ -96,8 +96,8 @@ func TestZombiesAreNotAlive(t *testing.T) {
 
 func TestWaitEndsWithItsContextAndWithClose(t *testing.T) {
 	t.Parallel()
-	cmd, _ := start(t, "echo; exec sleep 100")
-	p, err := proc.Open(identity(t, cmd.Process.Pid))
+	cmd, _ := startScript(t, "echo; exec sleep 100")
+	p, err := proc.Open(mustIdentity(t, cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,11 +119,11 @@ func TestLeftoversAreFound(t *testing.T) {
 	t.Parallel()
 	tag := "leftovers-" + strconv.Itoa(os.Getpid())
 	// One stays in the session, one leaves it; a stranger has neither.
-	cmd, pids := start(t, `sleep 100 & a=$!; PROC_TAG=`+tag+` setsid sleep 100 & sleep 0.2; echo $a $!; wait`)
-	id := identity(t, cmd.Process.Pid)
-	stranger, _ := start(t, "echo; exec sleep 100")
+	cmd, pids := startScript(t, `sleep 100 & a=$!; PROC_TAG=`+tag+` setsid sleep 100 & sleep 0.2; echo $a $!; wait`)
+	id := mustIdentity(t, cmd.Process.Pid)
+	stranger, _ := startScript(t, "echo; exec sleep 100")
 	var left []int
-	for _, found := range proc.Left(proc.Scan("PROC_TAG"), id, tag) {
+	for _, found := range proc.FindLeftBehind(proc.ScanProcesses("PROC_TAG"), id, tag) {
 		left = append(left, found.PID)
 	}
 	for field := range strings.FieldsSeq(pids) {
@@ -137,15 +137,15 @@ func TestLeftoversAreFound(t *testing.T) {
 		t.Errorf("too many: %v of %d", left, id.PID)
 	}
 	id.Start++ // the pid is another's now: nobody of its session is ours
-	if left := proc.Left(proc.Scan("PROC_TAG"), id, ""); len(left) != 0 {
+	if left := proc.FindLeftBehind(proc.ScanProcesses("PROC_TAG"), id, ""); len(left) != 0 {
 		t.Errorf("strangers: %v", left)
 	}
 }
 
 func TestDescendants(t *testing.T) {
 	t.Parallel()
-	cmd, inner := start(t, `sh -c 'sleep 100 & echo $!; wait' & wait`)
-	all := proc.Descendants(cmd.Process.Pid)
+	cmd, inner := startScript(t, `sh -c 'sleep 100 & echo $!; wait' & wait`)
+	all := proc.DescendantsOf(cmd.Process.Pid)
 	if pid, _ := strconv.Atoi(inner); len(all) != 2 || all[1] != pid {
 		t.Fatalf("%v, the innermost is %s", all, inner)
 	}

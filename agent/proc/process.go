@@ -29,7 +29,7 @@ func Open(id Identity) (*Process, error) {
 		return nil, ErrGone
 	}
 	fd, err := unix.PidfdOpen(id.PID, 0)
-	if gone(err) || errors.Is(err, unix.EINVAL) { // EINVAL: the pid of a thread
+	if isGone(err) || errors.Is(err, unix.EINVAL) { // EINVAL: the pid of a thread
 		return nil, ErrGone
 	}
 	if err != nil {
@@ -37,12 +37,12 @@ func Open(id Identity) (*Process, error) {
 	}
 	// The fd is held before the start time is read: if that is right, then no
 	// later process can be meant.
-	p, err := Hold(fd, id)
+	p, err := FromPidfd(fd, id)
 	if err != nil {
 		return nil, err
 	}
 	stat, err := ReadStat(id.PID)
-	if err == nil && (stat.Start != id.Start || stat.Dead()) {
+	if err == nil && (stat.Start != id.Start || stat.HasEnded()) {
 		err = ErrGone
 	}
 	if err != nil {
@@ -52,9 +52,9 @@ func Open(id Identity) (*Process, error) {
 	return p, nil
 }
 
-// Hold takes over a pidfd that is known to be that process's, as of a child
+// FromPidfd takes over a pidfd that is known to be that process's, as of a child
 // just started.
-func Hold(pidfd int, id Identity) (*Process, error) {
+func FromPidfd(pidfd int, id Identity) (*Process, error) {
 	if err := unix.SetNonblock(pidfd, true); err != nil { // else NewFile keeps it out of the poller
 		_ = unix.Close(pidfd)
 		return nil, os.NewSyscallError("fcntl", err)
@@ -68,7 +68,7 @@ func (p *Process) Close() { _ = p.file.Close() }
 // Alive says whether the process has not ended.
 func (p *Process) Alive() bool {
 	alive := true
-	p.use(func(fd int) { alive = !readable(fd) })
+	p.withFD(func(fd int) { alive = !pidfdReadable(fd) })
 	return alive
 }
 
@@ -82,10 +82,10 @@ func (p *Process) Wait(ctx context.Context) error {
 		return err
 	}
 	err = raw.Read(func(fd uintptr) bool {
-		if !readable(int(fd)) {
+		if !pidfdReadable(int(fd)) {
 			return false
 		}
-		reap(int(fd))
+		reapChild(int(fd))
 		return true
 	})
 	if ctx.Err() != nil && err != nil {
@@ -97,22 +97,22 @@ func (p *Process) Wait(ctx context.Context) error {
 // Signal sends a signal; ErrGone when the process has ended.
 func (p *Process) Signal(sig syscall.Signal) error {
 	err := fs.ErrClosed
-	p.use(func(fd int) { err = unix.PidfdSendSignal(fd, sig, nil, 0) })
-	if gone(err) {
+	p.withFD(func(fd int) { err = unix.PidfdSendSignal(fd, sig, nil, 0) })
+	if isGone(err) {
 		return ErrGone
 	}
 	return err
 }
 
-func (p *Process) use(f func(fd int)) {
+func (p *Process) withFD(f func(fd int)) {
 	raw, err := p.file.SyscallConn()
 	if err == nil {
 		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
 	}
 }
 
-// readable is what a pidfd is once its process has ended.
-func readable(fd int) bool {
+// pidfdReadable is what a pidfd is once its process has ended.
+func pidfdReadable(fd int) bool {
 	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(poll, 0)
@@ -122,9 +122,9 @@ func readable(fd int) bool {
 	}
 }
 
-// reap waits by pidfd, so that it can take no other child's status. It is an
+// reapChild waits by pidfd, so that it can take no other child's status. It is an
 // error, of no interest, if the process is not our child.
-func reap(fd int) {
+func reapChild(fd int) {
 	for {
 		err := unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -133,7 +133,7 @@ func reap(fd int) {
 	}
 }
 
-// gone: ESRCH also comes from reading files of a process that just went.
-func gone(err error) bool {
+// isGone: ESRCH also comes from reading files of a process that just went.
+func isGone(err error) bool {
 	return errors.Is(err, unix.ESRCH) || errors.Is(err, fs.ErrNotExist)
 }

@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// Children are the direct children of a process, zombies too. It reads
+// ChildrenOf are the direct children of a process, zombies too. It reads
 // /proc/PID/task/*/children, which kernels without CONFIG_PROC_CHILDREN lack:
 // then there are none.
-func Children(pid int) []int {
+func ChildrenOf(pid int) []int {
 	tasks := "/proc/" + strconv.Itoa(pid) + "/task"
 	var all []int
-	for _, thread := range names(tasks) {
+	for _, thread := range listNames(tasks) {
 		b, err := os.ReadFile(tasks + "/" + thread + "/children")
 		if err != nil {
 			continue // that thread ended
@@ -28,24 +28,24 @@ func Children(pid int) []int {
 	return all
 }
 
-// Descendants are the children of a process, and theirs, parents first.
-func Descendants(pid int) []int {
-	all := Children(pid)
+// DescendantsOf are the children of a process, and theirs, parents first.
+func DescendantsOf(pid int) []int {
+	all := ChildrenOf(pid)
 	for i := 0; i < len(all); i++ {
-		all = append(all, Children(all[i])...)
+		all = append(all, ChildrenOf(all[i])...)
 	}
 	return all
 }
 
-// Living names those of the pids that have not ended.
-func Living(pids []int) []Identity {
+// LiveIdentities names those of the pids that have not ended.
+func LiveIdentities(pids []int) []Identity {
 	boot, err := Boot()
 	if err != nil {
 		return nil
 	}
 	var found []Identity
 	for _, pid := range pids {
-		if stat, err := ReadStat(pid); err == nil && !stat.Dead() {
+		if stat, err := ReadStat(pid); err == nil && !stat.HasEnded() {
 			found = append(found, Identity{PID: pid, Start: stat.Start, Boot: boot})
 		}
 	}
@@ -74,22 +74,22 @@ type Entry struct {
 // (execve(2)); who looks for a variable should have put it near the front.
 const environLimit = 1 << 20
 
-// Scan reads all of /proc: every living process of this user but this one.
-func Scan(variable string) []Entry {
+// ScanProcesses reads all of /proc: every living process of this user but this one.
+func ScanProcesses(variable string) []Entry {
 	var found []Entry
-	each(func(pid int) {
+	forEachPID(func(pid int) {
 		stat, err := ReadStat(pid)
-		if err != nil || stat.Dead() {
+		if err != nil || stat.HasEnded() {
 			return
 		}
-		found = append(found, Entry{pid, stat, tag(pid, variable)})
+		found = append(found, Entry{pid, stat, readTag(pid, variable)})
 	})
 	return found
 }
 
-// Left picks what a process left behind: what is in the session it leads or
+// FindLeftBehind picks what a process left behind: what is in the session it leads or
 // led in this boot, and what carries the tag; not the process itself.
-func Left(all []Entry, leader Identity, tag string) []Identity {
+func FindLeftBehind(all []Entry, leader Identity, tag string) []Identity {
 	boot, err := Boot()
 	if err != nil {
 		return nil
@@ -112,7 +112,7 @@ func Left(all []Entry, leader Identity, tag string) []Identity {
 	return found
 }
 
-func tag(pid int, variable string) string {
+func readTag(pid int, variable string) string {
 	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
 		return ""
@@ -128,18 +128,18 @@ func tag(pid int, variable string) string {
 	return ""
 }
 
-// each calls f with every process of this user but this one.
-func each(f func(pid int)) {
-	for _, name := range names("/proc") {
+// forEachPID calls f with every process of this user but this one.
+func forEachPID(f func(pid int)) {
+	for _, name := range listNames("/proc") {
 		pid, err := strconv.Atoi(name)
-		if err == nil && pid > 1 && pid != os.Getpid() && owned(name) {
+		if err == nil && pid > 1 && pid != os.Getpid() && ownedByUser(name) {
 			f(pid)
 		}
 	}
 }
 
-// names lists a directory of /proc; what was listed before an error counts.
-func names(dir string) []string {
+// listNames lists a directory of /proc; what was listed before an error counts.
+func listNames(dir string) []string {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil
@@ -149,7 +149,7 @@ func names(dir string) []string {
 	return all
 }
 
-func owned(name string) bool {
+func ownedByUser(name string) bool {
 	info, err := os.Stat("/proc/" + name)
 	if err != nil {
 		return false

@@ -24,11 +24,11 @@ func Explain(f *Facts) api.ExplainAnswer {
 	p := &f.Pilot
 	shown := api.PilotOf(p)
 	out := api.ExplainAnswer{
-		Pilot: shown, Since: p.ChangedAt, Why: Why(&shown), Waiting: waiting(&shown),
-		Attempts: attempts(f), Evidence: evidence(f), Next: next(f), Hints: hints(f, &shown),
-		Stdout: ending(p.Stdout), Stderr: ending(p.Stderr),
+		Pilot: shown, Since: p.ChangedAt, Why: Why(&shown), Waiting: waitingOf(&shown),
+		Attempts: attemptsOf(f), Evidence: lastEvidence(f), Next: nextStep(f), Hints: hintsFor(f, &shown),
+		Stdout: lastLines(p.Stdout), Stderr: lastLines(p.Stderr),
 	}
-	if why := hindrance(p); why != "" && p.State == pilot.PendingLaunch {
+	if why := launchHindrance(p); why != "" && p.State == pilot.PendingLaunch {
 		out.Why = why
 	}
 	if out.Since.IsZero() {
@@ -40,7 +40,7 @@ func Explain(f *Facts) api.ExplainAnswer {
 	return out
 }
 
-func waiting(p *api.Pilot) *api.Waiting {
+func waitingOf(p *api.Pilot) *api.Waiting {
 	if p.Job == nil || p.Job.Phase == "" || p.Job.Phase == "running" || p.State.Final() {
 		return nil
 	}
@@ -48,8 +48,8 @@ func waiting(p *api.Pilot) *api.Waiting {
 	return &api.Waiting{Phase: p.Job.Phase, Native: p.Job.Native, Meaning: g.Meaning}
 }
 
-// attempts reads the tries out of the history.
-func attempts(f *Facts) []api.Attempt {
+// attemptsOf reads the tries out of the history.
+func attemptsOf(f *Facts) []api.Attempt {
 	var all []api.Attempt
 	end := func(at time.Time, why string) {
 		if n := len(all); n > 0 && all[n-1].EndedAt == nil {
@@ -64,13 +64,13 @@ func attempts(f *Facts) []api.Attempt {
 		s := e.Status
 		kind, _ := pilot.ParseKind(string(e.Kind))
 		switch {
-		case kind == pilot.Claimed:
-			end(when(e), "its launcher died before it knew what became of it")
-			all = append(all, api.Attempt{Number: s.Attempt, Launcher: s.Launcher, BeganAt: when(e)})
-		case kind == pilot.Retried:
-			end(when(e), Cause(causeOf(s.Cause)))
+		case kind == pilot.KindLaunching:
+			end(eventTime(e), "its launcher died before it knew what became of it")
+			all = append(all, api.Attempt{Number: s.Attempt, Launcher: s.Launcher, BeganAt: eventTime(e)})
+		case kind == pilot.KindRetrying:
+			end(eventTime(e), Cause(causeOf(s.Cause)))
 		case s.State.Final():
-			end(when(e), Cause(causeOf(s.Cause)))
+			end(eventTime(e), Cause(causeOf(s.Cause)))
 		}
 		if n := len(all); n > 0 && s.Job.Known() && s.Attempt == all[n-1].Number {
 			all[n-1].Job, all[n-1].Launcher = s.Job.ID, s.Launcher
@@ -79,24 +79,24 @@ func attempts(f *Facts) []api.Attempt {
 	return all
 }
 
-// evidence is the last message there is of the pilot.
-func evidence(f *Facts) *api.Evidence {
+// lastEvidence is the last message there is of the pilot.
+func lastEvidence(f *Facts) *api.Evidence {
 	for _, e := range slices.Backward(f.History) {
-		out := &api.Evidence{At: when(&e), Kind: e.Kind, By: e.Actor, OnBehalfOf: e.OnBehalfOf}
+		out := &api.Evidence{At: eventTime(&e), Kind: e.Kind, By: e.Actor, OnBehalfOf: e.OnBehalfOf}
 		switch {
-		case e.Seq > f.Pilot.Latest():
+		case e.Seq > f.Pilot.LatestSeq():
 			continue
-		case e.Remark != nil:
-			out.What = e.Remark.Text
+		case e.Note != nil:
+			out.What = e.Note.Text
 		case e.Status != nil:
 			out.What = "it is " + e.Status.State.String()
-			if e.Kind == events.Kind(pilot.Adopted.String()) {
+			if e.Kind == events.Kind(pilot.KindAdopted.String()) {
 				out.What = "it was adopted"
 			}
-			if e.Kind == events.Kind(pilot.DeadlineMoved.String()) {
+			if e.Kind == events.Kind(pilot.KindDeadline.String()) {
 				out.What = api.MovedText(e.Status)
 			}
-		case e.Class == events.Command && e.Kind == events.Submit:
+		case e.Class == events.ClassCommand && e.Kind == events.Submit:
 			out.What = "it was submitted"
 		default:
 			continue
@@ -113,25 +113,25 @@ func causeOf(c *pilot.Cause) *api.Cause {
 	return &api.Cause{Code: c.Code, Message: c.Message, ExitCode: c.ExitCode, Signal: c.Signal, Underlying: c.Underlying}
 }
 
-// when is the log's time of an event, or, of one that was just appended, its writer's.
-func when(e *events.Event) time.Time {
+// eventTime is the log's time of an event, or, of one that was just appended, its writer's.
+func eventTime(e *events.Event) time.Time {
 	if e.Time.IsZero() {
 		return e.At
 	}
 	return e.Time
 }
 
-// endingLines is how much of a payload's output is shown.
-const endingLines = 3
+// lastLinesCount is how much of a payload's output is shown.
+const lastLinesCount = 3
 
-// ending gives the last lines of an output.
-func ending(text string) string {
+// lastLines gives the last lines of an output.
+func lastLines(text string) string {
 	lines := strings.Split(strings.TrimRight(text, "\r\n\t "), "\n")
-	return strings.Join(lines[max(0, len(lines)-endingLines):], "\n")
+	return strings.Join(lines[max(0, len(lines)-lastLinesCount):], "\n")
 }
 
-// in shows how long it is until then.
-func in(t, now time.Time) string {
+// formatUntil shows how long it is until then.
+func formatUntil(t, now time.Time) string {
 	d := t.Sub(now)
 	switch {
 	case d <= 0:
@@ -141,11 +141,11 @@ func in(t, now time.Time) string {
 	default:
 		d = d.Round(time.Second)
 	}
-	return "in " + span(d)
+	return "in " + formatDuration(d)
 }
 
-// span shows a duration without what is 0 at its end.
-func span(d time.Duration) string {
+// formatDuration shows a duration without what is 0 at its end.
+func formatDuration(d time.Duration) string {
 	text := d.String()
 	if short, cut := strings.CutSuffix(text, "m0s"); cut {
 		text = short + "m"

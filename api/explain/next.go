@@ -15,16 +15,16 @@ import (
 // The limits that launchers keep where nobody changes them (launcher.Limits,
 // service's lease): what is said of the future here is as good as they are.
 const (
-	lease   = 10 * time.Second
-	lost    = 10 * time.Minute
-	vanish  = 2 * time.Minute
-	silence = 6 * time.Minute
-	slack   = 3 * time.Second
-	unused  = 30 * time.Second // a launcher that is there takes a pilot well before
+	leaseTTL             = 10 * time.Second
+	lostAfter            = 10 * time.Minute
+	vanishedAfter        = 2 * time.Minute
+	vanishedOfflineAfter = 6 * time.Minute
+	killSlack            = 3 * time.Second
+	unclaimedAfter       = 30 * time.Second // a launcher that is there takes a pilot well before
 )
 
-// next says what happens next; empty: nothing.
-func next(f *Facts) string {
+// nextStep says what happens next; empty: nothing.
+func nextStep(f *Facts) string {
 	p := &f.Pilot
 	gone := f.Alive != nil && !*f.Alive
 	switch {
@@ -33,28 +33,28 @@ func next(f *Facts) string {
 	case p.State == pilot.PendingLaunch && p.Note.Health == api.HealthNoWay:
 		return "its launcher asks again and again, ever more seldom; it goes on by itself"
 	case p.State == pilot.PendingLaunch && p.NotBefore.After(f.Now):
-		return fmt.Sprintf("attempt %d begins %s", p.Attempt+1, in(p.NotBefore, f.Now))
+		return fmt.Sprintf("attempt %d begins %s", p.Attempt+1, formatUntil(p.NotBefore, f.Now))
 	case p.State == pilot.PendingLaunch:
 		return "a launcher of " + p.Resource + " takes it as soon as one is there"
 	case gone && p.Job.Host != "":
-		return fmt.Sprintf("a launcher on %s adopts it within %s; if none comes, it goes on while its agent is heard, and ends FAILED (lost) %s after that", p.Job.Host, span(lease), span(lost))
+		return fmt.Sprintf("a launcher on %s adopts it within %s; if none comes, it goes on while its agent is heard, and ends FAILED (lost) %s after that", p.Job.Host, formatDuration(leaseTTL), formatDuration(lostAfter))
 	case gone && p.State == pilot.Launching:
-		return fmt.Sprintf("another launcher of %s looks for its job within %s, and goes on from there", p.Resource, span(lease))
+		return fmt.Sprintf("another launcher of %s looks for its job within %s, and goes on from there", p.Resource, formatDuration(leaseTTL))
 	case gone:
-		return fmt.Sprintf("another launcher of %s adopts it within %s", p.Resource, span(lease))
+		return fmt.Sprintf("another launcher of %s adopts it within %s", p.Resource, formatDuration(leaseTTL))
 	case p.State == pilot.Launching:
 		return "it is PENDING_ACTIVE once its batch system has the job; if the answer is lost, the job is looked for by its token"
 	case p.Note.Phase == "vanished":
-		return fmt.Sprintf("if its batch system and its agent stay silent, it is given up after %s, or %s where agents reach no launcher", span(vanish), span(silence))
-	case p.State == pilot.PendingActive && never(p):
+		return fmt.Sprintf("if its batch system and its agent stay silent, it is given up after %s, or %s where agents reach no launcher", formatDuration(vanishedAfter), formatDuration(vanishedOfflineAfter))
+	case p.State == pilot.PendingActive && neverStarts(p):
 		return "nothing, until somebody changes or cancels it"
 	case p.State == pilot.PendingActive:
 		return "it is ACTIVE once its agent has begun"
 	case p.State == pilot.Active:
-		return "it ends when its payload does, and at the latest " + in(p.Deadline, f.Now)
+		return "it ends when its payload does, and at the latest " + formatUntil(p.Deadline, f.Now)
 	case p.Cancel != nil && p.Job.Known() && !p.Cancel.Force:
-		if kill := p.Cancel.At.Add(p.Cancel.Grace + slack); kill.After(f.Now) {
-			return "what of it has not ended by then is killed " + in(kill, f.Now)
+		if kill := p.Cancel.At.Add(p.Cancel.Grace + killSlack); kill.After(f.Now) {
+			return "what of it has not ended by then is killed " + formatUntil(kill, f.Now)
 		}
 		return "it is being killed, again and again until its batch system says that it is gone"
 	case p.Job.Known():
@@ -64,14 +64,14 @@ func next(f *Facts) string {
 	}
 }
 
-// never says that the batch system will not start the job as it is.
-func never(p *projection.Pilot) bool {
+// neverStarts says that the batch system will not start the job as it is.
+func neverStarts(p *projection.Pilot) bool {
 	g, ok := Of(p.Note.Phase, p.Note.Native)
 	return ok && g.Never
 }
 
-// hints say what a person could do.
-func hints(f *Facts, shown *api.Pilot) []string {
+// hintsFor say what a person could do.
+func hintsFor(f *Facts, shown *api.Pilot) []string {
 	p := &f.Pilot
 	var all []string
 	add := func(hint string) {
@@ -80,12 +80,12 @@ func hints(f *Facts, shown *api.Pilot) []string {
 		}
 	}
 	switch {
-	case hindrance(p) != "":
-		add(remedyFor(hindrance(p)))
+	case launchHindrance(p) != "":
+		add(remedyFor(launchHindrance(p)))
 		add("once that is mended, it goes on by itself; 'flightlog cancel' ends the wait")
 	case p.Note.Health == api.HealthNoWay:
 		add("'flightlog history' has the reason; once that is mended, it goes on by itself")
-	case p.State == pilot.PendingLaunch && p.Attempt == 0 && f.Now.Sub(p.SubmittedAt) > unused:
+	case p.State == pilot.PendingLaunch && p.Attempt == 0 && f.Now.Sub(p.SubmittedAt) > unclaimedAfter:
 		add("does a launcher of " + p.Resource + " run? 'flightlog up --resource " + p.Resource + "' starts one")
 	case p.State == pilot.PendingLaunch && p.Attempt > 1:
 		add("cancel it if what its batch system says will not change")
@@ -95,7 +95,7 @@ func hints(f *Facts, shown *api.Pilot) []string {
 	case p.State == pilot.Failed && p.Cause != nil:
 		add(afterFailure(p.Cause, p.Sandbox))
 	}
-	if f.Alive != nil && !*f.Alive && p.State.Live() && p.Launcher != "" && f.Now.Sub(p.ChangedAt) > lost {
+	if f.Alive != nil && !*f.Alive && p.State.Live() && p.Launcher != "" && f.Now.Sub(p.ChangedAt) > lostAfter {
 		add("its launcher is gone: start one for " + p.Resource)
 	}
 	if p.Note.Health == api.HealthSilent {
@@ -104,8 +104,8 @@ func hints(f *Facts, shown *api.Pilot) []string {
 	return all
 }
 
-// unseen is what a job's script says where a shell could not execute the agent.
-var unseen = regexp.MustCompile(`the agent did not start, exit code 12[67]`)
+// agentNotStarted is what a job's script says where a shell could not execute the agent.
+var agentNotStarted = regexp.MustCompile(`the agent did not start, exit code 12[67]`)
 
 func afterFailure(cause *pilot.Cause, sandbox string) string {
 	at := func(what string) string {
@@ -118,7 +118,7 @@ func afterFailure(cause *pilot.Cause, sandbox string) string {
 	case pilot.JobRejected:
 		return "'flightlog submit --dry-run' shows the script that was refused"
 	case pilot.BootstrapFailed:
-		if unseen.MatchString(cause.Message) {
+		if agentNotStarted.MatchString(cause.Message) {
 			return at("is the directory in which agents are kept seen by the nodes, and may programs be executed there? agent_dir of the resource names another one; " +
 				"what its script said is in .flightlog/*.job.err")
 		}

@@ -10,7 +10,7 @@ import (
 
 // Why says in one line why a pilot is in its state.
 func Why(p *api.Pilot) string {
-	why := inState(p)
+	why := whyInState(p)
 	switch {
 	case p.Degraded != "":
 		return "part of its history cannot be read (" + p.Degraded + "); as far as is known: " + why
@@ -20,7 +20,7 @@ func Why(p *api.Pilot) string {
 	return why
 }
 
-func inState(p *api.Pilot) string {
+func whyInState(p *api.Pilot) string {
 	switch s := p.State; {
 	case s == pilot.PendingLaunch && p.Attempt == 0 && p.Health != "":
 		return "its launcher keeps it until that is over"
@@ -31,23 +31,23 @@ func inState(p *api.Pilot) string {
 	case s == pilot.Launching:
 		return fmt.Sprintf("%s submits its job (attempt %d)", p.Launcher, p.Attempt)
 	case s == pilot.PendingActive:
-		return inQueue(p)
+		return whyInQueue(p)
 	case s == pilot.Active:
-		return active(p)
-	case s.Leaving():
-		return leaving(p)
+		return whyActive(p)
+	case s.IsCanceling():
+		return whyCanceling(p)
 	case s == pilot.Done && p.Cause != nil && p.Cause.Code == pilot.RuntimeReached:
 		return "its runtime was over"
 	case s == pilot.Done:
 		return "its payload ended well"
 	case s == pilot.Canceled:
-		return canceled(p)
+		return whyCanceled(p)
 	default:
 		return Cause(p.Cause)
 	}
 }
 
-func inQueue(p *api.Pilot) string {
+func whyInQueue(p *api.Pilot) string {
 	j := p.Job
 	switch {
 	case j == nil || j.Phase == "" && j.Host != "":
@@ -57,11 +57,11 @@ func inQueue(p *api.Pilot) string {
 	case j.Phase == "running":
 		return "job " + j.ID + " runs, and its agent has not reported yet"
 	}
-	return "job " + j.ID + " is " + shown(j)
+	return "job " + j.ID + " is " + describeJob(j)
 }
 
-// shown is where a job stands: the system's words, and what they mean.
-func shown(j *api.Job) string {
+// describeJob is where a job stands: the system's words, and what they mean.
+func describeJob(j *api.Job) string {
 	words := j.Native
 	if words == "" {
 		words = j.Phase
@@ -72,7 +72,7 @@ func shown(j *api.Job) string {
 	return words
 }
 
-func active(p *api.Pilot) string {
+func whyActive(p *api.Pilot) string {
 	where := ""
 	if len(p.Nodes) > 0 {
 		where = " on " + p.Nodes[0]
@@ -85,12 +85,12 @@ func active(p *api.Pilot) string {
 		what = "its payload runs" + where
 	}
 	if j := p.Job; j != nil && j.Phase != "" && j.Phase != "running" {
-		what += "; job " + j.ID + " is " + shown(j)
+		what += "; job " + j.ID + " is " + describeJob(j)
 	}
 	return what
 }
 
-func leaving(p *api.Pilot) string {
+func whyCanceling(p *api.Pilot) string {
 	c := p.Cancel
 	if c == nil {
 		return "it is asked to end"
@@ -99,10 +99,10 @@ func leaving(p *api.Pilot) string {
 	if c.Force {
 		how = "it is to be killed"
 	}
-	return how + by(c)
+	return how + canceledBy(c)
 }
 
-func canceled(p *api.Pilot) string {
+func whyCanceled(p *api.Pilot) string {
 	how := map[pilot.CauseCode]string{
 		pilot.CanceledBeforeLaunch: "canceled before it had a job", pilot.CanceledInQueue: "canceled while its job waited",
 		pilot.CanceledByAgent: "canceled, and its agent stopped the payload", pilot.KilledAfterGrace: "canceled, and killed",
@@ -112,7 +112,7 @@ func canceled(p *api.Pilot) string {
 		said = how[p.Cause.Code]
 	}
 	if p.Cancel != nil {
-		said += by(p.Cancel)
+		said += canceledBy(p.Cancel)
 	}
 	if p.Cause != nil && p.Cause.Underlying != "" {
 		said += "; meanwhile: " + p.Cause.Underlying
@@ -120,7 +120,7 @@ func canceled(p *api.Pilot) string {
 	return said
 }
 
-func by(c *api.Cancel) string {
+func canceledBy(c *api.Cancel) string {
 	said := ""
 	if c.By != "" {
 		said = ", by " + api.Who(c.By, c.OnBehalfOf)

@@ -40,8 +40,8 @@ var targets = map[string]string{
 	"$JS.ACK.PILOTS.launcher-site-b=host.1.1.1.1.0": `+TERM`,
 }
 
-// guts is all that there is of streams and consumers.
-func guts(t *testing.T, js jetstream.JetStream) string {
+// streamContents is all that there is of streams and consumers.
+func streamContents(t *testing.T, js jetstream.JetStream) string {
 	t.Helper()
 	var all string
 	streams := js.ListStreams(t.Context())
@@ -66,14 +66,14 @@ func guts(t *testing.T, js jetstream.JetStream) string {
 // himself, and no other way.
 func TestAnswersStayWithWhoAsks(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h, js, echoed := serving(t, mode)
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h, js, echoed := newServingFixture(t, mode)
 		if _, err := js.CreateConsumer(t.Context(), "PILOTS", jetstream.ConsumerConfig{Name: "tail-admin-0", AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"launcher-site-a-host", "watcher", "subscriber"} {
 			tail := "tail-" + name + "-0"
-			nc := h.raw(t, name)
+			nc := h.rawConn(t, name)
 			own, err := jetstream.New(nc)
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +86,7 @@ func TestAnswersStayWithWhoAsks(t *testing.T) {
 					t.Fatal(err)
 				}
 				write(t, js, body)
-				before := guts(t, js)
+				before := streamContents(t, js)
 				for _, ask := range []struct{ subject, body string }{
 					{"$JS.API.DIRECT.GET.PILOTS", fmt.Sprintf(`{"seq":%d}`, first)},
 					{"$JS.API.DIRECT.GET.PILOTS", `{"seq":1000000}`}, // its answer has no body
@@ -104,7 +104,7 @@ func TestAnswersStayWithWhoAsks(t *testing.T) {
 						t.Fatalf("%s as %s, after an answer to %s: %v", ask.subject, name, target, err)
 					}
 				}
-				if after := guts(t, js); after != before {
+				if after := streamContents(t, js); after != before {
 					t.Errorf("%s had an answer sent to %s:\nbefore %s\nafter  %s", name, target, before, after)
 				}
 				if err := own.DeleteConsumer(t.Context(), "PILOTS", tail); err != nil {
@@ -128,24 +128,24 @@ func write(t *testing.T, js jetstream.JetStream, body string) uint64 {
 	return ack.Sequence
 }
 
-// serving is a house with log and leases, whose manager answers and counts, and its
+// newServingFixture is a house with log and leases, whose manager answers and counts, and its
 // admin; more are users beside the usual ones.
-func serving(t *testing.T, mode auth.Mode, more ...access.User) (*house, jetstream.JetStream, *atomic.Int64) {
+func newServingFixture(t *testing.T, mode auth.Mode, more ...access.User) (*fixture, jetstream.JetStream, *atomic.Int64) {
 	t.Helper()
-	h := build(t, mode, append(usual(), more...)...)
-	m := h.manager(t)
+	h := newFixture(t, mode, append(usualUsers(), more...)...)
+	m := h.connectManager(t)
 	if _, err := m.Leases(t.Context(), time.Minute, 1); err != nil {
 		t.Fatal(err)
 	}
-	js, err := jetstream.New(h.raw(t, "admin"))
+	js, err := jetstream.New(h.rawConn(t, "admin"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h, js, h.echo(t, m)
+	return h, js, h.serveEcho(t, m)
 }
 
-// echo has a manager answer, and counts.
-func (h *house) echo(t *testing.T, m *bus.Conn) *atomic.Int64 {
+// serveEcho has a manager answer, and counts.
+func (h *fixture) serveEcho(t *testing.T, m *bus.Conn) *atomic.Int64 {
 	t.Helper()
 	n := new(atomic.Int64)
 	stop, err := m.Serve(t.Context(), bus.Service{Name: "pilots", Version: "1.0.0", Endpoints: []bus.Endpoint{{
@@ -163,10 +163,10 @@ func (h *house) echo(t *testing.T, m *bus.Conn) *atomic.Int64 {
 // them it is no request.
 func TestAConsumerAsksNothing(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h, js, echoed := serving(t, mode)
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h, js, echoed := newServingFixture(t, mode)
 		write(t, js, `{}`)
-		nc := h.raw(t, "launcher-site-a-host")
+		nc := h.rawConn(t, "launcher-site-a-host")
 		push := func(slot int, target string) (uint64, error) {
 			name := fmt.Sprintf("tail-launcher-site-a-host-%d", slot)
 			config := fmt.Sprintf(`{"stream_name":"PILOTS","config":{"name":%q,"deliver_policy":"all","ack_policy":"none","replay_policy":"instant","deliver_subject":%q,"deliver_group":"q"}}`, name, target)
@@ -198,7 +198,7 @@ func TestAConsumerAsksNothing(t *testing.T) {
 		if n, err := push(6, "pilots.api.echo"); n == 0 || err != nil {
 			t.Errorf("to an endpoint: %d delivered, %v: this test is void", n, err)
 		}
-		if _, err := h.raw(t, "client").RequestWithContext(t.Context(), "pilots.api.echo", nil); err != nil {
+		if _, err := h.rawConn(t, "client").RequestWithContext(t.Context(), "pilots.api.echo", nil); err != nil {
 			t.Fatal(err)
 		}
 		if n := echoed.Load(); n != 1 {
@@ -211,9 +211,9 @@ func TestAConsumerAsksNothing(t *testing.T) {
 // another account.
 func TestEmptyMessagesEndNoTail(t *testing.T) {
 	t.Parallel()
-	h := build(t, auth.NKey, usual()...)
-	m := h.manager(t)
-	js, err := jetstream.New(h.raw(t, "admin"))
+	h := newFixture(t, auth.NKey, usualUsers()...)
+	m := h.connectManager(t)
+	js, err := jetstream.New(h.rawConn(t, "admin"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,10 +225,10 @@ func TestEmptyMessagesEndNoTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := log.Append(t.Context(), born(pilot.Key{Resource: here, Manager: "m", Pilot: "p"})); err != nil {
+	if _, err := log.Append(t.Context(), birthEvent(pilot.Key{Resource: here, Manager: "m", Pilot: "p"})); err != nil {
 		t.Fatal(err)
 	}
-	reader, err := h.as(t, "subscriber").Log(t.Context())
+	reader, err := h.connectAs(t, "subscriber").Log(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,9 +249,9 @@ func TestEmptyMessagesEndNoTail(t *testing.T) {
 // TestWhoIsNewIsAnswered, in an account that is new, once the server has read it.
 func TestWhoIsNewIsAnswered(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		h.echo(t, h.as(t, "manager"))
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		h.serveEcho(t, h.connectAs(t, "manager"))
 		if _, err := h.Add(access.User{Role: access.Client, Name: "new"}); err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestWhoIsNewIsAnswered(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := h.raw(t, "new").RequestWithContext(t.Context(), "pilots.api.echo", nil); err != nil {
+		if _, err := h.rawConn(t, "new").RequestWithContext(t.Context(), "pilots.api.echo", nil); err != nil {
 			t.Error(err)
 		}
 	})

@@ -13,11 +13,11 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// born is a birth as a manager writes it.
-func born(k pilot.Key) *events.Event {
+// birthEvent is a birth as a manager writes it.
+func birthEvent(k pilot.Key) *events.Event {
 	return &events.Event{
-		ID: "born-" + k.Resource, Class: events.Command, Key: k, Kind: events.Submit,
-		Birth: &events.Birth{Description: pilot.Description{UID: k.Pilot, Resource: k.Resource, Cores: 1}},
+		ID: "born-" + k.Resource, Class: events.ClassCommand, Key: k, Kind: events.Submit,
+		Submission: &events.Submission{Description: pilot.Description{UID: k.Pilot, Resource: k.Resource, Cores: 1}},
 	}
 }
 
@@ -26,18 +26,18 @@ func born(k pilot.Key) *events.Event {
 // another subject of it. What lands there is no event.
 func TestCopiesMoveNothing(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		m := h.manager(t)
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		m := h.connectManager(t)
 		log, err := m.Log(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		mine, claim := born(pilot.Key{Resource: here, Manager: "m", Pilot: "p"}), &events.Event{}
+		mine, claim := birthEvent(pilot.Key{Resource: here, Manager: "m", Pilot: "p"}), &events.Event{}
 		if _, err := log.Append(t.Context(), mine); err != nil {
 			t.Fatal(err)
 		}
-		moved, ok := events.Moved(mine.Key, 0, pilot.Status{State: pilot.Active, Peak: pilot.Active}, pilot.Adopted, nil)
+		moved, ok := events.Moved(mine.Key, 0, pilot.Status{State: pilot.Active, FurthestState: pilot.Active}, pilot.KindAdopted, nil)
 		if !ok {
 			t.Fatal("no such move")
 		}
@@ -46,7 +46,7 @@ func TestCopiesMoveNothing(t *testing.T) {
 		if _, err := log.Append(t.Context(), claim); err != nil {
 			t.Fatal(err)
 		}
-		nc := h.raw(t, "admin")
+		nc := h.rawConn(t, "admin")
 		targets := []string{"pilots.cmd." + there + ".m.q.submit", "pilots.evt." + there + ".m.q"}
 		for i, target := range targets {
 			for _, ask := range []struct{ subject, body string }{
@@ -63,7 +63,7 @@ func TestCopiesMoveNothing(t *testing.T) {
 		if _, err := nc.RequestWithContext(t.Context(), "$JS.API.STREAM.INFO.PILOTS", nil); err != nil {
 			t.Fatal(err)
 		}
-		after := born(pilot.Key{Resource: here, Manager: "m", Pilot: "last"})
+		after := birthEvent(pilot.Key{Resource: here, Manager: "m", Pilot: "last"})
 		after.ID = "last"
 		if _, err := log.Append(t.Context(), after); err != nil {
 			t.Fatal(err)
@@ -95,14 +95,14 @@ var echo = bus.Endpoint{Name: "echo", Handle: func(context.Context, bus.Request)
 // managers may publish.
 func TestAnswersGoToInboxes(t *testing.T) {
 	t.Parallel()
-	h := build(t, auth.NKey, usual()...)
-	m := h.manager(t)
+	h := newFixture(t, auth.NKey, usualUsers()...)
+	m := h.connectManager(t)
 	stop, err := m.Serve(t.Context(), bus.Service{Name: "pilots", Version: "1.0.0", Endpoints: []bus.Endpoint{echo}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
-	nc := h.raw(t, "client")
+	nc := h.rawConn(t, "client")
 	for _, reply := range []string{"pilots.evt." + there + ".m.p", "pilots.cmd." + there + ".m.p.submit", "$KV.PILOTS_LEASES.x", "$JS.API.STREAM.DELETE.PILOTS"} {
 		if err := nc.PublishMsg(&nats.Msg{Subject: "pilots.api.echo", Reply: reply, Data: []byte("{}")}); err != nil {
 			t.Fatal(err)
@@ -125,9 +125,9 @@ func TestAnswersGoToInboxes(t *testing.T) {
 // say.
 func TestAdminsDoNotHearAgents(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		admin, agent := h.raw(t, "admin"), h.raw(t, "agent-site-a-host")
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		admin, agent := h.rawConn(t, "admin"), h.rawConn(t, "agent-site-a-host")
 		all, err := admin.SubscribeSync(">")
 		if err == nil {
 			err = admin.Flush()

@@ -8,22 +8,22 @@ import (
 	"github.com/flightlog/flightlog/access"
 )
 
-const head = `# Accounts, users and permissions of Flightlog, made by 'flightlog auth'.
+const confHeader = `# Accounts, users and permissions of Flightlog, made by 'flightlog auth'.
 # Do not change it: it is made anew. It holds no secret.
 `
 
-// render makes auth.conf.
-func (s *Set) render() ([]byte, error) {
+// renderConf makes auth.conf.
+func (s *Set) renderConf() ([]byte, error) {
 	if s.Mode == Operator {
 		return s.renderOperator()
 	}
 	var b bytes.Buffer
-	b.WriteString(head)
+	b.WriteString(confHeader)
 	fmt.Fprintf(&b, "accounts {\n  %s {}\n", access.SystemAccount)
-	all := s.accounts()
+	all := s.listAccounts()
 	for _, a := range all {
-		fmt.Fprintf(&b, "  %s {\n", quoted(a.Name))
-		if a.Main() {
+		fmt.Fprintf(&b, "  %s {\n", quoteConf(a.Name))
+		if a.IsMain() {
 			b.WriteString("    jetstream: enabled\n")
 		}
 		b.WriteString("    users: [\n")
@@ -33,12 +33,12 @@ func (s *Set) render() ([]byte, error) {
 		b.WriteString("    ]\n")
 		renderExports(&b, a, all)
 		b.WriteString("    imports: [\n")
-		for _, i := range a.imports(all) {
+		for _, i := range a.listImports(all) {
 			kind := "service"
 			if i.Live {
 				kind = "stream"
 			}
-			fmt.Fprintf(&b, "      { %s: { account: %s, subject: %s }, to: %s }\n", kind, quoted(i.From), quoted(i.Subject), quoted(i.Local))
+			fmt.Fprintf(&b, "      { %s: { account: %s, subject: %s }, to: %s }\n", kind, quoteConf(i.From), quoteConf(i.Subject), quoteConf(i.Local))
 		}
 		b.WriteString("    ]\n  }\n")
 	}
@@ -58,17 +58,17 @@ func renderExports(b *bytes.Buffer, a *account, all []*account) {
 		return
 	}
 	b.WriteString("    exports: [\n")
-	for _, e := range a.Exports(known(all)) {
+	for _, e := range a.Exports(accessAccounts(all)) {
 		kind, more := "service", ""
 		switch {
 		case e.Live:
 			kind = "stream"
 		case e.Many:
 			more = ", response_type: stream"
-		case e.Patience > 0:
-			more = ", threshold: " + quoted(e.Patience.String())
+		case e.ResponseThreshold > 0:
+			more = ", threshold: " + quoteConf(e.ResponseThreshold.String())
 		}
-		fmt.Fprintf(b, "      { %s: %s, accounts: %s%s }\n", kind, quoted(e.Subject), quoted(others), more)
+		fmt.Fprintf(b, "      { %s: %s, accounts: %s%s }\n", kind, quoteConf(e.Subject), quoteConf(others), more)
 	}
 	b.WriteString("    ]\n")
 }
@@ -78,7 +78,7 @@ func renderExports(b *bytes.Buffer, a *account, all []*account) {
 // everybody.
 func (a *account) renderSite() []byte {
 	var b bytes.Buffer
-	b.WriteString(head + "authorization {\n    users: [\n")
+	b.WriteString(confHeader + "authorization {\n    users: [\n")
 	for _, e := range a.entries {
 		renderUser(&b, e, a.Permissions(&e.User).ThroughLeaf())
 	}
@@ -88,25 +88,25 @@ func (a *account) renderSite() []byte {
 
 func renderUser(b *bytes.Buffer, e *Entry, p access.Permissions) {
 	fmt.Fprintf(b, "      # %s: %s\n      {\n        nkey: %s\n        allowed_connection_types: %s\n        permissions {\n",
-		e.Name, e.Role, e.Key, quoted(e.Connections()))
-	fmt.Fprintf(b, "          publish { allow: %s%s }\n", quoted(p.Publish), denied(p.DenyPublish))
-	fmt.Fprintf(b, "          subscribe { allow: %s%s }\n", quoted(p.Subscribe), denied(p.DenySubscribe))
+		e.Name, e.Role, e.Key, quoteConf(e.ConnectionTypes()))
+	fmt.Fprintf(b, "          publish { allow: %s%s }\n", quoteConf(p.Publish), denyClause(p.DenyPublish))
+	fmt.Fprintf(b, "          subscribe { allow: %s%s }\n", quoteConf(p.Subscribe), denyClause(p.DenySubscribe))
 	if p.Respond > 0 {
-		fmt.Fprintf(b, "          allow_responses { max: %d, expires: %s }\n", access.Responses, quoted(p.Respond.String()))
+		fmt.Fprintf(b, "          allow_responses { max: %d, expires: %s }\n", access.Responses, quoteConf(p.Respond.String()))
 	}
 	b.WriteString("        }\n      }\n")
 }
 
-func denied(subjects []string) string {
+func denyClause(subjects []string) string {
 	if len(subjects) == 0 {
 		return ""
 	}
-	return ", deny: " + quoted(subjects)
+	return ", deny: " + quoteConf(subjects)
 }
 
-// quoted writes a text or a list of texts, of tokens and subjects only, as the
+// quoteConf writes a text or a list of texts, of tokens and subjects only, as the
 // server's configuration takes them: there JSON's form is one of several.
-func quoted(v any) string {
+func quoteConf(v any) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // ">" is a word of subjects

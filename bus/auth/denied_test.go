@@ -15,8 +15,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// asks are the ways to ask for something, by name.
-var asks = map[string]func(ctx context.Context, c *bus.Conn) error{
+// deniedRequests are the ways to ask for something, by name.
+var deniedRequests = map[string]func(ctx context.Context, c *bus.Conn) error{
 	"look at the log": func(ctx context.Context, c *bus.Conn) error { _, err := c.Log(ctx); return err },
 	"ask the service": func(ctx context.Context, c *bus.Conn) error {
 		_, err := c.Call(ctx, "echo", 0, struct{}{}, nil)
@@ -30,15 +30,15 @@ var asks = map[string]func(ctx context.Context, c *bus.Conn) error{
 		_, err := c.AskOutput(ctx, pilot.Key{Resource: here, Manager: "m", Pilot: "p"})
 		return err
 	},
-	"make the log": func(ctx context.Context, c *bus.Conn) error { return c.Ensure(ctx, bus.StreamConfig{}) },
+	"make the log": func(ctx context.Context, c *bus.Conn) error { return c.EnsureStream(ctx, bus.StreamConfig{}) },
 	"take commands": func(ctx context.Context, c *bus.Conn) error {
-		_, err := c.Inbox(ctx, there, bus.InboxConfig{})
+		_, err := c.CommandQueue(ctx, there, bus.CommandQueueConfig{})
 		return err
 	},
 	"write an event": func(ctx context.Context, c *bus.Conn) error {
 		log, err := c.Log(ctx)
 		if err == nil {
-			_, err = log.Append(ctx, born(pilot.Key{Resource: there, Manager: "m", Pilot: "x"}))
+			_, err = log.Append(ctx, birthEvent(pilot.Key{Resource: there, Manager: "m", Pilot: "x"}))
 		}
 		return err
 	},
@@ -48,10 +48,10 @@ var asks = map[string]func(ctx context.Context, c *bus.Conn) error{
 // says who was asked as and what would give the right. Nothing ends it but that.
 func TestWhatIsDeniedIsSaid(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		m := h.manager(t)
-		h.echo(t, m)
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		m := h.connectManager(t)
+		h.serveEcho(t, m)
 		for _, c := range []struct{ user, ask, remedy string }{
 			{"client", "look at the log", "--watch"},
 			{"client", "find orphans", "an admin"},
@@ -69,7 +69,7 @@ func TestWhatIsDeniedIsSaid(t *testing.T) {
 			{"agent-site-a-host", "ask the service", "a client"},
 			{"agent-site-a-host", "look at the log", "--watch"},
 		} {
-			err := asks[c.ask](t.Context(), h.as(t, c.user))
+			err := deniedRequests[c.ask](t.Context(), h.connectAs(t, c.user))
 			if pilot.CodeOf(err) != pilot.Denied || !strings.Contains(err.Error(), "user "+c.user+" may not") || !strings.Contains(err.Error(), c.remedy) {
 				t.Errorf("%s: %s: %s: %v", c.user, c.ask, pilot.CodeOf(err), err)
 			}
@@ -81,19 +81,19 @@ func TestWhatIsDeniedIsSaid(t *testing.T) {
 // something else all the time, is answered.
 func TestADenialEndsNobodyElse(t *testing.T) {
 	t.Parallel()
-	h := build(t, auth.NKey, usual()...)
-	h.echo(t, h.manager(t))
-	c := h.as(t, "watcher")
+	h := newFixture(t, auth.NKey, usualUsers()...)
+	h.serveEcho(t, h.connectManager(t))
+	c := h.connectAs(t, "watcher")
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			_ = asks["find orphans"](ctx, c)
+			_ = deniedRequests["find orphans"](ctx, c)
 		}
 	}()
 	for range 100 {
-		if err := asks["ask the service"](t.Context(), c); err != nil {
+		if err := deniedRequests["ask the service"](t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		log, err := c.Log(t.Context())
@@ -112,9 +112,9 @@ func TestADenialEndsNobodyElse(t *testing.T) {
 // variables beside his credentials and without; who says another's is told.
 func TestInboxesGoWithCredentials(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		h.echo(t, h.manager(t))
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		h.serveEcho(t, h.connectManager(t))
 		for _, file := range []string{"beside", "away"} {
 			for user, ask := range map[string]string{"client": "ask the service", "subscriber": "look at the log", "admin": "look at the log"} {
 				cfg := h.config(user)
@@ -129,7 +129,7 @@ func TestInboxesGoWithCredentials(t *testing.T) {
 					t.Fatal(err)
 				}
 				if file == "away" {
-					if err := os.Remove(strings.TrimSuffix(h.Credentials(user), filepath.Ext(h.Credentials(user))) + ".env"); err != nil {
+					if err := os.Remove(strings.TrimSuffix(h.CredentialsPath(user), filepath.Ext(h.CredentialsPath(user))) + ".env"); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -138,7 +138,7 @@ func TestInboxesGoWithCredentials(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if err := asks[ask](t.Context(), c); err != nil {
+					if err := deniedRequests[ask](t.Context(), c); err != nil {
 						t.Errorf("%s, variables %s, context %q: %v", user, file, cfg.Context, err)
 					}
 					c.Close()
@@ -153,7 +153,7 @@ func TestInboxesGoWithCredentials(t *testing.T) {
 		}
 		defer c.Close()
 		for range 2 { // the server says it once
-			if err := asks["ask the service"](t.Context(), c); pilot.CodeOf(err) != pilot.Denied || !strings.Contains(err.Error(), "NATS_INBOX_PREFIX") {
+			if err := deniedRequests["ask the service"](t.Context(), c); pilot.CodeOf(err) != pilot.Denied || !strings.Contains(err.Error(), "NATS_INBOX_PREFIX") {
 				t.Errorf("with inboxes of another user: %v", err)
 			}
 		}

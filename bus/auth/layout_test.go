@@ -13,29 +13,29 @@ import (
 // TestDirectoriesOfBeforeAreMadeAnew: with nobody's credentials changed.
 func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
 		dir := filepath.Join(t.TempDir(), "auth")
-		s := directory(t, dir, mode, usual()...)
+		s := newDirectory(t, dir, mode, usualUsers()...)
 		path := filepath.Join(dir, "auth.json")
 		before := regexp.MustCompile(`"layout": \d+,`).ReplaceAll([]byte(read(t, path)), nil)
 		if err := os.WriteFile(path, before, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(s.Conf(), []byte("old"), 0o600); err != nil {
+		if err := os.WriteFile(s.ConfPath(), []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		credentials := read(t, s.Credentials("client"))
+		credentials := read(t, s.CredentialsPath("client"))
 		s, err := auth.Init(dir, mode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if read(t, s.Conf()) == "old" || read(t, s.Credentials("client")) != credentials {
+		if read(t, s.ConfPath()) == "old" || read(t, s.CredentialsPath("client")) != credentials {
 			t.Error("the configuration is the old one, or credentials are new")
 		}
-		if err := os.WriteFile(s.Conf(), []byte("mine"), 0o600); err != nil {
+		if err := os.WriteFile(s.ConfPath(), []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err = auth.Init(dir, mode); err != nil || read(t, s.Conf()) != "mine" {
+		if _, err = auth.Init(dir, mode); err != nil || read(t, s.ConfPath()) != "mine" {
 			t.Errorf("made anew without need: %v", err)
 		}
 	})
@@ -45,8 +45,8 @@ func TestDirectoriesOfBeforeAreMadeAnew(t *testing.T) {
 // stays in the tenant's.
 func TestATokenNamesItsAccount(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		s := directory(t, filepath.Join(t.TempDir(), "auth"), mode, usual()...)
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		s := newDirectory(t, filepath.Join(t.TempDir(), "auth"), mode, usualUsers()...)
 		want := map[string]string{
 			"manager": "default", "admin": "default", "launcher-site-a-host": "default=site=site-a", "agent-site-a-host": "default=site=site-a",
 			"subscriber": "default=user=subscriber", "watcher": "default=user=watcher", "other-manager": "other", "other-client": "other=user=other-client",

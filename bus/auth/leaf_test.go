@@ -20,12 +20,12 @@ import (
 // TestALeafHearsNoAgents: nor what is not for launchers of its site.
 func TestALeafHearsNoAgents(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, append(usual(), leaf)...)
-		h.manager(t)
-		l := h.links(t, "leaf-site-a")
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, append(usualUsers(), leaf)...)
+		h.connectManager(t)
+		l := h.linkAs(t, "leaf-site-a")
 		for _, subject := range []string{"pilots.>", "pilots.agent.>", "pilots.agent." + here + ".*.*.*", "pilots.fleet.>", "pilots.fleet." + here + ".*"} {
-			l.say(t, "LS+ "+subject+"\r\n")
+			l.publish(t, "LS+ "+subject+"\r\n")
 		}
 		for _, sent := range []struct{ by, subject string }{
 			{"agent-site-a-host", "pilots.agent." + here + ".m.p.beat"},
@@ -33,7 +33,7 @@ func TestALeafHearsNoAgents(t *testing.T) {
 			{"manager", "pilots.cmd." + here + ".m.p.submit"},
 			{"client", "pilots.fleet." + here + ".output"},
 		} {
-			nc := h.raw(t, sent.by)
+			nc := h.rawConn(t, sent.by)
 			if err := nc.Publish(sent.subject, []byte("{}")); err != nil {
 				t.Fatal(err)
 			}
@@ -41,7 +41,7 @@ func TestALeafHearsNoAgents(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := l.hears(t); !slices.Equal(got, []string{"pilots.fleet." + here + ".output"}) {
+		if got := l.subscriptions(t); !slices.Equal(got, []string{"pilots.fleet." + here + ".output"}) {
 			t.Errorf("it hears %v", got)
 		}
 	})
@@ -54,10 +54,10 @@ var leaf = access.User{Role: access.Leaf, Site: "site-a"}
 // may.
 func TestOnlyLeafsLink(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, append(usual(), leaf)...)
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, append(usualUsers(), leaf)...)
 		for i := range h.Users {
-			if name := h.Users[i].Name; (h.links(t, name) != nil) != (name == "leaf-site-a") {
+			if name := h.Users[i].Name; (h.linkAs(t, name) != nil) != (name == "leaf-site-a") {
 				t.Errorf("%s links, or a leaf does not", name)
 			}
 		}
@@ -73,20 +73,20 @@ func TestOnlyLeafsLink(t *testing.T) {
 			nc.Close()
 			t.Errorf("a leaf is a client: %v", err)
 		}
-		stolen := read(t, h.Credentials("leaf-site-a"))
+		stolen := read(t, h.CredentialsPath("leaf-site-a"))
 		if err := h.Revoke("leaf-site-a"); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.server.Reload(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(h.Credentials("leaf-site-a"), []byte(stolen), 0o600); err != nil {
+		if err := os.WriteFile(h.CredentialsPath("leaf-site-a"), []byte(stolen), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if h.links(t, "leaf-site-a") != nil {
+		if h.linkAs(t, "leaf-site-a") != nil {
 			t.Error("a revoked leaf links")
 		}
-		if _, err := os.Stat(h.SiteConf("leaf-site-a")); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(h.SiteConfPath("leaf-site-a")); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the users of the site are left: %v", err)
 		}
 	})
@@ -95,11 +95,11 @@ func TestOnlyLeafsLink(t *testing.T) {
 // TestALeafOfNobodyMayNothing: where a site has no launchers.
 func TestALeafOfNobodyMayNothing(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, append(usual(), leaf, access.User{Role: access.Leaf, Site: "empty"})...)
-		h.manager(t)
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, append(usualUsers(), leaf, access.User{Role: access.Leaf, Site: "empty"})...)
+		h.connectManager(t)
 		closed := func(leaf string) {
-			s := h.site(t, leaf)
+			s := h.startSite(t, leaf)
 			if nc, err := nats.Connect(s.server.ClientURL()); !errors.Is(err, nats.ErrAuthorization) {
 				nc.Close()
 				t.Errorf("the server of %s lets anybody in: %v", leaf, err)
@@ -112,7 +112,7 @@ func TestALeafOfNobodyMayNothing(t *testing.T) {
 		closed("leaf-site-a")
 		for target := range targets {
 			// Acknowledgements servers pass on unasked; none is imported here.
-			if !strings.HasPrefix(target, "$JS.ACK.") && h.links(t, "leaf-empty").say(t, "LMSG "+target+" 2\r\n{}\r\n") {
+			if !strings.HasPrefix(target, "$JS.ACK.") && h.linkAs(t, "leaf-empty").publish(t, "LMSG "+target+" 2\r\n{}\r\n") {
 				t.Errorf("it may publish %s", target)
 			}
 		}
@@ -124,35 +124,35 @@ func TestFaultsOfLeafs(t *testing.T) {
 	for _, u := range []access.User{
 		{Role: access.Leaf}, {Role: access.Leaf, Site: "a.b"}, {Role: access.Leaf, Site: "a", Resource: "a.b"}, {Role: access.Launcher, Resource: "a.b", Site: "a"},
 	} {
-		u = u.Filled()
-		if len(u.Faults()) != 1 {
-			t.Errorf("%+v: %v", u, u.Faults())
+		u = u.WithDefaults()
+		if len(u.Validate()) != 1 {
+			t.Errorf("%+v: %v", u, u.Validate())
 		}
 	}
 }
 
-// site starts a server that links to the house, as deploy/nats/leaf.conf does, and
+// startSite starts a server that links to the house, as deploy/nats/leaf.conf does, and
 // gives the house as those see it that connect there.
-func (h *house) site(t *testing.T, leaf string) *house {
+func (h *fixture) startSite(t *testing.T, leaf string) *fixture {
 	t.Helper()
-	link := "credentials: " + h.Credentials(leaf)
+	link := "credentials: " + h.CredentialsPath(leaf)
 	if h.Mode == auth.NKey {
-		link = "nkey: " + strings.TrimSpace(read(t, h.Credentials(leaf)))
+		link = "nkey: " + strings.TrimSpace(read(t, h.CredentialsPath(leaf)))
 	}
 	conf := fmt.Sprintf(`listen: 127.0.0.1:-1
 leafnodes { reconnect: 1s, remotes: [{ urls: ["nats://%s"], deny_imports: ["pilots.agent.>"], deny_exports: ["pilots.agent.>"], %s }] }
 mappings: { "$JS.API.>": "$JS.hub.API.>", "$KV.>": "$JS.hub.API.$KV.>" }
 include site.conf
-`, h.leafs(t), link)
+`, h.listenLeafs(t), link)
 	dir := t.TempDir()
-	for name, text := range map[string]string{"leaf.conf": conf, "site.conf": read(t, h.SiteConf(leaf))} {
+	for name, text := range map[string]string{"leaf.conf": conf, "site.conf": read(t, h.SiteConfPath(leaf))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := start(t, filepath.Join(dir, "leaf.conf"))
+	s := startServer(t, filepath.Join(dir, "leaf.conf"))
 	// Sites know users by their keys, which files with tokens hold too.
-	return &house{Set: h.Set, server: s, keys: true}
+	return &fixture{Set: h.Set, server: s, keys: true}
 }
 
 // TestASiteSaysWhatItsLaunchersMay: who connects to the server of a site may there
@@ -161,17 +161,17 @@ include site.conf
 // message on any subject.
 func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
 		second := access.User{Role: access.Launcher, Resource: here, Name: "second"}
-		h, log, _ := serving(t, mode, leaf, second)
-		site := h.site(t, "leaf-site-a")
+		h, log, _ := newServingFixture(t, mode, leaf, second)
+		site := h.startSite(t, "leaf-site-a")
 		for _, name := range []string{"launcher-site-a-host", "second"} {
-			nc := site.raw(t, name)
+			nc := site.rawConn(t, name)
 			js, err := jetstream.New(nc)
 			if err != nil {
 				t.Fatal(err)
 			}
-			linked(t, nc)
+			awaitLink(t, nc)
 			first, err := js.Publish(t.Context(), "pilots.evt."+here+".m."+name, []byte("{}"))
 			if err != nil {
 				t.Fatal(name, err)
@@ -181,9 +181,9 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 			}); err != nil {
 				t.Fatal(name, err)
 			}
-			before := guts(t, log)
+			before := streamContents(t, log)
 			for target := range targets {
-				if may(t, nc, "pub", target) {
+				if isAllowed(t, nc, "pub", target) {
 					t.Errorf("%s may publish %s at the site", name, target)
 				}
 				forged := &nats.Msg{Subject: "pilots.evt." + here + ".m.p", Reply: "$JS.ACK.a.b.1.1.1.1.0@" + target, Data: []byte("{}")}
@@ -192,14 +192,14 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 				}
 			}
 			for _, subject := range []string{"pilots.agent." + there + ".m.p.beat", "pilots.evt.>", "$JS.ACK.>", "_INBOX_client.>"} {
-				if may(t, nc, "sub", subject) {
+				if isAllowed(t, nc, "sub", subject) {
 					t.Errorf("%s may subscribe to %s at the site", name, subject)
 				}
 			}
 			if _, err := nc.RequestWithContext(t.Context(), "$JS.API.STREAM.INFO.PILOTS", nil); err != nil { // after all of that
 				t.Fatal(err)
 			}
-			if after := guts(t, log); after != before {
+			if after := streamContents(t, log); after != before {
 				t.Errorf("%s changed\nbefore %s\nafter  %s", name, before, after)
 			}
 			last, err := js.Publish(t.Context(), "pilots.evt."+here+".m."+name, []byte("{}"))
@@ -207,7 +207,7 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 				t.Errorf("%s wrote what it may not, before %+v, %v", name, last, err)
 			}
 		}
-		third := access.User{Role: access.Launcher, Resource: "site-a.other"}.Filled()
+		third := access.User{Role: access.Launcher, Resource: "site-a.other"}.WithDefaults()
 		if _, err := h.Add(third); err != nil {
 			t.Fatal(err)
 		}
@@ -216,8 +216,8 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		nc := h.site(t, "leaf-site-a").raw(t, third.Name) // as if it were restarted
-		linked(t, nc)
+		nc := h.startSite(t, "leaf-site-a").rawConn(t, third.Name) // as if it were restarted
+		awaitLink(t, nc)
 		js, err := jetstream.New(nc)
 		if err == nil {
 			_, err = js.Publish(t.Context(), "pilots.evt.site-a.other.m.p", []byte("{}"))
@@ -225,16 +225,16 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 		if err != nil {
 			t.Errorf("a launcher that was added later: %v", err)
 		}
-		agent := site.raw(t, "agent-site-a-host")
-		if !may(t, agent, "pub", "pilots.agent."+here+".m.p.beat") || may(t, agent, "pub", "pilots.evt."+here+".m.p") || may(t, agent, "sub", "pilots.agent.>") {
+		agent := site.rawConn(t, "agent-site-a-host")
+		if !isAllowed(t, agent, "pub", "pilots.agent."+here+".m.p.beat") || isAllowed(t, agent, "pub", "pilots.evt."+here+".m.p") || isAllowed(t, agent, "sub", "pilots.agent.>") {
 			t.Error("an agent may more or less at the site")
 		}
 
 		forged := "pilots.evt." + there + ".m.p"
-		if h.links(t, "leaf-site-a").say(t, "LMSG "+forged+" 2\r\n{}\r\n") {
+		if h.linkAs(t, "leaf-site-a").publish(t, "LMSG "+forged+" 2\r\n{}\r\n") {
 			t.Error("the link may write for another site")
 		}
-		h.links(t, "leaf-site-a").say(t, "LMSG pilots.evt."+here+".m.p $JS.ACK.a.b.1.1.1.1.0@"+forged+" 2\r\n{}\r\n")
+		h.linkAs(t, "leaf-site-a").publish(t, "LMSG pilots.evt."+here+".m.p $JS.ACK.a.b.1.1.1.1.0@"+forged+" 2\r\n{}\r\n")
 		stream, err := log.Stream(t.Context(), "PILOTS")
 		if err != nil {
 			t.Fatal(err)
@@ -250,8 +250,8 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 	})
 }
 
-// linked waits until the site's server has its link.
-func linked(t *testing.T, nc *nats.Conn) {
+// awaitLink waits until the site's server has its link.
+func awaitLink(t *testing.T, nc *nats.Conn) {
 	t.Helper()
 	for over := time.Now().Add(time.Minute); ; {
 		_, err := nc.Request("$JS.API.STREAM.INFO.PILOTS", nil, time.Second) // lost, if the link comes meanwhile

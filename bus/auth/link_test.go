@@ -15,21 +15,21 @@ import (
 	"github.com/flightlog/flightlog/bus/auth"
 )
 
-// link is a connection as a leaf node's server makes it, which need not be a server.
-type link struct {
+// rawLink is a connection as a leaf node's server makes it, which need not be a server.
+type rawLink struct {
 	net.Conn
 	lines *bufio.Scanner
 }
 
-// links connects as a leaf node that is a user; nil: it is not let in.
-func (h *house) links(t *testing.T, name string) *link {
+// linkAs connects as a leaf node that is a user; nil: it is not let in.
+func (h *fixture) linkAs(t *testing.T, name string) *rawLink {
 	t.Helper()
-	c, err := net.Dial("tcp", h.leafs(t))
+	c, err := net.Dial("tcp", h.listenLeafs(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	l := &link{c, bufio.NewScanner(c)}
+	l := &rawLink{c, bufio.NewScanner(c)}
 	l.lines.Buffer(nil, 1<<20)
 	if !l.lines.Scan() {
 		t.Fatal(l.lines.Err())
@@ -40,7 +40,7 @@ func (h *house) links(t *testing.T, name string) *link {
 	if err := json.Unmarshal([]byte(strings.TrimPrefix(l.lines.Text(), "INFO ")), &info); err != nil {
 		t.Fatal(err)
 	}
-	seed, err := os.ReadFile(h.Credentials(name))
+	seed, err := os.ReadFile(h.CredentialsPath(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +69,14 @@ func (h *house) links(t *testing.T, name string) *link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !l.say(t, fmt.Sprintf("CONNECT %s\r\n", connect)) {
+	if !l.publish(t, fmt.Sprintf("CONNECT %s\r\n", connect)) {
 		return nil
 	}
 	return l
 }
 
-// say says it, and whether the server has no objection.
-func (l *link) say(t *testing.T, what string) bool {
+// publish says it, and whether the server has no objection.
+func (l *rawLink) publish(t *testing.T, what string) bool {
 	t.Helper()
 	if _, err := fmt.Fprintf(l, "%sPING\r\n", what); err != nil {
 		t.Fatal(err)
@@ -92,8 +92,8 @@ func (l *link) say(t *testing.T, what string) bool {
 	return false
 }
 
-// hears says on which subjects messages have come, of those sent before.
-func (l *link) hears(t *testing.T) (subjects []string) {
+// subscriptions says on which subjects messages have come, of those sent before.
+func (l *rawLink) subscriptions(t *testing.T) (subjects []string) {
 	t.Helper()
 	if _, err := fmt.Fprint(l, "PING\r\n"); err != nil {
 		t.Fatal(err)
@@ -111,8 +111,8 @@ func (l *link) hears(t *testing.T) (subjects []string) {
 	return nil
 }
 
-// leafs is where leaf nodes connect.
-func (h *house) leafs(t *testing.T) string {
+// listenLeafs is where leaf nodes connect.
+func (h *fixture) listenLeafs(t *testing.T) string {
 	t.Helper()
 	known, err := h.server.Varz(nil)
 	if err != nil {

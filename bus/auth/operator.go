@@ -14,9 +14,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// key gives a key of ours, which it makes if it is missing.
-func (s *Set) key(name string, create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string, error) {
-	path := s.path("keys", name+".nk")
+// openKey gives a key of ours, which it makes if it is missing.
+func (s *Set) openKey(name string, create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string, error) {
+	path := s.pathOf("keys", name+".nk")
 	seed, err := os.ReadFile(path)
 	var pair nkeys.KeyPair
 	switch {
@@ -40,20 +40,20 @@ func (s *Set) key(name string, create func() (nkeys.KeyPair, error)) (nkeys.KeyP
 	return pair, public, nil
 }
 
-func (s *Set) operator() (nkeys.KeyPair, string, error) {
-	return s.key("operator", nkeys.CreateOperator)
+func (s *Set) operatorKey() (nkeys.KeyPair, string, error) {
+	return s.openKey("operator", nkeys.CreateOperator)
 }
 
-func (s *Set) account(name string) (nkeys.KeyPair, string, error) {
-	return s.key("account-"+name, nkeys.CreateAccount)
+func (s *Set) accountKey(name string) (nkeys.KeyPair, string, error) {
+	return s.openKey("account-"+name, nkeys.CreateAccount)
 }
 
-// credentials makes the file of a user's token and seed. The token is signed by
+// newCredentials makes the file of a user's token and seed. The token is signed by
 // a key of its own, to which the account's token gives the permissions: so they
 // can change later, and a token is small enough for the 4 KiB in which a client
 // must introduce itself.
-func (s *Set) credentials(e *Entry, seed []byte) ([]byte, error) {
-	account, public, err := s.account(e.Account())
+func (s *Set) newCredentials(e *Entry, seed []byte) ([]byte, error) {
+	account, public, err := s.accountKey(e.Account())
 	if err != nil {
 		return nil, err
 	}
@@ -77,15 +77,15 @@ func (s *Set) credentials(e *Entry, seed []byte) ([]byte, error) {
 	return jwt.FormatUserConfig(token, seed)
 }
 
-// scope is what a user's signer may grant.
-func (e *Entry) scope(p access.Permissions) *jwt.UserScope {
+// signerScope is what a user's signer may grant.
+func (e *Entry) signerScope(p access.Permissions) *jwt.UserScope {
 	scope := jwt.NewUserScope()
 	scope.Key, scope.Role, scope.Description = e.Signer, string(e.Role), e.Name
 	scope.Template.Pub.Allow.Add(p.Publish...)
 	scope.Template.Pub.Deny.Add(p.DenyPublish...)
 	scope.Template.Sub.Allow.Add(p.Subscribe...)
 	scope.Template.Sub.Deny.Add(p.DenySubscribe...)
-	scope.Template.AllowedConnectionTypes.Add(e.Connections()...)
+	scope.Template.AllowedConnectionTypes.Add(e.ConnectionTypes()...)
 	if p.Respond > 0 {
 		scope.Template.Resp = &jwt.ResponsePermission{MaxMsgs: access.Responses, Expires: p.Respond}
 	}
@@ -95,16 +95,16 @@ func (e *Entry) scope(p access.Permissions) *jwt.UserScope {
 // renderOperator makes auth.conf: the operator's token, and those of all
 // accounts, which the servers keep in memory.
 func (s *Set) renderOperator() ([]byte, error) {
-	operator, public, err := s.operator()
+	operator, public, err := s.operatorKey()
 	if err != nil {
 		return nil, err
 	}
 	defer operator.Wipe()
 	var preload bytes.Buffer
 	var system string
-	all := s.accounts()
+	all := s.listAccounts()
 	for _, a := range append([]*account{{Account: access.Account{Name: access.SystemAccount}}}, all...) {
-		key, token, err := s.sign(operator, a, all)
+		key, token, err := s.signAccount(operator, a, all)
 		if err != nil {
 			return nil, err
 		}
@@ -121,40 +121,40 @@ func (s *Set) renderOperator() ([]byte, error) {
 		}
 	}
 	return fmt.Appendf(nil, "%soperator: %s\nsystem_account: %s\nresolver: MEMORY\nresolver_preload: {\n%s}\n",
-		head, s.Token, system, preload.String()), nil
+		confHeader, s.Token, system, preload.String()), nil
 }
 
-// sign gives an account's public key and its token. What it exports any account may
+// signAccount gives an account's public key and its token. What it exports any account may
 // import that the operator signs, which are those of all.
-func (s *Set) sign(operator nkeys.KeyPair, a *account, all []*account) (key, token string, err error) {
-	pair, key, err := s.account(a.Name)
+func (s *Set) signAccount(operator nkeys.KeyPair, a *account, all []*account) (key, token string, err error) {
+	pair, key, err := s.accountKey(a.Name)
 	if err != nil {
 		return "", "", err
 	}
 	defer pair.Wipe()
 	claims := jwt.NewAccountClaims(key)
 	claims.Name = a.Name
-	if a.Main() {
+	if a.IsMain() {
 		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
 			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
 		}
 	}
 	for _, e := range a.entries {
-		claims.SigningKeys.AddScopedSigner(e.scope(a.Permissions(&e.User)))
+		claims.SigningKeys.AddScopedSigner(e.signerScope(a.Permissions(&e.User)))
 	}
 	for _, r := range a.revoked {
 		claims.RevokeAt(r.Key, r.At)
 	}
-	for _, e := range a.Exports(known(all)) {
-		claims.Exports.Add(exported(e))
+	for _, e := range a.Exports(accessAccounts(all)) {
+		claims.Exports.Add(jwtExport(e))
 	}
-	for _, i := range a.imports(all) {
-		from, public, err := s.account(i.From)
+	for _, i := range a.listImports(all) {
+		from, public, err := s.accountKey(i.From)
 		if err != nil {
 			return "", "", err
 		}
 		from.Wipe()
-		claims.Imports.Add(imported(i, public))
+		claims.Imports.Add(jwtImport(i, public))
 	}
 	if token, err = claims.Encode(operator); err != nil {
 		return "", "", &pilot.Error{Code: pilot.Internal, Op: "sign account " + a.Name, Err: err}
@@ -162,8 +162,8 @@ func (s *Set) sign(operator nkeys.KeyPair, a *account, all []*account) (key, tok
 	return key, token, nil
 }
 
-func exported(e access.Export) *jwt.Export {
-	x := &jwt.Export{Name: e.Subject, Subject: jwt.Subject(e.Subject), Type: jwt.Service, ResponseThreshold: e.Patience}
+func jwtExport(e access.Export) *jwt.Export {
+	x := &jwt.Export{Name: e.Subject, Subject: jwt.Subject(e.Subject), Type: jwt.Service, ResponseThreshold: e.ResponseThreshold}
 	switch {
 	case e.Live:
 		x.Type = jwt.Stream
@@ -173,7 +173,7 @@ func exported(e access.Export) *jwt.Export {
 	return x
 }
 
-func imported(i access.Import, account string) *jwt.Import {
+func jwtImport(i access.Import, account string) *jwt.Import {
 	m := &jwt.Import{Name: i.Local, Subject: jwt.Subject(i.Subject), Account: account, Type: jwt.Service}
 	if i.Live {
 		m.Type = jwt.Stream

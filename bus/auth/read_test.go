@@ -18,9 +18,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// readers says who gets the log which way: + all that was stored of one manager's
+// readerTable says who gets the log which way: + all that was stored of one manager's
 // pilots, - denied, at once and saying so. Nobody waits for what never comes.
-const readers = `
+const readerTable = `
 A M L C W S G
 + - - - + + -  sub pilots.evt.*.*.m.*
 + + + - + + -  sub pilots.live.evt.*.*.m.*
@@ -34,9 +34,9 @@ A M L C W S G
 + + + - + + -  tail
 `
 
-// stored has a launcher write n changes, each with another one that is refused, and
+// storeChanges has a launcher write n changes, each with another one that is refused, and
 // one that does not count, of another manager.
-func (h *house) stored(t *testing.T, js jetstream.JetStream, pilot string) {
+func (h *fixture) storeChanges(t *testing.T, js jetstream.JetStream, pilot string) {
 	t.Helper()
 	put := func(manager, expect string) error {
 		_, err := js.PublishMsg(t.Context(), &nats.Msg{
@@ -49,7 +49,7 @@ func (h *house) stored(t *testing.T, js jetstream.JetStream, pilot string) {
 		t.Fatal(err)
 	}
 	last := "0"
-	for range n {
+	for range storedPilots {
 		m := &nats.Msg{
 			Subject: "pilots.evt." + here + ".m." + pilot, Data: []byte("{}"),
 			Header: nats.Header{"Pilots-Kind": {"active"}, jetstream.ExpectedLastSubjSeqHeader: {last}},
@@ -65,9 +65,9 @@ func (h *house) stored(t *testing.T, js jetstream.JetStream, pilot string) {
 	}
 }
 
-// reading is one user that reads, by a plain client of the bus.
-type reading struct {
-	*house
+// readCase is one user that reads, by a plain client of the bus.
+type readCase struct {
+	*fixture
 	name string
 	nc   *nats.Conn
 	js   jetstream.JetStream // the launcher's, who writes
@@ -76,20 +76,20 @@ type reading struct {
 // TestWhoReadsHow tries every role against every way to read, by plain clients.
 func TestWhoReadsHow(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		h.manager(t)
-		launcher, err := jetstream.New(h.raw(t, "launcher-site-a-host"))
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		h.connectManager(t)
+		launcher, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.Split(strings.TrimSpace(readers), "\n")
+		lines := strings.Split(strings.TrimSpace(readerTable), "\n")
 		for _, line := range lines[1:] {
 			said := strings.Fields(line)
 			for i, name := range columns[:len(columns)-1] {
-				r := reading{h, name, h.raw(t, name), launcher}
+				r := readCase{h, name, h.rawConn(t, name), launcher}
 				way := strings.Join(said[len(columns)-1:], " ")
-				err := r.read(t, way, strings.ReplaceAll(way, " ", "-")+"-"+name)
+				err := r.readWay(t, way, strings.ReplaceAll(way, " ", "-")+"-"+name)
 				switch denied := isDenied(err); {
 				case said[i] == "+" && err != nil:
 					t.Errorf("%s: %s: %v", name, way, err)
@@ -107,30 +107,30 @@ func isDenied(err error) bool {
 	return errors.Is(err, nats.ErrPermissionViolation) || pilot.CodeOf(err) == pilot.Denied || errors.As(err, &said) && said.Code == http.StatusForbidden
 }
 
-// read reads what is stored meanwhile, one way.
-func (r *reading) read(t *testing.T, way, about string) error {
+// readWay reads what is stored meanwhile, one way.
+func (r *readCase) readWay(t *testing.T, way, about string) error {
 	about = strings.NewReplacer("*", "x", ".", "-").Replace(about)
 	verb, what, _ := strings.Cut(way, " ")
 	switch verb {
 	case "sub":
-		return r.subscribe(t, what, about)
+		return r.readBySubscription(t, what, about)
 	case "ordered":
-		return r.ordered(t, what, about)
+		return r.readOrdered(t, what, about)
 	case "durable", "acknowledged":
-		return r.durable(t, what, about)
+		return r.readDurable(t, what, about)
 	case "push":
-		return r.pushed(t, what, about)
+		return r.readPushed(t, what, about)
 	default:
-		return r.tail(t, about)
+		return r.readTail(t, about)
 	}
 }
 
-// n is how many changes are read each way.
-const n = 3
+// storedPilots is how many changes are read each way.
+const storedPilots = 3
 
-// subscribe hears each change that was stored, once and with its position. Who is in
+// readBySubscription hears each change that was stored, once and with its position. Who is in
 // the account of the log hears under its subjects what was refused too.
-func (r *reading) subscribe(t *testing.T, subject, about string) error {
+func (r *readCase) readBySubscription(t *testing.T, subject, about string) error {
 	sub, err := r.nc.SubscribeSync(subject)
 	if err == nil {
 		err = r.nc.Flush()
@@ -141,9 +141,9 @@ func (r *reading) subscribe(t *testing.T, subject, about string) error {
 	if err != nil {
 		return err
 	}
-	r.stored(t, r.js, about)
+	r.storeChanges(t, r.js, about)
 	var before uint64
-	for range n {
+	for range storedPilots {
 		m, err := sub.NextMsgWithContext(t.Context())
 		if err != nil {
 			return err
@@ -170,8 +170,8 @@ func (r *reading) subscribe(t *testing.T, subject, about string) error {
 	return sub.Unsubscribe()
 }
 
-// asking is a JetStream client that ends what the server denies.
-func (r *reading) asking(t *testing.T) (jetstream.JetStream, context.Context) {
+// listOrderedArgs is a JetStream client that ends what the server denies.
+func (r *readCase) listOrderedArgs(t *testing.T) (jetstream.JetStream, context.Context) {
 	js, err := jetstream.New(r.nc)
 	if err != nil {
 		t.Fatal(err)
@@ -182,8 +182,8 @@ func (r *reading) asking(t *testing.T) (jetstream.JetStream, context.Context) {
 	return js, ctx
 }
 
-func (r *reading) ordered(t *testing.T, how, about string) error {
-	js, ctx := r.asking(t)
+func (r *readCase) readOrdered(t *testing.T, how, about string) error {
+	js, ctx := r.listOrderedArgs(t)
 	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{"pilots.evt.*.*.m." + about}}
 	if how == "own" {
 		cfg.NamePrefix = "tail-" + r.name
@@ -197,8 +197,8 @@ func (r *reading) ordered(t *testing.T, how, about string) error {
 		return err
 	}
 	defer it.Stop()
-	r.stored(t, r.js, about)
-	for range n {
+	r.storeChanges(t, r.js, about)
+	for range storedPilots {
 		if _, err := it.Next(jetstream.NextContext(ctx)); err != nil {
 			return errors.Join(err, context.Cause(ctx))
 		}
@@ -206,11 +206,11 @@ func (r *reading) ordered(t *testing.T, how, about string) error {
 	return nil
 }
 
-func (r *reading) durable(t *testing.T, how, about string) error {
-	js, ctx := r.asking(t)
+func (r *readCase) readDurable(t *testing.T, how, about string) error {
+	js, ctx := r.listOrderedArgs(t)
 	name := how
 	if how == "own" {
-		name = access.Tail(r.name, 3)
+		name = access.TailConsumer(r.name, 3)
 	}
 	cfg := jetstream.ConsumerConfig{
 		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, FilterSubject: "pilots.evt.*.*.m." + about,
@@ -222,8 +222,8 @@ func (r *reading) durable(t *testing.T, how, about string) error {
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	r.stored(t, r.js, about)
-	for range n {
+	r.storeChanges(t, r.js, about)
+	for range storedPilots {
 		m, err := cons.Next(jetstream.FetchContext(ctx))
 		if err == nil {
 			err = m.DoubleAck(ctx)
@@ -233,30 +233,30 @@ func (r *reading) durable(t *testing.T, how, about string) error {
 		}
 	}
 	info, err := cons.Info(ctx)
-	if err == nil && (info.NumAckPending != 0 || info.AckFloor.Consumer != n) {
+	if err == nil && (info.NumAckPending != 0 || info.AckFloor.Consumer != storedPilots) {
 		err = fmt.Errorf("%d are not acknowledged, %d are", info.NumAckPending, info.AckFloor.Consumer)
 	}
 	return errors.Join(err, js.DeleteConsumer(ctx, "PILOTS", cons.CachedInfo().Name))
 }
 
-// pushed reads as clients of before pull consumers did, and those of other languages do:
+// readPushed reads as clients of before pull consumers did, and those of other languages do:
 // the stream is looked for, what is stored comes by itself, and its flow is controlled.
-func (r *reading) pushed(t *testing.T, how, about string) error {
-	_, ctx := r.asking(t)
+func (r *readCase) readPushed(t *testing.T, how, about string) error {
+	_, ctx := r.listOrderedArgs(t)
 	js, err := r.nc.JetStream(nats.Context(ctx))
 	if err != nil {
 		t.Fatal(err)
 	}
 	opts := []nats.SubOpt{nats.OrderedConsumer()}
 	if how == "own" {
-		opts = []nats.SubOpt{nats.Durable(access.Tail(r.name, 4)), nats.AckExplicit(), nats.EnableFlowControl(), nats.IdleHeartbeat(time.Minute)}
+		opts = []nats.SubOpt{nats.Durable(access.TailConsumer(r.name, 4)), nats.AckExplicit(), nats.EnableFlowControl(), nats.IdleHeartbeat(time.Minute)}
 	}
 	sub, err := js.SubscribeSync("pilots.evt.*.*.m."+about, opts...)
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	r.stored(t, r.js, about)
-	for range n {
+	r.storeChanges(t, r.js, about)
+	for range storedPilots {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err == nil && how == "own" {
 			err = m.AckSync(nats.Context(ctx))
@@ -268,9 +268,9 @@ func (r *reading) pushed(t *testing.T, how, about string) error {
 	return sub.Unsubscribe()
 }
 
-// tail reads as 'flightlog watch' and the SDK do.
-func (r *reading) tail(t *testing.T, about string) error {
-	log, err := r.as(t, r.name).Log(t.Context())
+// readTail reads as 'flightlog watch' and the SDK do.
+func (r *readCase) readTail(t *testing.T, about string) error {
+	log, err := r.connectAs(t, r.name).Log(t.Context())
 	if err != nil {
 		return err
 	}
@@ -281,9 +281,9 @@ func (r *reading) tail(t *testing.T, about string) error {
 			return err
 		case e.Mark:
 			got = 0
-			r.stored(t, r.js, about)
+			r.storeChanges(t, r.js, about)
 		case got >= 0 && e.Pilot == about:
-			if got++; got == n {
+			if got++; got == storedPilots {
 				return nil
 			}
 		}

@@ -32,24 +32,24 @@ func change(t *testing.T, js jetstream.JetStream, pilot string) uint64 {
 // nothing twice when they are removed, and when the connection is.
 func TestOrderedConsumersGoOn(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		h.manager(t)
-		writer, err := jetstream.New(h.raw(t, "launcher-site-a-host"))
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		h.connectManager(t)
+		writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		admin, err := jetstream.New(h.raw(t, "admin"))
+		admin, err := jetstream.New(h.rawConn(t, "admin"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"manager", "watcher", "subscriber"} {
 			about := "ordered-" + name
-			nc := h.raw(t, name)
+			nc := h.rawConn(t, name)
 			next := pulls(t, nc, about)
-			pushed := pushes(t, h.raw(t, name), about)
+			pushed := pushes(t, h.rawConn(t, name), about)
 			for round := range 4 {
-				for range n {
+				for range storedPilots {
 					want := change(t, writer, about)
 					if seq, err := next(); err != nil || seq != want {
 						t.Fatalf("%s, round %d: %d, %v; want %d", name, round, seq, err, want)
@@ -71,20 +71,20 @@ func TestOrderedConsumersGoOn(t *testing.T) {
 // TestReadingGoesOnWithoutAManager, which it takes to begin, also anew.
 func TestReadingGoesOnWithoutAManager(t *testing.T) {
 	t.Parallel()
-	h := build(t, auth.NKey, usual()...)
-	m := h.as(t, "manager")
-	if err := m.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	h := newFixture(t, auth.NKey, usualUsers()...)
+	m := h.connectAs(t, "manager")
+	if err := m.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	stop, err := m.Serve(t.Context(), bus.Service{Name: "readers", Version: "1.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	writer, err := jetstream.New(h.raw(t, "launcher-site-a-host"))
+	writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc := h.raw(t, "subscriber")
+	nc := h.rawConn(t, "subscriber")
 	next := pulls(t, nc, "alone")
 	stop()
 	want := change(t, writer, "alone")
@@ -181,9 +181,9 @@ func pushes(t *testing.T, nc *nats.Conn, about string) func() (uint64, error) {
 // TestWhatIsPushedFlows: more than a server pushes before it is told that it arrives.
 func TestWhatIsPushedFlows(t *testing.T) {
 	t.Parallel()
-	h := build(t, auth.NKey, usual()...)
-	h.manager(t)
-	writer, err := jetstream.New(h.raw(t, "launcher-site-a-host"))
+	h := newFixture(t, auth.NKey, usualUsers()...)
+	h.connectManager(t)
+	writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestWhatIsPushedFlows(t *testing.T) {
 		}
 	}
 	<-writer.PublishAsyncComplete()
-	pushed := pushes(t, h.raw(t, "subscriber"), "flow")
+	pushed := pushes(t, h.rawConn(t, "subscriber"), "flow")
 	for i := range uint64(many) {
 		if seq, err := pushed(); err != nil || seq != i+1 {
 			t.Fatalf("%d, %v comes where %d should", seq, err, i+1)
@@ -208,23 +208,23 @@ func TestWhatIsPushedFlows(t *testing.T) {
 func TestAnEmbeddedServerLetsRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	set := directory(t, filepath.Join(dir, "auth"), auth.NKey, usual()...)
-	s, err := embedded.Start(t.Context(), embedded.Config{Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:0", Auth: set.Conf()})
+	set := newDirectory(t, filepath.Join(dir, "auth"), auth.NKey, usualUsers()...)
+	s, err := embedded.Start(t.Context(), embedded.Config{Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:0", Auth: set.ConfPath()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Shutdown)
 	m, err := bus.Connect(t.Context(), bus.Config{InProcess: s})
 	if err == nil {
-		err = m.Ensure(t.Context(), bus.StreamConfig{})
+		err = m.EnsureStream(t.Context(), bus.StreamConfig{})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	(&house{Set: set}).serve(t, m)
+	(&fixture{Set: set}).serve(t, m)
 	connect := func(name string) *nats.Conn {
-		key, err := nats.NkeyOptionFromSeed(set.Credentials(name))
+		key, err := nats.NkeyOptionFromSeed(set.CredentialsPath(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,8 +255,8 @@ func TestAnEmbeddedServerLetsRead(t *testing.T) {
 func TestReadersOfBeforeReadOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	set := directory(t, filepath.Join(dir, "auth"), auth.NKey, usual()...)
-	now := read(t, set.Conf())
+	set := newDirectory(t, filepath.Join(dir, "auth"), auth.NKey, usualUsers()...)
+	now := read(t, set.ConfPath())
 	before := strings.ReplaceAll(now, `"pilots.reader.>"`, `"pilots.none.>"`)
 	for verb, ask := range map[string]string{"create": "CONSUMER.CREATE", "info": "CONSUMER.INFO", "delete": "CONSUMER.DELETE"} {
 		before = strings.ReplaceAll(before, `"pilots.reader.`+verb+`.subscriber.>" }, to: "$JS.API.`+ask+`.PILOTS.>"`, `"$JS.API.`+ask+`.PILOTS.tail-subscriber-0" }, to: "$JS.API.`+ask+`.PILOTS.tail-subscriber-0"`)
@@ -266,17 +266,17 @@ func TestReadersOfBeforeReadOn(t *testing.T) {
 	}
 	conf := filepath.Join(dir, "nats.conf")
 	text := "listen: 127.0.0.1:-1\njetstream { store_dir: " + filepath.Join(dir, "store") + " }\nmax_payload: 2MB\ninclude auth/auth.conf\n"
-	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), os.WriteFile(set.Conf(), []byte(before), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), os.WriteFile(set.ConfPath(), []byte(before), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{Set: set, server: start(t, conf)}
-	h.manager(t)
-	nc := h.raw(t, "subscriber")
+	h := &fixture{Set: set, server: startServer(t, conf)}
+	h.connectManager(t)
+	nc := h.rawConn(t, "subscriber")
 	const config = `{"stream_name":"PILOTS","config":{"deliver_policy":"all","ack_policy":"none","replay_policy":"instant"}}`
 	if said := refusedBy(t, nc, "CONSUMER.CREATE.PILOTS.tail-subscriber-0", config); said != "" {
 		t.Errorf("before: %s", said)
 	}
-	if err := os.WriteFile(set.Conf(), []byte(now), 0o600); err != nil {
+	if err := os.WriteFile(set.ConfPath(), []byte(now), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -285,7 +285,7 @@ func TestReadersOfBeforeReadOn(t *testing.T) {
 		}
 	}
 	for {
-		_, err := h.raw(t, "subscriber").RequestWithContext(t.Context(), "$JS.API.CONSUMER.CREATE.PILOTS.any_1", []byte(config))
+		_, err := h.rawConn(t, "subscriber").RequestWithContext(t.Context(), "$JS.API.CONSUMER.CREATE.PILOTS.any_1", []byte(config))
 		if err == nil {
 			break
 		}
@@ -299,14 +299,14 @@ func TestReadersOfBeforeReadOn(t *testing.T) {
 // launchers and consumers of other users stay as they are, and nothing is pushed elsewhere.
 func TestReadersHaveNoOthersConsumers(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, append(usual(), access.User{Role: access.Subscriber, Name: "subscriber-0"})...)
-		h.manager(t)
-		launcher := h.as(t, "launcher-site-a-host")
-		if _, err := launcher.Inbox(t.Context(), here, bus.InboxConfig{}); err != nil {
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, append(usualUsers(), access.User{Role: access.Subscriber, Name: "subscriber-0"})...)
+		h.connectManager(t)
+		launcher := h.connectAs(t, "launcher-site-a-host")
+		if _, err := launcher.CommandQueue(t.Context(), here, bus.CommandQueueConfig{}); err != nil {
 			t.Fatal(err)
 		}
-		admin, err := jetstream.New(h.raw(t, "admin"))
+		admin, err := jetstream.New(h.rawConn(t, "admin"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -317,7 +317,7 @@ func TestReadersHaveNoOthersConsumers(t *testing.T) {
 			}
 		}
 		before := states(t, admin)
-		nc := h.raw(t, "subscriber")
+		nc := h.rawConn(t, "subscriber")
 		for _, name := range others {
 			config := fmt.Sprintf(`{"stream_name":"PILOTS","config":{"name":%q,"durable_name":%[1]q,"deliver_policy":"all","ack_policy":"explicit","replay_policy":"instant","filter_subject":"pilots.cmd.x"}}`, name)
 			for _, ask := range []struct{ subject, body string }{
@@ -333,7 +333,7 @@ func TestReadersHaveNoOthersConsumers(t *testing.T) {
 					t.Errorf("%s is done", ask.subject)
 				}
 			}
-			if may(t, nc, "pub", "$JS.API.CONSUMER.MSG.NEXT.PILOTS."+name) {
+			if isAllowed(t, nc, "pub", "$JS.API.CONSUMER.MSG.NEXT.PILOTS."+name) {
 				t.Errorf("messages of %s may be asked for", name)
 			}
 		}
@@ -390,9 +390,9 @@ func refusedBy(t *testing.T, nc *nats.Conn, subject, body string) string {
 // TestAReaderHasSoManyConsumers: one more is refused, and what can be done is said.
 func TestAReaderHasSoManyConsumers(t *testing.T) {
 	t.Parallel()
-	h := build(t, auth.NKey, usual()...)
-	h.manager(t)
-	nc := h.raw(t, "subscriber")
+	h := newFixture(t, auth.NKey, usualUsers()...)
+	h.connectManager(t)
+	nc := h.rawConn(t, "subscriber")
 	const config = `{"stream_name":"PILOTS","config":{"deliver_policy":"all","ack_policy":"none","replay_policy":"instant"}}`
 	for i := range access.MadeSlots {
 		if said := refusedBy(t, nc, fmt.Sprintf("CONSUMER.CREATE.PILOTS.x%d_7", i), config); said != "" {

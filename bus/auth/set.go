@@ -46,11 +46,11 @@ type revocation struct {
 // Set is all users of one directory.
 type Set struct {
 	dir string
-	kept
+	manifest
 }
 
-// kept is auth.json.
-type kept struct {
+// manifest is auth.json.
+type manifest struct {
 	Version int          `json:"version"`
 	Layout  int          `json:"layout,omitempty"` // of auth.conf, as it was made last
 	Mode    Mode         `json:"mode"`
@@ -60,13 +60,13 @@ type kept struct {
 }
 
 const (
-	version = 1
-	// layout was 0: all users of a tenant were in its account; 1: sites linked as a launcher; 2: nothing
+	manifestVersion = 1
+	// confLayout was 0: all users of a tenant were in its account; 1: sites linked as a launcher; 2: nothing
 	// was heard live of what launchers wrote; 3: nobody knew who asks; 4: consumers pushed to nobody; 5: readers
 	// named consumers themselves.
-	layout   = 6
-	manifest = "auth.json"
-	conf     = "auth.conf"
+	confLayout   = 6
+	manifestFile = "auth.json"
+	confFile     = "auth.conf"
 )
 
 // Init opens a directory, or makes it with nobody in it. Code conflict: it is
@@ -78,9 +78,9 @@ func Init(dir string, mode Mode) (*Set, error) {
 	s, err := Open(dir)
 	switch {
 	case pilot.CodeOf(err) == pilot.NotFound:
-		s = &Set{kept: kept{Version: version, Mode: mode}}
+		s = &Set{manifest: manifest{Version: manifestVersion, Mode: mode}}
 		if s.dir, err = filepath.Abs(dir); err == nil {
-			err = s.save()
+			err = s.saveAll()
 		}
 		return s, err
 	case err != nil:
@@ -88,7 +88,7 @@ func Init(dir string, mode Mode) (*Set, error) {
 	case s.Mode != mode:
 		return nil, pilot.Errorf(pilot.Conflict, "%s is of mode %s, not %s", dir, s.Mode, mode)
 	default:
-		return s, s.repair()
+		return s, s.repairConf()
 	}
 }
 
@@ -99,18 +99,18 @@ func Open(dir string) (*Set, error) {
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "open the users", Err: err}
 	}
 	s := &Set{dir: dir}
-	b, err := os.ReadFile(filepath.Join(dir, manifest))
+	b, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, pilot.Errorf(pilot.NotFound, "there are no users in %s; 'flightlog auth init' makes them", dir)
 	case err == nil:
-		err = json.Unmarshal(b, &s.kept)
+		err = json.Unmarshal(b, &s.manifest)
 	}
 	if err != nil {
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "read the users", Err: err}
 	}
-	if s.Version != version {
-		return nil, pilot.Errorf(pilot.Unsupported, "%s is of version %d, this program knows %d", dir, s.Version, version)
+	if s.Version != manifestVersion {
+		return nil, pilot.Errorf(pilot.Unsupported, "%s is of version %d, this program knows %d", dir, s.Version, manifestVersion)
 	}
 	return s, nil
 }
@@ -118,13 +118,13 @@ func Open(dir string) (*Set, error) {
 // Add makes the users that are not there yet, all or none, and gives them. Code
 // invalid: the faults name all that is wrong, by position in the list.
 func (s *Set) Add(users ...access.User) (added []Entry, err error) {
-	var faults []pilot.Fault
+	var faults []pilot.FieldError
 	for i, u := range users {
-		u = u.Filled()
-		wrong := u.Faults()
-		known, there := s.find(u.Name)
+		u = u.WithDefaults()
+		wrong := u.Validate()
+		known, there := s.findUser(u.Name)
 		if there && known.User != u {
-			wrong = append(wrong, pilot.Fault{Field: "name", Reason: u.Name + " is another user already, a " + string(known.Role)})
+			wrong = append(wrong, pilot.FieldError{Field: "name", Reason: u.Name + " is another user already, a " + string(known.Role)})
 		}
 		for _, f := range wrong {
 			f.Index = i
@@ -137,34 +137,34 @@ func (s *Set) Add(users ...access.User) (added []Entry, err error) {
 		added = append(added, Entry{User: u, Created: time.Now().UTC().Truncate(time.Second)})
 	}
 	if len(faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Message: "no user was added", Faults: faults}
+		return nil, &pilot.Error{Code: pilot.Invalid, Message: "no user was added", FieldErrors: faults}
 	}
 	if len(added) == 0 {
-		return nil, s.repair()
+		return nil, s.repairConf()
 	}
 	for i := range added {
-		if err := s.equip(&added[i]); err != nil {
+		if err := s.writeCredentials(&added[i]); err != nil {
 			return nil, err
 		}
 	}
 	s.Users = append(s.Users, added...)
-	return added, s.save()
+	return added, s.saveAll()
 }
 
 // Revoke takes users away, all or none. Code not_found: the faults name those
 // that are not there.
 func (s *Set) Revoke(names ...string) error {
-	var faults []pilot.Fault
+	var faults []pilot.FieldError
 	for i, name := range names {
-		if _, there := s.find(name); !there {
-			faults = append(faults, pilot.Fault{Index: i, Field: "name", Reason: "there is no user " + name})
+		if _, there := s.findUser(name); !there {
+			faults = append(faults, pilot.FieldError{Index: i, Field: "name", Reason: "there is no user " + name})
 		}
 	}
 	if len(faults) > 0 {
-		return &pilot.Error{Code: pilot.NotFound, Message: "no user was revoked", Faults: faults}
+		return &pilot.Error{Code: pilot.NotFound, Message: "no user was revoked", FieldErrors: faults}
 	}
 	for _, name := range names {
-		e, there := s.find(name)
+		e, there := s.findUser(name)
 		if !there {
 			continue // named twice
 		}
@@ -173,12 +173,12 @@ func (s *Set) Revoke(names ...string) error {
 		}
 		s.Users = slices.DeleteFunc(s.Users, func(o Entry) bool { return o.Name == name })
 	}
-	if err := s.save(); err != nil { // first: files without a user let nobody in
+	if err := s.saveAll(); err != nil { // first: files without a user let nobody in
 		return err
 	}
 	var errs []error
 	for _, name := range names {
-		for _, path := range []string{s.path("creds", name+".nk"), s.path("creds", name+".creds"), s.path("creds", name+".env"), s.SiteConf(name)} {
+		for _, path := range []string{s.pathOf("creds", name+".nk"), s.pathOf("creds", name+".creds"), s.pathOf("creds", name+".env"), s.SiteConfPath(name)} {
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}
@@ -187,7 +187,7 @@ func (s *Set) Revoke(names ...string) error {
 	return errors.Join(errs...)
 }
 
-func (s *Set) find(name string) (*Entry, bool) {
+func (s *Set) findUser(name string) (*Entry, bool) {
 	i := slices.IndexFunc(s.Users, func(e Entry) bool { return e.Name == name })
 	if i < 0 {
 		return nil, false
@@ -202,8 +202,8 @@ type account struct {
 	revoked []revocation
 }
 
-// accounts gives all accounts but the servers' own.
-func (s *Set) accounts() []*account {
+// listAccounts gives all accounts but the servers' own.
+func (s *Set) listAccounts() []*account {
 	var all []*account
 	named := func(tenant, name string) *account {
 		i := slices.IndexFunc(all, func(a *account) bool { return a.Name == name })
@@ -218,7 +218,7 @@ func (s *Set) accounts() []*account {
 		if e.Role == access.Launcher {
 			main.Resources = append(main.Resources, e.Resource)
 		}
-		a := named(e.Tenant, s.home(e))
+		a := named(e.Tenant, s.accountOf(e))
 		a.entries, a.Users = append(a.entries, e), append(a.Users, &e.User)
 	}
 	for _, r := range s.Revoked {
@@ -229,10 +229,10 @@ func (s *Set) accounts() []*account {
 	return all
 }
 
-// home is the account that a user is in. In mode operator its token says so, for
+// accountOf is the account that a user is in. In mode operator its token says so, for
 // as long as it is not made anew; those of before there were accounts of sites are in
 // the tenant's.
-func (s *Set) home(e *Entry) string {
+func (s *Set) accountOf(e *Entry) string {
 	if s.Mode == Operator {
 		return cmp.Or(e.Home, e.Tenant)
 	}
@@ -240,18 +240,18 @@ func (s *Set) home(e *Entry) string {
 }
 
 // Accounts gives all accounts but the servers' own, with their users.
-func (s *Set) Accounts() []*access.Account { return known(s.accounts()) }
+func (s *Set) Accounts() []*access.Account { return accessAccounts(s.listAccounts()) }
 
-// imports are none for the servers' own account.
-func (a *account) imports(all []*account) []access.Import {
+// listImports are none for the servers' own account.
+func (a *account) listImports(all []*account) []access.Import {
 	if a.Name == access.SystemAccount {
 		return nil
 	}
-	return a.Imports(known(all))
+	return a.Imports(accessAccounts(all))
 }
 
-// known are accounts as package access sees them.
-func known(all []*account) []*access.Account {
+// accessAccounts are accounts as package access sees them.
+func accessAccounts(all []*account) []*access.Account {
 	out := make([]*access.Account, len(all))
 	for i, a := range all {
 		out[i] = &a.Account
@@ -259,26 +259,26 @@ func known(all []*account) []*access.Account {
 	return out
 }
 
-// Credentials is the file that lets a process be the user.
-func (s *Set) Credentials(name string) string {
+// CredentialsPath is the file that lets a process be the user.
+func (s *Set) CredentialsPath(name string) string {
 	if s.Mode == Operator {
-		return s.path("creds", name+".creds")
+		return s.pathOf("creds", name+".creds")
 	}
-	return s.path("creds", name+".nk")
+	return s.pathOf("creds", name+".nk")
 }
 
-// SiteConf is the file of a leaf for leaf.conf to include: the users of its site.
-func (s *Set) SiteConf(leaf string) string { return s.path("sites", leaf+".conf") }
+// SiteConfPath is the file of a leaf for leaf.conf to include: the users of its site.
+func (s *Set) SiteConfPath(leaf string) string { return s.pathOf("sites", leaf+".conf") }
 
-// Conf is the file for nats.conf to include.
-func (s *Set) Conf() string { return s.path(conf) }
+// ConfPath is the file for nats.conf to include.
+func (s *Set) ConfPath() string { return s.pathOf(confFile) }
 
-func (s *Set) path(parts ...string) string {
+func (s *Set) pathOf(parts ...string) string {
 	return filepath.Join(append([]string{s.dir}, parts...)...)
 }
 
-// equip makes the credentials of a user.
-func (s *Set) equip(e *Entry) error {
+// writeCredentials makes the credentials of a user.
+func (s *Set) writeCredentials(e *Entry) error {
 	pair, err := nkeys.CreateUser()
 	if err != nil {
 		return &pilot.Error{Code: pilot.Internal, Op: "make a key", Err: err}
@@ -291,55 +291,55 @@ func (s *Set) equip(e *Entry) error {
 	variable := "NATS_NKEY"
 	if err == nil && s.Mode == Operator {
 		variable = "NATS_CREDS"
-		secret, err = s.credentials(e, secret)
+		secret, err = s.newCredentials(e, secret)
 	}
 	if err != nil {
 		return err
 	}
-	if err := write(s.Credentials(e.Name), secret, 0o600); err != nil {
+	if err := write(s.CredentialsPath(e.Name), secret, 0o600); err != nil {
 		return err
 	}
 	if e.Role == access.Leaf {
 		return nil // it is no process of ours
 	}
-	env := variable + "=" + s.Credentials(e.Name) + "\nNATS_INBOX_PREFIX=" + e.InboxPrefix() + "\n"
-	return write(s.path("creds", e.Name+".env"), []byte(env), 0o600)
+	env := variable + "=" + s.CredentialsPath(e.Name) + "\nNATS_INBOX_PREFIX=" + e.InboxPrefix() + "\n"
+	return write(s.pathOf("creds", e.Name+".env"), []byte(env), 0o600)
 }
 
-// save writes what the directory says of all users.
-func (s *Set) save() error {
+// saveAll writes what the directory says of all users.
+func (s *Set) saveAll() error {
 	slices.SortFunc(s.Users, func(a, b Entry) int { return strings.Compare(a.Tenant+" "+a.Name, b.Tenant+" "+b.Name) })
-	s.Layout = layout
-	text, err := s.render()
+	s.Layout = confLayout
+	text, err := s.renderConf()
 	if err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(s.kept, "", "  ")
+	b, err := json.MarshalIndent(s.manifest, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := write(s.path(manifest), append(b, '\n'), 0o600); err != nil {
+	if err := write(s.pathOf(manifestFile), append(b, '\n'), 0o600); err != nil {
 		return err
 	}
-	for _, a := range s.accounts() {
+	for _, a := range s.listAccounts() {
 		for _, e := range a.entries {
 			if e.Role != access.Leaf {
 				continue
 			}
-			if err := write(s.SiteConf(e.Name), a.renderSite(), 0o644); err != nil {
+			if err := write(s.SiteConfPath(e.Name), a.renderSite(), 0o644); err != nil {
 				return err
 			}
 		}
 	}
-	return write(s.Conf(), text, 0o644)
+	return write(s.ConfPath(), text, 0o644)
 }
 
-// repair makes auth.conf anew where it is missing or of an earlier layout.
-func (s *Set) repair() error {
-	if _, err := os.Stat(s.Conf()); s.Layout == layout && !errors.Is(err, fs.ErrNotExist) {
+// repairConf makes auth.conf anew where it is missing or of an earlier layout.
+func (s *Set) repairConf() error {
+	if _, err := os.Stat(s.ConfPath()); s.Layout == confLayout && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return s.save()
+	return s.saveAll()
 }
 
 // write replaces a file in one step.

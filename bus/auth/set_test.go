@@ -15,14 +15,14 @@ import (
 
 func TestUsersComeAndGo(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
-		h := build(t, mode, usual()...)
-		old := h.as(t, "client").NATS()
-		before := read(t, h.Credentials("client"))
-		if added, err := h.Add(usual()...); err != nil || len(added) > 0 {
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		old := h.connectAs(t, "client").NATS()
+		before := read(t, h.CredentialsPath("client"))
+		if added, err := h.Add(usualUsers()...); err != nil || len(added) > 0 {
 			t.Fatalf("again: %v, %v", added, err)
 		}
-		if read(t, h.Credentials("client")) != before {
+		if read(t, h.CredentialsPath("client")) != before {
 			t.Fatal("credentials changed")
 		}
 		gone := make(chan struct{})
@@ -66,12 +66,12 @@ func TestUsersComeAndGo(t *testing.T) {
 		if err := h.server.Reload(); err != nil {
 			t.Fatal(err)
 		}
-		h.as(t, "client")
+		h.connectAs(t, "client")
 		if _, err := bus.Connect(t.Context(), stale); pilot.CodeOf(err) != pilot.Denied {
 			t.Fatalf("with revoked credentials, after the name is there again: %v", err)
 		}
-		again, err := auth.Open(filepath.Dir(h.Conf()))
-		if err != nil || len(again.Users) != len(usual()) {
+		again, err := auth.Open(filepath.Dir(h.ConfPath()))
+		if err != nil || len(again.Users) != len(usualUsers()) {
 			t.Fatalf("opened again: %v, %d users", err, len(again.Users))
 		}
 	})
@@ -81,11 +81,11 @@ func TestUsersComeAndGo(t *testing.T) {
 // and those only their owner reads.
 func TestSeedsAreNowhereElse(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, mode auth.Mode) {
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
 		dir := filepath.Join(t.TempDir(), "auth")
 		s, err := auth.Init(dir, mode)
 		if err == nil {
-			_, err = s.Add(usual()...)
+			_, err = s.Add(usualUsers()...)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +114,7 @@ func TestSeedsAreNowhereElse(t *testing.T) {
 			}
 			return nil
 		})
-		if err != nil || len(seeds) < len(usual()) {
+		if err != nil || len(seeds) < len(usualUsers()) {
 			t.Fatalf("%v, %d seeds", err, len(seeds))
 		}
 		for _, text := range others {
@@ -140,13 +140,13 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		access.User{Role: access.Manager, Watch: true, Name: "x\ny"},
 		access.User{Role: access.Manager},
 	)
-	if faults := pilot.FaultsOf(err); pilot.CodeOf(err) != pilot.Invalid || len(faults) < 7 || len(s.Users) > 0 {
+	if faults := pilot.FieldErrorsOf(err); pilot.CodeOf(err) != pilot.Invalid || len(faults) < 7 || len(s.Users) > 0 {
 		t.Fatalf("%v", err)
 	}
-	if err := s.Revoke("nobody", "none"); pilot.CodeOf(err) != pilot.NotFound || len(pilot.FaultsOf(err)) != 2 {
+	if err := s.Revoke("nobody", "none"); pilot.CodeOf(err) != pilot.NotFound || len(pilot.FieldErrorsOf(err)) != 2 {
 		t.Fatal(err)
 	}
-	if _, err := auth.Init(filepath.Dir(s.Conf()), auth.Operator); pilot.CodeOf(err) != pilot.Conflict {
+	if _, err := auth.Init(filepath.Dir(s.ConfPath()), auth.Operator); pilot.CodeOf(err) != pilot.Conflict {
 		t.Fatal(err)
 	}
 }

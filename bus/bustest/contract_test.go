@@ -36,20 +36,20 @@ func TestClusterKeepsTheContract(t *testing.T) {
 		t.Skip("three servers and their elections")
 	}
 	t.Parallel()
-	servers := bustest.Cluster(t, 3)
+	servers := bustest.StartCluster(t, 3)
 	var turn sync.Mutex // an account has one log
 	bustest.TestLog(t, func(t *testing.T) bustest.Rig {
 		turn.Lock()
 		t.Cleanup(turn.Unlock)
 		c := bustest.Connect(t, servers...)
 		rig := rigOf(t, c, 3)
-		t.Cleanup(func() { forget(t, c, "PILOTS") })
+		t.Cleanup(func() { deleteStream(t, c, "PILOTS") })
 		return rig
 	})
 }
 
-// forget removes a stream.
-func forget(t *testing.T, c *bus.Conn, stream string) {
+// deleteStream removes a stream.
+func deleteStream(t *testing.T, c *bus.Conn, stream string) {
 	t.Helper()
 	js, err := jetstream.New(c.NATS())
 	if err == nil {
@@ -62,7 +62,7 @@ func forget(t *testing.T, c *bus.Conn, stream string) {
 
 func rigOf(t *testing.T, c *bus.Conn, replicas int) bustest.Rig {
 	t.Helper()
-	if err := c.Ensure(t.Context(), bus.StreamConfig{Replicas: replicas}); err != nil {
+	if err := c.EnsureStream(t.Context(), bus.StreamConfig{Replicas: replicas}); err != nil {
 		t.Fatal(err)
 	}
 	l, err := c.Log(t.Context())

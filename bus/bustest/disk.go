@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Disk gives a directory on a file system of its own of 24 MB, for the length of a test,
+// SmallDisk gives a directory on a file system of its own of 24 MB, for the length of a test,
 // which is skipped where none can be mounted.
-func Disk(t testing.TB) (dir string) {
+func SmallDisk(t testing.TB) (dir string) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root mounts a small file system")
@@ -23,8 +23,8 @@ func Disk(t testing.TB) (dir string) {
 	return dir
 }
 
-// Fill takes all room of a disk but for so many bytes, until empty is called.
-func Fill(t testing.TB, disk string, but int64) (empty func()) {
+// FillDisk takes all room of a disk but for so many bytes, until empty is called.
+func FillDisk(t testing.TB, disk string, but int64) (empty func()) {
 	t.Helper()
 	path := filepath.Join(disk, "fill")
 	f, err := os.Create(path)

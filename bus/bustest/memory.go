@@ -32,15 +32,15 @@ type Memory struct {
 	epoch   int64
 	faulty  sync.Mutex // held while a fault is asked for
 	mu      sync.Mutex
-	stored  []bus.Stored        // position i+1
-	chains  map[string][]uint64 // positions of each subject
-	seen    map[string]sighting // by message id
-	queues  map[string]*queue   // by resource
+	stored  []bus.StoredMessage    // position i+1
+	chains  map[string][]uint64    // positions of each subject
+	seen    map[string]seenMessage // by message id
+	queues  map[string]*queue      // by resource
 	leases  map[string]*lease
 	changed chan struct{} // closed, and replaced, at every change of the fields above
 }
 
-type sighting struct {
+type seenMessage struct {
 	seq uint64
 	at  time.Time
 }
@@ -48,7 +48,7 @@ type sighting struct {
 // NewMemory makes an empty log.
 func NewMemory() *Memory {
 	return &Memory{
-		epoch: time.Now().UnixMilli(), chains: map[string][]uint64{}, seen: map[string]sighting{},
+		epoch: time.Now().UnixMilli(), chains: map[string][]uint64{}, seen: map[string]seenMessage{},
 		queues: map[string]*queue{}, leases: map[string]*lease{}, changed: make(chan struct{}),
 	}
 }
@@ -68,28 +68,28 @@ func (m *Memory) Append(ctx context.Context, e *events.Event) (uint64, error) {
 
 // AppendBatch is bus.Log's, but for what Faults say.
 func (m *Memory) AppendBatch(ctx context.Context, es []*events.Event) (uint64, error) {
-	sealed, err := bus.Seal(es)
+	outgoing, err := bus.PrepareAppend(es)
 	if err != nil {
 		return 0, err
 	}
-	lose, err := m.trouble(ctx, es[0])
+	lose, err := m.injectFaults(ctx, es[0])
 	if err != nil {
 		return 0, err
 	}
-	keep := m.torn(es)
+	keep := m.countToStore(es)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	last, err := m.append(sealed, keep)
+	last, err := m.appendLocked(outgoing, keep)
 	if err == nil && (lose || keep < len(es)) {
 		return 0, pilot.Errorf(pilot.Timeout, "append: the acknowledgement is lost, as ordered")
 	}
 	return last, err
 }
 
-func (m *Memory) trouble(ctx context.Context, e *events.Event) (lose bool, err error) {
+func (m *Memory) injectFaults(ctx context.Context, e *events.Event) (lose bool, err error) {
 	// The pause is outside the lock: a mutex that others wait for would keep a
 	// bubble's clock from going on.
-	if err := pause(ctx, m.delay(e)); err != nil {
+	if err := sleepContext(ctx, m.faultDelay(e)); err != nil {
 		return false, err
 	}
 	m.faulty.Lock()
@@ -105,7 +105,7 @@ func (m *Memory) trouble(ctx context.Context, e *events.Event) (lose bool, err e
 	return m.Faults.LoseAck != nil && m.Faults.LoseAck(e), nil
 }
 
-func (m *Memory) torn(es []*events.Event) (keep int) {
+func (m *Memory) countToStore(es []*events.Event) (keep int) {
 	m.faulty.Lock()
 	defer m.faulty.Unlock()
 	if m.Faults.Tear == nil {
@@ -114,7 +114,7 @@ func (m *Memory) torn(es []*events.Event) (keep int) {
 	return m.Faults.Tear(es)
 }
 
-func (m *Memory) delay(e *events.Event) time.Duration {
+func (m *Memory) faultDelay(e *events.Event) time.Duration {
 	m.faulty.Lock()
 	defer m.faulty.Unlock()
 	if m.Faults.Delay == nil {
@@ -123,7 +123,7 @@ func (m *Memory) delay(e *events.Event) time.Duration {
 	return m.Faults.Delay(e)
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+func sleepContext(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
@@ -137,47 +137,47 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// append stores all or nothing, or what it is to keep. Lock held.
-func (m *Memory) append(es []bus.Sealed, keep int) (uint64, error) {
+// appendLocked stores all or nothing, or what it is to keep. Lock held.
+func (m *Memory) appendLocked(es []bus.OutgoingEvent, keep int) (uint64, error) {
 	for i := range es {
-		if seq, ok := m.own(&es[i]); ok {
-			if seq += uint64(len(es) - 1 - i); m.id(seq) == es[len(es)-1].ID { // a batch is stored in one piece
+		if seq, ok := m.findOwn(&es[i]); ok {
+			if seq += uint64(len(es) - 1 - i); m.eventID(seq) == es[len(es)-1].ID { // a batch is stored in one piece
 				return seq, nil
 			}
 			return 0, pilot.Errorf(pilot.Conflict, "append: the log has only a part of these %d events", len(es))
 		}
 	}
 	for i := range es {
-		if err := m.refusal(&es[i]); err != nil {
+		if err := m.checkConflict(&es[i]); err != nil {
 			return 0, err
 		}
 	}
 	now := time.Now()
 	for i := range min(keep, len(es)) {
-		m.store(bus.Stored{Subject: es[i].Subject, Data: es[i].Data, Prev: expected(&es[i]), Trace: es[i].Trace}, now)
+		m.storeLocked(bus.StoredMessage{Subject: es[i].Subject, Data: es[i].Data, Prev: expectedPrev(&es[i]), Trace: es[i].Trace}, now)
 		if id := es[i].MessageID; id != "" {
-			m.seen[id] = sighting{uint64(len(m.stored)), now}
+			m.seen[id] = seenMessage{uint64(len(m.stored)), now}
 		}
 	}
-	m.wake()
+	m.notifyChange()
 	return uint64(len(m.stored)), nil
 }
 
-// own finds an event that was stored by an earlier append of the same one:
+// findOwn finds an event that was stored by an earlier append of the same one:
 // what follows the position it expects, or what has its message id.
-func (m *Memory) own(e *bus.Sealed) (uint64, bool) {
+func (m *Memory) findOwn(e *bus.OutgoingEvent) (uint64, bool) {
 	if e.Expects() {
 		for _, seq := range m.chains[e.Subject] {
 			if seq > e.Prev {
-				return seq, m.id(seq) == e.ID
+				return seq, m.eventID(seq) == e.ID
 			}
 		}
 	}
-	s, ok := m.sighted(e.MessageID)
-	return s.seq, ok && m.id(s.seq) == e.ID && m.stored[s.seq-1].Subject == e.Subject
+	s, ok := m.findSeen(e.MessageID)
+	return s.seq, ok && m.eventID(s.seq) == e.ID && m.stored[s.seq-1].Subject == e.Subject
 }
 
-func (m *Memory) refusal(e *bus.Sealed) error {
+func (m *Memory) checkConflict(e *bus.OutgoingEvent) error {
 	chain, last := m.chains[e.Subject], uint64(0)
 	if len(chain) > 0 {
 		last = chain[len(chain)-1]
@@ -185,29 +185,29 @@ func (m *Memory) refusal(e *bus.Sealed) error {
 	if e.Expects() && last != e.Prev {
 		return pilot.Errorf(pilot.Conflict, "append: the last of %s is %d, expected %d", e.Subject, last, e.Prev)
 	}
-	if s, ok := m.sighted(e.MessageID); ok {
+	if s, ok := m.findSeen(e.MessageID); ok {
 		return pilot.Errorf(pilot.Conflict, "append: %s is in the log at %d", e.MessageID, s.seq)
 	}
 	return nil
 }
 
-func (m *Memory) sighted(id string) (sighting, bool) {
+func (m *Memory) findSeen(id string) (seenMessage, bool) {
 	s, ok := m.seen[id]
 	return s, ok && id != "" && time.Since(s.at) < bus.Dedup
 }
 
-func (m *Memory) id(seq uint64) string {
+func (m *Memory) eventID(seq uint64) string {
 	if seq > uint64(len(m.stored)) {
 		return ""
 	}
-	entry, err := m.stored[seq-1].Entry()
+	entry, err := m.stored[seq-1].DecodeEntry()
 	if err != nil {
 		return ""
 	}
 	return entry.ID
 }
 
-func expected(e *bus.Sealed) uint64 {
+func expectedPrev(e *bus.OutgoingEvent) uint64 {
 	if e.Expects() {
 		return e.Prev
 	}
@@ -218,19 +218,19 @@ func expected(e *bus.Sealed) uint64 {
 func (m *Memory) Put(subject string, payload []byte) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.store(bus.Stored{Subject: subject, Data: payload}, time.Now())
-	m.wake()
+	m.storeLocked(bus.StoredMessage{Subject: subject, Data: payload}, time.Now())
+	m.notifyChange()
 	return uint64(len(m.stored))
 }
 
-func (m *Memory) store(s bus.Stored, now time.Time) {
+func (m *Memory) storeLocked(s bus.StoredMessage, now time.Time) {
 	s.Seq, s.Time = uint64(len(m.stored))+1, now
 	m.stored = append(m.stored, s)
 	m.chains[s.Subject] = append(m.chains[s.Subject], s.Seq)
 }
 
-// wake tells all who wait that something changed. Lock held.
-func (m *Memory) wake() {
+// notifyChange tells all who wait that something changed. Lock held.
+func (m *Memory) notifyChange() {
 	close(m.changed)
 	m.changed = make(chan struct{})
 }

@@ -9,16 +9,16 @@ import (
 
 // Restartable is a server that keeps its store and address over restarts.
 type Restartable struct {
-	t   testing.TB
-	cfg embedded.Config
-	mu  sync.Mutex
-	now *embedded.Server // nil: stopped
+	t       testing.TB
+	cfg     embedded.Config
+	mu      sync.Mutex
+	running *embedded.Server // nil: stopped
 }
 
 // NewRestartable starts a server for this test.
 func NewRestartable(t testing.TB) *Restartable {
 	t.Helper()
-	r := &Restartable{t: t, cfg: config(t)}
+	r := &Restartable{t: t, cfg: serverConfig(t)}
 	r.Start()
 	t.Cleanup(r.Stop)
 	return r
@@ -28,14 +28,14 @@ func NewRestartable(t testing.TB) *Restartable {
 func (r *Restartable) Server() *embedded.Server {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.now
+	return r.running
 }
 
 // Start starts it again if it is stopped.
 func (r *Restartable) Start() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.now != nil {
+	if r.running != nil {
 		return
 	}
 	s, err := embedded.Start(r.t.Context(), r.cfg)
@@ -43,16 +43,16 @@ func (r *Restartable) Start() {
 		r.t.Errorf("restart: %v", err)
 		return
 	}
-	r.now = s
+	r.running = s
 }
 
 // Stop stops it; what is stored stays.
 func (r *Restartable) Stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.now != nil {
-		r.now.Shutdown()
-		r.now = nil
+	if r.running != nil {
+		r.running.Shutdown()
+		r.running = nil
 	}
 }
 

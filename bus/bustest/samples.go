@@ -9,25 +9,25 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// key names a pilot of manager "m" on this machine.
-func key(uid pilot.UID) pilot.Key {
+// pilotKey names a pilot of manager "m" on this machine.
+func pilotKey(uid pilot.UID) pilot.Key {
 	return pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: uid}
 }
 
-// born is the birth of a pilot.
-func born(k pilot.Key) *events.Event {
+// birthEvent is the birth of a pilot.
+func birthEvent(k pilot.Key) *events.Event {
 	return &events.Event{
-		ID: "born-" + k.Resource + "-" + k.Pilot, Class: events.Command, Key: k, Kind: events.Submit, Actor: "test",
-		Birth: &events.Birth{
+		ID: "born-" + k.Resource + "-" + k.Pilot, Class: events.ClassCommand, Key: k, Kind: events.Submit, Actor: "test",
+		Submission: &events.Submission{
 			Description: pilot.Description{UID: k.Pilot, Resource: k.Resource, Cores: 1, Runtime: 60_000_000_000},
 			Config:      []byte("{}"),
 		},
 	}
 }
 
-// health is a change that any status may follow: the log does not judge moves.
-func health(k pilot.Key, prev uint64, id string) *events.Event {
-	e, ok := events.Moved(k, prev, pilot.Status{State: pilot.Active, Peak: pilot.Active}, pilot.Adopted, nil)
+// changeEvent is a change that any status may follow: the log does not judge moves.
+func changeEvent(k pilot.Key, prev uint64, id string) *events.Event {
+	e, ok := events.Moved(k, prev, pilot.Status{State: pilot.Active, FurthestState: pilot.Active}, pilot.KindAdopted, nil)
 	if !ok {
 		panic("the machine has lost a move")
 	}
@@ -35,29 +35,29 @@ func health(k pilot.Key, prev uint64, id string) *events.Event {
 	return &e
 }
 
-func note(k pilot.Key, id string) *events.Event {
+func noteEvent(k pilot.Key, id string) *events.Event {
 	return &events.Event{
-		ID: id, Class: events.Remark, Key: k, Kind: events.Logged, Remark: &events.Note{Text: "a line"},
+		ID: id, Class: events.ClassNote, Key: k, Kind: events.Logged, Note: &events.Note{Text: "a line"},
 	}
 }
 
-// put is version n of a configuration.
-func put(label string, n, prev uint64) *events.Event {
+// configEvent is version n of a configuration.
+func configEvent(label string, n, prev uint64) *events.Event {
 	return &events.Event{
-		ID: fmt.Sprintf("%s-v%d", label, n), Class: events.OfResource, Key: pilot.Key{Resource: label}, Kind: events.Put,
+		ID: fmt.Sprintf("%s-v%d", label, n), Class: events.ClassResource, Key: pilot.Key{Resource: label}, Kind: events.Put,
 		Prev: prev, Source: &events.Source{Version: n, File: "x.json", Text: []byte("{}")},
 	}
 }
 
-// owner is the creation of manager "m".
-func owner() *events.Event {
+// managerEvent is the creation of manager "m".
+func managerEvent() *events.Event {
 	return &events.Event{
-		ID: "owner", Class: events.OfManager, Key: pilot.Key{Manager: "m"}, Kind: events.Created,
-		Owner: &events.Owner{Session: "s", State: events.StateOpen},
+		ID: "owner", Class: events.ClassManager, Key: pilot.Key{Manager: "m"}, Kind: events.Created,
+		Scope: &events.Scope{Session: "s", State: events.StateOpen},
 	}
 }
 
-func label(e *events.Entry) string {
+func entryLabel(e *events.Entry) string {
 	if e.Mark {
 		return fmt.Sprintf("mark at %d", e.Seq)
 	}

@@ -11,20 +11,20 @@ import (
 	"github.com/flightlog/flightlog/bus/embedded"
 )
 
-// JetStream starts a server with its own store and port for this test. It is
+// StartServer starts a server with its own store and port for this test. It is
 // as safe against kill -9 as any, but not against a power failure.
-func JetStream(t testing.TB) *embedded.Server {
+func StartServer(t testing.TB) *embedded.Server {
 	t.Helper()
-	return embed(t, config(t))
+	return startServer(t, serverConfig(t))
 }
 
-// config is that of a server on a free port.
-func config(t testing.TB) embedded.Config {
+// serverConfig is that of a server on a free port.
+func serverConfig(t testing.TB) embedded.Config {
 	t.Helper()
 	return embedded.Config{Store: t.TempDir(), Listen: freePort(t), Sync: "2m"}
 }
 
-func embed(t testing.TB, cfg embedded.Config) *embedded.Server {
+func startServer(t testing.TB, cfg embedded.Config) *embedded.Server {
 	t.Helper()
 	s, err := embedded.Start(t.Context(), cfg)
 	if err != nil {
@@ -49,23 +49,23 @@ func Connect(t testing.TB, servers ...*embedded.Server) *bus.Conn {
 	return c
 }
 
-// Ready starts a server and gives a connection to it, with an empty log made.
-func Ready(t testing.TB) *bus.Conn {
+// ConnectReady starts a server and gives a connection to it, with an empty log made.
+func ConnectReady(t testing.TB) *bus.Conn {
 	t.Helper()
-	c := Connect(t, JetStream(t))
-	if err := c.Ensure(t.Context(), bus.StreamConfig{}); err != nil {
+	c := Connect(t, StartServer(t))
+	if err := c.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// Cluster starts n servers that form a cluster, for this test.
-func Cluster(t testing.TB, n int) []*embedded.Server {
+// StartCluster starts n servers that form a cluster, for this test.
+func StartCluster(t testing.TB, n int) []*embedded.Server {
 	t.Helper()
 	configs := make([]embedded.Config, n)
 	routes := make([]string, n)
 	for i := range configs {
-		configs[i] = config(t)
+		configs[i] = serverConfig(t)
 		configs[i].Cluster = &embedded.Cluster{Name: fmt.Sprintf("n%d", i), Listen: freePort(t)}
 		routes[i] = "nats://" + configs[i].Cluster.Listen
 	}

@@ -16,12 +16,12 @@ import (
 func TestMemorySharesLikeTheBus(t *testing.T) {
 	t.Parallel()
 	t.Run("inbox", func(t *testing.T) {
-		bustest.TestInbox(t, func(*testing.T) bustest.QueueRig {
+		bustest.TestQueue(t, func(*testing.T) bustest.QueueRig {
 			m := bustest.NewMemory()
 			return bustest.QueueRig{
 				Rig: bustest.Rig{Log: m, Put: func(subject string, payload []byte) { m.Put(subject, payload) }},
-				Join: func(cfg bus.InboxConfig) (bustest.Queue, func()) {
-					i := m.Inbox("local.localhost", cfg)
+				Join: func(cfg bus.CommandQueueConfig) (bustest.Queue, func()) {
+					i := m.CommandQueue("local.localhost", cfg)
 					return i, i.Kill
 				},
 			}
@@ -40,7 +40,7 @@ func TestMemorySharesLikeTheBus(t *testing.T) {
 
 func TestOneServerShares(t *testing.T) {
 	t.Parallel()
-	shares(t, 1, func(t *testing.T) []*embedded.Server { return []*embedded.Server{bustest.JetStream(t)} })
+	sharesQueue(t, 1, func(t *testing.T) []*embedded.Server { return []*embedded.Server{bustest.StartServer(t)} })
 }
 
 func TestAClusterShares(t *testing.T) {
@@ -48,27 +48,27 @@ func TestAClusterShares(t *testing.T) {
 		t.Skip("three servers and their elections")
 	}
 	t.Parallel()
-	servers := bustest.Cluster(t, 3)
+	servers := bustest.StartCluster(t, 3)
 	var turn sync.Mutex
-	shares(t, 3, func(t *testing.T) []*embedded.Server {
+	sharesQueue(t, 3, func(t *testing.T) []*embedded.Server {
 		turn.Lock()
 		t.Cleanup(turn.Unlock)
 		return servers
 	})
 }
 
-// shares checks inboxes and leases on servers that hold nothing yet, or
+// sharesQueue checks inboxes and leases on servers that hold nothing yet, or
 // nothing any more: a test forgets what it made.
-func shares(t *testing.T, replicas int, servers func(t *testing.T) []*embedded.Server) {
+func sharesQueue(t *testing.T, replicas int, servers func(t *testing.T) []*embedded.Server) {
 	t.Helper()
-	bustest.TestInbox(t, func(t *testing.T) bustest.QueueRig {
+	bustest.TestQueue(t, func(t *testing.T) bustest.QueueRig {
 		on := servers(t)
 		c := bustest.Connect(t, on...)
 		rig := rigOf(t, c, replicas)
-		t.Cleanup(func() { forget(t, c, "PILOTS") })
-		return bustest.QueueRig{Rig: rig, Join: func(cfg bus.InboxConfig) (bustest.Queue, func()) {
+		t.Cleanup(func() { deleteStream(t, c, "PILOTS") })
+		return bustest.QueueRig{Rig: rig, Join: func(cfg bus.CommandQueueConfig) (bustest.Queue, func()) {
 			c := bustest.Connect(t, on...)
-			i, err := c.Inbox(t.Context(), "local.localhost", cfg)
+			i, err := c.CommandQueue(t.Context(), "local.localhost", cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func shares(t *testing.T, replicas int, servers func(t *testing.T) []*embedded.S
 	bustest.TestLeases(t, func(t *testing.T) bustest.LeaseRig {
 		on := servers(t)
 		c := bustest.Connect(t, on...)
-		t.Cleanup(func() { forget(t, c, "KV_PILOTS_LEASES") })
+		t.Cleanup(func() { deleteStream(t, c, "KV_PILOTS_LEASES") })
 		return bustest.LeaseRig{Join: func(ttl time.Duration) (bustest.Leases, func()) {
 			c := bustest.Connect(t, on...)
 			l, err := c.Leases(t.Context(), ttl, replicas)
@@ -98,11 +98,11 @@ func TestMemoryLivesByTheBubblesClock(t *testing.T) {
 		m := bustest.NewMemory()
 		k := pilot.Key{Resource: "local.localhost", Manager: "m", Pilot: "p"}
 		if _, err := m.Append(t.Context(), &events.Event{
-			ID: "b", Class: events.Command, Key: k, Kind: events.Submit, Birth: &events.Birth{},
+			ID: "b", Class: events.ClassCommand, Key: k, Kind: events.Submit, Submission: &events.Submission{},
 		}); err != nil {
 			t.Fatal(err)
 		}
-		first := m.Inbox(k.Resource, bus.InboxConfig{AckWait: time.Hour})
+		first := m.CommandQueue(k.Resource, bus.CommandQueueConfig{AckWait: time.Hour})
 		for _, err := range first.Receive(t.Context()) {
 			if err != nil {
 				break
@@ -110,7 +110,7 @@ func TestMemoryLivesByTheBubblesClock(t *testing.T) {
 			first.Kill()
 		}
 		died := time.Now()
-		for d, err := range m.Inbox(k.Resource, bus.InboxConfig{}).Receive(t.Context()) {
+		for d, err := range m.CommandQueue(k.Resource, bus.CommandQueueConfig{}).Receive(t.Context()) {
 			if err != nil || d.Count != 2 || time.Since(died) != time.Hour {
 				t.Errorf("it came for the %d. time after %s, %v", d.Count, time.Since(died), err)
 			}

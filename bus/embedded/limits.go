@@ -12,7 +12,7 @@ import (
 // bytes of it the server may use.
 func (s *Server) Limits() []bus.Limit {
 	var all []bus.Limit
-	if d := disk(s.cfg.Store); d.Size > 0 {
+	if d := diskLimit(s.cfg.Store); d.Size > 0 {
 		all = append(all, d)
 	}
 	if s.cfg.MaxStore == 0 {
@@ -25,8 +25,8 @@ func (s *Server) Limits() []bus.Limit {
 	return all
 }
 
-// disk is the limit of a directory's file system; its size is 0 where nothing is known.
-func disk(dir string) bus.Limit {
+// diskLimit is the limit of a directory's file system; its size is 0 where nothing is known.
+func diskLimit(dir string) bus.Limit {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(dir, &fs); err != nil || fs.Bsize <= 0 {
 		return bus.Limit{What: bus.LimitDisk}

@@ -18,19 +18,19 @@ import (
 // process, however that ends.
 type storeLock struct{ file *os.File }
 
-// lockPatience is how long a store that is taken is tried again: when a server is
+// lockTimeout is how long a store that is taken is tried again: when a server is
 // killed while it starts a process, that one has the lock until it has become another
 // program.
-const lockPatience = 2 * time.Second
+const lockTimeout = 2 * time.Second
 
 // lockStore takes the lock of a store; code conflict names who has it.
 func lockStore(dir string) (*storeLock, error) {
 	path := filepath.Join(dir, "LOCK")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, invalid("open the store", err)
+		return nil, invalidError("open the store", err)
 	}
-	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 100) {
+	for end := time.Now().Add(lockTimeout); ; time.Sleep(lockTimeout / 100) {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
 			break

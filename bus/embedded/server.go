@@ -41,8 +41,8 @@ type Config struct {
 	// nobody wants to know.
 	Listening func(url string)
 
-	most  int64         // MaxStore as it is for this run
-	fails chan struct{} // of size 1: the server says that a write has failed
+	effectiveMaxStore int64         // MaxStore as it is for this run
+	fails             chan struct{} // of size 1: the server says that a write has failed
 }
 
 // Cluster makes a server one of several.
@@ -68,9 +68,9 @@ type Server struct {
 
 	trouble trouble // with the store
 
-	life sync.Mutex    // held while the server is replaced, read anew or ended
-	over chan struct{} // closed by Shutdown
-	end  sync.Once
+	replaceMu    sync.Mutex    // held while the server is replaced, read anew or ended
+	closed       chan struct{} // closed by Shutdown
+	shutdownOnce sync.Once
 }
 
 // Start starts a server and returns once it takes connections. The store is
@@ -79,35 +79,35 @@ type Server struct {
 // Code conflict: another process has the store or the listen address; denied: others could reach it and nobody would be asked who he
 // is; unavailable: ctx ended before it was ready.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	self, err := cfg.identity()
+	self, err := cfg.newIdentity()
 	if err != nil {
 		return nil, err
 	}
-	opts, err := cfg.options(self)
+	opts, err := cfg.serverOptions(self)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Store, 0o700); err != nil {
-		return nil, invalid("make the store", err)
+		return nil, invalidError("make the store", err)
 	}
-	cfg.most = cmp.Or(cfg.MaxStore, disk(cfg.Store).Size) // the server's own default is of what is free today
-	opts.JetStreamMaxStore = cfg.most
+	cfg.effectiveMaxStore = cmp.Or(cfg.MaxStore, diskLimit(cfg.Store).Size) // the server's own default is of what is free today
+	opts.JetStreamMaxStore = cfg.effectiveMaxStore
 	cfg.fails = make(chan struct{}, 1)
 	lock, err := lockStore(cfg.Store)
 	if err != nil {
 		return nil, err
 	}
-	n, err := cfg.run(ctx, opts)
+	n, err := cfg.startServer(ctx, opts)
 	if err != nil {
 		lock.unlock()
 		return nil, err
 	}
-	s := &Server{lock: lock, cfg: cfg, self: self, url: clientURL(n, opts), host: opts.Host, port: opts.Port, over: make(chan struct{})}
+	s := &Server{lock: lock, cfg: cfg, self: self, url: clientURL(n, opts), host: opts.Host, port: opts.Port, closed: make(chan struct{})}
 	s.nats.Store(n)
 	if tcp, ok := n.Addr().(*net.TCPAddr); ok {
 		s.port = tcp.Port
 	}
-	go s.mend() // ends with Shutdown
+	go s.watchStore() // ends with Shutdown
 	return s, nil
 }
 
@@ -118,22 +118,22 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 // A server listens for what a new account imports from the reload on that finds it
 // there (nats-server 2.15.2, server.go: configureAccounts): it takes two.
 func (s *Server) Reload() error {
-	s.life.Lock()
-	defer s.life.Unlock()
+	s.replaceMu.Lock()
+	defer s.replaceMu.Unlock()
 	for range 2 {
-		opts, err := s.cfg.options(s.self)
+		opts, err := s.cfg.serverOptions(s.self)
 		if err != nil {
 			return err
 		}
 		if err := s.nats.Load().ReloadOptions(opts); err != nil {
-			return invalid("reload", err)
+			return invalidError("reload", err)
 		}
 	}
 	return nil
 }
 
-// options are the configuration in the server's terms, where this process is self.
-func (cfg *Config) options(self nkeys.KeyPair) (*server.Options, error) {
+// serverOptions are the configuration in the server's terms, where this process is self.
+func (cfg *Config) serverOptions(self nkeys.KeyPair) (*server.Options, error) {
 	if cfg.Store == "" {
 		return nil, pilot.Errorf(pilot.Invalid, "embed: no directory for the store")
 	}
@@ -146,7 +146,7 @@ func (cfg *Config) options(self nkeys.KeyPair) (*server.Options, error) {
 		return nil, err
 	}
 	opts := &server.Options{
-		Host: host, Port: port, JetStream: true, StoreDir: cfg.Store, JetStreamMaxStore: cfg.most,
+		Host: host, Port: port, JetStream: true, StoreDir: cfg.Store, JetStreamMaxStore: cfg.effectiveMaxStore,
 		NoSigs: true, MaxPayload: bus.MaxPayload, DisableJetStreamBanner: true,
 	}
 	if sync := cmp.Or(cfg.Sync, "always"); sync == "always" {
@@ -154,13 +154,13 @@ func (cfg *Config) options(self nkeys.KeyPair) (*server.Options, error) {
 	} else if opts.SyncInterval, err = time.ParseDuration(sync); err != nil || opts.SyncInterval <= 0 {
 		return nil, pilot.Errorf(pilot.Invalid, "sync %q is neither \"always\" nor a duration such as 1s", sync)
 	}
-	if err := cfg.Cluster.into(opts); err != nil {
+	if err := cfg.Cluster.setOptions(opts); err != nil {
 		return nil, err
 	}
-	return opts, cfg.guard(opts, self)
+	return opts, cfg.setUsersAndTLS(opts, self)
 }
 
-func (c *Cluster) into(opts *server.Options) (err error) {
+func (c *Cluster) setOptions(opts *server.Options) (err error) {
 	if c == nil {
 		return nil
 	}
@@ -171,7 +171,7 @@ func (c *Cluster) into(opts *server.Options) (err error) {
 	for _, r := range c.Routes {
 		u, err := url.Parse(r)
 		if err != nil {
-			return invalid("read the routes", err)
+			return invalidError("read the routes", err)
 		}
 		opts.Routes = append(opts.Routes, u)
 	}
@@ -192,20 +192,20 @@ func splitListen(listen string) (host string, port int, err error) {
 	return cmp.Or(host, "0.0.0.0"), port, nil
 }
 
-// run runs the server until it takes connections, or says why it does not.
-func (cfg *Config) run(ctx context.Context, opts *server.Options) (*server.Server, error) {
-	if err := probe(ctx, opts); err != nil {
+// startServer runs the server until it takes connections, or says why it does not.
+func (cfg *Config) startServer(ctx context.Context, opts *server.Options) (*server.Server, error) {
+	if err := probeListen(ctx, opts); err != nil {
 		return nil, err
 	}
 	s, err := server.NewServer(opts)
 	if err != nil {
-		return nil, invalid("embed", err)
+		return nil, invalidError("embed", err)
 	}
 	listener := newServerLog(cfg.Logger, cfg.fails)
 	s.SetLoggerV2(listener, false, false, false)
 	go s.Start() // ends with Shutdown
 	for !s.ReadyForConnections(50 * time.Millisecond) {
-		if err = listener.failure(); err == nil && ctx.Err() != nil {
+		if err = listener.fatalError(); err == nil && ctx.Err() != nil {
 			err = &pilot.Error{Code: pilot.Unavailable, Op: "embed: not ready in time", Err: context.Cause(ctx)}
 		}
 		if err != nil {
@@ -213,7 +213,7 @@ func (cfg *Config) run(ctx context.Context, opts *server.Options) (*server.Serve
 		}
 	}
 	if err == nil {
-		err = listener.failure()
+		err = listener.fatalError()
 	}
 	if err == nil && !s.JetStreamEnabled() {
 		err = pilot.Errorf(pilot.Internal, "embed: the server runs without JetStream")
@@ -226,14 +226,14 @@ func (cfg *Config) run(ctx context.Context, opts *server.Options) (*server.Serve
 	if cfg.Listening != nil {
 		cfg.Listening(clientURL(s, opts))
 	}
-	if g, ok := opts.CustomClientAuthentication.(*gate); ok {
-		g.opens(s.Addr())
+	if g, ok := opts.CustomClientAuthentication.(*authenticator); ok {
+		g.openAt(s.Addr())
 	}
 	return s, nil
 }
 
-// probe tells an address that is taken better than the server's log does.
-func probe(ctx context.Context, opts *server.Options) error {
+// probeListen tells an address that is taken better than the server's log does.
+func probeListen(ctx context.Context, opts *server.Options) error {
 	if opts.Port == server.RANDOM_PORT {
 		return nil
 	}
@@ -260,10 +260,10 @@ func clientURL(s *server.Server, opts *server.Options) string {
 
 // Shutdown stops the server, waits for it, and unlocks the store.
 func (s *Server) Shutdown() {
-	s.end.Do(func() {
-		close(s.over)
-		s.life.Lock()
-		defer s.life.Unlock()
+	s.shutdownOnce.Do(func() {
+		close(s.closed)
+		s.replaceMu.Lock()
+		defer s.replaceMu.Unlock()
 		n := s.nats.Load()
 		n.Shutdown()
 		n.WaitForShutdown()
@@ -274,6 +274,6 @@ func (s *Server) Shutdown() {
 // InProcessConn gives a connection without a socket (nats.InProcessConnProvider).
 func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.Load().InProcessConn() }
 
-func invalid(op string, err error) error {
+func invalidError(op string, err error) error {
 	return &pilot.Error{Code: pilot.Invalid, Op: op, Err: err}
 }

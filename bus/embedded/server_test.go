@@ -33,7 +33,7 @@ func TestAStoreHasOneServer(t *testing.T) {
 
 func TestStartSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	first := bustest.JetStream(t)
+	first := bustest.StartServer(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

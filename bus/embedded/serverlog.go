@@ -16,9 +16,9 @@ import (
 // serverLog hands the server's log to zap, and remembers what it calls fatal:
 // an embedded server that cannot start says so nowhere else.
 type serverLog struct {
-	log      *zap.Logger
-	refusals *zap.Logger
-	fails    chan<- struct{} // of size 1: a write has failed
+	log     *zap.Logger
+	sampled *zap.Logger
+	fails   chan<- struct{} // of size 1: a write has failed
 
 	mu    sync.Mutex
 	fatal string
@@ -29,11 +29,11 @@ func newServerLog(log *zap.Logger, fails chan<- struct{}) *serverLog {
 		log = zap.NewNop()
 	}
 	log = log.Named("nats")
-	return &serverLog{log: log, refusals: bus.Bounded(log), fails: fails}
+	return &serverLog{log: log, sampled: bus.SampledLogger(log), fails: fails}
 }
 
-// failure is the first fatal message as an error.
-func (l *serverLog) failure() error {
+// fatalError is the first fatal message as an error.
+func (l *serverLog) fatalError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fatal == "" {
@@ -53,8 +53,8 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	l.log.Error("server cannot go on", zap.String("text", text))
 }
 
-// refused are the words by which errors are known that clients cause at will.
-var refused = []string{"Violation", server.ErrAuthentication.Error(), server.ErrMaxPayload.Error()}
+// clientErrors are the words by which errors are known that clients cause at will.
+var clientErrors = []string{"Violation", server.ErrAuthentication.Error(), server.ErrMaxPayload.Error()}
 
 func (l *serverLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
@@ -64,11 +64,11 @@ func (l *serverLog) Errorf(format string, v ...any) {
 		default: // it is known
 		}
 	}
-	if slices.ContainsFunc(refused, func(word string) bool { return strings.Contains(text, word) }) {
-		l.refusals.Warn("server refuses", zap.String("code", string(pilot.Denied)), zap.String("text", text))
+	if slices.ContainsFunc(clientErrors, func(word string) bool { return strings.Contains(text, word) }) {
+		l.sampled.Warn("server refuses", zap.String("code", string(pilot.Denied)), zap.String("text", text))
 		return
 	}
-	l.refusals.Error("server error", zap.String("text", text)) // strangers cause many kinds
+	l.sampled.Error("server error", zap.String("text", text)) // strangers cause many kinds
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {

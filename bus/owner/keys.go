@@ -24,9 +24,9 @@ type Key struct {
 	Public string
 }
 
-// Agent is what agents are on the bus of their owner: they ask the launchers of any
+// AgentUser is what agents are on the bus of their owner: they ask the launchers of any
 // resource, and may do nothing else.
-func Agent() access.User {
+func AgentUser() access.User {
 	return access.User{Name: "agent", Role: access.Agent, Tenant: access.DefaultTenant, Resource: "*.*"}
 }
 
@@ -44,19 +44,19 @@ func Open(store string) (*Keys, error) {
 	}
 	k := &Keys{PageFile: filepath.Join(dir, "page.token")}
 	var err error
-	if k.Owner, err = key(filepath.Join(dir, "owner.nk")); err != nil {
+	if k.Owner, err = openKey(filepath.Join(dir, "owner.nk")); err != nil {
 		return nil, err
 	}
-	if k.Agent, err = key(filepath.Join(dir, "agent.nk")); err != nil {
+	if k.Agent, err = openKey(filepath.Join(dir, "agent.nk")); err != nil {
 		return nil, err
 	}
-	k.PageToken, err = token(k.PageFile)
+	k.PageToken, err = openToken(k.PageFile)
 	return k, err
 }
 
-// key reads the seed of a user, or makes one.
-func key(path string) (Key, error) {
-	seed, err := keep(path, func() ([]byte, error) {
+// openKey reads the seed of a user, or makes one.
+func openKey(path string) (Key, error) {
+	seed, err := readOrCreate(path, func() ([]byte, error) {
 		pair, err := nkeys.CreateUser()
 		if err != nil {
 			return nil, err
@@ -70,12 +70,12 @@ func key(path string) (Key, error) {
 	}
 	pair, err := nkeys.ParseDecoratedUserNKey(seed)
 	if err != nil {
-		return Key{}, garbled(path, "seed of a user", err)
+		return Key{}, damagedError(path, "seed of a user", err)
 	}
 	defer pair.Wipe()
 	public, err := pair.PublicKey()
 	if err != nil {
-		return Key{}, garbled(path, "seed of a user", err)
+		return Key{}, damagedError(path, "seed of a user", err)
 	}
 	return Key{path, public}, nil
 }
@@ -83,15 +83,15 @@ func key(path string) (Key, error) {
 // tokenLength is the least length of a token of the live page.
 const tokenLength = 16
 
-// token reads a token, or makes one of 130 random bits.
-func token(path string) (string, error) {
-	b, err := keep(path, func() ([]byte, error) { return []byte(rand.Text() + "\n"), nil })
+// openToken reads a token, or makes one of 130 random bits.
+func openToken(path string) (string, error) {
+	b, err := readOrCreate(path, func() ([]byte, error) { return []byte(rand.Text() + "\n"), nil })
 	if err != nil {
 		return "", err
 	}
 	text := strings.TrimSpace(string(b))
 	if len(text) < tokenLength {
-		return "", garbled(path, "token", pilot.Errorf(pilot.Invalid, "it is short"))
+		return "", damagedError(path, "token", pilot.Errorf(pilot.Invalid, "it is short"))
 	}
 	return text, nil
 }

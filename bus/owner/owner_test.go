@@ -10,7 +10,7 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-func in(dir string) func(string) string {
+func homeAt(dir string) func(string) string {
 	return func(name string) string {
 		if name == "XDG_STATE_HOME" {
 			return dir
@@ -91,7 +91,7 @@ func TestAServiceIsFoundByItsAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := owner.Announce(in(state), owner.Service{URL: url, NKey: k.Owner.File, AgentNKey: k.Agent.File, Store: store})
+		a, err := owner.Announce(homeAt(state), owner.Service{URL: url, NKey: k.Owner.File, AgentNKey: k.Agent.File, Store: store})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestAServiceIsFoundByItsAddress(t *testing.T) {
 		"nats://127.0.0.1:14222": store, "localhost:14222": store, "nats://192.0.2.1:14222,nats://127.0.0.1:14222": store,
 		"nats://127.0.0.2:14222": "", "nats://192.0.2.1:14222": "", "": "", "nats://u:p@127.0.0.1:14222": "", "ws://127.0.0.1:14222": "",
 	} {
-		s, err := owner.Find(in(state), url)
+		s, err := owner.FindService(homeAt(state), url)
 		if err != nil || (s == nil) != (want == "") || s != nil && s.Store != want {
 			t.Errorf("%s: %+v, %v", url, s, err)
 		}
@@ -115,11 +115,11 @@ func TestAServiceIsFoundByItsAddress(t *testing.T) {
 	if err := os.Chmod(files[0], 0o644); err != nil { //nolint:gosec // on purpose
 		t.Fatal(err)
 	}
-	if _, err := owner.Find(in(state), "nats://127.0.0.1:14222"); pilot.CodeOf(err) != pilot.Denied {
+	if _, err := owner.FindService(homeAt(state), "nats://127.0.0.1:14222"); pilot.CodeOf(err) != pilot.Denied {
 		t.Errorf("a file that others may read: %v", err)
 	}
-	first.Withdraw(in(state))
-	if s, err := owner.Find(in(state), "nats://127.0.0.1:14222"); s != nil || err != nil {
+	first.Withdraw(homeAt(state))
+	if s, err := owner.FindService(homeAt(state), "nats://127.0.0.1:14222"); s != nil || err != nil {
 		t.Errorf("of one that has ended: %+v, %v", s, err)
 	}
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// others are the permissions of everybody but the owner.
-const others fs.FileMode = 0o077
+// othersMode are the permissions of everybody but the owner.
+const othersMode fs.FileMode = 0o077
 
 // fileLimit bounds what is read of a file; ours have some hundred bytes.
 const fileLimit = 64 << 10
 
-// ours says, with code denied, that a file or directory is another user's, or that
+// checkOwnership says, with code denied, that a file or directory is another user's, or that
 // others have some of the forbidden permissions.
-func ours(path string, info fs.FileInfo, forbidden fs.FileMode) error {
+func checkOwnership(path string, info fs.FileInfo, forbidden fs.FileMode) error {
 	me := uint32(os.Geteuid()) //nolint:gosec // never negative here
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
@@ -41,27 +41,27 @@ func ours(path string, info fs.FileInfo, forbidden fs.FileMode) error {
 // privateDir makes a directory that only we may enter, or sees to it that it is one.
 func privateDir(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return invalid("make "+path, err)
+		return invalidError("make "+path, err)
 	}
 	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
-		return invalid("look at "+path, err)
+		return invalidError("look at "+path, err)
 	case !info.IsDir():
 		return pilot.Errorf(pilot.Denied, "%s is no directory but a %s", path, info.Mode().Type())
 	}
-	return ours(path, info, others)
+	return checkOwnership(path, info, othersMode)
 }
 
 // ownDir makes the directory of a store, or sees to it that nobody else writes
 // there. A link to it must have been made by us, or by root.
 func ownDir(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return invalid("make "+path, err)
+		return invalidError("make "+path, err)
 	}
 	link, err := os.Lstat(path)
 	if err != nil {
-		return invalid("look at "+path, err)
+		return invalidError("look at "+path, err)
 	}
 	if link.Mode()&fs.ModeSymlink != 0 {
 		if st, ok := link.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
@@ -70,18 +70,18 @@ func ownDir(path string) error {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return invalid("look at "+path, err)
+		return invalidError("look at "+path, err)
 	}
-	if err := ours(path, info, 0); err != nil || info.Mode().Perm()&0o022 == 0 {
+	if err := checkOwnership(path, info, 0); err != nil || info.Mode().Perm()&0o022 == 0 {
 		return err
 	}
 	return pilot.Errorf(pilot.Denied, "%s has mode %04o: others may change what it holds, and so run programs as you; 'chmod go-w %s' keeps them out",
 		path, info.Mode().Perm(), path)
 }
 
-// open opens a file for reading that is ours alone; fs.ErrNotExist: there is none, or
+// openPrivate opens a file for reading that is ours alone; fs.ErrNotExist: there is none, or
 // it is where we may not even look.
-func open(path string) (*os.File, error) {
+func openPrivate(path string) (*os.File, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrPermission) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
@@ -99,7 +99,7 @@ func open(path string) (*os.File, error) {
 		err = pilot.Errorf(pilot.Denied, "%s is no file but a %s", path, info.Mode().Type())
 	}
 	if err == nil {
-		err = ours(path, info, others)
+		err = checkOwnership(path, info, othersMode)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -107,9 +107,9 @@ func open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// read reads a file that is ours alone.
-func read(path string) ([]byte, error) {
-	f, err := open(path)
+// readPrivate reads a file that is ours alone.
+func readPrivate(path string) ([]byte, error) {
+	f, err := openPrivate(path)
 	if err != nil {
 		return nil, err
 	}
@@ -117,48 +117,48 @@ func read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, fileLimit))
 }
 
-// keep reads a file, or makes it with what content gives. Of many that do so at a time
+// readOrCreate reads a file, or makes it with what content gives. Of many that do so at a time
 // one makes it, and all read the same: a link is made once, also on NFS.
-func keep(path string, content func() ([]byte, error)) ([]byte, error) {
-	b, err := read(path)
+func readOrCreate(path string, content func() ([]byte, error)) ([]byte, error) {
+	b, err := readPrivate(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return b, err
 	}
 	if b, err = content(); err != nil {
 		return nil, err
 	}
-	f, err := fresh(path, b)
+	f, err := newTempFile(path, b)
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // it is in nobody's way
 	if err := f.Close(); err != nil {
-		return nil, invalid("write "+path, err)
+		return nil, invalidError("write "+path, err)
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, invalid("write "+path, err)
+		return nil, invalidError("write "+path, err)
 	}
-	return read(path)
+	return readPrivate(path)
 }
 
-// fresh makes a file beside path, which is on disk, for the caller to publish.
-func fresh(path string, content []byte) (*os.File, error) {
+// newTempFile makes a file beside path, which is on disk, for the caller to publish.
+func newTempFile(path string, content []byte) (*os.File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
 	if err != nil {
-		return nil, invalid("write "+path, err)
+		return nil, invalidError("write "+path, err)
 	}
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync()); err != nil {
-		return nil, errors.Join(invalid("write "+path, err), f.Close(), os.Remove(f.Name()))
+		return nil, errors.Join(invalidError("write "+path, err), f.Close(), os.Remove(f.Name()))
 	}
 	return f, nil
 }
 
-func invalid(op string, err error) error {
+func invalidError(op string, err error) error {
 	return &pilot.Error{Code: pilot.Invalid, Op: op, Err: err}
 }
 
-// garbled is a file of ours that does not hold what it should.
-func garbled(path, what string, err error) error {
+// damagedError is a file of ours that does not hold what it should.
+func damagedError(path, what string, err error) error {
 	return &pilot.Error{Code: pilot.Invalid, Message: fmt.Sprintf("%s holds no %s; remove it, and start 'flightlog up' again", path, what), Err: err}
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Self is who this process acts for: user@host, as far as both are known. On the bus
+// CurrentActor is who this process acts for: user@host, as far as both are known. On the bus
 // of a service of one user it is whoever asks.
-func Self() string {
+func CurrentActor() string {
 	var parts []string
 	if u, err := user.Current(); err == nil {
 		parts = append(parts, u.Username)

@@ -47,9 +47,9 @@ type Service struct {
 	Locked bool `json:"locked,omitempty"` // the file is, for as long as the service runs
 }
 
-// Token reads the token of the live page. Code denied: others may have read it.
-func (s *Service) Token() (string, error) {
-	b, err := read(s.PageToken)
+// ReadToken reads the token of the live page. Code denied: others may have read it.
+func (s *Service) ReadToken() (string, error) {
+	b, err := readPrivate(s.PageToken)
 	if err != nil {
 		return "", &pilot.Error{Code: pilot.Denied, Op: "token of " + s.Page, Err: err}
 	}
@@ -72,13 +72,13 @@ func Announce(getenv func(string) string, s Service) (*Announced, error) {
 	if err := privateDir(dir); err != nil {
 		return nil, err
 	}
-	names := names(s.URL)
-	if len(names) != 1 {
+	files := fileNames(s.URL)
+	if len(files) != 1 {
 		return nil, pilot.Errorf(pilot.Unsupported, "%s is not one address of this machine alone; listen on 127.0.0.1", s.URL)
 	}
-	sweep(dir, s.Store)
-	path := filepath.Join(dir, names[0])
-	f, err := fresh(path, nil)
+	removeStale(dir, s.Store)
+	path := filepath.Join(dir, files[0])
+	f, err := newTempFile(path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func Announce(getenv func(string) string, s Service) (*Announced, error) {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return nil, errors.Join(invalid("write "+path, err), f.Close(), os.Remove(f.Name()))
+		return nil, errors.Join(invalidError("write "+path, err), f.Close(), os.Remove(f.Name()))
 	}
 	return &Announced{f}, nil
 }
@@ -114,39 +114,39 @@ func (a *Announced) Withdraw(getenv func(string) string) {
 	_ = a.file.Close() // it was written
 }
 
-// sweep removes what other starts of this store left, of which one runs at a time, and
+// removeStale removes what other starts of this store left, of which one runs at a time, and
 // what died on this machine.
-func sweep(dir, store string) {
+func removeStale(dir, store string) {
 	all, _ := os.ReadDir(dir)
 	for _, entry := range all {
 		path := filepath.Join(dir, entry.Name())
-		s, err := load(path)
-		if err == nil && s.stale && strings.HasSuffix(entry.Name(), suffix()) || err == nil && s.Store == store {
+		s, err := loadService(path)
+		if err == nil && s.stale && strings.HasSuffix(entry.Name(), fileSuffix()) || err == nil && s.Store == store {
 			_ = os.Remove(path) // it is a hint
 		}
 	}
 }
 
-// loaded is a file of a service.
-type loaded struct {
+// serviceFile is a file of a service.
+type serviceFile struct {
 	Service
 
 	stale bool // its process has ended
 }
 
-func load(path string) (*loaded, error) {
-	f, err := open(path)
+func loadService(path string) (*serviceFile, error) {
+	f, err := openPrivate(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	b, err := io.ReadAll(io.LimitReader(f, fileLimit))
-	var s loaded
+	var s serviceFile
 	if err == nil {
 		err = json.Unmarshal(b, &s.Service)
 	}
 	if err != nil {
-		return nil, garbled(path, "service", err)
+		return nil, damagedError(path, "service", err)
 	}
 	if s.Version != version {
 		return nil, pilot.Errorf(pilot.Unsupported, "%s is of version %d, this program knows %d", path, s.Version, version)
@@ -155,27 +155,27 @@ func load(path string) (*loaded, error) {
 	return &s, nil
 }
 
-// Find looks for a service of this user at one of these servers, comma-separated; nil:
+// FindService looks for a service of this user at one of these servers, comma-separated; nil:
 // there is none. Code denied: what is there may be somebody else's; invalid: it is
 // damaged.
-func Find(getenv func(string) string, servers string) (*Service, error) {
+func FindService(getenv func(string) string, servers string) (*Service, error) {
 	dir := servicesDir(getenv)
 	if !filepath.IsAbs(dir) {
 		return nil, nil //nolint:nilnil // there is nowhere to look
 	}
 	for server := range strings.SplitSeq(servers, ",") {
-		for _, name := range names(server) {
-			s, err := load(filepath.Join(dir, name))
+		for _, name := range fileNames(server) {
+			s, err := loadService(filepath.Join(dir, name))
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				continue
 			case err != nil:
 				return nil, err
-			case s.stale || !serves(s.URL, name):
+			case s.stale || !isFileOf(s.URL, name):
 				continue
 			}
 			for _, path := range []string{s.NKey, s.AgentNKey} {
-				if _, err := read(path); err != nil {
+				if _, err := readPrivate(path); err != nil {
 					return nil, &pilot.Error{Code: pilot.Denied, Op: "credentials of " + s.URL, Err: err}
 				}
 			}
@@ -185,9 +185,9 @@ func Find(getenv func(string) string, servers string) (*Service, error) {
 	return nil, nil //nolint:nilnil // that there is none is an answer
 }
 
-// serves says whether the file of that name is for the address.
-func serves(address, name string) bool {
-	own := names(address)
+// isFileOf says whether the file of that name is for the address.
+func isFileOf(address, name string) bool {
+	own := fileNames(address)
 	return len(own) == 1 && own[0] == name
 }
 
@@ -195,9 +195,9 @@ func servicesDir(getenv func(string) string) string {
 	return filepath.Join(StateDir(getenv), "services")
 }
 
-// names are those that the files of a server may have: none of one elsewhere, two of
+// fileNames are those that the files of a server may have: none of one elsewhere, two of
 // localhost, which has two addresses.
-func names(server string) []string {
+func fileNames(server string) []string {
 	server = strings.TrimSpace(server)
 	if !strings.Contains(server, "://") {
 		server = "nats://" + server
@@ -217,7 +217,7 @@ func names(server string) []string {
 	var all []string
 	for _, host := range hosts {
 		if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
-			all = append(all, ip.Unmap().String()+"_"+port+suffix())
+			all = append(all, ip.Unmap().String()+"_"+port+fileSuffix())
 		}
 	}
 	return all
@@ -226,9 +226,9 @@ func names(server string) []string {
 // defaultPort is that of a NATS server for its clients (registered with IANA).
 const defaultPort = "4222"
 
-// suffix tells this boot and network namespace from others: a loopback address is in
+// fileSuffix tells this boot and network namespace from others: a loopback address is in
 // one. Where the kernel does not tell, the host's name has to do.
-func suffix() string {
+func fileSuffix() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	space, e := os.Readlink("/proc/self/ns/net")
 	if err != nil || e != nil {

@@ -16,14 +16,14 @@ import (
 // proc(5), /proc/net/tcp).
 const established = "01"
 
-// unmapped is the user that the kernel shows for all who are unknown in a process's user
+// overflowUID is the user that the kernel shows for all who are unknown in a process's user
 // namespace (user_namespaces(7), /proc/sys/kernel/overflowuid): it may be anybody.
-const unmapped = 65534
+const overflowUID = 65534
 
-// Own says whether the socket that goes from one address of this machine to another is
+// IsOwnSocket says whether the socket that goes from one address of this machine to another is
 // one of our user's, or of root's, who may do what we may; false also where the kernel
 // does not tell.
-func Own(from, to netip.AddrPort) bool {
+func IsOwnSocket(from, to netip.AddrPort) bool {
 	uid, known := socketUser(from, to)
 	return known && (uid == os.Geteuid() || uid == 0)
 }
@@ -36,7 +36,7 @@ func socketUser(from, to netip.AddrPort) (uid int, known bool) {
 		if err != nil {
 			continue
 		}
-		uid, known = userIn(f, from, to)
+		uid, known = findSocketUser(f, from, to)
 		_ = f.Close() // nothing was written
 		if known {
 			return uid, true
@@ -45,9 +45,9 @@ func socketUser(from, to netip.AddrPort) (uid int, known bool) {
 	return 0, false
 }
 
-// userIn finds the socket in a table of the kernel's: a line of words, the second its
+// findSocketUser finds the socket in a table of the kernel's: a line of words, the second its
 // own address, the third the other one's, the fourth its state, the eighth the user.
-func userIn(table io.Reader, from, to netip.AddrPort) (uid int, known bool) {
+func findSocketUser(table io.Reader, from, to netip.AddrPort) (uid int, known bool) {
 	for lines := bufio.NewScanner(table); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		if len(words) < 8 || words[3] != established {
@@ -55,9 +55,9 @@ func userIn(table io.Reader, from, to netip.AddrPort) (uid int, known bool) {
 		}
 		here, ok := socketAddress(words[1])
 		there, also := socketAddress(words[2])
-		if ok && also && here == plain(from) && there == plain(to) {
+		if ok && also && here == unmapAddr(from) && there == unmapAddr(to) {
 			uid, err := strconv.ParseUint(words[7], 10, 31)
-			return int(uid), err == nil && uid != unmapped
+			return int(uid), err == nil && uid != overflowUID
 		}
 	}
 	return 0, false
@@ -76,8 +76,10 @@ func socketAddress(text string) (netip.AddrPort, bool) {
 		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
 	}
 	ip, ok := netip.AddrFromSlice(raw)
-	return plain(netip.AddrPortFrom(ip, uint16(number))), ok
+	return unmapAddr(netip.AddrPortFrom(ip, uint16(number))), ok
 }
 
-// plain has one form of an address that may be written in two.
-func plain(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+// unmapAddr has one form of an address that may be written in two.
+func unmapAddr(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

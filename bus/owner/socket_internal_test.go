@@ -46,7 +46,7 @@ func TestWhoseSocketItIs(t *testing.T) {
 		{"no port", strings.ReplaceAll(table, "0100007F:9C40", "0100007F"), "127.0.0.1:40000", server, 0, false},
 		{"a port too great", strings.ReplaceAll(table, "0100007F:9C40", "0100007F:19C40"), "127.0.0.1:40000", server, 0, false},
 	} {
-		uid, known := userIn(strings.NewReader(c.table), netip.MustParseAddrPort(c.from), netip.MustParseAddrPort(c.to))
+		uid, known := findSocketUser(strings.NewReader(c.table), netip.MustParseAddrPort(c.from), netip.MustParseAddrPort(c.to))
 		if known != c.known || known && uid != c.uid {
 			t.Errorf("%s: user %d, %v; want %d, %v", c.name, uid, known, c.uid, c.known)
 		}
@@ -85,7 +85,7 @@ func FuzzSocketTable(f *testing.F) {
 	f.Add([]byte("a b c 01 e f g 0"))
 	from, to := netip.MustParseAddrPort("127.0.0.1:40000"), netip.MustParseAddrPort("127.0.0.1:4222")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		uid, known := userIn(bytes.NewReader(b), from, to)
+		uid, known := findSocketUser(bytes.NewReader(b), from, to)
 		if known && (uid < 0 || !bytes.Contains(bytes.ToUpper(b), []byte("100007F:9C40")) || !bytes.Contains(bytes.ToUpper(b), []byte("100007F:107E"))) {
 			t.Errorf("user %d", uid)
 		}

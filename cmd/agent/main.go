@@ -17,7 +17,7 @@ import (
 
 func main() {
 	if len(os.Args) > 1 {
-		if err := told(os.Args[1:]); err != nil {
+		if err := runCommand(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, "flightlog-agent:", err)
 			os.Exit(2)
 		}
@@ -32,8 +32,8 @@ func main() {
 	}
 }
 
-// told does what people may ask of the binary.
-func told(args []string) error {
+// runCommand does what people may ask of the binary.
+func runCommand(args []string) error {
 	switch {
 	case args[0] == "version" && len(args) == 1:
 		return build.Print(os.Stdout, "flightlog-agent", "")

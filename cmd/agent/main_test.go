@@ -18,25 +18,25 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// beTheAgent makes the test binary the command.
-const beTheAgent = "FLIGHTLOG_TEST_COMMAND"
+// runAsAgent makes the test binary the command.
+const runAsAgent = "FLIGHTLOG_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(beTheAgent) != "" {
+	if os.Getenv(runAsAgent) != "" {
 		main()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// desk answers agents over a real bus.
-type desk struct {
+// fakeLauncher answers agents over a real bus.
+type fakeLauncher struct {
 	mu       sync.Mutex
 	active   map[pilot.UID]time.Time
 	finished chan api.Outcome
 }
 
-func (d *desk) answer(_ context.Context, key pilot.Key, verb api.Verb, r api.AgentRequest) (api.AgentReply, error) {
+func (d *fakeLauncher) answer(_ context.Context, key pilot.Key, verb api.Verb, r api.AgentRequest) (api.AgentReply, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch verb {
@@ -48,11 +48,11 @@ func (d *desk) answer(_ context.Context, key pilot.Key, verb api.Verb, r api.Age
 	return api.AgentReply{}, nil
 }
 
-// open gives a system whose agents are this command, and the desk they ask.
-func open(tb testing.TB, spare int) (*fork.System, *desk) {
+// openSystem gives a system whose agents are this command, and the desk they ask.
+func openSystem(tb testing.TB, spare int) (*fork.System, *fakeLauncher) {
 	tb.Helper()
-	server := bustest.JetStream(tb)
-	d := &desk{active: map[pilot.UID]time.Time{}, finished: make(chan api.Outcome, 10000)} // 10000: more than any test has
+	server := bustest.StartServer(tb)
+	d := &fakeLauncher{active: map[pilot.UID]time.Time{}, finished: make(chan api.Outcome, 10000)} // 10000: more than any test has
 	conn := bustest.Connect(tb, server)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan struct{})
@@ -61,8 +61,8 @@ func open(tb testing.TB, spare int) (*fork.System, *desk) {
 		_ = conn.ServeAgents(ctx, "local.localhost", d.answer, func(pilot.Key, api.Verb, api.AgentRequest) {})
 	}()
 	s, err := fork.New(fork.Config{
-		Agent: command(), Spare: spare, Root: tb.TempDir(),
-		Env: append(os.Environ(), beTheAgent+"=1", "NATS_URL="+server.URL()),
+		Agent: agentCommand(), Spare: spare, Root: tb.TempDir(),
+		Env: append(os.Environ(), runAsAgent+"=1", "NATS_URL="+server.URL()),
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -75,8 +75,8 @@ func open(tb testing.TB, spare int) (*fork.System, *desk) {
 	return s, d
 }
 
-// command is the agent to measure: a built one, if AGENT names it.
-func command() []string {
+// agentCommand is the agent to measure: a built one, if AGENT names it.
+func agentCommand() []string {
 	if path := os.Getenv("AGENT"); path != "" {
 		return []string{path}
 	}
@@ -94,7 +94,7 @@ func spec(uid, executable string, arguments ...string) *adaptor.Spec {
 
 func TestAPilotOverTheBus(t *testing.T) {
 	t.Parallel()
-	s, d := open(t, 0)
+	s, d := openSystem(t, 0)
 	p, err := s.Submit(t.Context(), spec("p", "sh", "-c", "echo hello; exit 3"))
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestAPilotOverTheBus(t *testing.T) {
 	if out.Code != pilot.PayloadFailed || *out.ExitCode != 3 || out.Stdout != "hello\n" {
 		t.Fatalf("%+v", out)
 	}
-	if key := <-s.Ended(); key.Pilot != "p" {
+	if key := <-s.JobEnds(); key.Pilot != "p" {
 		t.Fatalf("told of %+v", key)
 	}
 	all, err := s.Poll(t.Context(), []adaptor.Handle{{Key: spec("p", "").Key, Attempt: 1, Job: p.Job, Sandbox: p.Sandbox}}, time.Time{})
@@ -115,7 +115,7 @@ func TestAPilotOverTheBus(t *testing.T) {
 func TestWithoutAssignmentItLeavesThoughTheBusIsAway(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = append(os.Environ(), beTheAgent+"=1", "NATS_URL=nats://127.0.0.1:1")
+	cmd.Env = append(os.Environ(), runAsAgent+"=1", "NATS_URL=nats://127.0.0.1:1")
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != agent.Idle {
 		t.Fatalf("%v %s", err, out)
 	}
@@ -126,7 +126,7 @@ func TestWithoutAssignmentItLeavesThoughTheBusIsAway(t *testing.T) {
 func BenchmarkSubmitToActive(b *testing.B) {
 	for name, spare := range map[string]int{"warm": 2, "cold": -1} {
 		b.Run(name, func(b *testing.B) {
-			s, d := open(b, spare)
+			s, d := openSystem(b, spare)
 			var total time.Duration
 			n := 0
 			for ; b.Loop(); n++ {
@@ -140,7 +140,7 @@ func BenchmarkSubmitToActive(b *testing.B) {
 				d.mu.Lock()
 				total += d.active[uid].Sub(begun)
 				d.mu.Unlock()
-				<-s.Ended()
+				<-s.JobEnds()
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(total.Microseconds())/float64(n), "µs/active")
@@ -149,7 +149,7 @@ func BenchmarkSubmitToActive(b *testing.B) {
 }
 
 func BenchmarkPilots(b *testing.B) {
-	s, d := open(b, 0)
+	s, d := openSystem(b, 0)
 	n := 0
 	for ; b.Loop(); n++ {
 		if _, err := s.Submit(b.Context(), spec(fmt.Sprint("p", n), "true")); err != nil {

@@ -6,12 +6,12 @@ import (
 	"github.com/flightlog/flightlog/service/agents"
 )
 
-// agentProcess is what launchers start where there is no agent binary.
-func (a *app) agentProcess() *cobra.Command {
+// agentCommand is what launchers start where there is no agent binary.
+func (a *commandLine) agentCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "agent", Short: "Run as the agent of pilots, assigned on stdin", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			a.begun = true
+			a.parsed = true
 			return agents.Run(c.Context(), a.stdin, a.stdout, a.bus)
 		},
 	}

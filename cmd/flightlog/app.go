@@ -20,34 +20,34 @@ import (
 	"github.com/flightlog/flightlog/service/ops"
 )
 
-// app is one run of the command line.
-type app struct {
-	world
-	begun bool // the command line was understood
+// commandLine is one run of the command line.
+type commandLine struct {
+	processEnv
+	parsed bool // the command line was understood
 
 	bus      bus.Config
-	patience time.Duration // for one answer of the service
+	timeout  time.Duration // for one answer of the service
 	output   string
 	noHeader bool
 	color    string
 	manager  pilot.UID
 	printed  bool // the command's one value is on stdout
 
-	items    int         // of the list in the request: faults count in it
-	read     []item      // of files, of which the list was made
-	copies   int         // of each in the list
-	accepted []pilot.UID // of a submission that was accepted in part
+	items        int         // of the list in the request: faults count in it
+	readItems    []item      // of files, of which the list was made
+	copiesOfEach int         // of each in the list
+	accepted     []pilot.UID // of a submission that was accepted in part
 }
 
 // errUsage marks an error of whoever typed the command.
 var errUsage = errors.New("usage")
 
-// misused makes an error that ends the command with exit code 2.
-func misused(format string, args ...any) error {
+// usageErrorf makes an error that ends the command with exit code 2.
+func usageErrorf(format string, args ...any) error {
 	return fmt.Errorf("%w%w", errUsage, &pilot.Error{Code: pilot.Invalid, Message: fmt.Sprintf(format, args...)})
 }
 
-func (a *app) root() *cobra.Command {
+func (a *commandLine) rootCommand() *cobra.Command {
 	a.bus = bus.ConfigFromEnv(a.getenv)
 	root := &cobra.Command{
 		Use:   "flightlog",
@@ -57,78 +57,78 @@ func (a *app) root() *cobra.Command {
 			"commands ask the service at --url.",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.begin() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkGlobalFlags() },
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	a.globals(root)
+	a.addGlobalFlags(root)
 	root.AddGroup(&cobra.Group{ID: "pilots", Title: "Pilots:"}, &cobra.Group{ID: "service", Title: "Service:"})
 	for _, c := range []*cobra.Command{
-		a.submit(), a.list(), a.get(), a.wait(), a.cancel(), a.watch(), a.logs(), a.history(), a.explain(),
+		a.submitCommand(), a.listCommand(), a.getCommand(), a.waitCommand(), a.cancelCommand(), a.watchCommand(), a.logsCommand(), a.historyCommand(), a.explainCommand(),
 	} {
 		c.GroupID = "pilots"
 		root.AddCommand(c)
 	}
 	for _, c := range []*cobra.Command{
-		a.up(), a.livePage(), a.managers(), a.sessions(), a.resources(), a.orphans(), a.configuration(), a.auth(), a.version(),
+		a.upCommand(), a.pageCommand(), a.managerCommand(), a.sessionCommand(), a.resourceCommand(), a.orphansCommand(), a.configCommand(), a.authCommand(), a.versionCommand(),
 	} {
 		c.GroupID = "service"
 		root.AddCommand(c)
 	}
-	root.AddCommand(a.agentProcess())
+	root.AddCommand(a.agentCommand())
 	return root
 }
 
-func (a *app) globals(root *cobra.Command) {
+func (a *commandLine) addGlobalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	service.BusFlags(f, &a.bus)
-	f.DurationVar(&a.patience, "request-timeout", 10*time.Second, "how long the service may take to answer")
-	f.StringVarP(&a.output, "output", "o", or(a.getenv("FLIGHTLOG_OUTPUT"), outTable), "table, json, yaml or quiet (FLIGHTLOG_OUTPUT)")
+	f.DurationVar(&a.timeout, "request-timeout", 10*time.Second, "how long the service may take to answer")
+	f.StringVarP(&a.output, "output", "o", firstNonEmpty(a.getenv("FLIGHTLOG_OUTPUT"), outTable), "table, json, yaml or quiet (FLIGHTLOG_OUTPUT)")
 	f.BoolVar(&a.noHeader, "no-header", false, "tables without their first line")
 	f.StringVar(&a.color, "color", "auto", "auto, always or never (NO_COLOR)")
 	must(root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{outTable, outJSON, outYAML, outQuiet}, cobra.ShellCompDirectiveNoFileComp)))
 }
 
-// begin checks what all commands have in common.
-func (a *app) begin() error {
+// checkGlobalFlags checks what all commands have in common.
+func (a *commandLine) checkGlobalFlags() error {
 	switch a.output {
 	case outTable, outJSON, outYAML, outQuiet:
 	default:
 		bad := a.output
 		a.output = outTable
-		return misused("%q is not an output; one of table, json, yaml, quiet", bad)
+		return usageErrorf("%q is not an output; one of table, json, yaml, quiet", bad)
 	}
 	switch a.color {
 	case "auto", "always", "never":
 	default:
-		return misused("--color takes auto, always or never, not %q", a.color)
+		return usageErrorf("--color takes auto, always or never, not %q", a.color)
 	}
 	return nil
 }
 
-// managerFlag gives a command the flag that says which manager is meant.
-func (a *app) managerFlag(c *cobra.Command) {
+// addManagerFlag gives a command the flag that says which manager is meant.
+func (a *commandLine) addManagerFlag(c *cobra.Command) {
 	c.Flags().StringVarP(&a.manager, "manager", "m", a.getenv("FLIGHTLOG_MANAGER"), "`uid` of the manager (FLIGHTLOG_MANAGER)")
 	c.Flags().Lookup("manager").DefValue = ""
 }
 
-// connectWithin is how long a server gets to answer the connection: the
+// connectTimeout is how long a server gets to answer the connection: the
 // commands are for people, who look after a server that is down themselves.
-const connectWithin = 3 * time.Second
+const connectTimeout = 3 * time.Second
 
 // connect connects to the service.
-func (a *app) connect(ctx context.Context) (*client.Client, error) {
-	return a.connectIn(ctx, connectWithin)
+func (a *commandLine) connect(ctx context.Context) (*client.Client, error) {
+	return a.connectWithTimeout(ctx, connectTimeout)
 }
 
-func (a *app) connectIn(ctx context.Context, limit time.Duration) (*client.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(limit, a.patience))
+func (a *commandLine) connectWithTimeout(ctx context.Context, limit time.Duration) (*client.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(limit, a.timeout))
 	defer cancel()
 	cfg := a.bus
-	cfg.Name, cfg.Complete = "flightlog", owner.Complete(a.getenv, nil)
-	c, err := client.Connect(ctx, "", client.WithBus(cfg), client.WithTimeout(a.patience))
+	cfg.Name, cfg.Complete = "flightlog", owner.ConfigCompleter(a.getenv, nil)
+	c, err := client.Connect(ctx, "", client.WithBus(cfg), client.WithTimeout(a.timeout))
 	if pilot.CodeOf(err) == pilot.Unavailable {
 		return nil, &pilot.Error{
 			Code: pilot.Unavailable, Err: err,
@@ -138,22 +138,22 @@ func (a *app) connectIn(ctx context.Context, limit time.Duration) (*client.Clien
 	return c, err
 }
 
-// with runs f with a connection, once the checks have found nothing that is
+// runWithClient runs f with a connection, once the checks have found nothing that is
 // wrong with the command line.
-func (a *app) with(f action, checks ...check) func(*cobra.Command, []string) error {
+func (a *commandLine) runWithClient(f action, checks ...argsCheck) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.begun = true
+		a.parsed = true
 		for _, wrong := range checks {
 			if err := wrong(args); err != nil {
 				return err
 			}
 		}
-		_, isTerminal := terminal(a.stderr)
-		log, err := service.Logger(service.LogConfig{Level: "warn", Format: "auto"}, zapcore.Lock(zapcore.AddSync(a.stderr)), isTerminal)
+		_, isTerminal := terminalWidth(a.stderr)
+		log, err := service.NewLogger(service.LogConfig{Level: "warn", Format: "auto"}, zapcore.Lock(zapcore.AddSync(a.stderr)), isTerminal)
 		if err != nil {
 			return err
 		}
-		stop, err := ops.Trace(cmd.Context(), "cli", log)
+		stop, err := ops.StartTracing(cmd.Context(), "cli", log)
 		if err != nil {
 			return err
 		}
@@ -170,11 +170,11 @@ func (a *app) with(f action, checks ...check) func(*cobra.Command, []string) err
 // action is what a command does with the service.
 type action func(ctx context.Context, c *client.Client, args []string) error
 
-// check is what a command knows to be wrong without the service.
-type check func(args []string) error
+// argsCheck is what a command knows to be wrong without the service.
+type argsCheck func(args []string) error
 
-// terminal says whether w is one, and how wide; 0: it does not say.
-func terminal(w any) (width int, ok bool) {
+// terminalWidth says whether w is one, and how wide; 0: it does not say.
+func terminalWidth(w any) (width int, ok bool) {
 	f, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
@@ -186,8 +186,8 @@ func terminal(w any) (width int, ok bool) {
 	return width, true
 }
 
-// or gives the first of the texts that is not empty.
-func or(texts ...string) string {
+// firstNonEmpty gives the first of the texts that is not empty.
+func firstNonEmpty(texts ...string) string {
 	for _, t := range texts {
 		if strings.TrimSpace(t) != "" {
 			return t

@@ -23,7 +23,7 @@ type authFlags struct {
 	user      access.User
 }
 
-func (a *app) auth() *cobra.Command {
+func (a *commandLine) authCommand() *cobra.Command {
 	var f authFlags
 	c := &cobra.Command{
 		Use: "auth", Short: "Make and take away the credentials of the bus's users",
@@ -38,28 +38,28 @@ func (a *app) auth() *cobra.Command {
 	return c
 }
 
-func (a *app) authInit(f *authFlags) *cobra.Command {
+func (a *commandLine) authInit(f *authFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "init", Short: "Make the directory, and the users of a usual installation", Args: cobra.NoArgs,
 		Long: "Make the directory and, for each tenant, its admin, manager, client and subscriber, and a\n" +
 			"launcher and an agent for each resource. Users that are there are left as they are.",
 		Example: "  flightlog auth init --dir /etc/flightlog/auth --resource local.localhost",
 		RunE: func(*cobra.Command, []string) error {
-			a.begun = true
+			a.parsed = true
 			s, err := auth.Init(f.dir, auth.Mode(f.mode))
 			if err != nil {
 				return err
 			}
-			added, err := s.Add(f.usual()...)
+			added, err := s.Add(f.usualUsers()...)
 			if err != nil {
 				return err
 			}
 			var changed []string
-			of := homes(s)
+			of := accountsByUser(s)
 			for i := range added {
 				changed = append(changed, of[added[i].Name].Name)
 			}
-			a.tellSites(s, changed...)
+			a.warnSites(s, changed...)
 			return a.printUsers(s, added)
 		},
 	}
@@ -69,8 +69,8 @@ func (a *app) authInit(f *authFlags) *cobra.Command {
 	return c
 }
 
-// usual are the users of a usual installation.
-func (f *authFlags) usual() []access.User {
+// usualUsers are the users of a usual installation.
+func (f *authFlags) usualUsers() []access.User {
 	var all []access.User
 	for _, tenant := range f.tenants {
 		for _, role := range []access.Role{access.Admin, access.Manager, access.Client, access.Subscriber} {
@@ -85,7 +85,7 @@ func (f *authFlags) usual() []access.User {
 	return all
 }
 
-func (a *app) authAdd(f *authFlags) *cobra.Command {
+func (a *commandLine) authAdd(f *authFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add ROLE", Short: "Add a user", Args: cobra.ExactArgs(1),
 		Long: "Add a manager, launcher, client, subscriber, agent, admin, or the leaf by which the server of a\n" +
@@ -95,7 +95,7 @@ func (a *app) authAdd(f *authFlags) *cobra.Command {
 			"  flightlog auth add leaf --site example\n" +
 			"  flightlog auth add client --tenant physics --watch",
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.begun = true
+			a.parsed = true
 			s, err := auth.Open(f.dir)
 			if err != nil {
 				return err
@@ -104,9 +104,9 @@ func (a *app) authAdd(f *authFlags) *cobra.Command {
 			if _, err := s.Add(f.user); err != nil {
 				return err
 			}
-			name := f.user.Filled().Name
-			a.tellSites(s, homes(s)[name].Name)
-			return a.printUsers(s, named(s, name))
+			name := f.user.WithDefaults().Name
+			a.warnSites(s, accountsByUser(s)[name].Name)
+			return a.printUsers(s, selectUsers(s, name))
 		},
 	}
 	c.Flags().StringVar(&f.user.Name, "name", "", "`name` of the user, unique over all tenants (default: role, tenant, resource or site)")
@@ -117,47 +117,47 @@ func (a *app) authAdd(f *authFlags) *cobra.Command {
 	return c
 }
 
-func (a *app) authRevoke(f *authFlags) *cobra.Command {
+func (a *commandLine) authRevoke(f *authFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke NAME…", Short: "Take users away", Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.begun = true
+			a.parsed = true
 			s, err := auth.Open(f.dir)
 			if err != nil {
 				return err
 			}
-			before, of := named(s, args...), homes(s)
+			before, of := selectUsers(s, args...), accountsByUser(s)
 			if err := s.Revoke(args...); err != nil {
 				return err
 			}
-			a.tell("revoked once the servers have read %s again", s.Conf())
+			a.warnf("revoked once the servers have read %s again", s.ConfPath())
 			var changed []string
 			for i := range before {
 				changed = append(changed, of[before[i].Name].Name)
 				if before[i].Role == access.Leaf && s.Mode == auth.NKey {
-					a.tell("but the link of %s stays until the servers of the bus have been restarted, one after the other", before[i].Name)
+					a.warnf("but the link of %s stays until the servers of the bus have been restarted, one after the other", before[i].Name)
 				}
 			}
-			a.tellSites(s, changed...)
+			a.warnSites(s, changed...)
 			return nil
 		},
 	}
 }
 
-// tellSites says which servers of sites must be told of a change in these accounts,
+// warnSites says which servers of sites must be told of a change in these accounts,
 // once the bus knows it: a link has the rights that were there when it was made.
-func (a *app) tellSites(s *auth.Set, changed ...string) {
+func (a *commandLine) warnSites(s *auth.Set, changed ...string) {
 	for _, account := range s.Accounts() {
 		for _, u := range account.Users {
 			if u.Role == access.Leaf && slices.Contains(changed, account.Name) {
-				a.tell("once the bus has read auth.conf again, bring %s to the server of site %s, and restart it", s.SiteConf(u.Name), u.Site)
+				a.warnf("once the bus has read auth.conf again, bring %s to the server of site %s, and restart it", s.SiteConfPath(u.Name), u.Site)
 			}
 		}
 	}
 }
 
-// homes gives the account of each user.
-func homes(s *auth.Set) map[string]*access.Account {
+// accountsByUser gives the account of each user.
+func accountsByUser(s *auth.Set) map[string]*access.Account {
 	found := map[string]*access.Account{}
 	for _, account := range s.Accounts() {
 		for _, u := range account.Users {
@@ -167,23 +167,23 @@ func homes(s *auth.Set) map[string]*access.Account {
 	return found
 }
 
-// named gives the users of these names; of none: all.
-func named(s *auth.Set, names ...string) []auth.Entry {
+// selectUsers gives the users of these names; of none: all.
+func selectUsers(s *auth.Set, names ...string) []auth.Entry {
 	return slices.DeleteFunc(slices.Clone(s.Users), func(e auth.Entry) bool {
 		return len(names) > 0 && !slices.Contains(names, e.Name)
 	})
 }
 
-func (a *app) authShow(f *authFlags) *cobra.Command {
+func (a *commandLine) authShow(f *authFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "show [NAME…]", Short: "Show users, and with -o json what they may do",
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.begun = true
+			a.parsed = true
 			s, err := auth.Open(f.dir)
 			if err != nil {
 				return err
 			}
-			users := named(s, args...)
+			users := selectUsers(s, args...)
 			for _, name := range args {
 				if !slices.ContainsFunc(users, func(e auth.Entry) bool { return e.Name == name }) {
 					return pilot.Errorf(pilot.NotFound, "there is no user %.80q", name)
@@ -205,25 +205,25 @@ type shownUser struct {
 	Subscribe   []string `json:"subscribe"`
 }
 
-func (a *app) printUsers(s *auth.Set, users []auth.Entry) error {
-	all, r, of := make([]shownUser, len(users)), result{}, homes(s)
+func (a *commandLine) printUsers(s *auth.Set, users []auth.Entry) error {
+	all, r, of := make([]shownUser, len(users)), result{}, accountsByUser(s)
 	for i := range users {
 		home := of[users[i].Name]
 		p := home.Permissions(&users[i].User)
-		all[i] = shownUser{users[i], home.Name, s.Credentials(users[i].Name), "", users[i].InboxPrefix(), p.Publish, p.Subscribe}
+		all[i] = shownUser{users[i], home.Name, s.CredentialsPath(users[i].Name), "", users[i].InboxPrefix(), p.Publish, p.Subscribe}
 		if users[i].Role == access.Leaf {
-			all[i].SiteConf = s.SiteConf(users[i].Name)
+			all[i].SiteConf = s.SiteConfPath(users[i].Name)
 		}
 		r.names = append(r.names, users[i].Name)
 	}
 	r.value = all
-	r.text = func(p *page) {
+	r.text = func(p *printer) {
 		rows := make([][]string, len(all))
 		for i := range all {
 			u := &all[i]
 			rows[i] = []string{u.Name, string(u.Role), u.Account, cmp.Or(u.Resource, u.Site, "-"), u.Created.Format("2006-01-02"), u.Credentials}
 		}
-		p.table([]string{"NAME", "ROLE", "ACCOUNT", "RESOURCE", "SINCE", "CREDENTIALS"}, rows)
+		p.writeTable([]string{"NAME", "ROLE", "ACCOUNT", "RESOURCE", "SINCE", "CREDENTIALS"}, rows)
 	}
-	return a.print(r)
+	return a.printResult(r)
 }

@@ -40,7 +40,7 @@ func TestAuthTellsWhichSitesMustBeTold(t *testing.T) {
 			{"revoke leaf-a", 0, revoked + stays},
 			{"revoke agent-a-b", 0, revoked},
 		} {
-			got := do(t, "", nil, append(append([]string{"auth"}, words(step.line)...), "--dir", dir)...)
+			got := runCLI(t, "", nil, append(append([]string{"auth"}, words(step.line)...), "--dir", dir)...)
 			if got.code != step.code || got.stderr != step.stderr {
 				t.Errorf("%s: code %d, %q; want %d, %q", step.line, got.code, got.stderr, step.code, step.stderr)
 			}

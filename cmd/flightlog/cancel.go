@@ -11,11 +11,11 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-func (a *app) cancel() *cobra.Command {
+func (a *commandLine) cancelCommand() *cobra.Command {
 	var o client.CancelOptions
 	var all, waits bool
 	var grace time.Duration
-	var timeout limit
+	var timeout waitLimit
 	c := &cobra.Command{
 		Use:   "cancel UID… | --all",
 		Short: "Ask pilots to end, and print where they stand now",
@@ -25,11 +25,11 @@ func (a *app) cancel() *cobra.Command {
 		Example: "  flightlog cancel --reason 'wrong input' pilot-…\n" +
 			"  flightlog cancel --manager mgr-… --all --force --wait",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
 		if c.Flags().Changed("grace") {
 			o.Grace = &grace
 		}
-		groups, err := a.groups(ctx, cl, args)
+		groups, err := a.openGroups(ctx, cl, args)
 		if err != nil {
 			return err
 		}
@@ -38,29 +38,29 @@ func (a *app) cancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			groups = []group{{Manager: m}}
+			groups = []pilotGroup{{Manager: m}}
 		}
 		gone, err := cancelGroups(ctx, groups, o, all)
 		if err != nil {
 			return err
 		}
 		if !waits {
-			return a.print(a.canceled(gone))
+			return a.printResult(a.canceledResult(gone))
 		}
-		return a.await(ctx, cl, groups, &waiting{states: pilot.Finals(), timeout: timeout})
+		return a.awaitPilots(ctx, cl, groups, &waitFlags{states: pilot.Finals(), timeout: timeout})
 	}, func(args []string) error {
 		switch {
 		case all == (len(args) > 0):
-			return misused("name pilots, or give --all for all of the manager's")
+			return usageErrorf("name pilots, or give --all for all of the manager's")
 		case grace < 0:
-			return misused("--grace must not be negative")
+			return usageErrorf("--grace must not be negative")
 		}
-		if err := timeout.check(); err != nil {
+		if err := timeout.checkLimit(); err != nil {
 			return err
 		}
-		return a.pilotsOrManagerNamed(args)
+		return a.checkPilotsOrManager(args)
 	})
-	a.managerFlag(c)
+	a.addManagerFlag(c)
 	f := c.Flags()
 	f.BoolVar(&all, "all", false, "all pilots of the manager")
 	f.StringVar(&o.Reason, "reason", "", "why, for the history")
@@ -78,7 +78,7 @@ type canceledPilot struct {
 }
 
 // cancelGroups cancels, and completes the groups by the pilots it learns of.
-func cancelGroups(ctx context.Context, groups []group, o client.CancelOptions, all bool) ([]canceledPilot, error) {
+func cancelGroups(ctx context.Context, groups []pilotGroup, o client.CancelOptions, all bool) ([]canceledPilot, error) {
 	gone := []canceledPilot{}
 	for i := range groups {
 		g := &groups[i]
@@ -102,17 +102,17 @@ func cancelGroups(ctx context.Context, groups []group, o client.CancelOptions, a
 	return gone, nil
 }
 
-func (a *app) canceled(gone []canceledPilot) result {
+func (a *commandLine) canceledResult(gone []canceledPilot) result {
 	r := result{value: gone}
 	for _, x := range gone {
-		r.names = append(r.names, a.name(x.Manager, x.UID))
+		r.names = append(r.names, a.displayName(x.Manager, x.UID))
 	}
-	r.text = func(p *page) {
+	r.text = func(p *printer) {
 		rows := make([][]string, len(gone))
 		for i, x := range gone {
-			rows[i] = []string{a.name(x.Manager, x.UID), x.State.String()}
+			rows[i] = []string{a.displayName(x.Manager, x.UID), x.State.String()}
 		}
-		p.table([]string{"PILOT", "STATE"}, rows)
+		p.writeTable([]string{"PILOT", "STATE"}, rows)
 	}
 	return r
 }

@@ -20,7 +20,7 @@ type setting struct {
 	Usage   string `json:"usage"`
 }
 
-func (a *app) configuration() *cobra.Command {
+func (a *commandLine) configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "config", Short: "Check and show the configuration of manager, launcher and up",
 		Long: "Files, environment and flags configure manager, launcher and up, in one order: what is said\n" +
@@ -37,14 +37,14 @@ type checkedConfig struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-func (a *app) configCheck() *cobra.Command {
+func (a *commandLine) configCheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "check [FILE]", Short: "Say what is wrong with the configuration, by file and line",
 		Long: "Read the configuration as manager, launcher and up do, with FILE in the place of --config, and\n" +
 			"name every fault. Exits with 1 if there is one. Nothing is started and nobody is asked.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.begun = true
+			a.parsed = true
 			src := config.Source{Getenv: a.getenv}
 			if len(args) == 1 {
 				src.File = args[0]
@@ -54,25 +54,25 @@ func (a *app) configCheck() *cobra.Command {
 				return err
 			}
 			value := checkedConfig{Files: append([]string{}, s.Files...)}
-			for _, name := range config.Strange(os.Environ()) {
+			for _, name := range config.UnknownVariables(os.Environ()) {
 				value.Notes = append(value.Notes, "nothing reads the variable "+name)
 			}
-			return a.print(result{value: value, text: func(p *page) {
+			return a.printResult(result{value: value, text: func(p *printer) {
 				for _, f := range value.Files {
-					p.line("%s: ok", f)
+					p.writeLine("%s: ok", f)
 				}
 				if len(value.Files) == 0 {
-					p.line("there is no file; the environment is ok")
+					p.writeLine("there is no file; the environment is ok")
 				}
 				for _, n := range value.Notes {
-					p.line("note: %s", n)
+					p.writeLine("note: %s", n)
 				}
 			}})
 		},
 	}
 }
 
-func (a *app) configShow() *cobra.Command {
+func (a *commandLine) configShow() *cobra.Command {
 	var file string
 	var origin bool
 	c := &cobra.Command{
@@ -80,7 +80,7 @@ func (a *app) configShow() *cobra.Command {
 		Long: "Show what manager, launcher and up find in this environment; what their command lines would\n" +
 			"say comes on top. An empty value is found out when the program runs.",
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.begun = true
+			a.parsed = true
 			s, err := config.Load(config.Source{File: file, Getenv: a.getenv})
 			if err != nil {
 				return err
@@ -89,11 +89,11 @@ func (a *app) configShow() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&origin, "origin", false, "who says so: a file and its line, a variable, or nobody")
-	config.Flag(c.Flags(), &file)
+	config.AddFlag(c.Flags(), &file)
 	return c
 }
 
-func (a *app) showSettings(all []config.Setting, only []string, origin bool) error {
+func (a *commandLine) showSettings(all []config.Setting, only []string, origin bool) error {
 	wanted := map[string]bool{}
 	for _, key := range only {
 		wanted[key] = true
@@ -111,14 +111,14 @@ func (a *app) showSettings(all []config.Setting, only []string, origin bool) err
 		return pilot.Errorf(pilot.NotFound, "%.80q is not a key", key)
 	}
 	r.value = values
-	r.text = func(p *page) {
+	r.text = func(p *printer) {
 		for _, v := range values {
 			if origin {
-				p.line("%s = %s\t# %s", v.Key, v.Value, v.Origin)
+				p.writeLine("%s = %s\t# %s", v.Key, v.Value, v.Origin)
 			} else {
-				p.line("%s = %s", v.Key, v.Value)
+				p.writeLine("%s = %s", v.Key, v.Value)
 			}
 		}
 	}
-	return a.print(r)
+	return a.printResult(r)
 }

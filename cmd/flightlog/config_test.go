@@ -13,7 +13,7 @@ import (
 
 func TestEveryFlagOfUpHasAKey(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range config.Uncovered(config.Up, (&app{world: world{getenv: getenv(nil)}}).up().Flags(), "config") {
+	for _, wrong := range config.UncoveredFlags(config.Up, (&commandLine{processEnv: processEnv{getenv: getenv(nil)}}).upCommand().Flags(), "config") {
 		t.Error(wrong)
 	}
 }
@@ -27,20 +27,20 @@ func TestConfigIsCheckedByFileAndLine(t *testing.T) {
 		}
 	}
 	write("log:\n  level: info\n")
-	if got := do(t, "", nil, "config", "check", file); got.code != 0 || !strings.Contains(got.stdout, file+": ok") {
+	if got := runCLI(t, "", nil, "config", "check", file); got.code != 0 || !strings.Contains(got.stdout, file+": ok") {
 		t.Errorf("got %+v", got)
 	}
 	write("log:\n  lvl: info\nup: {sync: never}\n")
-	got := do(t, "", nil, "config", "check", file, "-o", "json")
+	got := runCLI(t, "", nil, "config", "check", file, "-o", "json")
 	var answer api.ErrorAnswer
-	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil || got.code != exitError || len(answer.Error.Faults) != 2 {
+	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil || got.code != exitError || len(answer.Error.FieldErrors) != 2 {
 		t.Errorf("%v of %+v", err, got)
 	}
 	if want := "flightlog: invalid: " + file + ":2: log.lvl: is not a key"; !strings.Contains(got.stderr, want) {
 		t.Errorf("got %q, want %q", got.stderr, want)
 	}
 	// Nothing is started with a configuration that is wrong.
-	if got := do(t, "", nil, "up", "--config", file, "--store", t.TempDir()); got.code != exitError || !strings.Contains(got.stderr, ":3: up.sync") {
+	if got := runCLI(t, "", nil, "up", "--config", file, "--store", t.TempDir()); got.code != exitError || !strings.Contains(got.stderr, ":3: up.sync") {
 		t.Errorf("up: %+v", got)
 	}
 }
@@ -52,7 +52,7 @@ func TestConfigShowsWhoSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := []string{"FLIGHTLOG_MANAGER_HTTP", "127.0.0.1:9464", "FLIGHTLOG_CONFIG", file}
-	got := do(t, "", env, "config", "show", "--origin")
+	got := runCLI(t, "", env, "config", "show", "--origin")
 	for _, want := range []string{
 		"log.level = warn\t# " + file + ":2\n", "manager.http = 127.0.0.1:9464\t# FLIGHTLOG_MANAGER_HTTP\n", "log.format = auto\t# default\n",
 	} {
@@ -60,10 +60,10 @@ func TestConfigShowsWhoSaysSo(t *testing.T) {
 			t.Errorf("%+v lacks %q", got, want)
 		}
 	}
-	if got := do(t, "", env, "config", "show", "log.level", "-o", "quiet"); got.stdout != "warn\n" {
+	if got := runCLI(t, "", env, "config", "show", "log.level", "-o", "quiet"); got.stdout != "warn\n" {
 		t.Errorf("got %+v", got)
 	}
-	if got := do(t, "", env, "config", "show", "log.lvl"); got.code != exitError {
+	if got := runCLI(t, "", env, "config", "show", "log.lvl"); got.code != exitError {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -26,7 +26,7 @@ var descriptionNames = []string{
 	"job-name", "sandbox", "cleanup", "env", "label",
 }
 
-func (x *descriptionFlags) register(f *pflag.FlagSet) {
+func (x *descriptionFlags) addFlags(f *pflag.FlagSet) {
 	d := &x.d
 	f.StringVar(&d.UID, "uid", "", "name of the pilot; made by the service if absent")
 	f.StringVarP(&d.Resource, "resource", "r", "", "where, `site.host`, e.g. local.localhost")
@@ -45,12 +45,12 @@ func (x *descriptionFlags) register(f *pflag.FlagSet) {
 	f.StringToStringVarP(&x.labels, "label", "l", nil, "label, `name=value`")
 }
 
-func (x *descriptionFlags) given(f *pflag.FlagSet) bool {
+func (x *descriptionFlags) anyGiven(f *pflag.FlagSet) bool {
 	return slices.ContainsFunc(descriptionNames, f.Changed)
 }
 
-// parse reads the flags whose texts mean something else, and gives every fault of them.
-func (x *descriptionFlags) parse(f *pflag.FlagSet) (faults []pilot.Fault) {
+// parseTexts reads the flags whose texts mean something else, and gives every fault of them.
+func (x *descriptionFlags) parseTexts(f *pflag.FlagSet) (faults []pilot.FieldError) {
 	wrong := func(name string, err error) {
 		if err != nil {
 			faults = append(faults, flagFault(name, ": %v", err))
@@ -58,11 +58,11 @@ func (x *descriptionFlags) parse(f *pflag.FlagSet) (faults []pilot.Fault) {
 	}
 	var err error
 	if f.Changed("runtime") {
-		x.d.Runtime, err = parsedRuntime(x.runtime)
+		x.d.Runtime, err = parseRuntime(x.runtime)
 		wrong("runtime", err)
 	}
 	if f.Changed("memory") {
-		x.d.Memory, err = parsedMemory(x.memory)
+		x.d.Memory, err = parseMemory(x.memory)
 		wrong("memory", err)
 	}
 	x.d.Environment = map[string]string{}
@@ -78,12 +78,12 @@ func (x *descriptionFlags) parse(f *pflag.FlagSet) (faults []pilot.Fault) {
 }
 
 // flagFault is what is wrong with a flag, which begins its reason. It is of no item.
-func flagFault(name, format string, args ...any) pilot.Fault {
-	return pilot.Fault{Field: "--" + name, Reason: "--" + name + fmt.Sprintf(format, args...)}
+func flagFault(name, format string, args ...any) pilot.FieldError {
+	return pilot.FieldError{Field: "--" + name, Reason: "--" + name + fmt.Sprintf(format, args...)}
 }
 
-// apply sets in d what was given on the command line and parse has read.
-func (x *descriptionFlags) apply(f *pflag.FlagSet, d *pilot.Description, payload []string) {
+// applyTo sets in d what was given on the command line and parse has read.
+func (x *descriptionFlags) applyTo(f *pflag.FlagSet, d *pilot.Description, payload []string) {
 	for name, set := range map[string]func(){
 		"uid":      func() { d.UID = x.d.UID },
 		"resource": func() { d.Resource = x.d.Resource },
@@ -96,10 +96,10 @@ func (x *descriptionFlags) apply(f *pflag.FlagSet, d *pilot.Description, payload
 		"job-name": func() { d.JobName = x.d.JobName },
 		"sandbox":  func() { d.Sandbox = x.d.Sandbox },
 		"cleanup":  func() { d.Cleanup = x.d.Cleanup },
-		"label":    func() { d.Labels = merged(d.Labels, x.labels) },
+		"label":    func() { d.Labels = mergeMaps(d.Labels, x.labels) },
 		"runtime":  func() { d.Runtime = x.d.Runtime },
 		"memory":   func() { d.Memory = x.d.Memory },
-		"env":      func() { d.Environment = merged(d.Environment, x.d.Environment) },
+		"env":      func() { d.Environment = mergeMaps(d.Environment, x.d.Environment) },
 	} {
 		if f.Changed(name) {
 			set()
@@ -110,15 +110,15 @@ func (x *descriptionFlags) apply(f *pflag.FlagSet, d *pilot.Description, payload
 	}
 }
 
-func parsedRuntime(text string) (pilot.Runtime, error) {
+func parseRuntime(text string) (pilot.Runtime, error) {
 	d, err := pilot.ParseRuntime(text)
 	return pilot.Runtime(d), err
 }
 
-func parsedMemory(text string) (pilot.Memory, error) { return pilot.ParseMemory(text) }
+func parseMemory(text string) (pilot.Memory, error) { return pilot.ParseMemory(text) }
 
-// merged is a new map: descriptions of one file may share one by a YAML alias.
-func merged(base, more map[string]string) map[string]string {
+// mergeMaps is a new map: descriptions of one file may share one by a YAML alias.
+func mergeMaps(base, more map[string]string) map[string]string {
 	all := map[string]string{}
 	for _, m := range []map[string]string{base, more} {
 		maps.Copy(all, m)

@@ -50,7 +50,7 @@ func TestDescriptionsComeFromFilesAndFlags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := parsed(x.file, words(x.args)...)
+			got, err := parseArgs(x.file, words(x.args)...)
 			if err != nil || !reflect.DeepEqual(got, x.want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, x.want)
 			}
@@ -58,27 +58,27 @@ func TestDescriptionsComeFromFilesAndFlags(t *testing.T) {
 	}
 }
 
-// parsed is what submit makes of its arguments, without the service.
-func parsed(stdin string, args ...string) ([]pilot.Description, error) {
+// parseArgs is what submit makes of its arguments, without the service.
+func parseArgs(stdin string, args ...string) ([]pilot.Description, error) {
 	var s submission
 	c := &cobra.Command{}
-	s.flags.register(c.Flags())
+	s.flags.addFlags(c.Flags())
 	c.Flags().SetInterspersed(false)
 	c.Flags().StringArrayVarP(&s.files, "file", "f", nil, "")
 	c.Flags().IntVarP(&s.count, "count", "n", 1, "")
 	if err := c.ParseFlags(args); err != nil {
 		return nil, err
 	}
-	r := s.read(strings.NewReader(stdin), c, c.Flags().Args())
+	r := s.readInput(strings.NewReader(stdin), c, c.Flags().Args())
 	if faults := slices.Concat(r.misuse, r.unread); len(faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Faults: faults}
+		return nil, &pilot.Error{Code: pilot.Invalid, FieldErrors: faults}
 	}
-	return copies(r.descs, s.count), nil
+	return repeatDescriptions(r.descs, s.count), nil
 }
 
 func TestMapsOfOneFileAreNotShared(t *testing.T) {
 	t.Parallel()
-	got, err := parsed("- &a {cores: 1, labels: {x: '1'}}\n- *a\n", "-f", "-", "-l", "y=2")
+	got, err := parseArgs("- &a {cores: 1, labels: {x: '1'}}\n- *a\n", "-f", "-", "-l", "y=2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestFilesAreTakenInTheirOrder(t *testing.T) {
 	if err := os.WriteFile(name, []byte("cores: 1"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := parsed("cores: 2", "-f", name, "-f", "-", "-f", name)
+	got, err := parseArgs("cores: 2", "-f", name, "-f", "-", "-f", name)
 	if want := []pilot.Description{{Cores: 1}, {Cores: 2}, {Cores: 1}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -109,7 +109,7 @@ func TestFilesThatSayNothingOrTooMuchAreRefused(t *testing.T) {
 		"{\"cores\":1,\"cores\":2}": "is there twice",
 		"cores: 1\ncores: 2\n":      "is there twice",
 	} {
-		if got, err := parsed(file, "-f", "-", "-r", "local.localhost", "-t", "1"); err == nil || !strings.Contains(err.Error(), why) {
+		if got, err := parseArgs(file, "-f", "-", "-r", "local.localhost", "-t", "1"); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: got %v, %v; want %q", file, got, err, why)
 		}
 	}

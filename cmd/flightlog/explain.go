@@ -13,7 +13,7 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-func (a *app) explain() *cobra.Command {
+func (a *commandLine) explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "explain UID", Aliases: []string{"why"}, Args: cobra.ExactArgs(1),
 		Short: "Say why a pilot is as it is, and what happens next",
@@ -21,8 +21,8 @@ func (a *app) explain() *cobra.Command {
 			"ones, what it asked for, how earlier attempts ended, what was seen last, whether its\n" +
 			"launcher lives, and what happens next. Nobody but the log is asked.",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		p, err := a.thePilot(ctx, cl, args[0])
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
+		p, err := a.openPilot(ctx, cl, args[0])
 		if err != nil {
 			return err
 		}
@@ -30,54 +30,54 @@ func (a *app) explain() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		name := a.name(x.Pilot.Manager, x.Pilot.UID)
-		return a.print(result{value: x, names: []string{x.Why}, text: func(p *page) { p.explanation(name, &x, time.Now()) }})
-	}, a.pilotsNamed)
-	a.managerFlag(c)
+		name := a.displayName(x.Pilot.Manager, x.Pilot.UID)
+		return a.printResult(result{value: x, names: []string{x.Why}, text: func(p *printer) { p.writeExplanation(name, &x, time.Now()) }})
+	}, a.checkPilotArgs)
+	a.addManagerFlag(c)
 	return c
 }
 
-// explanation writes why a pilot is as it is, as seen from now.
-func (p *page) explanation(name string, x *api.ExplainAnswer, now time.Time) {
-	p.field("pilot", name)
-	p.stateField(x.Pilot.State, " for "+short(now.Sub(x.Since)))
-	p.field("why", x.Why)
-	p.field("asked for", wish(&x.Pilot))
+// writeExplanation writes why a pilot is as it is, as seen from now.
+func (p *printer) writeExplanation(name string, x *api.ExplainAnswer, now time.Time) {
+	p.writeField("pilot", name)
+	p.writeStateField(x.Pilot.State, " for "+durationText(now.Sub(x.Since)))
+	p.writeField("why", x.Why)
+	p.writeField("asked for", requestText(&x.Pilot))
 	if c := x.Pilot.Cancel; c != nil {
-		p.field("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", api.Who(c.By, c.OnBehalfOf), ago(c.At, now), quoted(c.Reason))))
+		p.writeField("canceled by", strings.TrimSpace(fmt.Sprintf("%s %s %s", api.Who(c.By, c.OnBehalfOf), agoText(c.At, now), quoteNonEmpty(c.Reason))))
 	}
 	for i := range x.Attempts {
 		t := &x.Attempts[i]
-		p.field(fmt.Sprintf("attempt %d", t.Number), attempt(t, now))
+		p.writeField(fmt.Sprintf("attempt %d", t.Number), attemptText(t, now))
 	}
 	if e := x.Evidence; e != nil {
-		p.field("last seen", fmt.Sprintf("%s (%s%s)", e.What, ago(e.At, now), by(api.Who(e.By, e.OnBehalfOf))))
+		p.writeField("last seen", fmt.Sprintf("%s (%s%s)", e.What, agoText(e.At, now), byText(api.Who(e.By, e.OnBehalfOf))))
 	}
 	if k := x.Keeper; k != nil {
-		p.field("launcher", keeper(k))
+		p.writeField("launcher", launcherText(k))
 	}
-	p.field("health", x.Pilot.Health)
-	p.lines("stdout", x.Stdout)
-	p.lines("stderr", x.Stderr)
-	p.field("next", x.Next)
+	p.writeField("health", x.Pilot.Health)
+	p.writeOutputLines("stdout", x.Stdout)
+	p.writeOutputLines("stderr", x.Stderr)
+	p.writeField("next", x.Next)
 	for _, h := range x.Hints {
-		p.field("hint", h)
+		p.writeField("hint", h)
 	}
 }
 
-// lines writes each line of a payload's output as a field.
-func (p *page) lines(name, text string) {
+// writeOutputLines writes each line of a payload's output as a field.
+func (p *printer) writeOutputLines(name, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		p.field(name, screen(line))
+		p.writeField(name, renderLine(line))
 	}
 }
 
-// wish is what a pilot was submitted with that a batch system may not grant.
-func wish(x *api.Pilot) string {
+// requestText is what a pilot was submitted with that a batch system may not grant.
+func requestText(x *api.Pilot) string {
 	d := &x.Description
-	parts := []string{fmt.Sprintf("%s for %s", size(d), d.Runtime), "on " + x.Resource}
+	parts := []string{fmt.Sprintf("%s for %s", sizeText(d), d.Runtime), "on " + x.Resource}
 	for _, more := range []struct{ name, value string }{
-		{"queue", d.Queue}, {"project", d.Project}, {"memory", nonzero(d.Memory)},
+		{"queue", d.Queue}, {"project", d.Project}, {"memory", memoryText(d.Memory)},
 	} {
 		if more.value != "" {
 			parts = append(parts, more.name+" "+more.value)
@@ -86,15 +86,15 @@ func wish(x *api.Pilot) string {
 	return strings.Join(parts, ", ")
 }
 
-func nonzero(m pilot.Memory) string {
+func memoryText(m pilot.Memory) string {
 	if m == 0 {
 		return ""
 	}
 	return m.String()
 }
 
-func attempt(t *api.Attempt, now time.Time) string {
-	text := "began " + ago(t.BeganAt, now)
+func attemptText(t *api.Attempt, now time.Time) string {
+	text := "began " + agoText(t.BeganAt, now)
 	if t.Launcher != "" {
 		text += " by " + t.Launcher
 	}
@@ -102,12 +102,12 @@ func attempt(t *api.Attempt, now time.Time) string {
 		text += ", job " + t.Job
 	}
 	if t.EndedAt != nil {
-		text += ", ended after " + short(t.EndedAt.Sub(t.BeganAt)) + ": " + t.Why
+		text += ", ended after " + durationText(t.EndedAt.Sub(t.BeganAt)) + ": " + t.Why
 	}
 	return text
 }
 
-func keeper(k *api.Keeper) string {
+func launcherText(k *api.Keeper) string {
 	switch {
 	case k.Alive == nil:
 		return k.ID

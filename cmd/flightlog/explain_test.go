@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files")
 
-// tale is a pilot's history as a test tells it.
-type tale struct {
+// scenario is a pilot's history as a test tells it.
+type scenario struct {
 	t      *testing.T
 	all    []events.Event
 	status pilot.Status
@@ -34,26 +34,26 @@ var (
 	beginner = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 )
 
-func told(t *testing.T, d pilot.Description) *tale {
+func newScenario(t *testing.T, d pilot.Description) *scenario {
 	t.Helper()
-	s := &tale{t: t, now: beginner, status: pilot.Status{State: pilot.PendingLaunch, Peak: pilot.PendingLaunch}, alive: &yes}
+	s := &scenario{t: t, now: beginner, status: pilot.Status{State: pilot.PendingLaunch, FurthestState: pilot.PendingLaunch}, alive: &yes}
 	d.UID, d.Resource, d.Runtime, d.Cores = key.Pilot, key.Resource, pilot.Runtime(time.Hour), 16
-	s.add(events.Event{Class: events.Command, Key: key, Kind: events.Submit, Actor: "jo@login", Birth: &events.Birth{Description: d}})
+	s.add(events.Event{Class: events.ClassCommand, Key: key, Kind: events.Submit, Actor: "jo@login", Submission: &events.Submission{Description: d}})
 	return s
 }
 
-func (s *tale) add(e events.Event) {
+func (s *scenario) add(e events.Event) {
 	e.Seq, e.Time, e.At = uint64(len(s.all)+1), s.now, s.now
 	s.all = append(s.all, e)
 }
 
-// then lets time pass.
-func (s *tale) then(d time.Duration) *tale {
+// advance lets time pass.
+func (s *scenario) advance(d time.Duration) *scenario {
 	s.now = s.now.Add(d)
 	return s
 }
 
-func (s *tale) moved(k pilot.Kind, edit func(*pilot.Status)) *tale {
+func (s *scenario) moved(k pilot.Kind, edit func(*pilot.Status)) *scenario {
 	s.t.Helper()
 	e, ok := events.Moved(key, s.prev, s.status, k, edit)
 	if !ok {
@@ -65,35 +65,35 @@ func (s *tale) moved(k pilot.Kind, edit func(*pilot.Status)) *tale {
 	return s
 }
 
-func (s *tale) claimed() *tale {
-	return s.moved(pilot.Claimed, func(st *pilot.Status) { st.Attempt++; st.Launcher = "cluster-1"; st.Cause = nil })
+func (s *scenario) claimed() *scenario {
+	return s.moved(pilot.KindLaunching, func(st *pilot.Status) { st.Attempt++; st.Launcher = "cluster-1"; st.Cause = nil })
 }
 
-func (s *tale) retried(code pilot.CauseCode, words string) *tale {
-	return s.moved(pilot.Retried, func(st *pilot.Status) {
+func (s *scenario) retried(code pilot.CauseCode, words string) *scenario {
+	return s.moved(pilot.KindRetrying, func(st *pilot.Status) {
 		st.Cause, st.NotBefore, st.Failures = &pilot.Cause{Code: code, Message: words}, s.now.Add(20*time.Second), st.Failures+1
 	})
 }
 
-func (s *tale) unlaunched(health, words string) *tale {
-	s.add(events.Event{Class: events.Remark, Key: key, Kind: events.Health, Actor: "cluster-1", Remark: &events.Note{Text: words, Health: health}})
+func (s *scenario) unlaunched(health, words string) *scenario {
+	s.add(events.Event{Class: events.ClassNote, Key: key, Kind: events.Health, Actor: "cluster-1", Note: &events.Note{Text: words, Health: health}})
 	return s
 }
 
-func (s *tale) queued(host string) *tale {
-	return s.moved(pilot.Queued, func(st *pilot.Status) {
+func (s *scenario) queued(host string) *scenario {
+	return s.moved(pilot.KindPendingActive, func(st *pilot.Status) {
 		st.Job, st.Sandbox = pilot.Job{ID: "4711", URL: "slurm://localhost/", Host: host}, "/scratch/m/p"
 	})
 }
 
-func (s *tale) active() *tale {
-	return s.moved(pilot.Activated, func(st *pilot.Status) {
+func (s *scenario) active() *scenario {
+	return s.moved(pilot.KindActive, func(st *pilot.Status) {
 		st.Nodes, st.ActiveAt, st.Deadline = []string{"n1", "n2", "n3"}, s.now, s.now.Add(time.Hour)
 	})
 }
 
-func (s *tale) canceled(force bool) *tale {
-	return s.moved(pilot.CancelAsked, func(st *pilot.Status) {
+func (s *scenario) canceled(force bool) *scenario {
+	return s.moved(pilot.KindCanceling, func(st *pilot.Status) {
 		st.Cancel = &pilot.Cancel{By: "jo@login", Reason: "wrong queue", Force: force, Grace: 10 * time.Second, At: s.now}
 		if st.State == pilot.Canceled {
 			st.Cause = &pilot.Cause{Code: pilot.CanceledBeforeLaunch}
@@ -101,32 +101,32 @@ func (s *tale) canceled(force bool) *tale {
 	})
 }
 
-func (s *tale) ended(k pilot.Kind, c pilot.Cause, stderr string) *tale {
+func (s *scenario) ended(k pilot.Kind, c pilot.Cause, stderr string) *scenario {
 	return s.moved(k, func(st *pilot.Status) { st.Cause, st.EndedAt, st.Stderr = &c, s.now, stderr })
 }
 
-func (s *tale) seen(phase, native string) *tale {
+func (s *scenario) seen(phase, native string) *scenario {
 	s.add(events.Event{
-		Class: events.Remark, Key: key, Kind: events.Observed, Actor: "cluster-1",
-		Remark: &events.Note{Text: "job 4711 is " + phase, Phase: phase, Native: native},
+		Class: events.ClassNote, Key: key, Kind: events.Observed, Actor: "cluster-1",
+		Note: &events.Note{Text: "job 4711 is " + phase, Phase: phase, Native: native},
 	})
 	return s
 }
 
-func (s *tale) ill(health string) *tale {
+func (s *scenario) unhealthy(health string) *scenario {
 	s.add(events.Event{
-		Class: events.Remark, Key: key, Kind: events.Health, Actor: "cluster-1", Remark: &events.Note{Text: health, Health: health},
+		Class: events.ClassNote, Key: key, Kind: events.Health, Actor: "cluster-1", Note: &events.Note{Text: health, Health: health},
 	})
 	return s
 }
 
-func (s *tale) gone() *tale {
+func (s *scenario) gone() *scenario {
 	s.alive = &no
 	return s
 }
 
-// explained folds the history and explains the pilot, a minute after the last of it.
-func (s *tale) explained() (api.ExplainAnswer, time.Time) {
+// explain folds the history and explains the pilot, a minute after the last of it.
+func (s *scenario) explain() (api.ExplainAnswer, time.Time) {
 	s.t.Helper()
 	view := projection.New()
 	for i := range s.all {
@@ -143,46 +143,46 @@ func (s *tale) explained() (api.ExplainAnswer, time.Time) {
 // situations are all states, and in each what may be the case.
 func situations(t *testing.T) []struct {
 	name string
-	tale *tale
+	tale *scenario
 } {
 	exit := func(n int) *int { return &n }
-	waits := func() *tale {
-		return told(t, pilot.Description{}).then(time.Second).claimed().then(time.Second).queued("")
+	waits := func() *scenario {
+		return newScenario(t, pilot.Description{}).advance(time.Second).claimed().advance(time.Second).queued("")
 	}
-	runs := func() *tale { return waits().then(5 * time.Minute).active() }
+	runs := func() *scenario { return waits().advance(5 * time.Minute).active() }
 	payload := pilot.Description{Executable: "solve", Queue: "debug", Project: "phys", Memory: 4 << 30}
 	s := []struct {
 		name string
-		tale *tale
+		tale *scenario
 	}{
-		{"PENDING_LAUNCH: nobody takes it", told(t, payload)},
-		{"PENDING_LAUNCH: to be tried again", told(t, payload).claimed().retried(pilot.Throttled, "sbatch: error: QOSMaxSubmitJobPerUserLimit").
-			then(20*time.Second).claimed().retried(pilot.LaunchError, "not_sent: sbatch: Connection refused").then(-50 * time.Second)},
-		{"LAUNCHING", told(t, payload).claimed()},
-		{"LAUNCHING: its launcher is gone", told(t, payload).claimed().gone()},
-		{"LAUNCHING: taken over", told(t, payload).claimed().then(30 * time.Second).claimed()},
-		{"PENDING_LAUNCH: no way", told(t, payload).unlaunched(api.HealthNoWay, "there is no way to its batch system: ssh to me@login:22: "+
-			"the key of host login (ssh-ed25519 SHA256:x) is not known; if it is the one that its administrators publish, add to known_hosts: login ssh-ed25519 AAAA").then(time.Hour)},
-		{"PENDING_LAUNCH: hindered", told(t, payload).claimed().retried(pilot.LaunchError, "open /opt/fl/agent: no such file or directory").
-			unlaunched(api.HealthNotLaunched, "it could not be launched, which is tried again: open /opt/fl/agent: no such file or directory").then(10 * time.Second)},
-		{"PENDING_LAUNCH: no way, and nothing said", told(t, payload).ill("no way to its batch system").then(time.Hour)},
+		{"PENDING_LAUNCH: nobody takes it", newScenario(t, payload)},
+		{"PENDING_LAUNCH: to be tried again", newScenario(t, payload).claimed().retried(pilot.Throttled, "sbatch: error: QOSMaxSubmitJobPerUserLimit").
+			advance(20*time.Second).claimed().retried(pilot.LaunchError, "not_sent: sbatch: Connection refused").advance(-50 * time.Second)},
+		{"LAUNCHING", newScenario(t, payload).claimed()},
+		{"LAUNCHING: its launcher is gone", newScenario(t, payload).claimed().gone()},
+		{"LAUNCHING: taken over", newScenario(t, payload).claimed().advance(30 * time.Second).claimed()},
+		{"PENDING_LAUNCH: no way", newScenario(t, payload).unlaunched(api.HealthNoWay, "there is no way to its batch system: ssh to me@login:22: "+
+			"the key of host login (ssh-ed25519 SHA256:x) is not known; if it is the one that its administrators publish, add to known_hosts: login ssh-ed25519 AAAA").advance(time.Hour)},
+		{"PENDING_LAUNCH: hindered", newScenario(t, payload).claimed().retried(pilot.LaunchError, "open /opt/fl/agent: no such file or directory").
+			unlaunched(api.HealthNotLaunched, "it could not be launched, which is tried again: open /opt/fl/agent: no such file or directory").advance(10 * time.Second)},
+		{"PENDING_LAUNCH: no way, and nothing said", newScenario(t, payload).unhealthy("no way to its batch system").advance(time.Hour)},
 		{"PENDING_ACTIVE: not shown yet", waits()},
 		{"PENDING_ACTIVE: running", waits().seen("running", "RUNNING")},
 		{"PENDING_ACTIVE: its launcher is gone", waits().seen("queued", "PENDING (Priority)").gone()},
-		{"PENDING_ACTIVE: on a host whose launcher is gone", told(t, payload).claimed().queued("vm").gone()},
-		{"PENDING_ACTIVE: silent", waits().ill("batch system silent")},
+		{"PENDING_ACTIVE: on a host whose launcher is gone", newScenario(t, payload).claimed().queued("vm").gone()},
+		{"PENDING_ACTIVE: silent", waits().unhealthy("batch system silent")},
 		{"PENDING_ACTIVE: vanished", waits().seen("vanished", "not shown")},
 		{"ACTIVE", runs()},
-		{"ACTIVE: payload, suspended", told(t, payload).claimed().queued("").active().seen("suspended", "SUSPENDED")},
-		{"ACTIVE: lost contact", told(t, payload).claimed().queued("vm").active().ill("lost contact").gone()},
-		{"CANCELING: queued", waits().canceled(false).then(-50 * time.Second)},
+		{"ACTIVE: payload, suspended", newScenario(t, payload).claimed().queued("").active().seen("suspended", "SUSPENDED")},
+		{"ACTIVE: lost contact", newScenario(t, payload).claimed().queued("vm").active().unhealthy("lost contact").gone()},
+		{"CANCELING: queued", waits().canceled(false).advance(-50 * time.Second)},
 		{"CANCELING: active, its grace over", runs().canceled(false)},
 		{"CANCELING: by force", runs().canceled(true)},
-		{"CANCELING: no job known", told(t, payload).claimed().canceled(false)},
-		{"DONE: runtime", runs().then(time.Hour).ended(pilot.JobDone, pilot.Cause{Code: pilot.RuntimeReached}, "")},
-		{"DONE: payload", runs().ended(pilot.JobDone, pilot.Cause{Code: pilot.PayloadFinished, ExitCode: exit(0)}, "a\nb\nc\nd\n")},
-		{"CANCELED: before it had a job", told(t, payload).canceled(false)},
-		{"CANCELED: killed", runs().canceled(false).then(15*time.Second).ended(pilot.JobCanceled,
+		{"CANCELING: no job known", newScenario(t, payload).claimed().canceled(false)},
+		{"DONE: runtime", runs().advance(time.Hour).ended(pilot.KindDone, pilot.Cause{Code: pilot.RuntimeReached}, "")},
+		{"DONE: payload", runs().ended(pilot.KindDone, pilot.Cause{Code: pilot.PayloadFinished, ExitCode: exit(0)}, "a\nb\nc\nd\n")},
+		{"CANCELED: before it had a job", newScenario(t, payload).canceled(false)},
+		{"CANCELED: killed", runs().canceled(false).advance(15*time.Second).ended(pilot.KindCanceled,
 			pilot.Cause{Code: pilot.KilledAfterGrace, Underlying: "out_of_memory: slurmstepd: oom-kill"}, "")},
 	}
 	for _, c := range []struct {
@@ -204,14 +204,14 @@ func situations(t *testing.T) []struct {
 	} {
 		s = append(s, struct {
 			name string
-			tale *tale
-		}{"FAILED: " + string(c.code), runs().then(time.Minute).ended(pilot.JobFailed,
+			tale *scenario
+		}{"FAILED: " + string(c.code), runs().advance(time.Minute).ended(pilot.KindFailed,
 			pilot.Cause{Code: c.code, Message: c.words, ExitCode: c.exit}, c.stderr)})
 	}
 	s = append(s, struct {
 		name string
-		tale *tale
-	}{"FAILED: rejected", told(t, payload).claimed().ended(pilot.JobFailed,
+		tale *scenario
+	}{"FAILED: rejected", newScenario(t, payload).claimed().ended(pilot.KindFailed,
 		pilot.Cause{Code: pilot.JobRejected, Message: "sbatch: error: invalid partition specified: debug"}, "")})
 	for _, native := range [][2]string{
 		{"queued", "PENDING (Resources)"},
@@ -233,7 +233,7 @@ func situations(t *testing.T) []struct {
 	} {
 		s = append(s, struct {
 			name string
-			tale *tale
+			tale *scenario
 		}{"PENDING_ACTIVE: " + native[1], waits().seen(native[0], native[1])})
 	}
 	return s
@@ -244,11 +244,11 @@ func TestExplanations(t *testing.T) {
 	var out bytes.Buffer
 	seen := map[pilot.State]bool{}
 	for _, s := range situations(t) {
-		x, now := s.tale.explained()
+		x, now := s.tale.explain()
 		seen[x.Pilot.State] = true
-		p := &page{w: &out}
+		p := &printer{w: &out}
 		fmt.Fprintf(&out, "== %s\n", s.name)
-		p.explanation("m/p", &x, now)
+		p.writeExplanation("m/p", &x, now)
 		out.WriteByte('\n')
 		if !strings.HasPrefix(s.name, x.Pilot.State.String()+":") && s.name != x.Pilot.State.String() {
 			t.Errorf("%s: is %s", s.name, x.Pilot.State)

@@ -17,21 +17,21 @@ func readFile(stdin io.Reader, name string) ([]byte, error) {
 	if name != "-" {
 		f, err := os.Open(name) //nolint:gosec // the caller's own file
 		if err != nil {
-			return nil, misused("%v", err)
+			return nil, usageErrorf("%v", err)
 		}
 		defer f.Close() //nolint:errcheck // only read
 		if info, err := f.Stat(); err == nil && info.IsDir() {
-			return nil, misused("%s is a directory, not a file of descriptions", name)
+			return nil, usageErrorf("%s is a directory, not a file of descriptions", name)
 		}
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err == nil && len(b) > maxFile {
-		err = invalid("%s is longer than %d MB", name, maxFile>>20)
+		err = invalidErrorf("%s is longer than %d MB", name, maxFile>>20)
 	}
 	return b, err
 }
 
-func invalid(format string, args ...any) error {
+func invalidErrorf(format string, args ...any) error {
 	return &pilot.Error{Code: pilot.Invalid, Message: fmt.Sprintf(format, args...)}
 }

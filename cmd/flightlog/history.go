@@ -14,14 +14,14 @@ import (
 	"github.com/flightlog/flightlog/events"
 )
 
-func (a *app) history() *cobra.Command {
+func (a *commandLine) historyCommand() *cobra.Command {
 	var after uint64
 	c := &cobra.Command{
 		Use: "history UID", Args: cobra.ExactArgs(1),
 		Short: "Show everything that happened to a pilot",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		p, err := a.thePilot(ctx, cl, args[0])
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
+		p, err := a.openPilot(ctx, cl, args[0])
 		if err != nil {
 			return err
 		}
@@ -29,14 +29,14 @@ func (a *app) history() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.print(historyOf(all))
-	}, a.pilotsNamed)
-	a.managerFlag(c)
+		return a.printResult(historyResult(all))
+	}, a.checkPilotArgs)
+	a.addManagerFlag(c)
 	c.Flags().Uint64Var(&after, "after", 0, "only what is behind this `position` of the log")
 	return c
 }
 
-func historyOf(all []api.Event) result {
+func historyResult(all []api.Event) result {
 	r := result{value: all}
 	if all == nil {
 		r.value = []api.Event{}
@@ -44,8 +44,8 @@ func historyOf(all []api.Event) result {
 	for _, e := range all {
 		r.names = append(r.names, fmt.Sprint(e.Seq))
 	}
-	r.text = func(p *page) {
-		seen := worthSeeing(all)
+	r.text = func(p *printer) {
+		seen := dropAnsweredCancels(all)
 		rows := make([][]string, len(seen))
 		now := time.Now()
 		for i, e := range seen {
@@ -57,31 +57,31 @@ func historyOf(all []api.Event) result {
 				state = e.State.String()
 			}
 			rows[i] = []string{
-				fmt.Sprint(e.Seq), clock(e.Time, now), since(seen, i), string(e.Kind), state, api.Who(e.Actor, e.OnBehalfOf), eventText(&e),
+				fmt.Sprint(e.Seq), clockText(e.Time, now), elapsedText(seen, i), string(e.Kind), state, api.Who(e.Actor, e.OnBehalfOf), eventText(&e),
 			}
 		}
-		p.table([]string{"SEQ", "TIME", "AFTER", "EVENT", "STATE", "BY", "WHAT"}, rows)
+		p.writeTable([]string{"SEQ", "TIME", "AFTER", "EVENT", "STATE", "BY", "WHAT"}, rows)
 	}
 	return r
 }
 
-// worthSeeing leaves out the requests to cancel where the log has what came of
+// dropAnsweredCancels leaves out the requests to cancel where the log has what came of
 // them, which says by whom and why as well.
-func worthSeeing(all []api.Event) []api.Event {
+func dropAnsweredCancels(all []api.Event) []api.Event {
 	answered := slices.ContainsFunc(all, func(e api.Event) bool {
-		return e.State != nil && (e.State.Leaving() || e.State.Final())
+		return e.State != nil && (e.State.IsCanceling() || e.State.Final())
 	})
 	return slices.DeleteFunc(slices.Clone(all), func(e api.Event) bool {
 		return answered && e.Kind == events.Cancel
 	})
 }
 
-// since shows how long after the one before an event came.
-func since(all []api.Event, i int) string {
+// elapsedText shows how long after the one before an event came.
+func elapsedText(all []api.Event, i int) string {
 	if i == 0 {
 		return ""
 	}
-	return "+" + short(all[i].Time.Sub(all[i-1].Time))
+	return "+" + durationText(all[i].Time.Sub(all[i-1].Time))
 }
 
 func eventText(e *api.Event) string {
@@ -104,7 +104,7 @@ func eventText(e *api.Event) string {
 	return strings.Join(parts, ", ")
 }
 
-func (a *app) logs() *cobra.Command {
+func (a *commandLine) logsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "logs UID", Args: cobra.ExactArgs(1),
 		Short: "Show the ends of a payload's output, and what happened to the pilot",
@@ -112,8 +112,8 @@ func (a *app) logs() *cobra.Command {
 			"pilot in words. Of a pilot that runs its launcher is asked; where it does not answer, stderr\n" +
 			"says so. With -o quiet: only the payload's standard output.",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		p, err := a.thePilot(ctx, cl, args[0])
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
+		p, err := a.openPilot(ctx, cl, args[0])
 		if err != nil {
 			return err
 		}
@@ -124,24 +124,24 @@ func (a *app) logs() *cobra.Command {
 		if l.Stdout == "" && l.Stderr == "" {
 			out, err := p.Output(ctx)
 			if err != nil {
-				a.tell("flightlog: what the payload has printed so far is not known: %v", err)
+				a.warnf("flightlog: what the payload has printed so far is not known: %v", err)
 			}
 			l.Stdout, l.Stderr = out.Stdout, out.Stderr
 		}
-		return a.print(logsOf(&l))
-	}, a.pilotsNamed)
-	a.managerFlag(c)
+		return a.printResult(logsResult(&l))
+	}, a.checkPilotArgs)
+	a.addManagerFlag(c)
 	return c
 }
 
-func logsOf(l *api.LogsAnswer) result {
-	r := result{value: l, text: func(p *page) {
+func logsResult(l *api.LogsAnswer) result {
+	r := result{value: l, text: func(p *printer) {
 		now := time.Now()
 		for _, line := range l.Lines {
-			p.line("%s  %s", clock(line.Time, now), once(oneLine(line.Message)))
+			p.writeLine("%s  %s", clockText(line.Time, now), dropRepeatedRemark(oneLine(line.Message)))
 		}
-		p.tail("stdout", l.Stdout)
-		p.tail("stderr", l.Stderr)
+		p.writeOutputTail("stdout", l.Stdout)
+		p.writeOutputTail("stderr", l.Stderr)
 	}}
 	if out := strings.TrimSuffix(l.Stdout, "\n"); out != "" {
 		r.names = []string{out}
@@ -149,8 +149,8 @@ func logsOf(l *api.LogsAnswer) result {
 	return r
 }
 
-// once drops a last remark in parentheses that the line has made before.
-func once(line string) string {
+// dropRepeatedRemark drops a last remark in parentheses that the line has made before.
+func dropRepeatedRemark(line string) string {
 	if at := strings.LastIndex(line, " ("); at >= 0 && strings.HasSuffix(line, ")") {
 		if strings.Contains(line[:at], line[at+2:len(line)-1]) {
 			return line[:at]
@@ -159,13 +159,13 @@ func once(line string) string {
 	return line
 }
 
-// tail writes output of a payload.
-func (p *page) tail(name, text string) {
+// writeOutputTail writes output of a payload.
+func (p *printer) writeOutputTail(name, text string) {
 	if text == "" {
 		return
 	}
 	if p.header {
-		p.line("--- %s", name)
+		p.writeLine("--- %s", name)
 	}
-	p.foreign(strings.TrimSuffix(text, "\n"))
+	p.writeUntrusted(strings.TrimSuffix(text, "\n"))
 }

@@ -12,23 +12,23 @@ import (
 // item is one description of a file: its fields, and where they stand.
 type item struct {
 	file   string
-	line   int             // where it begins
-	json   json.RawMessage // as the service would take it
-	lines  map[string]int  // of fields and their entries, by the names that faults have
-	faults []pilot.Fault   // of how it is written; the index is not set
+	line   int                // where it begins
+	json   json.RawMessage    // as the service would take it
+	lines  map[string]int     // of fields and their entries, by the names that faults have
+	faults []pilot.FieldError // of how it is written; the index is not set
 }
 
-func (x *item) add(line int, field, format string, args ...any) {
-	x.place(field, line)
+func (x *item) addFault(line int, field, format string, args ...any) {
+	x.setLine(field, line)
 	x.lines[field] = line
-	f := pilot.Fault{Field: field, Reason: fmt.Sprintf(format, args...)}
+	f := pilot.FieldError{Field: field, Reason: fmt.Sprintf(format, args...)}
 	if n := len(x.faults); n == 0 || x.faults[n-1] != f { // what is merged again and again says it once
 		x.faults = append(x.faults, f)
 	}
 }
 
-// place says where a field stands, unless that was said before.
-func (x *item) place(field string, line int) {
+// setLine says where a field stands, unless that was said before.
+func (x *item) setLine(field string, line int) {
 	if x.lines == nil {
 		x.lines = map[string]int{}
 	}
@@ -50,15 +50,15 @@ func (x *item) lineOf(field string) int {
 	return x.line
 }
 
-// twice says of a field that it stands there two times.
-func (x *item) twice(field string, first, second int) {
-	x.add(second, field, "is there twice: it stands in line %d too", first)
+// addDuplicate says of a field that it stands there two times.
+func (x *item) addDuplicate(field string, first, second int) {
+	x.addFault(second, field, "is there twice: it stands in line %d too", first)
 }
 
-// decode reads an item and gives what cannot be read of it.
-func (x *item) decode(index int) (pilot.Description, []pilot.Fault) {
+// decodeDescription reads an item and gives what cannot be read of it.
+func (x *item) decodeDescription(index int) (pilot.Description, []pilot.FieldError) {
 	d, unread := pilot.DecodeDescription(index, x.json)
-	var faults []pilot.Fault
+	var faults []pilot.FieldError
 	told := map[string]bool{}
 	for _, f := range x.faults {
 		f.Index, told[f.Field] = index, true
@@ -74,35 +74,35 @@ func (x *item) decode(index int) (pilot.Description, []pilot.Fault) {
 
 // fileFault is what is wrong with a file as a whole. It is of no item, which its field
 // says, as that of every fault of the command line does.
-func fileFault(file string, line int, format string, args ...any) pilot.Fault {
+func fileFault(file string, line int, format string, args ...any) pilot.FieldError {
 	at := file
 	if line > 0 {
 		at = fmt.Sprintf("%s:%d", file, line)
 	}
-	return pilot.Fault{Field: "--file", Reason: at + ": " + fmt.Sprintf(format, args...)}
+	return pilot.FieldError{Field: "--file", Reason: at + ": " + fmt.Sprintf(format, args...)}
 }
 
 // parseFile reads the descriptions of a file: one, a list, or several of either as YAML
 // documents or JSON values one behind the other. What can be read is given beside the
 // faults of the file as a whole.
-func parseFile(file string, b []byte) ([]item, []pilot.Fault) {
+func parseFile(file string, b []byte) ([]item, []pilot.FieldError) {
 	items, values, notJSON := jsonItems(b)
 	if notJSON == nil {
-		return inFile(file, items, values, nil)
+		return assignFile(file, items, values, nil)
 	}
 	before := items
 	items, values, notYAML := yamlItems(b)
 	if notYAML == nil {
-		return inFile(file, items, values, nil)
+		return assignFile(file, items, values, nil)
 	}
 	if len(items) == 0 {
 		items = before
 	}
-	return inFile(file, items, values, []pilot.Fault{unreadable(file, notJSON, notYAML)})
+	return assignFile(file, items, values, []pilot.FieldError{unreadableFault(file, notJSON, notYAML)})
 }
 
-// inFile are items of a file, in which so many values are.
-func inFile(file string, items []item, values int, faults []pilot.Fault) ([]item, []pilot.Fault) {
+// assignFile are items of a file, in which so many values are.
+func assignFile(file string, items []item, values int, faults []pilot.FieldError) ([]item, []pilot.FieldError) {
 	for i := range items {
 		items[i].file = file
 	}
@@ -112,8 +112,8 @@ func inFile(file string, items []item, values int, faults []pilot.Fault) ([]item
 	return items, faults
 }
 
-// unreadable says why a file is none of what its name says, or of both.
-func unreadable(file string, notJSON, notYAML error) pilot.Fault {
+// unreadableFault says why a file is none of what its name says, or of both.
+func unreadableFault(file string, notJSON, notYAML error) pilot.FieldError {
 	line, why := syntaxOf(notYAML)
 	switch filepath.Ext(file) {
 	case ".yaml", ".yml":

@@ -15,13 +15,13 @@ import (
 func readAll(t testing.TB, file, text string) (descs []pilot.Description, faults []string) {
 	t.Helper()
 	items, wrong := parseFile(file, []byte(text))
-	a := &app{read: items, items: 2}
+	a := &commandLine{readItems: items, items: 2}
 	for i := range items {
-		d, unread := items[i].decode(i)
+		d, unread := items[i].decodeDescription(i)
 		descs, wrong = append(descs, d), append(wrong, unread...)
 	}
 	for _, f := range wrong {
-		faults = append(faults, a.fault(f))
+		faults = append(faults, a.faultText(f))
 	}
 	return descs, faults
 }
@@ -183,7 +183,7 @@ func FuzzParseFile(f *testing.F) {
 			if x.file != file || x.line < 1 {
 				t.Fatalf("item %d stands at %s:%d", i, x.file, x.line)
 			}
-			_, unread := x.decode(i)
+			_, unread := x.decodeDescription(i)
 			for _, f := range unread {
 				if line := x.lineOf(f.Field); line < 1 || line > 1+strings.Count(strings.ReplaceAll(string(b), "\r", "\n"), "\n")+strings.Count(string(b), "\u2028")+strings.Count(string(b), "\u2029")+strings.Count(string(b), "\u0085") {
 					t.Fatalf("%v stands in line %d of %q", f, line, b)

@@ -27,11 +27,11 @@ func jsonItems(b []byte) (items []item, values int, err error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	for {
-		switch err := r.value(dec); {
+		switch err := r.readValue(dec); {
 		case errors.Is(err, io.EOF):
 			return r.items, r.values, nil
 		case err != nil:
-			return r.items, r.values, r.syntax(err, int(dec.InputOffset()))
+			return r.items, r.values, r.syntaxErrorAt(err, int(dec.InputOffset()))
 		}
 	}
 }
@@ -43,13 +43,13 @@ type jsonReader struct {
 	values int
 }
 
-// line is that of an offset.
-func (r *jsonReader) line(offset int) int {
+// lineAt is that of an offset.
+func (r *jsonReader) lineAt(offset int) int {
 	n, _ := slices.BinarySearch(r.ends, offset)
 	return n + 1
 }
 
-func (r *jsonReader) syntax(err error, at int) error {
+func (r *jsonReader) syntaxErrorAt(err error, at int) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		at = max(int(syntax.Offset)-1, 0)
 	}
@@ -57,11 +57,11 @@ func (r *jsonReader) syntax(err error, at int) error {
 		at = len(bytes.TrimRight(r.text, " \r\n\t"))
 		err = errors.New("it ends too early: a bracket or quote is not closed")
 	}
-	return &syntaxError{r.line(at), err.Error()}
+	return &syntaxError{r.lineAt(at), err.Error()}
 }
 
-// value reads one value of the text: a description or a list of them.
-func (r *jsonReader) value(dec *json.Decoder) error {
+// readValue reads one value of the text: a description or a list of them.
+func (r *jsonReader) readValue(dec *json.Decoder) error {
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
 		return err
@@ -73,44 +73,44 @@ func (r *jsonReader) value(dec *json.Decoder) error {
 	r.values++
 	switch raw[0] {
 	default:
-		r.item(raw, start)
+		r.readItem(raw, start)
 	case '[':
-		each(raw, func(_ string, at int, value json.RawMessage) { r.item(value, start+at) })
+		forEachEntry(raw, func(_ string, at int, value json.RawMessage) { r.readItem(value, start+at) })
 	}
 	return nil
 }
 
-func (r *jsonReader) item(raw json.RawMessage, start int) {
-	x := item{line: r.line(start), json: raw}
+func (r *jsonReader) readItem(raw json.RawMessage, start int) {
+	x := item{line: r.lineAt(start), json: raw}
 	if raw[0] == '{' {
-		r.fields(&x, "", raw, start)
+		r.readFields(&x, "", raw, start)
 	}
 	r.items = append(r.items, x)
 }
 
-// fields notes where the fields of an item stand, and the entries of those that have
+// readFields notes where the fields of an item stand, and the entries of those that have
 // some; a field that stands there twice would be lost without a word.
-func (r *jsonReader) fields(x *item, of string, raw json.RawMessage, start int) {
-	each(raw, func(name string, at int, value json.RawMessage) {
-		field, line := of+name, r.line(start+at)
+func (r *jsonReader) readFields(x *item, of string, raw json.RawMessage, start int) {
+	forEachEntry(raw, func(name string, at int, value json.RawMessage) {
+		field, line := of+name, r.lineAt(start+at)
 		if first, known := x.lines[field]; known && raw[0] == '{' {
-			x.twice(field, first, line)
+			x.addDuplicate(field, first, line)
 			return
 		}
-		x.place(field, line)
+		x.setLine(field, line)
 		switch {
 		case of != "":
 		case name == "arguments" && value[0] == '[':
-			r.fields(x, name, value, start+at)
+			r.readFields(x, name, value, start+at)
 		case (name == "environment" || name == "labels") && value[0] == '{':
-			r.fields(x, name+".", value, start+at)
+			r.readFields(x, name+".", value, start+at)
 		}
 	})
 }
 
-// each walks the entries of a list or an object that is well-formed. name is "[3]" or
+// forEachEntry walks the entries of a list or an object that is well-formed. name is "[3]" or
 // that of a field, at the offset of what stands behind it, which is its value's.
-func each(raw json.RawMessage, do func(name string, at int, value json.RawMessage)) {
+func forEachEntry(raw json.RawMessage, do func(name string, at int, value json.RawMessage)) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	open, err := dec.Token()
 	for i := 0; err == nil && dec.More(); i++ {

@@ -26,7 +26,7 @@ const (
 // none. Values are taken as they are written where a description has texts of any kind,
 // in arguments, environment and labels.
 func yamlItems(b []byte) (items []item, values int, err error) {
-	r := yamlReader{left: len(b) + maxUnfolded}
+	r := yamlReader{budget: len(b) + maxUnfolded}
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	for {
 		var document yaml.Node
@@ -37,9 +37,9 @@ func yamlItems(b []byte) (items []item, values int, err error) {
 			return r.items, r.values, yamlSyntax(b, err)
 		}
 		for _, root := range document.Content {
-			r.document(root)
+			r.readDocument(root)
 		}
-		if r.left < 0 {
+		if r.budget < 0 {
 			return nil, 0, &syntaxError{why: fmt.Sprintf("its aliases unfold to more than %d values", maxUnfolded)}
 		}
 	}
@@ -70,16 +70,16 @@ func yamlSyntax(b []byte, err error) error {
 type yamlReader struct {
 	items  []item
 	values int // of the stream
-	left   int // values that may still be looked at
+	budget int // values that may still be looked at
 }
 
-// spend says whether one more value may be looked at.
-func (r *yamlReader) spend() bool {
-	r.left--
-	return r.left >= 0
+// spendBudget says whether one more value may be looked at.
+func (r *yamlReader) spendBudget() bool {
+	r.budget--
+	return r.budget >= 0
 }
 
-func (r *yamlReader) document(root *yaml.Node) {
+func (r *yamlReader) readDocument(root *yaml.Node) {
 	if root.Kind == yaml.ScalarNode && root.ShortTag() == nullTag {
 		return
 	}
@@ -87,13 +87,13 @@ func (r *yamlReader) document(root *yaml.Node) {
 	switch root.Kind {
 	case yaml.SequenceNode:
 		for _, n := range root.Content {
-			if !r.spend() {
+			if !r.spendBudget() {
 				return
 			}
-			r.items = append(r.items, r.item(n))
+			r.items = append(r.items, r.readItem(n))
 		}
 	default:
-		r.items = append(r.items, r.item(root))
+		r.items = append(r.items, r.readItem(root))
 	}
 }
 
@@ -108,53 +108,53 @@ const (
 	mergeTag = "!!merge"
 )
 
-// aimed is what an alias stands for.
-func aimed(n *yaml.Node) *yaml.Node {
+// resolveAlias is what an alias stands for.
+func resolveAlias(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode && n.Alias != nil {
 		n = n.Alias
 	}
 	return n
 }
 
-func (r *yamlReader) item(n *yaml.Node) item {
+func (r *yamlReader) readItem(n *yaml.Node) item {
 	x := item{line: n.Line}
-	m := aimed(n)
+	m := resolveAlias(n)
 	if m.Kind != yaml.MappingNode {
-		x.json = kindOf(m)
+		x.json = sameKindJSON(m)
 		return x
 	}
 	object := map[string]json.RawMessage{}
-	for _, p := range r.pairs(&x, "", m, 0) {
-		x.place(p.name, p.line)
-		if value := r.field(&x, p); value != nil {
+	for _, p := range r.readPairs(&x, "", m, 0) {
+		x.setLine(p.name, p.line)
+		if value := r.fieldJSON(&x, p); value != nil {
 			object[p.name] = value
 		}
 	}
-	x.json = encoded(object)
+	x.json = mustMarshal(object)
 	return x
 }
 
-// pair is a key and its value.
-type pair struct {
+// yamlPair is a key and its value.
+type yamlPair struct {
 	name  string
 	line  int
 	value *yaml.Node
 }
 
-// pairs gives those of a mapping, and what it merges of others below them.
-func (r *yamlReader) pairs(x *item, of string, m *yaml.Node, depth int) []pair {
-	var all []pair
+// readPairs gives those of a mapping, and what it merges of others below them.
+func (r *yamlReader) readPairs(x *item, of string, m *yaml.Node, depth int) []yamlPair {
+	var all []yamlPair
 	var merged []*yaml.Node
 	seen := map[string]int{}
-	for i := 0; i+1 < len(m.Content) && r.spend(); i += 2 {
-		key, value := aimed(m.Content[i]), m.Content[i+1]
+	for i := 0; i+1 < len(m.Content) && r.spendBudget(); i += 2 {
+		key, value := resolveAlias(m.Content[i]), m.Content[i+1]
 		line := m.Content[i].Line
 		if key.Kind != yaml.ScalarNode {
-			x.add(line, strings.TrimSuffix(of, "."), "has a key that is no word")
+			x.addFault(line, strings.TrimSuffix(of, "."), "has a key that is no word")
 			continue
 		}
 		if first, known := seen[key.Value]; known {
-			x.twice(of+key.Value, first, line)
+			x.addDuplicate(of+key.Value, first, line)
 			continue
 		}
 		seen[key.Value] = line
@@ -162,10 +162,10 @@ func (r *yamlReader) pairs(x *item, of string, m *yaml.Node, depth int) []pair {
 			merged = append(merged, value)
 			continue
 		}
-		all = append(all, pair{key.Value, line, value})
+		all = append(all, yamlPair{key.Value, line, value})
 	}
 	for _, value := range merged {
-		for _, p := range r.merge(x, of, value, depth+1) {
+		for _, p := range r.mergePairs(x, of, value, depth+1) {
 			if _, known := seen[p.name]; !known {
 				seen[p.name], all = p.line, append(all, p)
 			}
@@ -174,31 +174,31 @@ func (r *yamlReader) pairs(x *item, of string, m *yaml.Node, depth int) []pair {
 	return all
 }
 
-// merge gives the pairs of a mapping or of several, of which the first counts.
-func (r *yamlReader) merge(x *item, of string, value *yaml.Node, depth int) []pair {
-	n := aimed(value)
+// mergePairs gives the pairs of a mapping or of several, of which the first counts.
+func (r *yamlReader) mergePairs(x *item, of string, value *yaml.Node, depth int) []yamlPair {
+	n := resolveAlias(value)
 	switch {
 	case depth > maxMerges:
-		x.add(value.Line, of+"<<", "merges itself, or one inside the other more than %d times", maxMerges)
+		x.addFault(value.Line, of+"<<", "merges itself, or one inside the other more than %d times", maxMerges)
 		return nil
 	case n.Kind == yaml.MappingNode:
-		return r.pairs(x, of, n, depth)
+		return r.readPairs(x, of, n, depth)
 	case n.Kind == yaml.SequenceNode:
-		var all []pair
+		var all []yamlPair
 		for _, one := range n.Content {
-			if aimed(one).Kind == yaml.SequenceNode || !r.spend() {
+			if resolveAlias(one).Kind == yaml.SequenceNode || !r.spendBudget() {
 				break
 			}
-			all = append(all, r.merge(x, of, one, depth)...)
+			all = append(all, r.mergePairs(x, of, one, depth)...)
 		}
 		return all
 	}
-	x.add(value.Line, of+"<<", "must be an object or a list of objects, not %s", wordOf(n))
+	x.addFault(value.Line, of+"<<", "must be an object or a list of objects, not %s", kindText(n))
 	return nil
 }
 
-// types are those of a description's fields.
-var types = func() map[string]reflect.Type {
+// fieldTypes are those of a description's fields.
+var fieldTypes = func() map[string]reflect.Type {
 	all := map[string]reflect.Type{}
 	for f := range reflect.TypeFor[pilot.Description]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -207,100 +207,100 @@ var types = func() map[string]reflect.Type {
 	return all
 }()
 
-// field gives a field in JSON; nil: it cannot be told in JSON, and a fault says why.
-func (r *yamlReader) field(x *item, p pair) json.RawMessage {
-	n := aimed(p.value)
-	t, known := types[p.name]
+// fieldJSON gives a field in JSON; nil: it cannot be told in JSON, and a fault says why.
+func (r *yamlReader) fieldJSON(x *item, p yamlPair) json.RawMessage {
+	n := resolveAlias(p.value)
+	t, known := fieldTypes[p.name]
 	switch {
 	case !known:
 		return json.RawMessage("null")
 	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
-		return r.list(x, p.name, n)
+		return r.listJSON(x, p.name, n)
 	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
-		return r.entries(x, p.name, n)
+		return r.mapJSON(x, p.name, n)
 	case n.Kind != yaml.ScalarNode || t.Kind() == reflect.Slice || t.Kind() == reflect.Map:
-		return kindOf(n)
+		return sameKindJSON(n)
 	}
-	value, why := scalar(n, t)
+	value, why := scalarJSON(n, t)
 	if why != "" {
-		x.add(p.line, p.name, "%s", why)
+		x.addFault(p.line, p.name, "%s", why)
 	}
 	return value
 }
 
-func (r *yamlReader) list(x *item, name string, n *yaml.Node) json.RawMessage {
+func (r *yamlReader) listJSON(x *item, name string, n *yaml.Node) json.RawMessage {
 	all := make([]string, 0, len(n.Content))
 	for i, entry := range n.Content {
-		if !r.spend() {
+		if !r.spendBudget() {
 			break
 		}
-		all = append(all, x.text(fmt.Sprintf("%s[%d]", name, i), entry.Line, entry))
+		all = append(all, x.textValue(fmt.Sprintf("%s[%d]", name, i), entry.Line, entry))
 	}
-	return encoded(all)
+	return mustMarshal(all)
 }
 
-func (r *yamlReader) entries(x *item, name string, n *yaml.Node) json.RawMessage {
+func (r *yamlReader) mapJSON(x *item, name string, n *yaml.Node) json.RawMessage {
 	all := map[string]string{}
-	for _, p := range r.pairs(x, name+".", n, 0) {
-		all[p.name] = x.text(name+"."+p.name, p.line, p.value)
+	for _, p := range r.readPairs(x, name+".", n, 0) {
+		all[p.name] = x.textValue(name+"."+p.name, p.line, p.value)
 	}
-	return encoded(all)
+	return mustMarshal(all)
 }
 
-// text is a value as it is written, whatever its kind would be elsewhere.
-func (x *item) text(field string, line int, n *yaml.Node) string {
-	x.place(field, line)
-	n = aimed(n)
+// textValue is a value as it is written, whatever its kind would be elsewhere.
+func (x *item) textValue(field string, line int, n *yaml.Node) string {
+	x.setLine(field, line)
+	n = resolveAlias(n)
 	if n.Kind != yaml.ScalarNode {
-		x.add(line, field, "must be a string, not %s", wordOf(n))
+		x.addFault(line, field, "must be a string, not %s", kindText(n))
 		return ""
 	}
 	switch tag := n.ShortTag(); tag {
 	case strTag, intTag, floatTag, boolTag, nullTag, timeTag, mergeTag:
 		return n.Value
 	default:
-		x.add(line, field, "is marked %.64s, which means nothing here", tag)
+		x.addFault(line, field, "is marked %.64s, which means nothing here", tag)
 		return ""
 	}
 }
 
-// octal is a number that begins with 0: YAML 1.1 counts it in eights, YAML 1.2 in tens.
-var octal = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
+// leadingZero is a number that begins with 0: YAML 1.1 counts it in eights, YAML 1.2 in tens.
+var leadingZero = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
 
-// scalar gives a value for a field of type t, or says why there is none.
-func scalar(n *yaml.Node, t reflect.Type) (value json.RawMessage, why string) {
+// scalarJSON gives a value for a field of type t, or says why there is none.
+func scalarJSON(n *yaml.Node, t reflect.Type) (value json.RawMessage, why string) {
 	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 	var yes bool
 	if t.Kind() == reflect.Bool && plain && n.Decode(&yes) == nil && n.ShortTag() != nullTag {
-		return encoded(yes), "" // yes and on too
+		return mustMarshal(yes), "" // yes and on too
 	}
 	switch tag := n.ShortTag(); tag {
 	case strTag, timeTag, mergeTag:
-		return encoded(n.Value), ""
+		return mustMarshal(n.Value), ""
 	case nullTag:
 		return json.RawMessage("null"), ""
 	case boolTag:
-		return json.RawMessage("true"), asText(n, t, "bool")
+		return json.RawMessage("true"), unquotedTextFault(n, t, "bool")
 	case intTag, floatTag:
-		if why := asText(n, t, "number"); why != "" {
+		if why := unquotedTextFault(n, t, "number"); why != "" {
 			return nil, why
 		}
-		return number(n)
+		return numberJSON(n)
 	default:
 		return nil, fmt.Sprintf("is marked %.64s, which means nothing here", tag)
 	}
 }
 
-// asText says that a field of text needs its value in quotes.
-func asText(n *yaml.Node, t reflect.Type, kind string) string {
+// unquotedTextFault says that a field of text needs its value in quotes.
+func unquotedTextFault(n *yaml.Node, t reflect.Type, kind string) string {
 	if t.Kind() != reflect.String {
 		return ""
 	}
 	return fmt.Sprintf("must be a string, not %s: write %.64q in quotes", kind, n.Value)
 }
 
-func number(n *yaml.Node) (value json.RawMessage, why string) {
-	if octal.MatchString(n.Value) {
+func numberJSON(n *yaml.Node) (value json.RawMessage, why string) {
+	if leadingZero.MatchString(n.Value) {
 		return nil, fmt.Sprintf("%.64q is ambiguous: some count what begins with 0 in eights, others in tens; leave out the 0", n.Value)
 	}
 	var counted any
@@ -314,8 +314,8 @@ func number(n *yaml.Node) (value json.RawMessage, why string) {
 	return value, ""
 }
 
-// kindOf is something in JSON that is of the same kind.
-func kindOf(n *yaml.Node) json.RawMessage {
+// sameKindJSON is something in JSON that is of the same kind.
+func sameKindJSON(n *yaml.Node) json.RawMessage {
 	switch {
 	case n.Kind == yaml.MappingNode:
 		return json.RawMessage("{}")
@@ -331,8 +331,8 @@ func kindOf(n *yaml.Node) json.RawMessage {
 	return json.RawMessage(`""`)
 }
 
-// wordOf names a value for people.
-func wordOf(n *yaml.Node) string {
+// kindText names a value for people.
+func kindText(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "an object"
@@ -343,7 +343,7 @@ func wordOf(n *yaml.Node) string {
 	}
 }
 
-func encoded(v any) json.RawMessage {
+func mustMarshal(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	must(err) // texts, maps and lists of them
 	return b

@@ -11,7 +11,7 @@ import (
 	"github.com/flightlog/flightlog/client"
 )
 
-func (a *app) list() *cobra.Command {
+func (a *commandLine) listCommand() *cobra.Command {
 	var o client.ListOptions
 	var named []string
 	var all bool
@@ -21,7 +21,7 @@ func (a *app) list() *cobra.Command {
 		Example: "  flightlog list --manager mgr-… --all\n" +
 			"  flightlog list --state FAILED --label run=42 -o json",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, _ []string) error {
 		o.Live, o.Manager = !all && len(named) == 0, a.manager
 		pilots := []api.Pilot{}
 		for p, err := range cl.List(ctx, o) {
@@ -30,15 +30,15 @@ func (a *app) list() *cobra.Command {
 			}
 			pilots = append(pilots, p)
 		}
-		return a.print(a.pilots(pilots))
-	}, a.managerValid, func([]string) (err error) {
+		return a.printResult(a.pilotsResult(pilots))
+	}, a.checkManagerFlag, func([]string) (err error) {
 		if o.Limit < 0 {
-			return misused("--limit must not be negative")
+			return usageErrorf("--limit must not be negative")
 		}
-		o.States, err = states(named)
+		o.States, err = parseStates(named)
 		return err
 	})
-	a.managerFlag(c)
+	a.addManagerFlag(c)
 	f := c.Flags()
 	f.BoolVarP(&all, "all", "a", false, "also those that have ended")
 	f.StringSliceVarP(&named, "state", "s", nil, "only those in one of these states; also pending, final")
@@ -48,22 +48,22 @@ func (a *app) list() *cobra.Command {
 	return c
 }
 
-// pilots shows a list of pilots.
-func (a *app) pilots(all []api.Pilot) result {
+// pilotsResult shows a list of pilots.
+func (a *commandLine) pilotsResult(all []api.Pilot) result {
 	mixed := a.manager == ""
 	r := result{value: all}
 	for i := range all {
-		r.names = append(r.names, a.name(all[i].Manager, all[i].UID))
+		r.names = append(r.names, a.displayName(all[i].Manager, all[i].UID))
 	}
-	r.text = func(p *page) {
+	r.text = func(p *printer) {
 		header := []string{"PILOT", "MANAGER", "RESOURCE", "STATE", "SIZE", "SUBMITTED", "RAN", "REMARK"}
 		rows := make([][]string, len(all))
 		now := time.Now()
 		for i := range all {
 			x := &all[i]
 			rows[i] = []string{
-				x.UID, x.Manager, x.Resource, x.State.String(), size(&x.Description),
-				ago(x.SubmittedAt, now), ran(x, now), remark(x),
+				x.UID, x.Manager, x.Resource, x.State.String(), sizeText(&x.Description),
+				agoText(x.SubmittedAt, now), activeText(x, now), remarkText(x),
 			}
 		}
 		if !mixed {
@@ -72,8 +72,8 @@ func (a *app) pilots(all []api.Pilot) result {
 				rows[i] = slices.Delete(rows[i], 1, 2)
 			}
 		}
-		header, rows = p.narrowed(header, rows, "RESOURCE", "SIZE")
-		p.table(header, rows)
+		header, rows = p.dropSpareColumns(header, rows, "RESOURCE", "SIZE")
+		p.writeTable(header, rows)
 	}
 	return r
 }

@@ -15,15 +15,15 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, world{
+	code := runCommandLine(ctx, processEnv{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
 	})
 	stop()
 	os.Exit(code)
 }
 
-// world is what a command has of the process it runs in.
-type world struct {
+// processEnv is what a command has of the process it runs in.
+type processEnv struct {
 	args           []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -40,42 +40,42 @@ const (
 	exitInterrupted = 130
 )
 
-// exit ends the process with a code and without a word: all has been said.
-type exit int
+// exitCodeError ends the process with a code and without a word: all has been said.
+type exitCodeError int
 
 // Error is not shown to anybody.
-func (e exit) Error() string { return "exit" }
+func (e exitCodeError) Error() string { return "exit" }
 
-// run runs one command line and gives its exit code.
-func run(ctx context.Context, w world) int {
-	a := &app{world: w}
-	defer a.flush()
-	root := a.root()
-	root.SetArgs(w.args)
+// runCommandLine runs one command line and gives its exit code.
+func runCommandLine(ctx context.Context, e processEnv) int {
+	a := &commandLine{processEnv: e}
+	defer a.flushStderr()
+	root := a.rootCommand()
+	root.SetArgs(e.args)
 	err := root.ExecuteContext(ctx)
-	var code exit
+	var code exitCodeError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &code):
 		return int(code)
-	case !a.begun:
-		a.complain(err)
+	case !a.parsed:
+		a.reportError(err)
 		return exitUsage
 	case errors.Is(err, errUsage):
-		a.complain(err)
+		a.reportError(err)
 		return exitUsage
 	case ctx.Err() != nil:
 		return exitInterrupted
 	default:
-		a.complain(err)
+		a.reportError(err)
 		return exitError
 	}
 }
 
-// flush passes on what a service has said last.
-func (a *app) flush() {
-	if o, ok := a.stderr.(*service.Outlet); ok {
+// flushStderr passes on what a service has said last.
+func (a *commandLine) flushStderr() {
+	if o, ok := a.stderr.(*service.LossyWriter); ok {
 		_ = o.Sync() // it gives nil
 	}
 }

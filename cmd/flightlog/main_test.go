@@ -15,21 +15,21 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// done is what one command line did.
-type done struct {
+// cliResult is what one command line did.
+type cliResult struct {
 	code           int
 	stdout, stderr string
 }
 
-// do runs a command line in this process; env is NAME, VALUE and so on.
-func do(t *testing.T, stdin string, env []string, args ...string) done {
+// runCLI runs a command line in this process; env is NAME, VALUE and so on.
+func runCLI(t *testing.T, stdin string, env []string, args ...string) cliResult {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := run(t.Context(), world{
+	code := runCommandLine(t.Context(), processEnv{
 		args: args, stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs,
 		getenv: getenv(env),
 	})
-	return done{code, out.String(), errs.String()}
+	return cliResult{code, out.String(), errs.String()}
 }
 
 // getenv reads an environment of names and values in turns; the last one counts.
@@ -44,8 +44,8 @@ func getenv(env []string) func(string) string {
 	}
 }
 
-// nowhere is an environment in which no service is.
-var nowhere = slices.Clip([]string{"NATS_URL", "nats://127.0.0.1:1"})
+// unreachableBus is an environment in which no service is.
+var unreachableBus = slices.Clip([]string{"NATS_URL", "nats://127.0.0.1:1"})
 
 func words(line string) []string { return strings.Fields(line) }
 
@@ -101,7 +101,7 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			got := do(t, "", nowhere, words(line)...)
+			got := runCLI(t, "", unreachableBus, words(line)...)
 			if got.code != exitUsage || !strings.Contains(got.stderr, why) || got.stdout != "" {
 				t.Errorf("code %d, stdout %q, stderr %q; want code 2 and %q", got.code, got.stdout, got.stderr, why)
 			}
@@ -112,13 +112,13 @@ func TestWrongUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 func TestErrorsAreTheOneValueOfStructuredOutput(t *testing.T) {
 	t.Parallel()
 	file := `[{"resource":"local.localhost"},{"cpus":1},{"runtime":true}]`
-	got := do(t, file, append(nowhere, "FLIGHTLOG_MANAGER", "m"), "submit", "-f", "-", "-o", "json")
+	got := runCLI(t, file, append(unreachableBus, "FLIGHTLOG_MANAGER", "m"), "submit", "-f", "-", "-o", "json")
 	var answer api.ErrorAnswer
 	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil {
 		t.Fatalf("%v in %q", err, got.stdout)
 	}
 	var places []string
-	for _, f := range answer.Error.Faults {
+	for _, f := range answer.Error.FieldErrors {
 		places = append(places, fmt.Sprint(f.Index, f.Field))
 	}
 	if got, want := strings.Join(places, " "), "0runtime 0cores 1cpus 1resource 1runtime 1cores 2runtime 2resource 2cores"; got != want {
@@ -131,7 +131,7 @@ func TestErrorsAreTheOneValueOfStructuredOutput(t *testing.T) {
 
 func TestNoServerIsToldWithAWayOut(t *testing.T) {
 	t.Parallel()
-	got := do(t, "", []string{"NATS_URL", "nats://127.0.0.1:1", "FLIGHTLOG_OUTPUT", "yaml"}, "list")
+	got := runCLI(t, "", []string{"NATS_URL", "nats://127.0.0.1:1", "FLIGHTLOG_OUTPUT", "yaml"}, "list")
 	if got.code != exitError || !strings.Contains(got.stderr, "flightlog up") || !strings.Contains(got.stdout, "code: unavailable") {
 		t.Errorf("%+v", got)
 	}
@@ -142,7 +142,7 @@ func TestVersionSpeaksEveryOutput(t *testing.T) {
 	for output, want := range map[string]string{
 		outTable: "flightlog ", outJSON: `"go": "go`, outYAML: "go: go", outQuiet: "\n",
 	} {
-		if got := do(t, "", nil, "version", "-o", output); got.code != 0 || !strings.Contains(got.stdout, want) {
+		if got := runCLI(t, "", nil, "version", "-o", output); got.code != 0 || !strings.Contains(got.stdout, want) {
 			t.Errorf("%s: %+v", output, got)
 		}
 	}
@@ -150,7 +150,7 @@ func TestVersionSpeaksEveryOutput(t *testing.T) {
 
 func TestSecretsOfTheEnvironmentAreNotInTheHelp(t *testing.T) {
 	t.Parallel()
-	got := do(t, "", []string{"NATS_URL", "nats://user:secret@host", "NATS_USER", "secret"}, "list", "--help")
+	got := runCLI(t, "", []string{"NATS_URL", "nats://user:secret@host", "NATS_USER", "secret"}, "list", "--help")
 	if got.code != 0 || strings.Contains(got.stdout, "secret") {
 		t.Errorf("%+v", got)
 	}
@@ -160,27 +160,27 @@ func TestASubmissionAcceptedInPartSaysHowFarItGot(t *testing.T) {
 	t.Parallel()
 	err := &client.PartialError{
 		Accepted: 1, Total: 3, Key: "k7",
-		Err: &pilot.Error{Code: pilot.Invalid, Faults: []pilot.Fault{{Index: 1, Field: "resource", Reason: "is away"}}},
+		Err: &pilot.Error{Code: pilot.Invalid, FieldErrors: []pilot.FieldError{{Index: 1, Field: "resource", Reason: "is away"}}},
 	}
 	var out, errs bytes.Buffer
-	a := &app{
-		world: world{stdout: &out, stderr: &errs, getenv: getenv(nil)},
-		begun: true, output: outJSON, items: 3, accepted: []pilot.UID{"p"},
+	a := &commandLine{
+		processEnv: processEnv{stdout: &out, stderr: &errs, getenv: getenv(nil)},
+		parsed:     true, output: outJSON, items: 3, accepted: []pilot.UID{"p"},
 	}
-	a.complain(err)
+	a.reportError(err)
 	if want := "flightlog: invalid: 1 of 3 pilots were submitted (idempotency key k7)\n" +
 		"flightlog: invalid: item 1: resource: is away\n"; errs.String() != want {
 		t.Errorf("got %q, want %q", errs.String(), want)
 	}
-	var got partAnswer
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got.Accepted) != 1 || len(got.Error.Faults) != 1 {
+	var got partialAnswer
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got.Accepted) != 1 || len(got.Error.FieldErrors) != 1 {
 		t.Errorf("%v in %s", err, out.String())
 	}
 }
 
 func TestFaultsOfASingleRequestHaveNoItem(t *testing.T) {
 	t.Parallel()
-	got := do(t, "", nowhere, words("submit -m m -c 1 -t 1 true")...)
+	got := runCLI(t, "", unreachableBus, words("submit -m m -c 1 -t 1 true")...)
 	_, after, _ := strings.Cut(got.stderr, "\n")
 	if want := "flightlog: invalid: resource: does not define mandatory attribute 'resource'\n"; after != want {
 		t.Errorf("got %q, want %q", after, want)
@@ -190,7 +190,7 @@ func TestFaultsOfASingleRequestHaveNoItem(t *testing.T) {
 func TestALostConnectionIsToldInWords(t *testing.T) {
 	t.Parallel()
 	err := &pilot.Error{Code: pilot.Unavailable, Err: nats.ErrReconnectBufExceeded}
-	if got := new(app).message(err); got != "not connected to the service" {
+	if got := new(commandLine).errorMessage(err); got != "not connected to the service" {
 		t.Errorf("got %q", got)
 	}
 }

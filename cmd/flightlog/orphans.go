@@ -16,15 +16,15 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// hunt is what the command orphans is to do.
-type hunt struct {
+// orphanSearch is what the command orphans is to do.
+type orphanSearch struct {
 	resources          []string
 	jobs               []string // only those with one of these ids; none: all
 	kill, yes, foreign bool
 }
 
-func (a *app) orphans() *cobra.Command {
-	var h hunt
+func (a *commandLine) orphansCommand() *cobra.Command {
+	var h orphanSearch
 	c := &cobra.Command{
 		Use:   "orphans [JOB…]",
 		Short: "Show, and kill, jobs of batch systems that belong to no live pilot",
@@ -36,16 +36,16 @@ func (a *app) orphans() *cobra.Command {
 		Example: "  flightlog orphans -r example.cluster\n" +
 			"  flightlog orphans --kill --yes -o json",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
 		h.jobs = args
-		return a.hunt(ctx, cl, &h)
+		return a.runOrphans(ctx, cl, &h)
 	}, func([]string) error {
-		_, asks := terminal(a.stdin)
+		_, asks := terminalWidth(a.stdin)
 		switch {
 		case (h.yes || h.foreign) && !h.kill:
-			return misused("--yes and --foreign are for --kill")
+			return usageErrorf("--yes and --foreign are for --kill")
 		case h.kill && !h.yes && !asks:
-			return misused("--kill asks before it kills; where nobody can answer, give --yes")
+			return usageErrorf("--kill asks before it kills; where nobody can answer, give --yes")
 		}
 		return nil
 	})
@@ -57,7 +57,7 @@ func (a *app) orphans() *cobra.Command {
 	return c
 }
 
-func (a *app) hunt(ctx context.Context, cl *client.Client, h *hunt) error {
+func (a *commandLine) runOrphans(ctx context.Context, cl *client.Client, h *orphanSearch) error {
 	labels := h.resources
 	if len(labels) == 0 {
 		all, err := cl.Resources(ctx, "")
@@ -68,30 +68,30 @@ func (a *app) hunt(ctx context.Context, cl *client.Client, h *hunt) error {
 			labels = append(labels, all[i].Label)
 		}
 	}
-	found, err := h.ask(ctx, cl, labels, map[string]api.OrphansRequest{})
+	found, err := h.askLaunchers(ctx, cl, labels, map[string]api.OrphansRequest{})
 	if err != nil {
 		return err
 	}
-	wanted := h.prey(found)
+	wanted := h.killRequests(found)
 	if h.kill && len(wanted) > 0 {
-		if !h.yes && !a.agrees(ctx, found, wanted) {
-			a.tell("flightlog: nothing was killed")
-			return exit(exitError)
+		if !h.yes && !a.confirmKill(ctx, found, wanted) {
+			a.warnf("flightlog: nothing was killed")
+			return exitCodeError(exitError)
 		}
-		if found, err = h.ask(ctx, cl, labels, wanted); err != nil {
+		if found, err = h.askLaunchers(ctx, cl, labels, wanted); err != nil {
 			return err
 		}
-		a.missed(found, wanted)
+		a.warnMissed(found, wanted)
 	}
-	if err := a.print(a.found(found)); err != nil {
+	if err := a.printResult(a.orphansResult(found)); err != nil {
 		return err
 	}
-	return a.shortcomings(found)
+	return a.warnIncomplete(found)
 }
 
-// ask asks the launchers of each resource, all at once. A resource that was not
+// askLaunchers asks the launchers of each resource, all at once. A resource that was not
 // named may have no launcher, if another one has.
-func (h *hunt) ask(
+func (h *orphanSearch) askLaunchers(
 	ctx context.Context, cl *client.Client, labels []string, what map[string]api.OrphansRequest,
 ) ([]api.OrphansAnswer, error) {
 	answers, errs := make([]api.OrphansAnswer, len(labels)), make([]error, len(labels))
@@ -104,7 +104,7 @@ func (h *hunt) ask(
 	for i, err := range errs {
 		switch {
 		case err == nil:
-			got = append(got, h.narrow(answers[i]))
+			got = append(got, h.keepNamedJobs(answers[i]))
 		case len(h.resources) > 0 || pilot.CodeOf(err) != pilot.Unavailable:
 			return nil, fmt.Errorf("%s: %w", labels[i], err)
 		}
@@ -115,16 +115,16 @@ func (h *hunt) ask(
 	return got, nil
 }
 
-// narrow leaves the jobs that were named.
-func (h *hunt) narrow(r api.OrphansAnswer) api.OrphansAnswer {
+// keepNamedJobs leaves the jobs that were named.
+func (h *orphanSearch) keepNamedJobs(r api.OrphansAnswer) api.OrphansAnswer {
 	if len(h.jobs) > 0 {
 		r.Orphans = slices.DeleteFunc(r.Orphans, func(o api.Orphan) bool { return !slices.Contains(h.jobs, o.ID) })
 	}
 	return r
 }
 
-// prey is what may be killed, by resource.
-func (h *hunt) prey(found []api.OrphansAnswer) map[string]api.OrphansRequest {
+// killRequests is what may be killed, by resource.
+func (h *orphanSearch) killRequests(found []api.OrphansAnswer) map[string]api.OrphansRequest {
 	wanted := map[string]api.OrphansRequest{}
 	for i := range found {
 		r := api.OrphansRequest{Foreign: h.foreign}
@@ -140,16 +140,16 @@ func (h *hunt) prey(found []api.OrphansAnswer) map[string]api.OrphansRequest {
 	return wanted
 }
 
-// agrees shows what is to be killed, and asks. It leaves whoever reads the answer
+// confirmKill shows what is to be killed, and asks. It leaves whoever reads the answer
 // behind when ctx ends: the process ends too.
-func (a *app) agrees(ctx context.Context, found []api.OrphansAnswer, wanted map[string]api.OrphansRequest) bool {
+func (a *commandLine) confirmKill(ctx context.Context, found []api.OrphansAnswer, wanted map[string]api.OrphansRequest) bool {
 	n := 0
 	for _, r := range wanted {
 		n += len(r.Kill)
 	}
-	p := a.page()
+	p := a.newPrinter()
 	p.w = a.stderr
-	p.orphans(found)
+	p.writeOrphans(found)
 	_, _ = fmt.Fprintf(a.stderr, "Kill %d of them? [y/N] ", n) // who does not see it will not agree
 	line := make(chan string, 1)
 	go func() {
@@ -164,19 +164,19 @@ func (a *app) agrees(ctx context.Context, found []api.OrphansAnswer, wanted map[
 	}
 }
 
-// missed tells of jobs that were to be killed and are not shown any more.
-func (a *app) missed(found []api.OrphansAnswer, wanted map[string]api.OrphansRequest) {
+// warnMissed tells of jobs that were to be killed and are not shown any more.
+func (a *commandLine) warnMissed(found []api.OrphansAnswer, wanted map[string]api.OrphansRequest) {
 	for i := range found {
 		for _, name := range wanted[found[i].Resource].Kill {
 			if !slices.ContainsFunc(found[i].Orphans, func(o api.Orphan) bool { return o.OrphanName == name }) {
-				a.tell("flightlog: %s: job %s has ended, or is a process of a host whose launcher did not answer this time", found[i].Resource, name.ID)
+				a.warnf("flightlog: %s: job %s has ended, or is a process of a host whose launcher did not answer this time", found[i].Resource, name.ID)
 			}
 		}
 	}
 }
 
-func (a *app) found(found []api.OrphansAnswer) result {
-	r := result{value: found, text: func(p *page) { p.orphans(found) }}
+func (a *commandLine) orphansResult(found []api.OrphansAnswer) result {
+	r := result{value: found, text: func(p *printer) { p.writeOrphans(found) }}
 	for i := range found {
 		for _, o := range found[i].Orphans {
 			r.names = append(r.names, o.ID)
@@ -185,8 +185,8 @@ func (a *app) found(found []api.OrphansAnswer) result {
 	return r
 }
 
-// orphans writes them as a table.
-func (p *page) orphans(found []api.OrphansAnswer) {
+// writeOrphans writes them as a table.
+func (p *printer) writeOrphans(found []api.OrphansAnswer) {
 	header := []string{"JOB", "SYSTEM", "PILOT", "ATTEMPT", "STATE", "SUBMITTED", "WHY", "FATE"}
 	rows, now := [][]string{}, time.Now()
 	for i := range found {
@@ -197,31 +197,31 @@ func (p *page) orphans(found []api.OrphansAnswer) {
 			}
 			submitted := ""
 			if o.Submitted != nil {
-				submitted = ago(*o.Submitted, now)
+				submitted = agoText(*o.Submitted, now)
 			}
 			why := strings.ReplaceAll(string(o.Reason), "_", " ")
 			if o.Foreign {
 				why = "foreign: " + why
 			}
-			rows = append(rows, []string{o.ID, o.System, owner, attempt, or(o.Native, o.Phase), submitted, why, string(o.Fate)})
+			rows = append(rows, []string{o.ID, o.System, owner, attempt, firstNonEmpty(o.Native, o.Phase), submitted, why, string(o.Fate)})
 		}
 	}
-	header, rows = p.narrowed(header, rows, "SUBMITTED", "ATTEMPT", "STATE")
-	p.table(header, rows)
+	header, rows = p.dropSpareColumns(header, rows, "SUBMITTED", "ATTEMPT", "STATE")
+	p.writeTable(header, rows)
 }
 
-// shortcomings tells of systems that could not be asked, of jobs that could not be
+// warnIncomplete tells of systems that could not be asked, of jobs that could not be
 // killed and of those left out. Then the exit code is 1.
-func (a *app) shortcomings(found []api.OrphansAnswer) error {
+func (a *commandLine) warnIncomplete(found []api.OrphansAnswer) error {
 	short := false
 	say := func(format string, args ...any) {
 		short = true
-		a.tell("flightlog: "+format, args...)
+		a.warnf("flightlog: "+format, args...)
 	}
 	for i := range found {
 		r := &found[i]
 		if len(r.Systems) == 0 {
-			a.tell("flightlog: %s: the log knows no pilot of it, so no batch system was asked", r.Resource)
+			a.warnf("flightlog: %s: the log knows no pilot of it, so no batch system was asked", r.Resource)
 		}
 		for _, s := range r.Systems {
 			if s.Error != "" {
@@ -238,7 +238,7 @@ func (a *app) shortcomings(found []api.OrphansAnswer) error {
 		}
 	}
 	if short {
-		return exit(exitError)
+		return exitCodeError(exitError)
 	}
 	return nil
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// stray starts a process that carries a token, and gives a channel that is closed
+// startStrayProcess starts a process that carries a token, and gives a channel that is closed
 // when it has ended.
-func stray(t *testing.T, token string) <-chan struct{} {
+func startStrayProcess(t *testing.T, token string) <-chan struct{} {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "sleep", "600")
 	c.Env = append(os.Environ(), "PILOT_TOKEN="+token)
@@ -40,23 +40,23 @@ func stray(t *testing.T, token string) <-chan struct{} {
 // and killed by their id.
 func TestOrphansOfThisMachine(t *testing.T) {
 	t.Parallel()
-	env, _ := started(t, t.TempDir())
+	env, _ := startUp(t, t.TempDir())
 	m := "m-" + rand.Text()
 	env = append(env, "FLIGHTLOG_MANAGER", m)
-	well[api.Manager](t, env, "manager", "create", "--uid", m)
-	if got := do(t, "", env, "orphans", "--resource", "no.where", "-o", "table"); got.code != exitError || got.stderr != "flightlog: unavailable: no.where: no launcher of no.where answers\n" {
+	mustDecodeOutput[api.Manager](t, env, "manager", "create", "--uid", m)
+	if got := runCLI(t, "", env, "orphans", "--resource", "no.where", "-o", "table"); got.code != exitError || got.stderr != "flightlog: unavailable: no.where: no launcher of no.where answers\n" {
 		t.Errorf("a resource without a launcher: %+v", got)
 	}
-	well[[]api.Pilot](t, env, words("submit -r local.localhost -c 1 -t 5m --uid lives sleep 600")...)
-	well[waited](t, env, "wait", "lives", "-s", "ACTIVE")
-	t.Cleanup(func() { do(t, "", env, "cancel", "--all", "--force", "--wait") })
+	mustDecodeOutput[[]api.Pilot](t, env, words("submit -r local.localhost -c 1 -t 5m --uid lives sleep 600")...)
+	mustDecodeOutput[waitSummary](t, env, "wait", "lives", "-s", "ACTIVE")
+	t.Cleanup(func() { runCLI(t, "", env, "cancel", "--all", "--force", "--wait") })
 	key := func(uid string) pilot.Key { return pilot.Key{Manager: m, Pilot: uid} }
-	born := well[api.Pilot](t, env, "get", "lives").SubmittedAt
-	next, ghost := stray(t, key("lives").Token(9, born)), stray(t, key("ghost").Token(1, born))
+	born := mustDecodeOutput[api.Pilot](t, env, "get", "lives").SubmittedAt
+	next, ghost := startStrayProcess(t, key("lives").Token(9, born)), startStrayProcess(t, key("ghost").Token(1, born))
 	ours := func(args ...string) map[string]api.Orphan {
 		t.Helper()
 		out := map[string]api.Orphan{}
-		for _, answer := range well[[]api.OrphansAnswer](t, env, append([]string{"orphans"}, args...)...) {
+		for _, answer := range mustDecodeOutput[[]api.OrphansAnswer](t, env, append([]string{"orphans"}, args...)...) {
 			for _, o := range answer.Orphans {
 				if o.Manager == m {
 					out[fmt.Sprint(o.Pilot, ".", o.Attempt)] = o
@@ -85,7 +85,7 @@ func TestOrphansOfThisMachine(t *testing.T) {
 	}
 	ours(got["lives.9"].ID, "--kill", "--yes", "--foreign")
 	<-next
-	if p := well[api.Pilot](t, env, "get", "lives"); p.State != pilot.Active {
+	if p := mustDecodeOutput[api.Pilot](t, env, "get", "lives"); p.State != pilot.Active {
 		t.Errorf("the pilot that lives is %s", p.State)
 	}
 }
@@ -94,7 +94,7 @@ func TestOrphansOfThisMachine(t *testing.T) {
 // agreed to, as far as it is not foreign.
 func TestOrphansAsShown(t *testing.T) {
 	t.Parallel()
-	server := bustest.JetStream(t)
+	server := bustest.StartServer(t)
 	conn := bustest.Connect(t, server)
 	one := api.Orphan{
 		OrphanName: api.OrphanName{System: "sge://h/", ID: "7", Tag: "abcdefghij"}, Phase: "running", Native: "r",
@@ -129,23 +129,23 @@ func TestOrphansAsShown(t *testing.T) {
 		_ = conn.ServeOrphans(t.Context(), "a.b", handle) // it ends with the test
 	}()
 	<-ready
-	got := do(t, "", env, "orphans", "-r", "a.b")
+	got := runCLI(t, "", env, "orphans", "-r", "a.b")
 	for got.code != 0 && strings.Contains(got.stderr, "no launcher") {
-		got = do(t, "", env, "orphans", "-r", "a.b")
+		got = runCLI(t, "", env, "orphans", "-r", "a.b")
 	}
 	for _, want := range []string{"m/p", "pilot ended", "(tag bbcdefghij)", "foreign: unknown pilot"} {
 		if got.code != 0 || !strings.Contains(got.stdout, want) {
 			t.Errorf("%+v, want %q", got, want)
 		}
 	}
-	if got := do(t, "", env, words("orphans --resource a.b --kill --yes")...); got.code != 0 || !strings.Contains(got.stdout, "killed") {
+	if got := runCLI(t, "", env, words("orphans --resource a.b --kill --yes")...); got.code != 0 || !strings.Contains(got.stdout, "killed") {
 		t.Errorf("killed: %+v", got)
 	}
-	if got := do(t, "", env, words("orphans --resource a.b --kill --yes 8")...); got.code != 0 || strings.Contains(got.stdout, "killed") {
+	if got := runCLI(t, "", env, words("orphans --resource a.b --kill --yes 8")...); got.code != 0 || strings.Contains(got.stdout, "killed") {
 		t.Errorf("a foreign one: %+v", got)
 	}
 	failed = true
-	got = do(t, "", env, words("orphans --resource a.b --kill --yes -o quiet")...)
+	got = runCLI(t, "", env, words("orphans --resource a.b --kill --yes -o quiet")...)
 	if want := "flightlog: a.b: slurm://h/ cannot be asked: connection refused\nflightlog: a.b: job 7 was not killed: not permitted\n"; got.code != exitError || got.stderr != want || got.stdout != "7\n8\n" {
 		t.Errorf("what went wrong: %+v", got)
 	}
@@ -155,11 +155,11 @@ func TestOrphansAsShown(t *testing.T) {
 func TestOnlyYesIsYes(t *testing.T) {
 	t.Parallel()
 	found := []api.OrphansAnswer{{Resource: "a.b", Orphans: []api.Orphan{{OrphanName: api.OrphanName{ID: "7"}, Pilot: "p"}}}}
-	wanted := (&hunt{}).prey(found)
+	wanted := (&orphanSearch{}).killRequests(found)
 	for answer, want := range map[string]bool{"y\n": true, " YES\n": true, "": false, "\n": false, "n\n": false, "yesterday\n": false} {
 		var shown bytes.Buffer
-		a := &app{world: world{stdin: strings.NewReader(answer), stdout: io.Discard, stderr: &shown, getenv: getenv(nil)}}
-		if got := a.agrees(t.Context(), found, wanted); got != want {
+		a := &commandLine{processEnv: processEnv{stdin: strings.NewReader(answer), stdout: io.Discard, stderr: &shown, getenv: getenv(nil)}}
+		if got := a.confirmKill(t.Context(), found, wanted); got != want {
 			t.Errorf("%q is %v", answer, got)
 		}
 		if text := shown.String(); !strings.Contains(text, "/p ") || !strings.HasSuffix(text, "Kill 1 of them? [y/N] ") {

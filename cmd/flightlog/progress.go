@@ -11,36 +11,36 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// redraw is how often the progress line is drawn: often enough to live, too
+// redrawEvery is how often the progress line is drawn: often enough to live, too
 // seldom to load a slow terminal.
-const redraw = 200 * time.Millisecond
+const redrawEvery = 200 * time.Millisecond
 
-// wipe empties the line of a terminal and goes to its beginning.
-const wipe = "\r\x1b[K"
+// clearLine empties the line of a terminal and goes to its beginning.
+const clearLine = "\r\x1b[K"
 
-// progress shows on a terminal where pilots stand, in one line on stderr, until
+// showProgress shows on a terminal where pilots stand, in one line on stderr, until
 // stop is called, which wipes it. Elsewhere it does nothing.
-func (a *app) progress(ctx context.Context, c *client.Client, groups []group) (stop func()) {
-	width, isTerminal := terminal(a.stderr)
+func (a *commandLine) showProgress(ctx context.Context, c *client.Client, groups []pilotGroup) (stop func()) {
+	width, isTerminal := terminalWidth(a.stderr)
 	if !isTerminal {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	b := board{width: width, began: time.Now(), at: map[string]pilot.State{}, counts: map[pilot.State]int{}}
+	b := progressLine{width: width, began: time.Now(), states: map[string]pilot.State{}, counts: map[pilot.State]int{}}
 	for _, g := range groups {
 		for _, uid := range g.uids {
-			b.at[g.UID()+"/"+uid] = pilot.Unborn
+			b.states[g.UID()+"/"+uid] = pilot.Unborn
 			b.counts[pilot.Unborn]++
 		}
 	}
 	done, moves := make(chan struct{}), make(chan client.Change)
 	go func() {
 		defer close(moves)
-		feed(ctx, c, groups, moves)
+		sendChanges(ctx, c, groups, moves)
 	}()
 	go func() {
 		defer close(done)
-		b.run(ctx, a.stderr, moves)
+		b.drawUntilDone(ctx, a.stderr, moves)
 	}()
 	return func() {
 		cancel()
@@ -48,8 +48,8 @@ func (a *app) progress(ctx context.Context, c *client.Client, groups []group) (s
 	}
 }
 
-// feed watches for the board. What ends it ends only the progress line.
-func feed(ctx context.Context, c *client.Client, groups []group, moves chan<- client.Change) {
+// sendChanges watches for the board. What ends it ends only the progress line.
+func sendChanges(ctx context.Context, c *client.Client, groups []pilotGroup, moves chan<- client.Change) {
 	var o client.WatchOptions
 	if len(groups) == 1 {
 		o.Manager = groups[0].UID()
@@ -66,16 +66,16 @@ func feed(ctx context.Context, c *client.Client, groups []group, moves chan<- cl
 	}
 }
 
-// board is the progress line.
-type board struct {
+// progressLine is the progress line.
+type progressLine struct {
 	width  int
 	began  time.Time
-	at     map[string]pilot.State // by manager/pilot: those that are waited for
+	states map[string]pilot.State // by manager/pilot: those that are waited for
 	counts map[pilot.State]int    // by what users see
 }
 
-func (b *board) run(ctx context.Context, w io.Writer, moves <-chan client.Change) {
-	tick := time.NewTicker(redraw)
+func (b *progressLine) drawUntilDone(ctx context.Context, w io.Writer, moves <-chan client.Change) {
+	tick := time.NewTicker(redrawEvery)
 	defer tick.Stop()
 	drawn := false
 	for {
@@ -85,22 +85,22 @@ func (b *board) run(ctx context.Context, w io.Writer, moves <-chan client.Change
 				moves = nil
 				continue
 			}
-			b.move(ch)
+			b.applyChange(ch)
 		case <-tick.C:
 			drawn = true
-			_, _ = fmt.Fprint(w, wipe, b.line(time.Now()))
+			_, _ = fmt.Fprint(w, clearLine, b.lineText(time.Now()))
 		case <-ctx.Done():
 			if drawn {
-				_, _ = fmt.Fprint(w, wipe)
+				_, _ = fmt.Fprint(w, clearLine)
 			}
 			return
 		}
 	}
 }
 
-func (b *board) move(ch client.Change) {
+func (b *progressLine) applyChange(ch client.Change) {
 	name := ch.Pilot.Manager + "/" + ch.Pilot.UID
-	was, mine := b.at[name]
+	was, mine := b.states[name]
 	if !mine {
 		return
 	}
@@ -110,11 +110,11 @@ func (b *board) move(ch client.Change) {
 	}
 	b.counts[was]--
 	b.counts[now]++
-	b.at[name] = now
+	b.states[name] = now
 }
 
-// line reads "20 pilots: 3 ACTIVE, 17 DONE · 12s".
-func (b *board) line(now time.Time) string {
+// lineText reads "20 pilots: 3 ACTIVE, 17 DONE · 12s".
+func (b *progressLine) lineText(now time.Time) string {
 	var parts []string
 	for _, s := range pilot.States() {
 		if n := b.counts[s]; n > 0 {
@@ -122,10 +122,10 @@ func (b *board) line(now time.Time) string {
 		}
 	}
 	noun := "pilots"
-	if len(b.at) == 1 {
+	if len(b.states) == 1 {
 		noun = "pilot"
 	}
-	text := fmt.Sprintf("%d %s: %s · %s", len(b.at), noun, strings.Join(parts, ", "), now.Sub(b.began).Round(time.Second))
+	text := fmt.Sprintf("%d %s: %s · %s", len(b.states), noun, strings.Join(parts, ", "), now.Sub(b.began).Round(time.Second))
 	if letters := []rune(text); b.width > 1 && len(letters) >= b.width {
 		text = string(letters[:b.width-1])
 	}

@@ -16,16 +16,16 @@ import (
 	"github.com/flightlog/flightlog/resource"
 )
 
-func (a *app) resources() *cobra.Command {
-	c := family("resource", "List, show, check, put and delete what resources mean, and render their scripts")
+func (a *commandLine) resourceCommand() *cobra.Command {
+	c := commandGroup("resource", "List, show, check, put and delete what resources mean, and render their scripts")
 	c.AddCommand(a.resourceList(), a.resourceShow(), a.resourceCheck(), a.resourcePut(), a.resourceDelete(), a.resourceRender())
 	return c
 }
 
-func (a *app) resourceList() *cobra.Command {
+func (a *commandLine) resourceList() *cobra.Command {
 	var site string
 	c := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the resources that the service knows", Args: cobra.NoArgs}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, _ []string) error {
 		all, err := cl.Resources(ctx, site)
 		if err != nil {
 			return err
@@ -37,14 +37,14 @@ func (a *app) resourceList() *cobra.Command {
 		for i := range all {
 			r.names = append(r.names, all[i].Label)
 		}
-		r.text = func(p *page) {
+		r.text = func(p *printer) {
 			rows := make([][]string, len(all))
 			for i := range all {
 				rows[i] = resourceRow(&all[i])
 			}
-			p.table([]string{"RESOURCE", "SYSTEM", "SCHEMAS", "PUT", "DESCRIPTION"}, rows)
+			p.writeTable([]string{"RESOURCE", "SYSTEM", "SCHEMAS", "PUT", "DESCRIPTION"}, rows)
 		}
-		return a.print(r)
+		return a.printResult(r)
 	})
 	c.Flags().StringVar(&site, "site", "", "only those of this site")
 	return c
@@ -64,24 +64,24 @@ func resourceRow(r *api.Resource) []string {
 			schemas[i] += "*"
 		}
 	}
-	return []string{r.Label, or(system, "-"), or(strings.Join(schemas, " "), "-"), version, clip(or(r.Remark, r.Description), 60)}
+	return []string{r.Label, firstNonEmpty(system, "-"), firstNonEmpty(strings.Join(schemas, " "), "-"), version, clipText(firstNonEmpty(r.Remark, r.Description), 60)}
 }
 
-func (a *app) resourceShow() *cobra.Command {
+func (a *commandLine) resourceShow() *cobra.Command {
 	var o client.ResourceOptions
 	c := &cobra.Command{
 		Use: "show LABEL", Aliases: []string{"get"}, Short: "Show a resource's configuration with its access schema applied",
 		Args: cobra.ExactArgs(1),
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
 		r, err := cl.Resource(ctx, args[0], o)
 		if err != nil {
 			return err
 		}
 		for _, n := range r.Notices {
-			a.tell("flightlog: note: %s", n)
+			a.warnf("flightlog: note: %s", n)
 		}
-		return a.print(result{value: r, names: []string{r.Resource.Label}, text: func(p *page) { p.resource(&r) }})
+		return a.printResult(result{value: r, names: []string{r.Resource.Label}, text: func(p *printer) { p.writeResource(&r) }})
 	})
 	f := c.Flags()
 	f.StringVar(&o.Schema, "schema", "", "access schema; the default one if absent")
@@ -90,15 +90,15 @@ func (a *app) resourceShow() *cobra.Command {
 	return c
 }
 
-// resource writes all values of a configuration, with their origin if that was
+// writeResource writes all values of a configuration, with their origin if that was
 // asked for.
-func (p *page) resource(r *api.ResourceAnswer) {
+func (p *printer) writeResource(r *api.ResourceAnswer) {
 	values := map[string]string{}
 	var whole map[string]any
 	if p.err = json.Unmarshal(r.Config, &whole); p.err != nil {
 		return
 	}
-	flatten(values, "", whole)
+	flattenValues(values, "", whole)
 	header, rows := []string{"KEY", "VALUE"}, [][]string{}
 	if r.Origin != nil {
 		header = []string{"KEY", "FROM", "VALUE"} // values may be long
@@ -107,26 +107,26 @@ func (p *page) resource(r *api.ResourceAnswer) {
 		key := strings.TrimPrefix(path, "carried.")
 		row := []string{key, oneLine(values[path])}
 		if r.Origin != nil {
-			row = slices.Insert(row, 1, or(r.Origin["schemas."+r.Schema+"."+key], r.Origin[key], "-"))
+			row = slices.Insert(row, 1, firstNonEmpty(r.Origin["schemas."+r.Schema+"."+key], r.Origin[key], "-"))
 		}
 		rows = append(rows, row)
 	}
-	p.table(header, rows)
-	p.line("digest %s", r.Digest)
+	p.writeTable(header, rows)
+	p.writeLine("digest %s", r.Digest)
 	if s := r.Source; s != nil {
 		state := "put"
 		if s.Deleted {
 			state = "deleted"
 		}
-		p.line("version %d, %s by %s at %s", s.Version, state, or(oneLine(api.Who(s.Actor, s.OnBehalfOf)), "-"), s.At.Local().Format("2006-01-02 15:04:05 MST"))
+		p.writeLine("version %d, %s by %s at %s", s.Version, state, firstNonEmpty(oneLine(api.Who(s.Actor, s.OnBehalfOf)), "-"), s.At.Local().Format("2006-01-02 15:04:05 MST"))
 	}
 	if r.Resource.Remark != "" {
-		p.line("%s", oneLine(r.Resource.Remark))
+		p.writeLine("%s", oneLine(r.Resource.Remark))
 	}
 }
 
-// flatten gives values by path; lists are values.
-func flatten(into map[string]string, path string, v any) {
+// flattenValues gives values by path; lists are values.
+func flattenValues(into map[string]string, path string, v any) {
 	object, ok := v.(map[string]any)
 	if !ok {
 		text, isText := v.(string)
@@ -142,11 +142,11 @@ func flatten(into map[string]string, path string, v any) {
 		if path != "" {
 			at = path + "." + name
 		}
-		flatten(into, at, v)
+		flattenValues(into, at, v)
 	}
 }
 
-func (a *app) resourcePut() *cobra.Command {
+func (a *commandLine) resourcePut() *cobra.Command {
 	var as string
 	var o client.PutOptions
 	c := &cobra.Command{
@@ -158,8 +158,8 @@ func (a *app) resourcePut() *cobra.Command {
 		Example: "  flightlog resource put resource_ornl.json ornl.summit\n  flightlog resource put summit.yaml --as ornl.summit",
 		Args:    cobra.MinimumNArgs(1),
 	}
-	expect := expectation(c)
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+	expect := addExpectFlag(c)
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
 		text, err := readFile(a.stdin, args[0])
 		if err != nil {
 			return err
@@ -184,9 +184,9 @@ func (a *app) resourcePut() *cobra.Command {
 	}, func(args []string) error {
 		switch {
 		case as != "" && len(args) > 1:
-			return misused("--as names the only resource of the file: name no others")
-		case as == "" && unnamed(args[0]):
-			return misused("%s has no name that says the site: give a file such as <site>.json, or one resource and its label with --as <site>.<host>", args[0])
+			return usageErrorf("--as names the only resource of the file: name no others")
+		case as == "" && isUnnamedFile(args[0]):
+			return usageErrorf("%s has no name that says the site: give a file such as <site>.json, or one resource and its label with --as <site>.<host>", args[0])
 		}
 		return nil
 	})
@@ -194,19 +194,19 @@ func (a *app) resourcePut() *cobra.Command {
 	return c
 }
 
-// unnamed says whether a file is a stream, whose name says nothing of its content.
-func unnamed(file string) bool {
+// isUnnamedFile says whether a file is a stream, whose name says nothing of its content.
+func isUnnamedFile(file string) bool {
 	return file == "-" || strings.HasPrefix(file, "/dev/") || strings.HasPrefix(file, "/proc/")
 }
 
-func (a *app) resourceDelete() *cobra.Command {
+func (a *commandLine) resourceDelete() *cobra.Command {
 	var o client.PutOptions
 	c := &cobra.Command{
 		Use: "delete LABEL", Aliases: []string{"rm"}, Args: cobra.ExactArgs(1),
 		Short: "Take away what was put of a resource; what the service's files say holds again",
 	}
-	expect := expectation(c)
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+	expect := addExpectFlag(c)
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
 		o.Expect = expect()
 		r, err := cl.DeleteResource(ctx, args[0], o)
 		return a.printPut(&r, err)
@@ -214,8 +214,8 @@ func (a *app) resourceDelete() *cobra.Command {
 	return c
 }
 
-// expectation gives a command the flag for the version that must stand.
-func expectation(c *cobra.Command) func() *uint64 {
+// addExpectFlag gives a command the flag for the version that must stand.
+func addExpectFlag(c *cobra.Command) func() *uint64 {
 	version := c.Flags().Uint64("expect-version", 0, "fail with conflict unless this version stands; 0: none may")
 	return func() *uint64 {
 		if !c.Flags().Changed("expect-version") {
@@ -225,14 +225,14 @@ func expectation(c *cobra.Command) func() *uint64 {
 	}
 }
 
-func (a *app) printPut(r *api.PutResourceAnswer, err error) error {
+func (a *commandLine) printPut(r *api.PutResourceAnswer, err error) error {
 	if err != nil {
 		return err
 	}
 	for _, n := range r.Notices {
-		a.tell("flightlog: note: %s", n)
+		a.warnf("flightlog: note: %s", n)
 	}
-	out := result{value: r, text: func(p *page) {
+	out := result{value: r, text: func(p *printer) {
 		for _, x := range r.Resources {
 			said := "version"
 			if !x.Changed {
@@ -240,11 +240,11 @@ func (a *app) printPut(r *api.PutResourceAnswer, err error) error {
 			} else if x.Digest == "" {
 				said = "deleted, version"
 			}
-			p.line("%s %s %d", x.Label, said, x.Version)
+			p.writeLine("%s %s %d", x.Label, said, x.Version)
 		}
 	}}
 	for _, x := range r.Resources {
 		out.names = append(out.names, x.Label)
 	}
-	return a.print(out)
+	return a.printResult(out)
 }

@@ -15,13 +15,13 @@ type submission struct {
 	files        []string
 	count        int
 	key          string
-	wait         waiting
+	wait         waitFlags
 	waits        bool
 	cancelOnExit bool
-	dry          bool
+	dryRun       bool
 }
 
-func (a *app) submit() *cobra.Command {
+func (a *commandLine) submitCommand() *cobra.Command {
 	var s submission
 	var descs []pilot.Description
 	c := &cobra.Command{
@@ -35,21 +35,21 @@ func (a *app) submit() *cobra.Command {
 		Example: "  flightlog submit --resource local.localhost --cores 1 --runtime 10m -- sh -c 'seq 10'\n" +
 			"  flightlog submit -f pilots.yaml --label run=42 --wait",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
-		if s.dry {
-			return a.dryRun(ctx, cl, descs)
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, _ []string) error {
+		if s.dryRun {
+			return a.printScripts(ctx, cl, descs)
 		}
 		return a.submitAll(ctx, cl, &s, descs)
 	}, func(args []string) (err error) {
-		manager := a.managerNamed
-		if s.dry {
-			manager = a.managerValid
+		manager := a.requireManager
+		if s.dryRun {
+			manager = a.checkManagerFlag
 		}
-		descs, err = a.descriptions(c, &s, args, flagCheck{"manager", manager}, flagCheck{"timeout", s.wait.check})
+		descs, err = a.readDescriptions(c, &s, args, flagCheck{"manager", manager}, flagCheck{"timeout", s.wait.checkFlags})
 		return err
 	})
-	a.managerFlag(c)
-	s.flags.register(c.Flags())
+	a.addManagerFlag(c)
+	s.flags.addFlags(c.Flags())
 	f := c.Flags()
 	f.SetInterspersed(false) // what follows the executable is the payload's, also without --
 	f.StringArrayVarP(&s.files, "file", "f", nil, "descriptions, JSON or YAML; - is the standard input; may be given again")
@@ -57,13 +57,13 @@ func (a *app) submit() *cobra.Command {
 	f.StringVar(&s.key, "idempotency-key", "", "submitted again under the same `key`: the same pilots")
 	f.BoolVar(&s.waits, "wait", false, "wait for the end, with the exit codes of 'flightlog wait'")
 	f.BoolVar(&s.cancelOnExit, "cancel-on-exit", false, "with --wait, which it implies: cancel the pilots when interrupted")
-	f.BoolVar(&s.dry, "dry-run", false, "change nothing; print the exact script and the command line that submits it")
+	f.BoolVar(&s.dryRun, "dry-run", false, "change nothing; print the exact script and the command line that submits it")
 	f.Var(&s.wait.timeout, "timeout", "with --wait: "+limitUsage)
 	must(c.MarkFlagFilename("file", "json", "yaml", "yml"))
 	return c
 }
 
-func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, descs []pilot.Description) error {
+func (a *commandLine) submitAll(ctx context.Context, cl *client.Client, s *submission, descs []pilot.Description) error {
 	m, err := cl.Manager(ctx, a.manager)
 	if err != nil {
 		return err
@@ -78,9 +78,9 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 		uids[i] = p.UID()
 	}
 	a.accepted = uids
-	a.tellNotes(got)
+	a.warnNotes(got)
 	waits := s.waits || s.cancelOnExit
-	later := a.structured() && (waits || err != nil) // the one value is where they end, or the error
+	later := a.isStructured() && (waits || err != nil) // the one value is where they end, or the error
 	if len(uids) > 0 && !later {
 		if shown := a.printSubmitted(ctx, m, uids); err == nil {
 			err = shown
@@ -89,56 +89,56 @@ func (a *app) submitAll(ctx context.Context, cl *client.Client, s *submission, d
 	if err != nil || !waits {
 		return err
 	}
-	s.wait.silent, s.wait.explain = !a.structured(), true
-	err = a.await(ctx, cl, []group{{m, uids}}, &s.wait)
+	s.wait.silent, s.wait.explain = !a.isStructured(), true
+	err = a.awaitPilots(ctx, cl, []pilotGroup{{m, uids}}, &s.wait)
 	if ctx.Err() != nil && s.cancelOnExit {
 		return a.cancelLeft(ctx, m, uids)
 	}
 	return err
 }
 
-// tellNotes says what the service changed of what was asked for, each thing once.
-func (a *app) tellNotes(got []*client.Pilot) {
+// warnNotes says what the service changed of what was asked for, each thing once.
+func (a *commandLine) warnNotes(got []*client.Pilot) {
 	told := map[string]bool{}
 	for _, p := range got {
 		for _, n := range p.Notes() {
 			if !told[n] {
-				a.tell("flightlog: note: %s", oneLine(n))
+				a.warnf("flightlog: note: %s", oneLine(n))
 			}
 			told[n] = true
 		}
 	}
 }
 
-// structured says whether the output takes exactly one value.
-func (a *app) structured() bool { return a.output == outJSON || a.output == outYAML }
+// isStructured says whether the output takes exactly one value.
+func (a *commandLine) isStructured() bool { return a.output == outJSON || a.output == outYAML }
 
-func (a *app) printSubmitted(ctx context.Context, m *client.Manager, uids []pilot.UID) error {
-	r := result{names: uids, text: func(p *page) {
+func (a *commandLine) printSubmitted(ctx context.Context, m *client.Manager, uids []pilot.UID) error {
+	r := result{names: uids, text: func(p *printer) {
 		for _, uid := range uids {
-			p.line("%s", uid)
+			p.writeLine("%s", uid)
 		}
 	}}
-	if a.structured() {
+	if a.isStructured() {
 		all, err := m.Get(ctx, uids...)
 		if err != nil {
 			return err
 		}
 		r.value = all
 	}
-	return a.print(r)
+	return a.printResult(r)
 }
 
 // cancelLeft cancels what a command that was interrupted leaves behind.
-func (a *app) cancelLeft(ctx context.Context, m *client.Manager, uids []pilot.UID) error {
+func (a *commandLine) cancelLeft(ctx context.Context, m *client.Manager, uids []pilot.UID) error {
 	_, err := m.Cancel(context.WithoutCancel(ctx), client.CancelOptions{Reason: "submitter was interrupted"}, uids...)
 	if err != nil {
 		return err
 	}
-	return exit(exitInterrupted)
+	return exitCodeError(exitInterrupted)
 }
 
-func copies(base []pilot.Description, count int) []pilot.Description {
+func repeatDescriptions(base []pilot.Description, count int) []pilot.Description {
 	all := make([]pilot.Description, 0, len(base)*count)
 	for i := range base {
 		for range count {

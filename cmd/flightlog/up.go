@@ -25,22 +25,22 @@ import (
 
 // upFlags are what the command line of up says.
 type upFlags struct {
-	store  string
-	listen string
-	sync   string
-	log    service.LogConfig
-	config string
-	panel  ops.Config
-	page   service.PageFlags
-	keeps  room.Reserve
-	guard  guardFlags
+	store     string
+	listen    string
+	sync      string
+	log       service.LogConfig
+	config    string
+	opsConfig ops.Config
+	page      service.PageFlags
+	reserve   room.Reserve
+	access    accessFlags
 
 	resources []string
 	agentDir  string
 	radical   bool
 }
 
-func (a *app) up() *cobra.Command {
+func (a *commandLine) upCommand() *cobra.Command {
 	var u upFlags
 	c := &cobra.Command{
 		Use: "up", Args: cobra.NoArgs,
@@ -56,7 +56,7 @@ func (a *app) up() *cobra.Command {
 			"  flightlog up --store /var/lib/flightlog --listen 127.0.0.1:0\n" +
 			"  flightlog up --resource local.localhost --resource generic.slurm",
 		RunE: func(c *cobra.Command, _ []string) error {
-			a.begun = true
+			a.parsed = true
 			settings, err := config.Load(config.Source{File: u.config, Getenv: a.getenv})
 			if err != nil {
 				return err
@@ -75,17 +75,17 @@ func (a *app) up() *cobra.Command {
 	f.StringVar(&u.agentDir, "agent-dir", "",
 		"`directory` in which agents are kept for jobs, where the resource names none (default "+service.DefaultAgentDir+")")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
-	u.panel.Flags(f)
-	u.page.Flags(f)
-	u.keeps.Flag(f)
-	u.guard.flags(f)
-	u.log.Flags(f)
-	config.Flag(f, &u.config)
+	u.opsConfig.AddFlags(f)
+	u.page.AddFlags(f)
+	u.reserve.AddFlag(f)
+	u.access.addFlags(f)
+	u.log.AddFlags(f)
+	config.AddFlag(f, &u.config)
 	return c
 }
 
-func (a *app) runUp(ctx context.Context, u upFlags) error {
-	if err := u.check(); err != nil {
+func (a *commandLine) runUp(ctx context.Context, u upFlags) error {
+	if err := u.checkFlags(); err != nil {
 		return err
 	}
 	log, err := a.openLog(u.log)
@@ -93,68 +93,68 @@ func (a *app) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	defer log.Sync() //nolint:errcheck // it gives nil
-	return service.Leave(ctx, log, func(l *service.Leaving) error { return a.serveUp(ctx, u, log, l) })
+	return service.RunUntilDone(ctx, log, func(shutdown *service.Shutdown) error { return a.serveUp(ctx, u, log, shutdown) })
 }
 
 // serveUp runs everything until ctx ends.
-func (a *app) serveUp(ctx context.Context, u upFlags, log *zap.Logger, l *service.Leaving) error {
-	known, faults, err := service.Known(a.getenv, u.radical, log)
+func (a *commandLine) serveUp(ctx context.Context, u upFlags, log *zap.Logger, shutdown *service.Shutdown) error {
+	catalogue, faults, err := service.LoadCatalogue(a.getenv, u.radical, log)
 	if err != nil {
 		return err
 	}
-	u.panel.Faults = faults
-	dir, err := filepath.Abs(or(u.store, service.StateDir(a.getenv)))
+	u.opsConfig.Faults = faults
+	dir, err := filepath.Abs(firstNonEmpty(u.store, service.StateDir(a.getenv)))
 	if err != nil {
 		return err
 	}
-	u.panel.Program, u.panel.Logger, u.panel.Parts = "up", log.Named("http"), u.parts()
-	u.panel.Dropped = service.Stderr().Dropped
-	panel, err := ops.Open(ctx, u.panel)
+	u.opsConfig.Program, u.opsConfig.Logger, u.opsConfig.Components = "up", log.Named("http"), u.componentNames()
+	u.opsConfig.Dropped = service.Stderr().Dropped
+	opsServer, err := ops.Open(ctx, u.opsConfig)
 	if err != nil {
 		return err
 	}
-	defer panel.Close()
-	page, err := u.page.Options(panel, a.getenv)
+	defer opsServer.Close()
+	page, err := u.page.ReadOptions(opsServer, a.getenv)
 	if err != nil {
 		return err
 	}
 	page.Logger = log.Named("page")
-	if err := u.guard.prepare(dir, log, a.stderr); err != nil {
+	if err := u.access.openKeys(dir, log, a.stderr); err != nil {
 		return err
 	}
-	u.guard.guardPage(&page)
-	return a.runStore(ctx, &u, parts{
-		dir: dir, catalogue: known, resources: u.resources, agentDir: u.agentDir, log: log, panel: panel, page: page, leaving: l, keeps: u.keeps,
+	u.access.guardPage(&page)
+	return a.runStore(ctx, &u, components{
+		dir: dir, catalogue: catalogue, resources: u.resources, agentDir: u.agentDir, log: log, opsServer: opsServer, page: page, shutdown: shutdown, reserve: u.reserve,
 	})
 }
 
 // runStore starts the bus over the store, and the parts on it.
-func (a *app) runStore(ctx context.Context, u *upFlags, p parts) error {
-	found := finding{getenv: a.getenv, log: p.log, service: u.guard.service(p.dir, &p.page)}
-	server, stop, err := u.serve(ctx, p.dir, found.at, p.log)
+func (a *commandLine) runStore(ctx context.Context, u *upFlags, p components) error {
+	announced := announcement{getenv: a.getenv, log: p.log, service: u.access.ownerService(p.dir, &p.page)}
+	server, stop, err := u.startBus(ctx, p.dir, announced.announceAt, p.log)
 	if err != nil {
 		return err
 	}
-	defer p.leaving.Holds("bus with its store", nil)()
+	defer p.shutdown.AddPending("bus with its store", nil)()
 	defer stop()
-	defer found.withdraw()
+	defer announced.withdraw()
 	conn, err := bus.Connect(ctx, bus.Config{
-		InProcess: server, Name: "flightlog up", Actor: "live page", Owner: u.guard.owner(), Logger: p.log.Named("bus"),
+		InProcess: server, Name: "flightlog up", Actor: "live page", Owner: u.access.soleUser(), Logger: p.log.Named("bus"),
 	})
 	if err != nil {
 		return err
 	}
-	defer p.leaving.Holds("connection to the bus", nil)()
+	defer p.shutdown.AddPending("connection to the bus", nil)()
 	defer conn.Close()
-	if err := ensure(ctx, conn); err != nil {
+	if err := ensureStore(ctx, conn); err != nil {
 		return err
 	}
 	p.log.Info("store open", zap.String("store", p.dir), zap.String("sync", u.sync))
 	p.url = server.URL()
-	if p.users, err = u.guard.users(server, u.resources); err != nil {
+	if p.users, err = u.access.usersByResource(server, u.resources); err != nil {
 		return err
 	}
-	err = a.parts(ctx, conn, p)
+	err = a.runComponents(ctx, conn, p)
 	if ctx.Err() != nil {
 		p.log.Info("stopped; pilots keep running")
 	}
@@ -162,11 +162,11 @@ func (a *app) runStore(ctx context.Context, u *upFlags, p parts) error {
 }
 
 // openLog makes the log of a service, which goes on whoever reads its stderr.
-func (a *app) openLog(c service.LogConfig) (*zap.Logger, error) {
-	_, isTerminal := terminal(a.stderr)
-	log, err := service.ServingLogger(c, isTerminal)
+func (a *commandLine) openLog(c service.LogConfig) (*zap.Logger, error) {
+	_, isTerminal := terminalWidth(a.stderr)
+	log, err := service.NewServingLogger(c, isTerminal)
 	if err != nil {
-		return nil, misused("%v", err)
+		return nil, usageErrorf("%v", err)
 	}
 	if a.stderr == os.Stderr {
 		a.stderr = service.Stderr()
@@ -174,57 +174,57 @@ func (a *app) openLog(c service.LogConfig) (*zap.Logger, error) {
 	return log, nil
 }
 
-// serve starts the bus, which reads its users again when it is told to, until
+// startBus starts the bus, which reads its users again when it is told to, until
 // stop is called.
-func (u *upFlags) serve(
+func (u *upFlags) startBus(
 	ctx context.Context, dir string, listening func(url string), log *zap.Logger,
 ) (s *embedded.Server, stop func(), err error) {
 	s, err = embedded.Start(ctx, embedded.Config{
 		Store: dir, Listen: u.listen, Sync: u.sync, Logger: log.Named("bus"),
-		Auth: u.guard.auth, Keys: u.guard.admits(), TLS: u.guard.tls, Listening: listening,
+		Auth: u.access.auth, Keys: u.access.admittedKeys(), TLS: u.access.tls, Listening: listening,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	deaf := u.guard.rereads(s, log)
+	deaf := u.access.reloadOnHangup(s, log)
 	return s, func() { deaf(); s.Shutdown() }, nil
 }
 
-// ensure makes what only managers may.
-func ensure(ctx context.Context, conn *bus.Conn) error {
-	if err := conn.Ensure(ctx, bus.StreamConfig{}); err != nil {
+// ensureStore makes what only managers may.
+func ensureStore(ctx context.Context, conn *bus.Conn) error {
+	if err := conn.EnsureStream(ctx, bus.StreamConfig{}); err != nil {
 		return err
 	}
 	return service.EnsureLeases(ctx, conn, 0)
 }
 
-// parts are those whose readiness is that of this process.
-func (u *upFlags) parts() []ops.Name {
-	names := []ops.Name{{Part: ops.PartManager}}
+// componentNames are those whose readiness is that of this process.
+func (u *upFlags) componentNames() []ops.ComponentName {
+	names := []ops.ComponentName{{Kind: ops.ComponentManager}}
 	for _, label := range u.resources {
-		names = append(names, ops.Name{Part: ops.PartLauncher, Resource: label})
+		names = append(names, ops.ComponentName{Kind: ops.ComponentLauncher, Resource: label})
 	}
 	return names
 }
 
-// parts is what the manager and the launcher of up need to know.
-type parts struct {
+// components is what the manager and the launcher of up need to know.
+type components struct {
 	url, dir  string
 	catalogue *resource.Catalogue
 	resources []string
 	agentDir  string
-	users     map[string]users // by resource
+	users     map[string]busUsers // by resource
 	log       *zap.Logger
-	panel     *ops.Panel
+	opsServer *ops.Server
 	page      service.PageOptions
-	leaving   *service.Leaving
-	keeps     room.Reserve
+	shutdown  *service.Shutdown
+	reserve   room.Reserve
 }
 
-// parts runs the manager, the launcher and the live page until ctx ends or one
+// runComponents runs the manager, the launcher and the live page until ctx ends or one
 // of them fails.
-func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
-	agents, err := agentCommand()
+func (a *commandLine) runComponents(ctx context.Context, conn *bus.Conn, p components) error {
+	agents, err := agentCommandLine()
 	if err != nil {
 		return err
 	}
@@ -235,16 +235,16 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	all, ctx := errgroup.WithContext(ctx)
 	ready := make(chan struct{}, 1+len(p.resources)) // each says so once
 	all.Go(func() error {
-		return service.Manager(ctx, conn, service.ManagerOptions{
+		return service.RunManager(ctx, conn, service.ManagerOptions{
 			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
-			Panel: p.panel, Leaving: p.leaving, Reserve: p.keeps,
+			Ops: p.opsServer, Shutdown: p.shutdown, Reserve: p.reserve,
 		})
 	})
 	for _, label := range p.resources {
-		all.Go(func() error { return p.launcher(ctx, conn, label, agents, func() { ready <- struct{}{} }) })
+		all.Go(func() error { return p.runLauncher(ctx, conn, label, agents, func() { ready <- struct{}{} }) })
 	}
-	out := service.NewOutlet(a.stdout) // it serves, whoever hears that
-	defer out.Sync()                   //nolint:errcheck // it gives nil
+	out := service.NewLossyWriter(a.stdout) // it serves, whoever hears that
+	defer out.Sync()                        //nolint:errcheck // it gives nil
 	said := fmt.Sprintf("ready: %s\n", p.url)
 	if page != nil {
 		said += fmt.Sprintf("page: %s\n", p.page.Link())
@@ -264,8 +264,8 @@ func (a *app) parts(ctx context.Context, conn *bus.Conn, p parts) error {
 	return all.Wait()
 }
 
-// launcher runs that of a resource, over a connection of its own if it is a user.
-func (p *parts) launcher(ctx context.Context, conn *bus.Conn, label string, agents []string, ready func()) error {
+// runLauncher runs that of a resource, over a connection of its own if it is a user.
+func (p *components) runLauncher(ctx context.Context, conn *bus.Conn, label string, agents []string, ready func()) error {
 	policy, err := service.PolicyOf(p.catalogue, label)
 	if err != nil {
 		p.log.Error("no launcher for this resource until its file is mended", zap.String("resource", label), zap.Error(err))
@@ -286,44 +286,44 @@ func (p *parts) launcher(ctx context.Context, conn *bus.Conn, label string, agen
 	if label != localResource {
 		spare = -1 // its jobs start their agents
 	}
-	return service.Launcher(ctx, conn, service.LauncherOptions{
+	return service.RunLauncher(ctx, conn, service.LauncherOptions{
 		Resource: label, State: p.dir, Agent: agents, AgentDir: p.agentDir, Bus: as.agent, Spare: spare, Policy: policy,
-		Logger: p.log.Named("launcher"), Ready: ready, Panel: p.panel, Leaving: p.leaving,
+		Logger: p.log.Named("launcher"), Ready: ready, Ops: p.opsServer, Shutdown: p.shutdown,
 	})
 }
 
 // localResource is this machine in the built-in catalogue.
 const localResource = "local.localhost"
 
-// check refuses what is no address or duration, and what guard does.
-func (u *upFlags) check() error {
+// checkFlags refuses what is no address or duration, and what guard does.
+func (u *upFlags) checkFlags() error {
 	_, port, err := net.SplitHostPort(u.listen)
 	if err != nil {
-		return misused("--listen %q is not host:port", u.listen)
+		return usageErrorf("--listen %q is not host:port", u.listen)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return misused("--listen %q: a port is a number from 0 to 65535", u.listen)
+		return usageErrorf("--listen %q: a port is a number from 0 to 65535", u.listen)
 	}
-	if err := u.guard.check(u.listen); err != nil {
+	if err := u.access.checkFlags(u.listen); err != nil {
 		return err
 	}
 	if err := service.CheckAgentDir(u.agentDir); err != nil {
-		return misused("--agent-dir: %v", err)
+		return usageErrorf("--agent-dir: %v", err)
 	}
 	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {
-		return misused("--sync takes always or a duration such as 1s, not %q", u.sync)
+		return usageErrorf("--sync takes always or a duration such as 1s, not %q", u.sync)
 	}
 	for _, label := range u.resources {
-		if !pilot.ValidLabel(label) {
-			return misused("--resource %q is not <site>.<host>; for more than one, give it again", label)
+		if !pilot.ValidResourceName(label) {
+			return usageErrorf("--resource %q is not <site>.<host>; for more than one, give it again", label)
 		}
 	}
 	return nil
 }
 
-// agentCommand is how launchers start agents: the agent beside this binary, or
+// agentCommandLine is how launchers start agents: the agent beside this binary, or
 // this binary as one.
-func agentCommand() ([]string, error) {
+func agentCommandLine() ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err

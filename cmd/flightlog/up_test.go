@@ -25,16 +25,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// started runs up until stop is called, which waits for its end and gives the
+// startUp runs up until stop is called, which waits for its end and gives the
 // exit code.
-func started(t *testing.T, store string) (env []string, stop func() int) {
+func startUp(t *testing.T, store string) (env []string, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	var log bytes.Buffer
 	code, state := make(chan int, 1), t.TempDir()
 	go func() {
-		code <- run(ctx, world{
+		code <- runCommandLine(ctx, processEnv{
 			args:   []string{"up", "--store", store, "--listen", "127.0.0.1:0", "--sync", "2m", "--log-level", "warn"},
 			stdout: in, stderr: &log,
 			getenv: func(name string) string {
@@ -83,15 +83,15 @@ func endUnder(dir string) {
 	}
 }
 
-// well runs a command line that must end with 0, and reads its value.
-func well[T any](t *testing.T, env []string, args ...string) T {
+// mustDecodeOutput runs a command line that must end with 0, and reads its value.
+func mustDecodeOutput[T any](t *testing.T, env []string, args ...string) T {
 	t.Helper()
-	return ends[T](t, 0, env, args...)
+	return decodeOutputWithExit[T](t, 0, env, args...)
 }
 
-func ends[T any](t *testing.T, code int, env []string, args ...string) T {
+func decodeOutputWithExit[T any](t *testing.T, code int, env []string, args ...string) T {
 	t.Helper()
-	got := do(t, "", env, args...)
+	got := runCLI(t, "", env, args...)
 	var value T
 	dec := json.NewDecoder(strings.NewReader(got.stdout))
 	dec.DisallowUnknownFields()
@@ -103,61 +103,61 @@ func ends[T any](t *testing.T, code int, env []string, args ...string) T {
 
 func TestEverythingOnThisMachine(t *testing.T) {
 	t.Parallel()
-	env, _ := started(t, t.TempDir())
-	t.Cleanup(func() { do(t, "", env, "cancel", "--all", "--force", "--wait") })
-	well[api.Manager](t, env, "manager", "create", "--uid", "m", "--label", "run=1")
+	env, _ := startUp(t, t.TempDir())
+	t.Cleanup(func() { runCLI(t, "", env, "cancel", "--all", "--force", "--wait") })
+	mustDecodeOutput[api.Manager](t, env, "manager", "create", "--uid", "m", "--label", "run=1")
 	small := words("-r local.localhost -c 1 -t 5m")
 
 	t.Run("a payload that ends well", func(t *testing.T) {
-		got := well[waited](t, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "good", "--", "echo", "hello")...)
+		got := mustDecodeOutput[waitSummary](t, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "good", "--", "echo", "hello")...)
 		if len(got.Pilots) != 1 || got.Pilots[0].State != pilot.Done {
 			t.Errorf("got %+v", got)
 		}
-		if p := well[api.Pilot](t, env, "get", "good"); p.Cause.Code != pilot.PayloadFinished || p.SubmittedBy == "" {
+		if p := mustDecodeOutput[api.Pilot](t, env, "get", "good"); p.Cause.Code != pilot.PayloadFinished || p.SubmittedBy == "" {
 			t.Errorf("got %+v", p)
 		}
-		if got := do(t, "", env, "logs", "good", "-o", "quiet"); got.stdout != "hello\n" {
+		if got := runCLI(t, "", env, "logs", "good", "-o", "quiet"); got.stdout != "hello\n" {
 			t.Errorf("logs: %+v", got)
 		}
-		if all := well[[]api.Event](t, env, "history", "m/good"); all[0].Kind != "submit" || all[len(all)-1].Kind != "done" {
+		if all := mustDecodeOutput[[]api.Event](t, env, "history", "m/good"); all[0].Kind != "submit" || all[len(all)-1].Kind != "done" {
 			t.Errorf("history: %+v", all)
 		}
 	})
 	t.Run("a payload that fails", func(t *testing.T) {
-		got := ends[waited](t, exitOtherwise, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "bad", "sh", "-c", "echo >&2 well; echo >&2 it broke; exit 7")...)
+		got := decodeOutputWithExit[waitSummary](t, exitOtherwise, env, append(append([]string{"submit", "--wait"}, small...), "--uid", "bad", "sh", "-c", "echo >&2 well; echo >&2 it broke; exit 7")...)
 		if got.Pilots[0].State != pilot.Failed || got.Pilots[0].Reached {
 			t.Errorf("got %+v", got)
 		}
-		well[waited](t, env, "wait", "bad", "--state", "final")
+		mustDecodeOutput[waitSummary](t, env, "wait", "bad", "--state", "final")
 		for line, want := range map[string]string{
 			"wait bad": "exit code 7", "get bad": "last stderr  it broke", "wait m/bad -m other": "m/bad",
 		} {
-			if got := do(t, "", env, append(words(line), "-o", "table")...); !strings.Contains(got.stdout, want) {
+			if got := runCLI(t, "", env, append(words(line), "-o", "table")...); !strings.Contains(got.stdout, want) {
 				t.Errorf("%s: %+v, want %q", line, got, want)
 			}
 		}
-		told := do(t, "", env, append(append([]string{"submit", "--wait", "-o", "table"}, small...), "--uid", "worse", "sh", "-c", "exit 8")...)
+		told := runCLI(t, "", env, append(append([]string{"submit", "--wait", "-o", "table"}, small...), "--uid", "worse", "sh", "-c", "exit 8")...)
 		if want := "flightlog: worse FAILED: "; !strings.HasPrefix(told.stderr, want) || !strings.Contains(told.stderr, "exit code 8") {
 			t.Errorf("got %+v, want %q", told, want)
 		}
-		if got := do(t, "", env, "list", "--state", "failed", "-o", "table"); !strings.Contains(got.stdout, "exit code 7") {
+		if got := runCLI(t, "", env, "list", "--state", "failed", "-o", "table"); !strings.Contains(got.stdout, "exit code 7") {
 			t.Errorf("list: %s", got.stdout)
 		}
 	})
 	t.Run("one that is canceled", func(t *testing.T) {
-		well[[]api.Pilot](t, env, append(append([]string{"submit"}, small...), "--uid", "long", "sleep", "600")...)
-		well[waited](t, env, "wait", "long", "-s", "ACTIVE")
-		if got := ends[waited](t, exitDeadline, env, "wait", "long", "--timeout", "0"); !got.TimedOut {
+		mustDecodeOutput[[]api.Pilot](t, env, append(append([]string{"submit"}, small...), "--uid", "long", "sleep", "600")...)
+		mustDecodeOutput[waitSummary](t, env, "wait", "long", "-s", "ACTIVE")
+		if got := decodeOutputWithExit[waitSummary](t, exitDeadline, env, "wait", "long", "--timeout", "0"); !got.TimedOut {
 			t.Errorf("got %+v", got)
 		}
-		if all := well[[]api.Pilot](t, env, "list"); len(all) != 1 || all[0].UID != "long" {
+		if all := mustDecodeOutput[[]api.Pilot](t, env, "list"); len(all) != 1 || all[0].UID != "long" {
 			t.Errorf("live: %+v", all)
 		}
-		well[waited](t, env, "cancel", "long", "--reason", "enough", "--wait")
-		if p := well[api.Pilot](t, env, "get", "long"); p.State != pilot.Canceled || p.Cancel.Reason != "enough" {
+		mustDecodeOutput[waitSummary](t, env, "cancel", "long", "--reason", "enough", "--wait")
+		if p := mustDecodeOutput[api.Pilot](t, env, "get", "long"); p.State != pilot.Canceled || p.Cancel.Reason != "enough" {
 			t.Errorf("got %+v", p)
 		}
-		if all := well[[]api.Pilot](t, env, "get", "--at", "0s", "long", "good"); len(all) != 2 {
+		if all := mustDecodeOutput[[]api.Pilot](t, env, "get", "--at", "0s", "long", "good"); len(all) != 2 {
 			t.Errorf("the past: %+v", all)
 		}
 	})
@@ -166,7 +166,7 @@ func TestEverythingOnThisMachine(t *testing.T) {
 		out, in := io.Pipe()
 		code := make(chan int, 1)
 		go func() {
-			code <- run(ctx, world{
+			code <- runCommandLine(ctx, processEnv{
 				args:   append(append([]string{"submit", "--cancel-on-exit"}, small...), "--uid", "tied", "sleep", "600"),
 				stdout: in, stderr: io.Discard, getenv: getenv(append(env, "FLIGHTLOG_OUTPUT", outTable)),
 			})
@@ -178,20 +178,20 @@ func TestEverythingOnThisMachine(t *testing.T) {
 		if c := <-code; c != exitInterrupted {
 			t.Errorf("submit ended with %d", c)
 		}
-		well[waited](t, env, "wait", "tied", "-s", "CANCELED", "--timeout", "30s")
+		mustDecodeOutput[waitSummary](t, env, "wait", "tied", "-s", "CANCELED", "--timeout", "30s")
 	})
 	t.Run("bad input", func(t *testing.T) {
-		got := ends[api.ErrorAnswer](t, exitError, env, "submit", "-r", "no.where", "-c", "1", "-t", "1")
-		if got.Error.Code != pilot.Invalid || len(got.Error.Faults) != 1 || got.Error.Faults[0].Field != "resource" {
+		got := decodeOutputWithExit[api.ErrorAnswer](t, exitError, env, "submit", "-r", "no.where", "-c", "1", "-t", "1")
+		if got.Error.Code != pilot.Invalid || len(got.Error.FieldErrors) != 1 || got.Error.FieldErrors[0].Field != "resource" {
 			t.Errorf("got %+v", got)
 		}
-		if got := ends[api.ErrorAnswer](t, exitError, env, "wait", "nobody"); got.Error.Code != pilot.NotFound {
+		if got := decodeOutputWithExit[api.ErrorAnswer](t, exitError, env, "wait", "nobody"); got.Error.Code != pilot.NotFound {
 			t.Errorf("got %+v", got)
 		}
 	})
 	t.Run("closing", func(t *testing.T) {
-		well[map[string]any](t, env, "manager", "close", "m")
-		if got := well[api.Manager](t, env, "manager", "get", "m"); got.State != "CLOSED" || got.Pilots["DONE"] != 1 {
+		mustDecodeOutput[map[string]any](t, env, "manager", "close", "m")
+		if got := mustDecodeOutput[api.Manager](t, env, "manager", "get", "m"); got.State != "CLOSED" || got.Pilots["DONE"] != 1 {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -199,10 +199,10 @@ func TestEverythingOnThisMachine(t *testing.T) {
 
 func TestWatchGoesOnBehindALineItPrinted(t *testing.T) {
 	t.Parallel()
-	env, _ := started(t, t.TempDir())
-	well[api.Manager](t, env, "manager", "create", "--uid", "m")
-	well[waited](t, env, words("submit --wait -r local.localhost -c 1 -t 5 --uid p true")...)
-	all := watched(t, env, 5, "--from-beginning")
+	env, _ := startUp(t, t.TempDir())
+	mustDecodeOutput[api.Manager](t, env, "manager", "create", "--uid", "m")
+	mustDecodeOutput[waitSummary](t, env, words("submit --wait -r local.localhost -c 1 -t 5 --uid p true")...)
+	all := collectChanges(t, env, 5, "--from-beginning")
 	if last := all[4]; last.Kind != "done" || last.From != "ACTIVE" || last.Pilot.State != pilot.Done {
 		t.Errorf("the end: %+v", last)
 	}
@@ -214,38 +214,38 @@ func TestWatchGoesOnBehindALineItPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rest := watched(t, env, 2, "--from-seq", string(from), "--epoch", string(epoch)); rest[0].Seq != all[3].Seq {
+	if rest := collectChanges(t, env, 2, "--from-seq", string(from), "--epoch", string(epoch)); rest[0].Seq != all[3].Seq {
 		t.Errorf("got %+v after %+v", rest, all[2])
 	}
 	last, err := json.Marshal(all[4].Seq)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := do(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", string(epoch)); got.code != 0 || got.stdout != "" {
+	if got := runCLI(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", string(epoch)); got.code != 0 || got.stdout != "" {
 		t.Errorf("behind the end: %+v", got)
 	}
-	if got := do(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", "1"); got.code != exitError {
+	if got := runCLI(t, "", env, "watch", "p", "--from-seq", string(last), "--epoch", "1"); got.code != exitError {
 		t.Errorf("behind the end of another log: %+v", got)
 	}
 	for _, how := range []string{"", "--from-now", "--from-beginning", "--all", "--from-seq 1", "--from-seq 1000"} {
-		got := do(t, "", env, append([]string{"watch", "p", "-o", "quiet"}, words(how)...)...)
+		got := runCLI(t, "", env, append([]string{"watch", "p", "-o", "quiet"}, words(how)...)...)
 		if lines := strings.Count(got.stdout, "p\n"); got.code != 0 || (lines == 0) != (how == "--from-now" || how == "--from-seq 1000") {
 			t.Errorf("a pilot that has ended, %s: %+v", how, got)
 		}
 	}
-	if got := do(t, "", env, "watch", "--from-seq", string(from), "--epoch", "1"); got.code != exitError {
+	if got := runCLI(t, "", env, "watch", "--from-seq", string(from), "--epoch", "1"); got.code != exitError {
 		t.Errorf("another log: %+v", got)
 	}
 }
 
-// watched gives the first n lines of a watch, then interrupts it.
-func watched(t *testing.T, env []string, n int, args ...string) []changeValue {
+// collectChanges gives the first n lines of a watch, then interrupts it.
+func collectChanges(t *testing.T, env []string, n int, args ...string) []changeValue {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, world{
+		code <- runCommandLine(ctx, processEnv{
 			args: append([]string{"watch"}, args...), stdout: in, stderr: io.Discard,
 			getenv: getenv(env),
 		})
@@ -270,21 +270,21 @@ func watched(t *testing.T, env []string, n int, args ...string) []changeValue {
 func TestPilotsOutliveTheService(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	env, stop := started(t, store)
+	env, stop := startUp(t, store)
 	flag := filepath.Join(t.TempDir(), "flag")
-	well[api.Manager](t, env, "manager", "create", "--uid", "m")
-	well[[]api.Pilot](t, env, append(words("submit -r local.localhost -c 1 -t 5 --uid p -- sh -c"),
+	mustDecodeOutput[api.Manager](t, env, "manager", "create", "--uid", "m")
+	mustDecodeOutput[[]api.Pilot](t, env, append(words("submit -r local.localhost -c 1 -t 5 --uid p -- sh -c"),
 		"until [ -e "+flag+" ]; do sleep 0.05; done; echo survived")...)
-	well[waited](t, env, "wait", "p", "-s", "ACTIVE")
+	mustDecodeOutput[waitSummary](t, env, "wait", "p", "-s", "ACTIVE")
 	if code := stop(); code != 0 {
 		t.Errorf("up ends with %d", code)
 	}
 	if err := os.WriteFile(flag, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env, _ = started(t, store)
-	well[waited](t, env, "wait", "p", "--timeout", "30s")
-	if got := do(t, "", env, "logs", "p", "-o", "quiet"); got.stdout != "survived\n" {
+	env, _ = startUp(t, store)
+	mustDecodeOutput[waitSummary](t, env, "wait", "p", "--timeout", "30s")
+	if got := runCLI(t, "", env, "logs", "p", "-o", "quiet"); got.stdout != "survived\n" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -292,14 +292,14 @@ func TestPilotsOutliveTheService(t *testing.T) {
 func TestUpRefusesWhatItCannotAnswerFor(t *testing.T) {
 	t.Parallel()
 	for address, code := range map[string]int{"0.0.0.0:4222": exitError, ":4222": exitError, "example.com:1": exitError, "here": exitUsage} {
-		got := do(t, "", nil, "up", "--store", t.TempDir(), "--listen", address)
+		got := runCLI(t, "", nil, "up", "--store", t.TempDir(), "--listen", address)
 		if got.code != code || !strings.Contains(got.stderr, "--listen") {
 			t.Errorf("%s: %+v", address, got)
 		}
 	}
 	store := t.TempDir()
-	started(t, store)
-	if got := do(t, "", nil, "up", "--store", store, "--listen", "127.0.0.1:0"); got.code != exitError || !strings.Contains(got.stderr, "conflict") {
+	startUp(t, store)
+	if got := runCLI(t, "", nil, "up", "--store", store, "--listen", "127.0.0.1:0"); got.code != exitError || !strings.Contains(got.stderr, "conflict") {
 		t.Errorf("a store that is taken: %+v", got)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// guardFlags say who may use the bus of up, and how it shows who it is.
-type guardFlags struct {
+// accessFlags say who may use the bus of up, and how it shows who it is.
+type accessFlags struct {
 	auth string
 	open bool
 	ca   string
@@ -28,7 +28,7 @@ type guardFlags struct {
 	keys *owner.Keys // of the store's owner; nil: auth says who there is
 }
 
-func (g *guardFlags) flags(f *pflag.FlagSet) {
+func (g *accessFlags) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&g.auth, "auth", "", "`file` auth.conf of 'flightlog auth init': only its users are let in, instead of you alone; needed beyond loopback")
 	f.BoolVar(&g.open, "open", false, "let in every user of this machine, who may then run programs as you; by default only you are")
 	f.StringVar(&g.tls.Cert, "tls-cert", "", "certificate `file` of the bus; needed beyond loopback")
@@ -36,13 +36,13 @@ func (g *guardFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&g.ca, "tls-ca", "", "certificate `file` that agents check the bus against; the system's")
 }
 
-// check refuses addresses that others can reach without being asked who they are.
-func (g *guardFlags) check(listen string) error {
+// checkFlags refuses addresses that others can reach without being asked who they are.
+func (g *accessFlags) checkFlags(listen string) error {
 	if (g.tls.Cert == "") != (g.tls.Key == "") {
-		return misused("--tls-cert and --tls-key go together")
+		return usageErrorf("--tls-cert and --tls-key go together")
 	}
 	if g.open && g.auth != "" {
-		return misused("--open lets everybody in, --auth only those it names: not both")
+		return usageErrorf("--open lets everybody in, --auth only those it names: not both")
 	}
 	err := embedded.CheckListen(listen, g.auth != "", g.tls.Cert != "")
 	if pilot.CodeOf(err) == pilot.Denied {
@@ -51,8 +51,8 @@ func (g *guardFlags) check(listen string) error {
 	return err
 }
 
-// rereads has the bus read its users again at each SIGHUP, until stop is called.
-func (g *guardFlags) rereads(server *embedded.Server, log *zap.Logger) (stop func()) {
+// reloadOnHangup has the bus read its users again at each SIGHUP, until stop is called.
+func (g *accessFlags) reloadOnHangup(server *embedded.Server, log *zap.Logger) (stop func()) {
 	if g.auth == "" {
 		return func() {}
 	}
@@ -75,20 +75,20 @@ func (g *guardFlags) rereads(server *embedded.Server, log *zap.Logger) (stop fun
 	}
 }
 
-// users are how launchers and agents of one resource reach the bus.
-type users struct {
+// busUsers are how launchers and agents of one resource reach the bus.
+type busUsers struct {
 	launcher *bus.Config // nil: as the manager does
 	agent    bus.Config
 }
 
-// users gives those of each resource. Where the bus knows its users, launchers are
+// usersByResource gives those of each resource. Where the bus knows its users, launchers are
 // some too: agents reach none that is elsewhere than in the account of their site.
-func (g *guardFlags) users(s *embedded.Server, resources []string) (map[string]users, error) {
-	all := map[string]users{}
+func (g *accessFlags) usersByResource(s *embedded.Server, resources []string) (map[string]busUsers, error) {
+	all := map[string]busUsers{}
 	if g.auth == "" {
-		agent := owner.Agent()
+		agent := owner.AgentUser()
 		for _, label := range resources {
-			all[label] = users{agent: bus.Config{
+			all[label] = busUsers{agent: bus.Config{
 				URL: s.URL(), CA: g.ca, NKey: g.keys.Agent.File, InboxPrefix: agent.InboxPrefix(),
 			}}
 		}
@@ -98,14 +98,14 @@ func (g *guardFlags) users(s *embedded.Server, resources []string) (map[string]u
 	if err != nil {
 		return nil, err
 	}
-	var faults []pilot.Fault
+	var faults []pilot.FieldError
 	find := func(role access.Role, label string) (cfg bus.Config) {
 		for i := range set.Users {
 			if u := &set.Users[i]; u.Role == role && u.Tenant == access.DefaultTenant && u.Resource == label {
-				return bus.Config{NKey: set.Credentials(u.Name), InboxPrefix: u.InboxPrefix()}
+				return bus.Config{NKey: set.CredentialsPath(u.Name), InboxPrefix: u.InboxPrefix()}
 			}
 		}
-		faults = append(faults, pilot.Fault{Field: "resource", Reason: fmt.Sprintf(
+		faults = append(faults, pilot.FieldError{Field: "resource", Reason: fmt.Sprintf(
 			"there is no %[1]s of %[2]s among the users; 'flightlog auth add %[1]s --resource %[2]s' makes one", role, label)})
 		return cfg
 	}
@@ -113,10 +113,10 @@ func (g *guardFlags) users(s *embedded.Server, resources []string) (map[string]u
 		launcher, agent := find(access.Launcher, label), find(access.Agent, label)
 		launcher.InProcess = s
 		agent.URL, agent.CA = s.URL(), g.ca
-		all[label] = users{&launcher, agent}
+		all[label] = busUsers{&launcher, agent}
 	}
 	if len(faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Message: "launchers and agents need users of their own", Faults: faults}
+		return nil, &pilot.Error{Code: pilot.Invalid, Message: "launchers and agents need users of their own", FieldErrors: faults}
 	}
 	return all, nil
 }

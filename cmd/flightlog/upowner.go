@@ -12,9 +12,9 @@ import (
 	"github.com/flightlog/flightlog/service"
 )
 
-// prepare makes the credentials of the store's owner where no others are named, and says
+// openKeys makes the credentials of the store's owner where no others are named, and says
 // aloud what --open means.
-func (g *guardFlags) prepare(dir string, log *zap.Logger, stderr io.Writer) (err error) {
+func (g *accessFlags) openKeys(dir string, log *zap.Logger, stderr io.Writer) (err error) {
 	if g.auth != "" {
 		return nil
 	}
@@ -30,25 +30,25 @@ func (g *guardFlags) prepare(dir string, log *zap.Logger, stderr io.Writer) (err
 	return err
 }
 
-// admits are the keys that the bus asks for; nil: auth.conf says who is let in, or all are.
-func (g *guardFlags) admits() *owner.Keys {
+// admittedKeys are the keys that the bus asks for; nil: auth.conf says who is let in, or all are.
+func (g *accessFlags) admittedKeys() *owner.Keys {
 	if g.open {
 		return nil
 	}
 	return g.keys
 }
 
-// owner is who asks, whoever does; empty: others are let in too.
-func (g *guardFlags) owner() string {
-	if g.admits() == nil {
+// soleUser is who asks, whoever does; empty: others are let in too.
+func (g *accessFlags) soleUser() string {
+	if g.admittedKeys() == nil {
 		return ""
 	}
-	return owner.Self()
+	return owner.CurrentActor()
 }
 
 // guardPage has visitors of the page of this machine say a token, where nobody says who
 // else may come. Elsewhere than on loopback there is a page only if somebody does.
-func (g *guardFlags) guardPage(page *service.PageOptions) {
+func (g *accessFlags) guardPage(page *service.PageOptions) {
 	page.Open = g.open
 	if g.keys == nil || g.open || page.Token != "" || page.URL() == "" {
 		return
@@ -56,21 +56,21 @@ func (g *guardFlags) guardPage(page *service.PageOptions) {
 	page.Token, page.TokenFile, page.Run = g.keys.PageToken, g.keys.PageFile, rand.Text()
 }
 
-// service is what the owner's other programs need to know; nil: auth.conf says who is let in.
-func (g *guardFlags) service(dir string, page *service.PageOptions) *owner.Service {
+// ownerService is what the owner's other programs need to know; nil: auth.conf says who is let in.
+func (g *accessFlags) ownerService(dir string, page *service.PageOptions) *owner.Service {
 	if g.keys == nil {
 		return nil
 	}
-	agent := owner.Agent()
+	agent := owner.AgentUser()
 	return &owner.Service{
-		NKey: g.keys.Owner.File, CA: absolute(g.ca), Store: dir,
+		NKey: g.keys.Owner.File, CA: absolutePath(g.ca), Store: dir,
 		AgentNKey: g.keys.Agent.File, AgentInboxPrefix: agent.InboxPrefix(),
 		Page: page.URL(), PageToken: page.TokenFile, Run: page.Run,
 	}
 }
 
-// finding lets the commands of this user find the service.
-type finding struct {
+// announcement lets the commands of this user find the service.
+type announcement struct {
 	getenv  func(string) string
 	log     *zap.Logger
 	service *owner.Service // nil: there is nothing to find
@@ -78,8 +78,8 @@ type finding struct {
 	announced *owner.Announced
 }
 
-// at says where the service is, until withdraw is called.
-func (f *finding) at(url string) {
+// announceAt says where the service is, until withdraw is called.
+func (f *announcement) announceAt(url string) {
 	if f.service == nil {
 		return
 	}
@@ -92,12 +92,12 @@ func (f *finding) at(url string) {
 	}
 }
 
-func (f *finding) withdraw() {
+func (f *announcement) withdraw() {
 	f.announced.Withdraw(f.getenv)
 	f.announced = nil
 }
 
-func absolute(path string) string {
+func absolutePath(path string) string {
 	if full, err := filepath.Abs(path); err == nil && path != "" {
 		return full
 	}

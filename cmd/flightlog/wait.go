@@ -12,17 +12,17 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// waiting is what the flags of wait say.
-type waiting struct {
-	named   []string // empty: DONE
-	states  []pilot.State
-	timeout limit
-	explain bool // tells on stderr why pilots did not end DONE
-	silent  bool // says how it ended by its exit code only
+// waitFlags is what the flags of wait say.
+type waitFlags struct {
+	stateNames []string // empty: DONE
+	states     []pilot.State
+	timeout    waitLimit
+	explain    bool // tells on stderr why pilots did not end DONE
+	silent     bool // says how it ended by its exit code only
 }
 
-func (a *app) wait() *cobra.Command {
-	var w waiting
+func (a *commandLine) waitCommand() *cobra.Command {
+	var w waitFlags
 	c := &cobra.Command{
 		Use:   "wait [UID…]",
 		Short: "Wait for pilots, all of the manager's if none is named",
@@ -34,8 +34,8 @@ func (a *app) wait() *cobra.Command {
 		Example: "  flightlog wait --state ACTIVE --timeout 10m pilot-…\n" +
 			"  flightlog wait --manager mgr-… --state final",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
-		groups, err := a.groups(ctx, cl, args)
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
+		groups, err := a.openGroups(ctx, cl, args)
 		if err != nil {
 			return err
 		}
@@ -48,12 +48,12 @@ func (a *app) wait() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			groups = []group{{m, uids}}
+			groups = []pilotGroup{{m, uids}}
 		}
-		return a.await(ctx, cl, groups, &w)
-	}, a.pilotsOrManagerNamed, w.check)
-	a.managerFlag(c)
-	c.Flags().StringSliceVarP(&w.named, "state", "s", []string{"DONE"}, "states to wait for; also pending, final")
+		return a.awaitPilots(ctx, cl, groups, &w)
+	}, a.checkPilotsOrManager, w.checkFlags)
+	a.addManagerFlag(c)
+	c.Flags().StringSliceVarP(&w.stateNames, "state", "s", []string{"DONE"}, "states to wait for; also pending, final")
 	c.Flags().Var(&w.timeout, "timeout", limitUsage)
 	return c
 }
@@ -69,8 +69,8 @@ func uidsOf(ctx context.Context, m *client.Manager) ([]pilot.UID, error) {
 	return uids, nil
 }
 
-// waited is the value that wait prints.
-type waited struct {
+// waitSummary is the value that wait prints.
+type waitSummary struct {
 	Pilots   []waitedPilot `json:"pilots"`
 	TimedOut bool          `json:"timed_out"`
 }
@@ -81,45 +81,45 @@ type waitedPilot struct {
 	remark string // for people: why it ended as it did, if it is not DONE
 }
 
-// check reads the states, DONE if there are none.
-func (w *waiting) check([]string) (err error) {
-	if err := w.timeout.check(); err != nil {
+// checkFlags reads the states, DONE if there are none.
+func (w *waitFlags) checkFlags([]string) (err error) {
+	if err := w.timeout.checkLimit(); err != nil {
 		return err
 	}
-	if len(w.named) == 0 {
-		w.named = []string{pilot.Done.String()}
+	if len(w.stateNames) == 0 {
+		w.stateNames = []string{pilot.Done.String()}
 	}
-	w.states, err = states(w.named)
+	w.states, err = parseStates(w.stateNames)
 	return err
 }
 
-// await waits for pilots, shows how that goes on, prints where they stand at
+// awaitPilots waits for pilots, shows how that goes on, prints where they stand at
 // the end, and ends the command with the code for it.
-func (a *app) await(ctx context.Context, cl *client.Client, groups []group, w *waiting) error {
-	stop := a.progress(ctx, cl, groups)
+func (a *commandLine) awaitPilots(ctx context.Context, cl *client.Client, groups []pilotGroup, w *waitFlags) error {
+	stop := a.showProgress(ctx, cl, groups)
 	sum, err := awaitGroups(ctx, groups, w.states, w.timeout)
 	stop()
 	if err != nil {
 		return err
 	}
 	if w.explain || a.output == outTable && !w.silent {
-		sum.remarks(ctx, groups)
+		sum.fillRemarks(ctx, groups)
 	}
 	if w.explain {
-		a.tellEnds(sum)
+		a.warnEnds(sum)
 	}
 	if !w.silent {
-		if err := a.print(a.stood(sum)); err != nil {
+		if err := a.printResult(a.waitResult(sum)); err != nil {
 			return err
 		}
 	}
-	return sum.exit()
+	return sum.exitStatus()
 }
 
-func awaitGroups(ctx context.Context, groups []group, wanted []pilot.State, timeout limit) (*waited, error) {
-	sum, began := &waited{Pilots: []waitedPilot{}}, time.Now()
+func awaitGroups(ctx context.Context, groups []pilotGroup, wanted []pilot.State, timeout waitLimit) (*waitSummary, error) {
+	sum, began := &waitSummary{Pilots: []waitedPilot{}}, time.Now()
 	for _, g := range groups {
-		o := client.WaitOptions{States: wanted, Timeout: timeout.left(began)}
+		o := client.WaitOptions{States: wanted, Timeout: timeout.remaining(began)}
 		got, err := g.Wait(ctx, o, g.uids...)
 		if err != nil {
 			return nil, err
@@ -132,9 +132,9 @@ func awaitGroups(ctx context.Context, groups []group, wanted []pilot.State, time
 	return sum, nil
 }
 
-// remarks asks why pilots did not end DONE. The wait is over and its result
+// fillRemarks asks why pilots did not end DONE. The wait is over and its result
 // known: where there is no answer, there is no remark.
-func (w *waited) remarks(ctx context.Context, groups []group) {
+func (w *waitSummary) fillRemarks(ctx context.Context, groups []pilotGroup) {
 	for _, g := range groups {
 		at := map[pilot.UID]int{}
 		var uids []pilot.UID
@@ -149,29 +149,29 @@ func (w *waited) remarks(ctx context.Context, groups []group) {
 				return
 			}
 			for i := range got {
-				w.Pilots[at[got[i].UID]].remark = remark(&got[i])
+				w.Pilots[at[got[i].UID]].remark = remarkText(&got[i])
 			}
 		}
 	}
 }
 
-// tellEnds says on stderr why pilots did not end DONE.
-func (a *app) tellEnds(w *waited) {
+// warnEnds says on stderr why pilots did not end DONE.
+func (a *commandLine) warnEnds(w *waitSummary) {
 	for _, p := range w.Pilots {
 		if p.State.Final() && p.State != pilot.Done {
-			a.tell("flightlog: %s %s: %s", a.name(p.Manager, p.UID), p.State, or(p.remark, "no reason known"))
+			a.warnf("flightlog: %s %s: %s", a.displayName(p.Manager, p.UID), p.State, firstNonEmpty(p.remark, "no reason known"))
 		}
 	}
 }
 
-// stood shows where pilots stand at the end of a wait.
-func (a *app) stood(w *waited) result {
-	return result{value: w, text: func(p *page) {
+// waitResult shows where pilots stand at the end of a wait.
+func (a *commandLine) waitResult(w *waitSummary) result {
+	return result{value: w, text: func(p *printer) {
 		rows := make([][]string, len(w.Pilots))
 		for i, x := range w.Pilots {
-			rows[i] = []string{a.name(x.Manager, x.UID), x.State.String(), yesNo(x.Reached), clip(x.remark, 60)}
+			rows[i] = []string{a.displayName(x.Manager, x.UID), x.State.String(), yesNo(x.Reached), clipText(x.remark, 60)}
 		}
-		p.table([]string{"PILOT", "STATE", "REACHED", "REMARK"}, rows)
+		p.writeTable([]string{"PILOT", "STATE", "REACHED", "REMARK"}, rows)
 	}}
 }
 
@@ -182,14 +182,14 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// exit gives the code: nil for 0.
-func (w *waited) exit() error {
+// exitStatus gives the code: nil for 0.
+func (w *waitSummary) exitStatus() error {
 	code := 0
 	for _, p := range w.Pilots {
 		switch {
 		case p.Reached:
 		case !p.State.Final():
-			return exit(exitDeadline)
+			return exitCodeError(exitDeadline)
 		default:
 			code = exitOtherwise
 		}
@@ -197,5 +197,5 @@ func (w *waited) exit() error {
 	if code == 0 {
 		return nil
 	}
-	return exit(code)
+	return exitCodeError(code)
 }

@@ -14,16 +14,16 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// watching is what the flags of watch say.
-type watching struct {
+// watchFlags is what the flags of watch say.
+type watchFlags struct {
 	options   client.WatchOptions
 	beginning bool
 	fromNow   bool
 	everyMove bool
 }
 
-func (a *app) watch() *cobra.Command {
-	var w watching
+func (a *commandLine) watchCommand() *cobra.Command {
+	var w watchFlags
 	c := &cobra.Command{
 		Use: "watch [UID]", Aliases: []string{"events"}, Args: cobra.MaximumNArgs(1),
 		Short: "Show pilots as they are, then every change as it happens",
@@ -34,14 +34,14 @@ func (a *app) watch() *cobra.Command {
 			"With -o json each change is one line; its seq and epoch are what --from-seq and --epoch\n" +
 			"take to go on behind it.",
 	}
-	c.RunE = a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+	c.RunE = a.runWithClient(func(ctx context.Context, cl *client.Client, args []string) error {
 		o, over, err := a.watchOptions(ctx, cl, &w, args)
 		if err != nil || over {
 			return err
 		}
-		return a.follow(ctx, cl, o, w.everyMove)
-	}, a.managerValid, a.pilotsNamed)
-	a.managerFlag(c)
+		return a.printChanges(ctx, cl, o, w.everyMove)
+	}, a.checkManagerFlag, a.checkPilotArgs)
+	a.addManagerFlag(c)
 	f := c.Flags()
 	f.Uint64Var(&w.options.After, "from-seq", 0, "go on behind this `position` of the log")
 	f.Int64Var(&w.options.Epoch, "epoch", 0, "the log that --from-seq is a position of; an error if it is another one now")
@@ -54,7 +54,7 @@ func (a *app) watch() *cobra.Command {
 
 // watchOptions says what to watch, and whether nothing of it will be seen
 // because the pilot has ended.
-func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, args []string) (o client.WatchOptions, over bool, err error) {
+func (a *commandLine) watchOptions(ctx context.Context, cl *client.Client, w *watchFlags, args []string) (o client.WatchOptions, over bool, err error) {
 	o = w.options
 	o.Manager = a.manager
 	switch {
@@ -64,7 +64,7 @@ func (a *app) watchOptions(ctx context.Context, cl *client.Client, w *watching, 
 		o.Replay = client.ReplayNone
 	}
 	if len(args) == 1 {
-		p, err := a.thePilot(ctx, cl, args[0])
+		p, err := a.openPilot(ctx, cl, args[0])
 		if err != nil {
 			return o, false, err
 		}
@@ -94,12 +94,12 @@ func epochOf(ctx context.Context, cl *client.Client, o client.WatchOptions) int6
 	return 0
 }
 
-// follow prints changes until it is interrupted, or the one pilot it is about
+// printChanges prints changes until it is interrupted, or the one pilot it is about
 // has ended: both are normal ends.
-func (a *app) follow(ctx context.Context, cl *client.Client, o client.WatchOptions, every bool) error {
-	p := a.page()
+func (a *commandLine) printChanges(ctx context.Context, cl *client.Client, o client.WatchOptions, every bool) error {
+	p := a.newPrinter()
 	if a.output == outTable && p.header {
-		p.line(a.changeFormat(), "TIME", "PILOT", "STATE", "WHAT")
+		p.writeLine(a.changeFormat(), "TIME", "PILOT", "STATE", "WHAT")
 	}
 	for ch, err := range cl.Watch(ctx, o) {
 		if ctx.Err() != nil {
@@ -109,7 +109,7 @@ func (a *app) follow(ctx context.Context, cl *client.Client, o client.WatchOptio
 			return err
 		}
 		if every || ch.Moved() || ch.Kind == "" {
-			if err := a.change(p, &ch); err != nil {
+			if err := a.printChange(p, &ch); err != nil {
 				return err
 			}
 		}
@@ -123,7 +123,7 @@ func (a *app) follow(ctx context.Context, cl *client.Client, o client.WatchOptio
 // changeFormat suits the uids that the service makes: "pilot-" and a ULID, and
 // before it, where pilots of several managers may be seen, "mgr-", a ULID and a
 // slash.
-func (a *app) changeFormat() string {
+func (a *commandLine) changeFormat() string {
 	if a.manager == "" {
 		return "%-12s  %-63s  %-14s  %s"
 	}
@@ -142,7 +142,7 @@ type changeValue struct {
 	Pilot      api.Pilot   `json:"pilot"`
 }
 
-func valueOf(ch *client.Change) changeValue {
+func changeValueOf(ch *client.Change) changeValue {
 	v := changeValue{Seq: ch.Seq, Epoch: ch.Epoch, Kind: ch.Kind, Actor: ch.Actor, OnBehalfOf: ch.OnBehalfOf, Pilot: ch.Pilot}
 	if ch.Kind != "" {
 		v.Time = &ch.Time
@@ -151,49 +151,49 @@ func valueOf(ch *client.Change) changeValue {
 	return v
 }
 
-func (a *app) change(p *page, ch *client.Change) error {
+func (a *commandLine) printChange(p *printer, ch *client.Change) error {
 	a.printed = true
 	switch a.output {
 	case outJSON:
-		return a.printJSON(valueOf(ch), "")
+		return a.printJSON(changeValueOf(ch), "")
 	case outYAML:
-		return a.printYAML("---\n", valueOf(ch))
+		return a.printYAML("---\n", changeValueOf(ch))
 	case outQuiet:
-		p.foreign(a.name(ch.Pilot.Manager, ch.Pilot.UID))
+		p.writeUntrusted(a.displayName(ch.Pilot.Manager, ch.Pilot.UID))
 		return p.err
 	default:
-		p.change(a.changeFormat(), a.name(ch.Pilot.Manager, ch.Pilot.UID), ch)
+		p.writeChange(a.changeFormat(), a.displayName(ch.Pilot.Manager, ch.Pilot.UID), ch)
 		return p.err
 	}
 }
 
-func (p *page) change(format, name string, ch *client.Change) {
+func (p *printer) writeChange(format, name string, ch *client.Change) {
 	at := "now"
 	if ch.Kind != "" {
-		at = clock(ch.Time, time.Now())
+		at = clockText(ch.Time, time.Now())
 	}
 	state := fmt.Sprintf("%-14s", ch.Pilot.State)
-	if colored := p.state(ch.Pilot.State); colored != ch.Pilot.State.String() {
+	if colored := p.colorState(ch.Pilot.State); colored != ch.Pilot.State.String() {
 		state = colored + fmt.Sprintf("%*s", 14-len(ch.Pilot.State.String()), "")
 	}
-	p.raw(strings.TrimRight(fmt.Sprintf(format, at, oneLine(name), state, oneLine(what(ch))), " "))
+	p.writeRaw(strings.TrimRight(fmt.Sprintf(format, at, oneLine(name), state, oneLine(changeText(ch))), " "))
 }
 
-// what says in words what a change brought.
-func what(ch *client.Change) string {
+// changeText says in words what a change brought.
+func changeText(ch *client.Change) string {
 	x := &ch.Pilot
 	switch {
-	case x.State.Final(), x.State.Leaving(), ch.Kind == "":
-		return remark(x)
+	case x.State.Final(), x.State.IsCanceling(), ch.Kind == "":
+		return remarkText(x)
 	case x.State == pilot.Active && x.Deadline != nil:
-		return "until " + clock(*x.Deadline, time.Now())
+		return "until " + clockText(*x.Deadline, time.Now())
 	case x.State == pilot.PendingActive && x.Job != nil:
 		return "job " + x.Job.ID
 	case x.State == pilot.Launching:
 		return x.Launcher
 	case ch.Kind == events.Submit:
-		return clip(command(&x.Description), 60)
+		return clipText(commandText(&x.Description), 60)
 	default:
-		return remark(x)
+		return remarkText(x)
 	}
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/flightlog/flightlog/service/ops"
 )
 
-// findBus is how long the bus is looked for before the command gives up.
-const findBus = 30 * time.Second
+// findBusTimeout is how long the bus is looked for before the command gives up.
+const findBusTimeout = 30 * time.Second
 
-func main() { os.Exit(service.Main(command())) }
+func main() { os.Exit(service.RunCommand(newCommand())) }
 
 // flags are what the command line says.
 type flags struct {
@@ -37,7 +37,7 @@ type flags struct {
 	radical bool
 }
 
-func command() *cobra.Command {
+func newCommand() *cobra.Command {
 	f := flags{bus: bus.ConfigFromEnv(os.Getenv)}
 	c := &cobra.Command{
 		Use:   "flightlog-launcher",
@@ -46,7 +46,7 @@ func command() *cobra.Command {
 			"as you like for a resource. One that stops leaves its pilots running; when it starts again,\n" +
 			"or when its lease has run out and another one is there, they are looked after again.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+		RunE: func(c *cobra.Command, _ []string) error { return f.runCommand(c) },
 	}
 	set := c.Flags()
 	service.BusFlags(set, &f.bus)
@@ -59,13 +59,13 @@ func command() *cobra.Command {
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
-	f.panel.Flags(set)
-	f.log.Flags(set)
-	config.Flag(set, &f.config)
+	f.panel.AddFlags(set)
+	f.log.AddFlags(set)
+	config.AddFlag(set, &f.config)
 	return c
 }
 
-func (f *flags) run(c *cobra.Command) error {
+func (f *flags) runCommand(c *cobra.Command) error {
 	ctx := c.Context()
 	settings, err := config.Load(config.Source{File: f.config, Getenv: os.Getenv})
 	if err != nil {
@@ -74,17 +74,17 @@ func (f *flags) run(c *cobra.Command) error {
 	if err := settings.Apply(config.Launcher, c.Flags()); err != nil {
 		return err
 	}
-	logger, err := service.ServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
+	logger, err := service.NewServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
 	defer logger.Sync() //nolint:errcheck // it gives nil
-	return service.Leave(ctx, logger, func(l *service.Leaving) error { return f.serve(ctx, logger, l) })
+	return service.RunUntilDone(ctx, logger, func(l *service.Shutdown) error { return f.serveResource(ctx, logger, l) })
 }
 
-// serve launches until ctx ends.
-func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leaving) error {
-	known, faults, err := service.Known(os.Getenv, f.radical, logger)
+// serveResource launches until ctx ends.
+func (f *flags) serveResource(ctx context.Context, logger *zap.Logger, l *service.Shutdown) error {
+	known, faults, err := service.LoadCatalogue(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
@@ -99,27 +99,27 @@ func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leavin
 		}
 		f.agent = filepath.Join(filepath.Dir(self), "flightlog-agent")
 	}
-	if err := f.bus.CheckAgents(&f.agents); err != nil {
+	if err := f.bus.CheckAgentCredentials(&f.agents); err != nil {
 		return err
 	}
-	f.opts.Agent, f.opts.Logger, f.opts.Leaving = []string{f.agent}, logger, l
+	f.opts.Agent, f.opts.Logger, f.opts.Shutdown = []string{f.agent}, logger, l
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
-	f.panel.Program, f.panel.Parts, f.panel.Logger = "launcher", []ops.Name{{Part: ops.PartLauncher, Resource: f.opts.Resource}}, logger
+	f.panel.Program, f.panel.Components, f.panel.Logger = "launcher", []ops.ComponentName{{Kind: ops.ComponentLauncher, Resource: f.opts.Resource}}, logger
 	f.panel.Dropped = service.Stderr().Dropped
-	if f.opts.Panel, err = ops.Open(ctx, f.panel); err != nil {
+	if f.opts.Ops, err = ops.Open(ctx, f.panel); err != nil {
 		return err
 	}
-	defer f.opts.Panel.Close()
+	defer f.opts.Ops.Close()
 	f.bus.Name, f.bus.Logger = "flightlog launcher", logger
-	f.bus.Complete = owner.Complete(os.Getenv, &f.agents)
-	find, stop := context.WithTimeout(ctx, findBus)
+	f.bus.Complete = owner.ConfigCompleter(os.Getenv, &f.agents)
+	find, stop := context.WithTimeout(ctx, findBusTimeout)
 	defer stop()
 	conn, err := bus.Connect(find, f.bus)
 	if err != nil {
 		return err
 	}
-	defer l.Holds("connection to the bus", nil)()
+	defer l.AddPending("connection to the bus", nil)()
 	defer conn.Close()
 	f.opts.Bus = service.AgentBus(&f.bus, &f.agents, conn.Servers())
-	return service.Launcher(ctx, conn, f.opts)
+	return service.RunLauncher(ctx, conn, f.opts)
 }

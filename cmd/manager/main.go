@@ -20,34 +20,34 @@ import (
 	"github.com/flightlog/flightlog/service/room"
 )
 
-// findBus is how long the bus is looked for before the command gives up.
-const findBus = 30 * time.Second
+// findBusTimeout is how long the bus is looked for before the command gives up.
+const findBusTimeout = 30 * time.Second
 
-func main() { os.Exit(service.Main(command())) }
+func main() { os.Exit(service.RunCommand(newCommand())) }
 
 // flags are what the command line says.
 type flags struct {
-	bus    bus.Config
-	stream bus.StreamConfig
-	ensure bool
-	name   string
-	log    service.LogConfig
-	config string
-	panel  ops.Config
-	page   service.PageFlags
-	keeps  room.Reserve
+	bus       bus.Config
+	stream    bus.StreamConfig
+	ensure    bool
+	name      string
+	log       service.LogConfig
+	config    string
+	opsConfig ops.Config
+	page      service.PageFlags
+	reserve   room.Reserve
 
 	radical bool
 }
 
-func command() *cobra.Command {
+func newCommand() *cobra.Command {
 	f := flags{bus: bus.ConfigFromEnv(os.Getenv)}
 	c := &cobra.Command{
 		Use:   "flightlog-manager",
 		Short: "Run one replica of the manager until SIGTERM",
 		Long:  "flightlog-manager answers pilots.api requests from the log on NATS. Start as many as you like.",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
+		RunE:  func(c *cobra.Command, _ []string) error { return f.loadAndServe(c) },
 	}
 	host, _ := os.Hostname() // without a name it is called manager
 	set := c.Flags()
@@ -56,16 +56,16 @@ func command() *cobra.Command {
 	set.IntVar(&f.stream.Replicas, "replicas", 0, "replicas of a new log; 0: 1, or what an existing one has")
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
-	f.panel.Flags(set)
-	f.page.Flags(set)
-	f.keeps.Flag(set)
-	f.log.Flags(set)
-	config.Flag(set, &f.config)
-	f.bus.Complete = owner.Complete(os.Getenv, nil)
+	f.opsConfig.AddFlags(set)
+	f.page.AddFlags(set)
+	f.reserve.AddFlag(set)
+	f.log.AddFlags(set)
+	config.AddFlag(set, &f.config)
+	f.bus.Complete = owner.ConfigCompleter(os.Getenv, nil)
 	return c
 }
 
-func (f *flags) run(c *cobra.Command) error {
+func (f *flags) loadAndServe(c *cobra.Command) error {
 	ctx := c.Context()
 	settings, err := config.Load(config.Source{File: f.config, Getenv: os.Getenv})
 	if err != nil {
@@ -74,41 +74,41 @@ func (f *flags) run(c *cobra.Command) error {
 	if err := settings.Apply(config.Manager, c.Flags()); err != nil {
 		return err
 	}
-	logger, err := service.ServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
+	logger, err := service.NewServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
 	defer logger.Sync() //nolint:errcheck // it gives nil
-	return service.Leave(ctx, logger, func(l *service.Leaving) error { return f.serve(ctx, logger, l) })
+	return service.RunUntilDone(ctx, logger, func(shutdown *service.Shutdown) error { return f.serveReplica(ctx, logger, shutdown) })
 }
 
-// serve answers until ctx ends.
-func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leaving) error {
-	known, faults, err := service.Known(os.Getenv, f.radical, logger)
+// serveReplica answers until ctx ends.
+func (f *flags) serveReplica(ctx context.Context, logger *zap.Logger, shutdown *service.Shutdown) error {
+	catalogue, faults, err := service.LoadCatalogue(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
-	f.panel.Faults = faults
-	panel, err := f.openPanel(ctx, logger)
+	f.opsConfig.Faults = faults
+	opsServer, err := f.openOpsServer(ctx, logger)
 	if err != nil {
 		return err
 	}
-	defer panel.Close()
-	page, err := f.page.Options(panel, os.Getenv)
+	defer opsServer.Close()
+	page, err := f.page.ReadOptions(opsServer, os.Getenv)
 	if err != nil {
 		return err
 	}
 	page.Logger = logger.Named("page")
 	f.bus.Name, f.bus.Actor, f.bus.Logger = "flightlog manager "+f.name, "live page", logger
-	find, stop := context.WithTimeout(ctx, findBus)
+	findCtx, stop := context.WithTimeout(ctx, findBusTimeout)
 	defer stop()
-	conn, err := bus.Connect(find, f.bus)
+	conn, err := bus.Connect(findCtx, f.bus)
 	if err != nil {
 		return err
 	}
-	defer l.Holds("connection to the bus", nil)()
+	defer shutdown.AddPending("connection to the bus", nil)()
 	defer conn.Close()
-	if err := f.prepare(find, conn); err != nil {
+	if err := f.ensureStore(findCtx, conn); err != nil {
 		return err
 	}
 	live, err := service.OpenPage(conn, page)
@@ -117,9 +117,9 @@ func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leavin
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {
-		return service.Manager(ctx, conn, service.ManagerOptions{
-			Name: f.name, Resources: known, Logger: logger, Ready: func() { logger.Info("ready") },
-			Panel: panel, Leaving: l, Reserve: f.keeps,
+		return service.RunManager(ctx, conn, service.ManagerOptions{
+			Name: f.name, Resources: catalogue, Logger: logger, Ready: func() { logger.Info("ready") },
+			Ops: opsServer, Shutdown: shutdown, Reserve: f.reserve,
 		})
 	})
 	if live != nil {
@@ -129,20 +129,20 @@ func (f *flags) serve(ctx context.Context, logger *zap.Logger, l *service.Leavin
 	return all.Wait()
 }
 
-// openPanel serves health and metrics of this replica, where they are asked for.
-func (f *flags) openPanel(ctx context.Context, logger *zap.Logger) (*ops.Panel, error) {
-	f.panel.Program, f.panel.Parts = "manager", []ops.Name{{Part: ops.PartManager}}
-	f.panel.Logger, f.panel.Dropped = logger, service.Stderr().Dropped
-	return ops.Open(ctx, f.panel)
+// openOpsServer serves health and metrics of this replica, where they are asked for.
+func (f *flags) openOpsServer(ctx context.Context, logger *zap.Logger) (*ops.Server, error) {
+	f.opsConfig.Program, f.opsConfig.Components = "manager", []ops.ComponentName{{Kind: ops.ComponentManager}}
+	f.opsConfig.Logger, f.opsConfig.Dropped = logger, service.Stderr().Dropped
+	return ops.Open(ctx, f.opsConfig)
 }
 
-// prepare makes what is missing on the bus. Launchers may not make their leases
+// ensureStore makes what is missing on the bus. Launchers may not make their leases
 // where access is controlled.
-func (f *flags) prepare(ctx context.Context, conn *bus.Conn) error {
+func (f *flags) ensureStore(ctx context.Context, conn *bus.Conn) error {
 	if !f.ensure {
 		return nil
 	}
-	if err := conn.Ensure(ctx, f.stream); err != nil {
+	if err := conn.EnsureStream(ctx, f.stream); err != nil {
 		return err
 	}
 	return service.EnsureLeases(ctx, conn, f.stream.Replicas)

@@ -8,7 +8,7 @@ import (
 
 func TestEveryFlagHasAKey(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range config.Uncovered(config.Manager, command().Flags(), "config") {
+	for _, wrong := range config.UncoveredFlags(config.Manager, newCommand().Flags(), "config") {
 		t.Error(wrong)
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// text is the whole script: directives first, since most systems stop looking
+// buildText is the whole script: directives first, since most systems stop looking
 // for them at the first command.
-func (j *job) text() string {
+func (j *job) buildText() string {
 	var b strings.Builder
 	b.WriteString("#!/bin/bash -l\n")
 	for _, line := range j.lines {
 		b.WriteString(line + "\n")
 	}
 	fmt.Fprintf(&b, "#\n# Flightlog: pilot %s of manager %s on %s, attempt %d.\n", j.Key.Pilot, j.Key.Manager, j.Key.Resource, j.Attempt)
-	b.WriteString(checks + "\n")
-	j.writePlace(&b)
-	b.WriteString(functions)
+	b.WriteString(shellcheckRules + "\n")
+	j.writeWorkdir(&b)
+	b.WriteString(shellFunctions)
 	j.writeBegin(&b)
 	j.writeEnvironment(&b)
 	j.writePreBootstrap(&b)
@@ -27,27 +27,27 @@ func (j *job) text() string {
 	return b.String()
 }
 
-// checks tells shellcheck that values in single quotes stay as they are, and
+// shellcheckRules tells shellcheck that values in single quotes stay as they are, and
 // that some functions are called by traps or not in every script.
-const checks = `# shellcheck disable=SC1003,SC2016,SC2317,SC2329
+const shellcheckRules = `# shellcheck disable=SC1003,SC2016,SC2317,SC2329
 `
 
-// writePlace goes to the sandbox.
-func (j *job) writePlace(b *strings.Builder) {
+// writeWorkdir goes to the sandbox.
+func (j *job) writeWorkdir(b *strings.Builder) {
 	switch {
-	case j.place != "":
-		fmt.Fprintf(b, "cd -- %s || exit 72\n", Quote(j.place))
+	case j.workdir != "":
+		fmt.Fprintf(b, "cd -- %s || exit 72\n", Quote(j.workdir))
 	case j.dialect.home != "":
 		fmt.Fprintf(b, "cd -- \"${%s:?}\" || exit 72\n", j.dialect.home)
 	}
-	fmt.Fprintf(b, "fl_marks=$PWD/%s\n", j.marks())
+	fmt.Fprintf(b, "fl_marks=$PWD/%s\n", j.markPrefix())
 	b.WriteString("[ -d \"${fl_marks%/*}\" ] || { echo \"there is no ${fl_marks%/*}\" >&2; exit 72; }\n\n")
 }
 
-// functions: names begin with fl_, for the configuration's commands run in the
+// shellFunctions: names begin with fl_, for the configuration's commands run in the
 // same shell. A mark appears whole or not at all; link(2) is atomic on NFS, too,
 // where its answer may get lost: then both names are one file. See package agent.
-const functions = `# fl_mark NAME JSON leaves a mark; 1: there is one, 2: it cannot.
+const shellFunctions = `# fl_mark NAME JSON leaves a mark; 1: there is one, 2: it cannot.
 fl_mark() {
 	fl_tmp="$fl_marks.$1.$fl_host.$$.tmp"
 	(umask 077 && printf '%s\n' "$2" >"$fl_tmp") || return 2
@@ -112,7 +112,7 @@ func (j *job) writeEnvironment(b *strings.Builder) {
 		{"PILOT_UID", j.Key.Pilot},
 		{"PILOT_MANAGER", j.Key.Manager},
 		{"PILOT_RESOURCE", j.Key.Resource},
-		{"PILOT_ATTEMPT", decimal(int64(j.Attempt))},
+		{"PILOT_ATTEMPT", formatInt(int64(j.Attempt))},
 		{"PILOT_TOKEN", j.Token},
 	} {
 		fmt.Fprintf(b, "export %s=%s\n", v[0], Quote(v[1]))
@@ -124,14 +124,14 @@ func (j *job) writeEnvironment(b *strings.Builder) {
 	b.WriteByte('\n')
 }
 
-// textLimit bounds what a mark repeats of a command.
-const textLimit = 200
+// maxCommandText bounds what a mark repeats of a command.
+const maxCommandText = 200
 
 func (j *job) writePreBootstrap(b *strings.Builder) {
 	for _, command := range j.PreBootstrap {
 		text := command
-		if len(text) > textLimit {
-			text = text[:textLimit] + "…"
+		if len(text) > maxCommandText {
+			text = text[:maxCommandText] + "…"
 		}
 		quoted, err := json.Marshal(strings.ToValidUTF8(text, "?"))
 		if err != nil {

@@ -23,17 +23,17 @@ type Syntax struct {
 	Home       string     // variable with the directory of submission; empty: jobs begin there
 }
 
-// declared are the systems that a site describes.
-var declared = map[string]*dialect{}
+// declaredDialects are the systems that a site describes.
+var declaredDialects = map[string]*dialect{}
 
-// Declare lets endpoints name a system and scripts be written for it. A process does
+// DeclareSyntax lets endpoints name a system and scripts be written for it. A process does
 // it before anything else of it reads a configuration or writes a script; a second
 // one of the same name replaces the first.
-func Declare(name string, s Syntax) error {
+func DeclareSyntax(name string, s Syntax) error {
 	if faults := s.Check(); len(faults) > 0 {
-		return &pilot.Error{Code: pilot.Invalid, Op: "declare", Faults: faults}
+		return &pilot.Error{Code: pilot.Invalid, Op: "declare", FieldErrors: faults}
 	}
-	if err := resource.Declare(name); err != nil {
+	if err := resource.DeclareSystem(name); err != nil {
 		return err
 	}
 	d := dialect{name: name, prefix: s.Prefix, nameLimit: s.NameLimit, write: (*job).writeDeclared, home: s.Home, syntax: &s}
@@ -43,12 +43,12 @@ func Declare(name string, s Syntax) error {
 		d.nameLimit = 15
 	}
 	if len(s.Submit) > 0 {
-		d.submit, d.stdin = s.command, s.Stdin
+		d.submit, d.stdin = s.submitCommand, s.Stdin
 	}
 	if s.ID != "" {
 		d.id = s.ID
 	}
-	declared[name] = &d
+	declaredDialects[name] = &d
 	return nil
 }
 
@@ -59,47 +59,47 @@ var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
 var placeholders = map[string]func(*job) string{
 	"name":           func(j *job) string { return j.name },
 	"token":          func(j *job) string { return j.Token },
-	"queue":          func(j *job) string { return j.checked("queue", j.queue(), "") },
-	"project":        func(j *job) string { account, _ := j.account(); return j.checked("project", account, "") },
-	"reservation":    func(j *job) string { _, r := j.account(); return j.checked("project", r, "") },
-	"walltime":       func(j *job) string { return clock(seconds(j.Description.Runtime)) },
-	"minutes":        func(j *job) string { return decimal(minutes(j.Description.Runtime)) },
-	"seconds":        func(j *job) string { return decimal(seconds(j.Description.Runtime)) },
-	"nodes":          func(j *job) string { return counted(j.nodes) },
-	"cores":          func(j *job) string { return counted(j.cores) },
-	"cores_per_node": func(j *job) string { return counted(per(j.cores, j.nodes)) },
-	"gpus":           func(j *job) string { return counted(j.gpus) },
-	"gpus_per_node":  func(j *job) string { return counted(j.gpusPerNode()) },
-	"memory_mb":      func(j *job) string { return counted(mib(j.memory)) },
-	"memory_mb_node": func(j *job) string { return counted(mib(per(j.memory, j.nodes))) },
-	"sandbox":        func(j *job) string { return j.place },
-	"output":         func(j *job) string { return j.path("job.out") },
-	"error":          func(j *job) string { return j.path("job.err") },
+	"queue":          func(j *job) string { return j.checkValue("queue", j.queueName(), "") },
+	"project":        func(j *job) string { account, _ := j.splitProject(); return j.checkValue("project", account, "") },
+	"reservation":    func(j *job) string { _, r := j.splitProject(); return j.checkValue("project", r, "") },
+	"walltime":       func(j *job) string { return formatClock(ceilSeconds(j.Description.Runtime)) },
+	"minutes":        func(j *job) string { return formatInt(ceilMinutes(j.Description.Runtime)) },
+	"seconds":        func(j *job) string { return formatInt(ceilSeconds(j.Description.Runtime)) },
+	"nodes":          func(j *job) string { return countOrEmpty(j.nodes) },
+	"cores":          func(j *job) string { return countOrEmpty(j.cores) },
+	"cores_per_node": func(j *job) string { return countOrEmpty(perPart(j.cores, j.nodes)) },
+	"gpus":           func(j *job) string { return countOrEmpty(j.gpus) },
+	"gpus_per_node":  func(j *job) string { return countOrEmpty(j.gpusPerNode()) },
+	"memory_mb":      func(j *job) string { return countOrEmpty(toMiB(j.memory)) },
+	"memory_mb_node": func(j *job) string { return countOrEmpty(toMiB(perPart(j.memory, j.nodes))) },
+	"sandbox":        func(j *job) string { return j.workdir },
+	"output":         func(j *job) string { return j.filePath("job.out") },
+	"error":          func(j *job) string { return j.filePath("job.err") },
 	"option":         nil, // the line is repeated for each of system_architecture.options
 }
 
-func counted(n int64) string {
+func countOrEmpty(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return decimal(n)
+	return formatInt(n)
 }
 
 func (j *job) writeDeclared() {
 	for _, templates := range j.dialect.syntax.Directives {
 		if !strings.Contains(templates[0], "{option}") {
-			for rest := templates; len(rest) > 0 && !j.fill(rest[0], ""); rest = rest[1:] {
+			for rest := templates; len(rest) > 0 && !j.fillDirective(rest[0], ""); rest = rest[1:] {
 			}
 			continue
 		}
 		for _, c := range j.Constraints {
-			j.fill(templates[0], j.checked("system_architecture.options", c, ":"))
+			j.fillDirective(templates[0], j.checkValue("system_architecture.options", c, ":"))
 		}
 	}
 }
 
-// fill adds a directive; false: something in it is not known.
-func (j *job) fill(template, option string) bool {
+// fillDirective adds a directive; false: something in it is not known.
+func (j *job) fillDirective(template, option string) bool {
 	whole := true
 	line := placeholder.ReplaceAllStringFunc(template, func(word string) string {
 		value := option
@@ -110,16 +110,16 @@ func (j *job) fill(template, option string) bool {
 		return value
 	})
 	if whole {
-		j.say(line)
+		j.addDirective(line)
 	}
 	return whole
 }
 
-// command is the command that submits, with the script's path.
-func (s *Syntax) command(j *job) []string {
+// submitCommand is the command that submits, with the script's path.
+func (s *Syntax) submitCommand(j *job) []string {
 	argv := make([]string, len(s.Submit))
 	for i, word := range s.Submit {
-		argv[i] = strings.ReplaceAll(word, "{script}", j.path("job.sh"))
+		argv[i] = strings.ReplaceAll(word, "{script}", j.filePath("job.sh"))
 	}
 	return argv
 }
@@ -127,8 +127,8 @@ func (s *Syntax) command(j *job) []string {
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // Check gives every fault of a syntax; a fault's field is that of a file, below script.
-func (s *Syntax) Check() []pilot.Fault {
-	var f faults
+func (s *Syntax) Check() []pilot.FieldError {
+	var f fieldErrors
 	if s.Like != "" {
 		if _, ok := dialects[s.Like]; !ok || s.Like == "fork" || s.Like == "ssh" {
 			f.add("like", "must be one of %s", strings.Join(slices.Sorted(maps.Keys(dialects)), ", "))
@@ -138,7 +138,7 @@ func (s *Syntax) Check() []pilot.Fault {
 		}
 		return append(f, s.checkCommand(false)...)
 	}
-	if !strings.HasPrefix(s.Prefix, "#") || !line(s.Prefix) || len(s.Prefix) > 32 {
+	if !strings.HasPrefix(s.Prefix, "#") || !isOneLine(s.Prefix) || len(s.Prefix) > 32 {
 		f.add("prefix", "must be what the lines of directives begin with: '#' and up to 31 characters")
 	}
 	if strings.HasPrefix("#!/bin/bash -l", s.Prefix) || strings.HasPrefix("# shellcheck", s.Prefix) || strings.HasPrefix("# Flightlog", s.Prefix) {
@@ -163,8 +163,8 @@ func (s *Syntax) Check() []pilot.Fault {
 	return append(f, s.checkCommand(true)...)
 }
 
-func (s *Syntax) checkCommand(required bool) []pilot.Fault {
-	var f faults
+func (s *Syntax) checkCommand(required bool) []pilot.FieldError {
+	var f fieldErrors
 	if required && s.ID == "" || s.ID != "" && !variableName.MatchString(s.ID) {
 		f.add("id", "must be the name of the variable that holds the job's id, inside the job")
 	}
@@ -174,7 +174,7 @@ func (s *Syntax) checkCommand(required bool) []pilot.Fault {
 	script := false
 	for _, word := range s.Submit {
 		script = script || strings.Contains(word, "{script}")
-		if !line(word) {
+		if !isOneLine(word) {
 			f.add("submit", "%.64q holds what cannot be printed", word)
 		}
 	}
@@ -184,10 +184,10 @@ func (s *Syntax) checkCommand(required bool) []pilot.Fault {
 	return f
 }
 
-func checkDirective(i int, d string) []pilot.Fault {
-	var f faults
+func checkDirective(i int, d string) []pilot.FieldError {
+	var f fieldErrors
 	field := fmt.Sprintf("directives[%d]", i)
-	if !line(d) || d == "" || len(d) > pilot.MaxText {
+	if !isOneLine(d) || d == "" || len(d) > pilot.MaxText {
 		f.add(field, "must be one line of printable characters")
 	}
 	for _, m := range placeholder.FindAllStringSubmatch(d, -1) {
@@ -198,7 +198,7 @@ func checkDirective(i int, d string) []pilot.Fault {
 	return f
 }
 
-// line says that a text is one line.
-func line(s string) bool {
+// isOneLine says that a text is one line.
+func isOneLine(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd })
 }

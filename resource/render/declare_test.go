@@ -28,7 +28,7 @@ var nqs = render.Syntax{
 
 func TestMain(m *testing.M) {
 	for name, s := range map[string]render.Syntax{"nqs": nqs, "wrapped": {Like: "slurm", Submit: []string{"submit-job", "--quiet"}, Stdin: true}} {
-		if err := render.Declare(name, s); err != nil {
+		if err := render.DeclareSyntax(name, s); err != nil {
 			panic(err)
 		}
 	}
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 // options is repeated.
 func TestDeclared(t *testing.T) {
 	t.Parallel()
-	for name, s := range map[string]*render.Spec{"nqs-plain": plain("nqs"), "nqs-full": full("nqs"), "wrapped-plain": plain("wrapped")} {
+	for name, s := range map[string]*render.Spec{"nqs-plain": plain("nqs"), "nqs-full": fullSpec("nqs"), "wrapped-plain": plain("wrapped")} {
 		if name == "nqs-full" {
 			s.Constraints = []string{"ve=8", "venode:1"}
 		}
@@ -49,9 +49,9 @@ func TestDeclared(t *testing.T) {
 			continue
 		}
 		head, _, _ := strings.Cut(script.Text, "#\n# Flightlog")
-		golden(t, "declared-"+name+".txt", fmt.Sprintf("%ssubmit %s\n", head, script.CommandLine()))
+		checkGolden(t, "declared-"+name+".txt", fmt.Sprintf("%ssubmit %s\n", head, script.CommandLine()))
 	}
-	s := full("nqs")
+	s := fullSpec("nqs")
 	s.Description.Queue = "a b; rm"
 	if _, err := render.Render(s); pilot.CodeOf(err) != pilot.Invalid {
 		t.Errorf("a queue with blanks: %v", err)
@@ -67,7 +67,7 @@ func TestDeclaredEndpoint(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"slurm", "ssh", "file", "a+b", "", "Big"} {
-		if err := resource.Declare(name); pilot.CodeOf(err) != pilot.Invalid {
+		if err := resource.DeclareSystem(name); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%q is declared: %v", name, err)
 		}
 	}

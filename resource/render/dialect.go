@@ -31,10 +31,10 @@ var dialects = map[string]*dialect{
 
 // Systems are the systems of endpoints that there are scripts for, sorted.
 func Systems() []string {
-	return slices.Sorted(maps.Keys(merged(dialects, declared)))
+	return slices.Sorted(maps.Keys(mergeDialects(dialects, declaredDialects)))
 }
 
-func merged(all, more map[string]*dialect) map[string]*dialect {
+func mergeDialects(all, more map[string]*dialect) map[string]*dialect {
 	all = maps.Clone(all)
 	maps.Copy(all, more)
 	return all
@@ -46,7 +46,7 @@ func dialectOf(system, transport string) (*dialect, error) {
 	}
 	d, ok := dialects[system]
 	if !ok {
-		d, ok = declared[system]
+		d, ok = declaredDialects[system]
 	}
 	if !ok {
 		return nil, pilot.Errorf(pilot.Unsupported, "unsupported system %.64q: known are %s", system, strings.Join(Systems(), ", "))
@@ -54,10 +54,10 @@ func dialectOf(system, transport string) (*dialect, error) {
 	return d, nil
 }
 
-// clean says that a value can stand in a directive of any system as it is:
+// isClean says that a value can stand in a directive of any system as it is:
 // no blank, no quote, no sign that a system expands or a shell knows. Where
 // one allows more, extra names it.
-func clean(value, extra string) bool {
+func isClean(value, extra string) bool {
 	for i := range len(value) {
 		c := value[i]
 		switch {
@@ -70,11 +70,11 @@ func clean(value, extra string) bool {
 	return value != "" && value[0] != '-'
 }
 
-// checked gives a value that can stand in a directive; one that cannot is a
+// checkValue gives a value that can stand in a directive; one that cannot is a
 // fault of field, and gives "". extra names characters that may stand in this
 // directive besides those of every one.
-func (j *job) checked(field, value, extra string) string {
-	if value == "" || clean(value, extra) {
+func (j *job) checkValue(field, value, extra string) string {
+	if value == "" || isClean(value, extra) {
 		return value
 	}
 	j.faults.add(field, "%.150q cannot stand in a directive of %s: letters, digits and %s only, no '-' first",
@@ -82,24 +82,24 @@ func (j *job) checked(field, value, extra string) string {
 	return ""
 }
 
-// put adds the directive <flag><value>, if there is a value.
-func (j *job) put(flag, field, value string) { j.putAlso(flag, field, value, "") }
+// addValue adds the directive <flag><value>, if there is a value.
+func (j *job) addValue(flag, field, value string) { j.addValueWith(flag, field, value, "") }
 
-// putAlso is put for values that may hold the characters of extra.
-func (j *job) putAlso(flag, field, value, extra string) {
-	if value = j.checked(field, value, extra); value != "" {
-		j.say(flag, value)
+// addValueWith is put for values that may hold the characters of extra.
+func (j *job) addValueWith(flag, field, value, extra string) {
+	if value = j.checkValue(field, value, extra); value != "" {
+		j.addDirective(flag, value)
 	}
 }
 
-// say adds a directive made of checked parts.
-func (j *job) say(words ...string) {
+// addDirective adds a directive made of checked parts.
+func (j *job) addDirective(words ...string) {
 	j.lines = append(j.lines, j.dialect.prefix+strings.Join(words, ""))
 }
 
-// sayIf adds a directive if n is more than nothing.
-func (j *job) sayIf(n int64, flag string) {
+// addCount adds a directive if n is more than nothing.
+func (j *job) addCount(n int64, flag string) {
 	if n > 0 {
-		j.say(flag, decimal(n))
+		j.addDirective(flag, formatInt(n))
 	}
 }

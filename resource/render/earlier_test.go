@@ -44,7 +44,7 @@ func TestAJobOfAnEarlierVersion(t *testing.T) {
 			job := exec.CommandContext(t.Context(), "bash", "-c", text)
 			job.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "SLURM_JOB_ID=7"}
 			said, failed := job.CombinedOutput()
-			out, err := marks.Exit()
+			out, err := marks.ReadExit()
 			if err != nil || out == nil {
 				t.Fatalf("it leaves no word: %v\n%s", err, said)
 			}

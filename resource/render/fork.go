@@ -4,7 +4,7 @@ package render
 // on the host it is submitted on, be that here or the other end of an ssh
 // connection. The answer is its pid. Nothing of it holds the connection open.
 var fork = dialect{
-	name: "fork", nameLimit: 128, write: func(j *job) { _ = j.queue() },
+	name: "fork", nameLimit: 128, write: func(j *job) { _ = j.queueName() },
 	submit: submitFork,
 	id:     "$", home: "PILOT_SANDBOX",
 }
@@ -16,6 +16,6 @@ func submitFork(j *job) []string {
 	return []string{
 		"/bin/sh", "-c",
 		`PILOT_TOKEN=$2 PILOT_SANDBOX=$PWD setsid /bin/bash -l "$1.job.sh" </dev/null >"$1.job.out" 2>"$1.job.err" & echo "$!"`,
-		"sh", j.marks(), j.Token,
+		"sh", j.markPrefix(), j.Token,
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// shapes are the specs of the golden files.
-func shapes() map[string]*render.Spec {
+// sampleSpecs are the specs of the golden files.
+func sampleSpecs() map[string]*render.Spec {
 	out := map[string]*render.Spec{}
 	for _, system := range []string{"fork", "slurm", "pbspro", "torque", "lsf", "sge", "loadl", "cobalt"} {
 		out[system+"-plain"] = plain(system)
-		out[system+"-full"] = full(system)
-		out[system+"-nodes"] = nodes(system)
+		out[system+"-full"] = fullSpec(system)
+		out[system+"-nodes"] = nodesSpec(system)
 	}
 	out["cobalt-plain"].Node.Cores = 2
 	for name, query := range map[string]string{
@@ -39,7 +39,7 @@ func shapes() map[string]*render.Spec {
 	}
 	constrained := func(name string, words ...string) {
 		system, _, _ := strings.Cut(name, "-")
-		out[name] = nodes(system)
+		out[name] = nodesSpec(system)
 		out[name].Constraints, out[name].Node.SMT = words, 4
 	}
 	constrained("slurm-constraint", "gpu", "nvme|ssd")
@@ -50,7 +50,7 @@ func shapes() map[string]*render.Spec {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, spec := range shapes() {
+	for name, spec := range sampleSpecs() {
 		s, err := render.Render(spec)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -61,17 +61,17 @@ func TestGolden(t *testing.T) {
 		for _, note := range s.Notes {
 			fmt.Fprintf(&about, "note   %s\n", note)
 		}
-		golden(t, name+".sh", s.Text)
-		golden(t, name+".txt", about.String())
+		checkGolden(t, name+".sh", s.Text)
+		checkGolden(t, name+".txt", about.String())
 	}
 }
 
 func TestShellsCanReadEveryScript(t *testing.T) {
 	t.Parallel()
-	for name, spec := range shapes() {
+	for name, spec := range sampleSpecs() {
 		for _, shell := range []string{"sh", "bash"} {
 			cmd := exec.CommandContext(t.Context(), shell, "-n")
-			cmd.Stdin = strings.NewReader(text(t, spec))
+			cmd.Stdin = strings.NewReader(mustRender(t, spec))
 			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 				t.Errorf("%s -n of %s: %v: %s", shell, name, err, out)
 			}
@@ -91,7 +91,7 @@ func TestShellcheckIsClean(t *testing.T) {
 		t.Skip("shellcheck is not installed (Debian package shellcheck)")
 	}
 	scripts, err := filepath.Glob("testdata/*.sh")
-	if err != nil || len(scripts) < len(shapes()) {
+	if err != nil || len(scripts) < len(sampleSpecs()) {
 		t.Fatalf("%d golden scripts, %v", len(scripts), err)
 	}
 	for _, script := range scripts {
@@ -104,7 +104,7 @@ func TestShellcheckIsClean(t *testing.T) {
 	}
 }
 
-func text(t *testing.T, spec *render.Spec) string {
+func mustRender(t *testing.T, spec *render.Spec) string {
 	t.Helper()
 	s, err := render.Render(spec)
 	if err != nil {

@@ -13,18 +13,18 @@ var loadl = dialect{
 }
 
 func writeLoadL(j *job) {
-	account, reservation := j.account()
-	j.say("job_name = ", j.name)
-	j.say("comment = ", j.Token)
-	j.say("shell = /bin/bash")
-	if j.option("explicit_exec") == "true" {
-		j.say("executable = ", j.path("job.sh"))
+	account, reservation := j.splitProject()
+	j.addDirective("job_name = ", j.name)
+	j.addDirective("comment = ", j.Token)
+	j.addDirective("shell = /bin/bash")
+	if j.takeOption("explicit_exec") == "true" {
+		j.addDirective("executable = ", j.filePath("job.sh"))
 	}
-	j.put("class = ", "queue", j.queue())
-	j.put("account_no = ", "project", account)
-	j.put("ll_res_id = ", "project", reservation)
-	j.say("wall_clock_limit = ", clock(seconds(j.Description.Runtime)))
-	if j.option("job_type") == "bluegene" {
+	j.addValue("class = ", "queue", j.queueName())
+	j.addValue("account_no = ", "project", account)
+	j.addValue("ll_res_id = ", "project", reservation)
+	j.addDirective("wall_clock_limit = ", formatClock(ceilSeconds(j.Description.Runtime)))
+	if j.takeOption("job_type") == "bluegene" {
 		j.sizeBlueGene()
 	} else {
 		j.sizeLoadL()
@@ -36,44 +36,44 @@ func writeLoadL(j *job) {
 		{"node_usage", "node_usage"},
 		{"network_mpi", "network.MPI"},
 	} {
-		j.put(o[1]+" = ", "job_manager_endpoint", j.option(o[0]))
+		j.addValue(o[1]+" = ", "job_manager_endpoint", j.takeOption(o[0]))
 	}
-	if j.place != "" {
-		j.say("initialdir = ", j.place)
+	if j.workdir != "" {
+		j.addDirective("initialdir = ", j.workdir)
 	}
-	j.say("output = ", j.path("job.out"))
-	j.say("error = ", j.path("job.err"))
-	j.say("environment = PILOT_TOKEN=", j.Token)
-	j.say("restart = no")
-	j.say("notification = never")
-	j.say("queue")
+	j.addDirective("output = ", j.filePath("job.out"))
+	j.addDirective("error = ", j.filePath("job.err"))
+	j.addDirective("environment = PILOT_TOKEN=", j.Token)
+	j.addDirective("restart = no")
+	j.addDirective("notification = never")
+	j.addDirective("queue")
 }
 
 func (j *job) sizeLoadL() {
-	if kind := j.option("job_type"); kind != "" {
-		j.put("job_type = ", "job_manager_endpoint", kind)
+	if kind := j.takeOption("job_type"); kind != "" {
+		j.addValue("job_type = ", "job_manager_endpoint", kind)
 	} else if j.cores != 1 {
-		j.say("job_type = parallel")
+		j.addDirective("job_type = parallel")
 	}
-	blocking := j.option("blocking")
+	blocking := j.takeOption("blocking")
 	switch {
 	case j.cores == 0:
-		j.say("node = ", decimal(j.nodes))
-		j.say("tasks_per_node = 1")
-		j.note("cores_per_node is not known: one task is asked for on each node")
+		j.addDirective("node = ", formatInt(j.nodes))
+		j.addDirective("tasks_per_node = 1")
+		j.addNote("cores_per_node is not known: one task is asked for on each node")
 	case j.cores == 1:
-	case blocking == "" && j.even():
-		j.say("node = ", decimal(j.nodes))
-		j.say("tasks_per_node = ", decimal(j.chunks[0].cores))
+	case blocking == "" && j.isEven():
+		j.addDirective("node = ", formatInt(j.nodes))
+		j.addDirective("tasks_per_node = ", formatInt(j.chunks[0].cores))
 	default:
-		j.say("total_tasks = ", decimal(j.cores))
+		j.addDirective("total_tasks = ", formatInt(j.cores))
 		if blocking == "" {
 			blocking = "unlimited"
 		}
-		j.put("blocking = ", "job_manager_endpoint", blocking)
+		j.addValue("blocking = ", "job_manager_endpoint", blocking)
 	}
 	if j.gpus > 0 {
-		j.note("LoadLeveler is not asked for gpus")
+		j.addNote("LoadLeveler is not asked for gpus")
 	}
 	j.resourcesLoadL()
 }
@@ -82,17 +82,17 @@ func (j *job) sizeLoadL() {
 // are counted; memory in any case.
 func (j *job) resourcesLoadL() {
 	var resources []string
-	if j.option("enforce_consumable_cpus") == "true" {
+	if j.takeOption("enforce_consumable_cpus") == "true" {
 		resources = append(resources, "ConsumableCpus(1)")
 	}
-	memory := mib(per(j.memory, max(j.cores, j.nodes)))
+	memory := toMiB(perPart(j.memory, max(j.cores, j.nodes)))
 	named := false
 	for _, r := range [][2]string{
 		{"enforce_consumable_memory", "ConsumableMemory"},
 		{"enforce_consumable_virtual_memory", "ConsumableVirtualMemory"},
 		{"enforce_consumable_large_page_memory", "ConsumableLargePageMemory"},
 	} {
-		if j.option(r[0]) == "true" && memory > 0 {
+		if j.takeOption(r[0]) == "true" && memory > 0 {
 			named = true
 			resources = append(resources, fmt.Sprintf("%s(%dmb)", r[1], memory))
 		}
@@ -101,7 +101,7 @@ func (j *job) resourcesLoadL() {
 		resources = append(resources, fmt.Sprintf("ConsumableMemory(%dmb)", memory))
 	}
 	if len(resources) > 0 {
-		j.say("resources = ", strings.Join(resources, " "))
+		j.addDirective("resources = ", strings.Join(resources, " "))
 	}
 }
 
@@ -111,14 +111,14 @@ const coresOfBlueGene = 16
 func (j *job) sizeBlueGene() {
 	nodes := j.nodes
 	if nodes == 0 {
-		nodes = ceil(j.cores, coresOfBlueGene)
+		nodes = ceilDiv(j.cores, coresOfBlueGene)
 	}
 	if j.nodes == 0 && j.cores%coresOfBlueGene != 0 {
-		j.note("%d cores are %d nodes of %d", j.cores, nodes, coresOfBlueGene)
+		j.addNote("%d cores are %d nodes of %d", j.cores, nodes, coresOfBlueGene)
 	}
-	j.say("job_type = bluegene")
-	j.say("bg_size = ", decimal(nodes))
+	j.addDirective("job_type = bluegene")
+	j.addDirective("bg_size = ", formatInt(nodes))
 	if j.memory > 0 || j.gpus > 0 {
-		j.note("a Blue Gene gives whole nodes: neither memory nor gpus are asked for")
+		j.addNote("a Blue Gene gives whole nodes: neither memory nor gpus are asked for")
 	}
 }

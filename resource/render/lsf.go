@@ -10,51 +10,51 @@ var lsf = dialect{
 }
 
 func writeLSF(j *job) {
-	account, reservation := j.account()
-	j.say("-J ", j.name)
-	j.say("-Jd ", j.Token)
-	j.put("-q ", "queue", j.queue())
-	j.put("-P ", "project", account)
-	j.put("-U ", "project", reservation)
-	j.say("-W ", decimal(minutes(j.Description.Runtime)))
+	account, reservation := j.splitProject()
+	j.addDirective("-J ", j.name)
+	j.addDirective("-Jd ", j.Token)
+	j.addValue("-q ", "queue", j.queueName())
+	j.addValue("-P ", "project", account)
+	j.addValue("-U ", "project", reservation)
+	j.addDirective("-W ", formatInt(ceilMinutes(j.Description.Runtime)))
 	j.sizeLSF()
-	if j.place != "" {
-		j.say("-cwd ", j.place)
+	if j.workdir != "" {
+		j.addDirective("-cwd ", j.workdir)
 	}
-	j.say("-o ", j.path("job.out"))
-	j.say("-e ", j.path("job.err"))
-	j.say("-rn")
-	j.say(`-env "none"`) // else all of the launcher's goes into the job; its shell is a login's
+	j.addDirective("-o ", j.filePath("job.out"))
+	j.addDirective("-e ", j.filePath("job.err"))
+	j.addDirective("-rn")
+	j.addDirective(`-env "none"`) // else all of the launcher's goes into the job; its shell is a login's
 }
 
 // sizeLSF: whole nodes are asked for as machines with job step managers do it
 // (Summit, Lassen), cores with the number of each host.
 func (j *job) sizeLSF() {
 	if j.Description.Nodes > 0 {
-		j.say("-nnodes ", decimal(j.nodes))
+		j.addDirective("-nnodes ", formatInt(j.nodes))
 		j.flagsLSF()
 	} else {
-		j.say("-n ", decimal(j.cores))
+		j.addDirective("-n ", formatInt(j.cores))
 		if j.perNode > 0 {
-			j.say(`-R "span[ptile=`, decimal(min(j.perNode, per(j.cores, j.nodes))), `]"`)
+			j.addDirective(`-R "span[ptile=`, formatInt(min(j.perNode, perPart(j.cores, j.nodes))), `]"`)
 		}
 		if len(j.Constraints) > 0 {
 			j.flagsLSF()
 		}
 		if j.Node.Exclusive {
-			j.say("-x")
+			j.addDirective("-x")
 		}
 	}
 	switch n := j.gpusPerNode(); {
 	case n > 0 && j.Description.GPUs > 0:
-		j.say(`-gpu "num=`, decimal(n), `"`)
+		j.addDirective(`-gpu "num=`, formatInt(n), `"`)
 	case j.gpus > 0 && j.nodes == 0:
-		j.say(`-R "span[hosts=1]"`)
-		j.say(`-gpu "num=`, decimal(j.gpus), `"`)
-		j.note("cores_per_node is not known: all is asked for on one host, because of the gpus")
+		j.addDirective(`-R "span[hosts=1]"`)
+		j.addDirective(`-gpu "num=`, formatInt(j.gpus), `"`)
+		j.addNote("cores_per_node is not known: all is asked for on one host, because of the gpus")
 	}
 	if j.memory > 0 {
-		j.say("-M ", decimal(mib(per(j.memory, max(j.nodes, 1)))), "MB")
+		j.addDirective("-M ", formatInt(toMiB(perPart(j.memory, max(j.nodes, 1)))), "MB")
 	}
 }
 
@@ -62,14 +62,14 @@ func (j *job) sizeLSF() {
 func (j *job) flagsLSF() {
 	var flags []string
 	if j.Node.SMT > 0 {
-		flags = append(flags, "smt"+decimal(j.Node.SMT))
+		flags = append(flags, "smt"+formatInt(j.Node.SMT))
 	}
 	for _, c := range j.Constraints {
-		if c = j.checked("system_architecture.options", c, ":"); c != "" {
+		if c = j.checkValue("system_architecture.options", c, ":"); c != "" {
 			flags = append(flags, c)
 		}
 	}
 	if len(flags) > 0 {
-		j.say(`-alloc_flags "`, strings.Join(flags, " "), `"`)
+		j.addDirective(`-alloc_flags "`, strings.Join(flags, " "), `"`)
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares with a file of testdata.
-func golden(t *testing.T, name, got string) {
+// checkGolden compares with a file of testdata.
+func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	if *update {
@@ -43,8 +43,8 @@ func plain(system string) *render.Spec {
 	}
 }
 
-// full asks for everything there is.
-func full(system string) *render.Spec {
+// fullSpec asks for everything there is.
+func fullSpec(system string) *render.Spec {
 	s := plain(system)
 	s.Transport = "ssh"
 	s.Attempt, s.Token = 3, "mgr-01.pilot-01.3"
@@ -62,8 +62,8 @@ func full(system string) *render.Spec {
 	return s
 }
 
-// nodes asks for whole nodes, in a sandbox that only the site can name.
-func nodes(system string) *render.Spec {
+// nodesSpec asks for whole nodes, in a sandbox that only the site can name.
+func nodesSpec(system string) *render.Spec {
 	s := plain(system)
 	s.Description.Cores, s.Description.Nodes = 0, 4
 	s.Node = render.Node{Cores: 64, GPUs: 8}

@@ -22,57 +22,57 @@ var torque = dialect{
 }
 
 func writePBSPro(j *job) {
-	account, reservation := j.account()
+	account, reservation := j.splitProject()
 	j.headPBS(reservation)
-	j.put("-A ", "project", account)
-	j.put("-P ", "project", account)
-	j.say("-l select=", j.chunksPBS())
+	j.addValue("-A ", "project", account)
+	j.addValue("-P ", "project", account)
+	j.addDirective("-l select=", j.chunksPBS())
 	j.constrainPBS()
 	j.tailPBS()
 }
 
 func writeTorque(j *job) {
-	account, reservation := j.account()
+	account, reservation := j.splitProject()
 	j.headPBS("")
-	j.put("-A ", "project", account)
-	j.put("-l advres=", "project", reservation)
+	j.addValue("-A ", "project", account)
+	j.addValue("-l advres=", "project", reservation)
 	j.sizeTorque()
 	if j.memory > 0 {
-		j.say("-l mem=", decimal(mib(j.memory)), "mb")
+		j.addDirective("-l mem=", formatInt(toMiB(j.memory)), "mb")
 	}
-	j.putAlso("-l gres=", "job_manager_endpoint", j.option("gres"), ":%")
+	j.addValueWith("-l gres=", "job_manager_endpoint", j.takeOption("gres"), ":%")
 	j.constrainPBS()
 	j.tailPBS()
 }
 
 func (j *job) headPBS(reservation string) {
-	j.say("-N ", j.name)
-	j.say("-S /bin/bash")
-	queue := j.queue()
+	j.addDirective("-N ", j.name)
+	j.addDirective("-S /bin/bash")
+	queue := j.queueName()
 	if reservation != "" { // PBS Pro: a reservation is a queue
 		if queue != "" && queue != reservation {
-			j.note("the reservation %.64s takes the place of queue %.64s", reservation, queue)
+			j.addNote("the reservation %.64s takes the place of queue %.64s", reservation, queue)
 		}
 		queue = reservation
-		j.put("-q ", "project", queue)
+		j.addValue("-q ", "project", queue)
 	} else {
-		j.put("-q ", "queue", queue)
+		j.addValue("-q ", "queue", queue)
 	}
-	j.say("-l walltime=", clock(seconds(j.Description.Runtime)))
+	j.addDirective("-l walltime=", formatClock(ceilSeconds(j.Description.Runtime)))
 }
 
 // tailPBS: -v makes the token visible to qstat -f (Variable_List).
 func (j *job) tailPBS() {
-	j.say("-v PILOT_TOKEN=", j.Token, ",PILOT_UID=", j.Key.Pilot, ",PILOT_ATTEMPT=", decimal(int64(j.Attempt)))
-	j.say("-o ", j.path("job.out"))
-	j.say("-e ", j.path("job.err"))
-	j.say("-r n")
+	j.addDirective("-v PILOT_TOKEN=", j.Token, ",PILOT_UID=", j.Key.Pilot, ",PILOT_ATTEMPT=", formatInt(int64(j.Attempt)))
+	j.addDirective("-o ", j.filePath("job.out"))
+	j.addDirective("-e ", j.filePath("job.err"))
+	j.addDirective("-r n")
 }
 
 // chunksPBS is the value of select. Cores that may lie anywhere are chunks of
 // one, unless each must have a part of something that is counted less finely.
 func (j *job) chunksPBS() string {
-	gpus, memory := j.gpusPerNode(), mib(per(j.memory, j.nodes))
+	gpus, memory := j.gpusPerNode(), toMiB(perPart(j.memory, j.nodes))
 	var chunks []string
 	for _, c := range j.chunks {
 		chunks = append(chunks, fmt.Sprintf("%d:ncpus=%d:mpiprocs=%d", c.count, c.cores, c.cores))
@@ -80,37 +80,37 @@ func (j *job) chunksPBS() string {
 	switch {
 	case len(chunks) > 0:
 	case j.nodes > 0:
-		chunks = []string{decimal(j.nodes)}
-		j.note("cores_per_node is not known: each node gives as many cores as the system's default")
+		chunks = []string{formatInt(j.nodes)}
+		j.addNote("cores_per_node is not known: each node gives as many cores as the system's default")
 	case j.gpus > 0:
 		chunks = []string{fmt.Sprintf("1:ncpus=%d:mpiprocs=%d", j.cores, j.cores)}
-		gpus, memory = j.gpus, mib(j.memory)
-		j.note("cores_per_node is not known: all is asked for on one node, because of the gpus")
+		gpus, memory = j.gpus, toMiB(j.memory)
+		j.addNote("cores_per_node is not known: all is asked for on one node, because of the gpus")
 	default:
 		chunks = []string{fmt.Sprintf("%d:ncpus=1:mpiprocs=1", j.cores)}
-		memory = mib(per(j.memory, j.cores))
+		memory = toMiB(perPart(j.memory, j.cores))
 	}
 	for i := range chunks {
 		if gpus > 0 {
-			chunks[i] += ":ngpus=" + decimal(gpus)
+			chunks[i] += ":ngpus=" + formatInt(gpus)
 		}
 		if memory > 0 {
-			chunks[i] += ":mem=" + decimal(memory) + "mb"
+			chunks[i] += ":mem=" + formatInt(memory) + "mb"
 		}
 	}
 	return strings.Join(chunks, "+")
 }
 
 func (j *job) sizeTorque() {
-	if craytype := j.option("craytype"); craytype != "" && j.cores > 0 {
+	if craytype := j.takeOption("craytype"); craytype != "" && j.cores > 0 {
 		// Cray's ALPS counts processes, and how many of them on a node: aprun(1).
-		j.say("-l mppwidth=", decimal(j.cores))
-		j.sayIf(j.perNode, "-l mppnppn=")
+		j.addDirective("-l mppwidth=", formatInt(j.cores))
+		j.addCount(j.perNode, "-l mppnppn=")
 		return
 	}
 	gpus := ""
 	if n := j.gpusPerNode(); n > 0 {
-		gpus = ":gpus=" + decimal(n)
+		gpus = ":gpus=" + formatInt(n)
 	}
 	var nodes []string
 	for _, c := range j.chunks {
@@ -119,16 +119,16 @@ func (j *job) sizeTorque() {
 	switch {
 	case len(nodes) > 0:
 	case j.nodes > 0:
-		nodes = []string{decimal(j.nodes) + gpus}
-		j.note("cores_per_node is not known: each node gives as many cores as the system's default")
+		nodes = []string{formatInt(j.nodes) + gpus}
+		j.addNote("cores_per_node is not known: each node gives as many cores as the system's default")
 	case j.gpus > 0:
 		nodes = []string{fmt.Sprintf("1:ppn=%d:gpus=%d", j.cores, j.gpus)}
-		j.note("cores_per_node is not known: all is asked for on one node, because of the gpus")
+		j.addNote("cores_per_node is not known: all is asked for on one node, because of the gpus")
 	default:
-		j.say("-l procs=", decimal(j.cores))
+		j.addDirective("-l procs=", formatInt(j.cores))
 		return
 	}
-	j.say("-l nodes=", strings.Join(nodes, "+"))
+	j.addDirective("-l nodes=", strings.Join(nodes, "+"))
 }
 
 // constrainPBS: the site's words are resources ("filesystems=home:grand",
@@ -137,9 +137,9 @@ func (j *job) constrainPBS() {
 	placed := false
 	for _, c := range j.Constraints {
 		placed = placed || strings.HasPrefix(c, "place=")
-		j.putAlso("-l ", "system_architecture.options", c, ":")
+		j.addValueWith("-l ", "system_architecture.options", c, ":")
 	}
 	if j.Node.Exclusive && !placed && j.dialect.name == "pbspro" {
-		j.say("-l place=scatter:excl")
+		j.addDirective("-l place=scatter:excl")
 	}
 }

@@ -41,8 +41,8 @@ func TestCheckWord(t *testing.T) {
 	}
 }
 
-// reads has a shell say which words it reads: each with a NUL byte after it.
-func reads(t *testing.T, shell, locale string, words ...string) []string {
+// shellWords has a shell say which words it reads: each with a NUL byte after it.
+func shellWords(t *testing.T, shell, locale string, words ...string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), shell, "-c", `printf '%s\0' `+render.Command(words))
 	cmd.Env = []string{"LC_ALL=" + locale, "PATH=/usr/bin:/bin", "HOME=/nowhere"}
@@ -62,7 +62,7 @@ func TestShellsReadWhatWasQuoted(t *testing.T) {
 	}
 	for _, shell := range []string{"sh", "bash"} {
 		for _, locale := range []string{"C", "C.UTF-8"} {
-			got := reads(t, shell, locale, words...)
+			got := shellWords(t, shell, locale, words...)
 			if len(got) != len(words) {
 				t.Errorf("%s (%s) reads %d words of %d", shell, locale, len(got), len(words))
 				continue
@@ -99,7 +99,7 @@ func FuzzQuote(f *testing.F) {
 			}
 		}
 		for _, shell := range []string{"sh", "bash"} {
-			got := reads(t, shell, "C.UTF-8", words...)
+			got := shellWords(t, shell, "C.UTF-8", words...)
 			if strings.Join(got, "\x00") != strings.Join(words, "\x00") {
 				t.Fatalf("%s reads %q as %q", shell, words, got)
 			}

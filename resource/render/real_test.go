@@ -32,7 +32,7 @@ func TestRealSystemsTakeScripts(t *testing.T) {
 				if os.Getenv(r.variable) == "" {
 					t.Skipf("no %s: %s is not set", system, r.variable)
 				}
-				s := stageIn(t, filepath.Join(workdir(t), dir), realSpec(system), goodAgent+"; exec sleep 3")
+				s := newScriptDirIn(t, filepath.Join(workdir(t), dir), realSpec(system), goodAgent+"; exec sleep 3")
 				id := submit(t, s)
 				shown := output(t, "", r.show[0], append(r.show[1:], id)...)
 				for _, want := range []string{s.script.Name, "mgr-01.pilot-01.1"} {
@@ -40,21 +40,21 @@ func TestRealSystemsTakeScripts(t *testing.T) {
 						t.Errorf("the job does not show %s:\n%s", want, shown)
 					}
 				}
-				await(t, func() bool {
-					out, err := s.marks.Exit()
+				waitUntil(t, func() bool {
+					out, err := s.marks.ReadExit()
 					return err == nil && out != nil
 				})
-				if out := s.exit(); out.Kind != api.OutcomeDone {
-					t.Errorf("it ends with %+v; job.err: %s", out, s.file("job.err"))
+				if out := s.readOutcome(); out.Kind != api.OutcomeDone {
+					t.Errorf("it ends with %+v; job.err: %s", out, s.readFile("job.err"))
 				}
-				if mark := s.file("bootstrap"); !strings.Contains(mark, `"job":"`+id+`"`) {
+				if mark := s.readFile("bootstrap"); !strings.Contains(mark, `"job":"`+id+`"`) {
 					t.Errorf("job %s leaves %s", id, mark)
 				}
-				if env := s.file("environ"); !strings.Contains(env, "\nODD="+realSpec(system).Environment["ODD"]+"\n") {
+				if env := s.readFile("environ"); !strings.Contains(env, "\nODD="+realSpec(system).Environment["ODD"]+"\n") {
 					t.Errorf("the agent's environment is\n%s", env)
 				}
-				if got := s.file("job.out"); got != "bootstrapped\n" {
-					t.Errorf("job.out is %q, job.err %q", got, s.file("job.err"))
+				if got := s.readFile("job.out"); got != "bootstrapped\n" {
+					t.Errorf("job.out is %q, job.err %q", got, s.readFile("job.err"))
 				}
 			})
 		}
@@ -67,12 +67,12 @@ func TestRealSlurmTakesEveryDirective(t *testing.T) {
 	if os.Getenv("SLURM_CONF") == "" {
 		t.Skip("no slurm: SLURM_CONF is not set")
 	}
-	for name, spec := range shapes() {
+	for name, spec := range sampleSpecs() {
 		if !strings.HasPrefix(name, "slurm") {
 			continue
 		}
 		cmd := exec.CommandContext(t.Context(), "sbatch", "--test-only")
-		cmd.Stdin = strings.NewReader(text(t, spec))
+		cmd.Stdin = strings.NewReader(mustRender(t, spec))
 		out, err := cmd.CombinedOutput()
 		t.Logf("%s: %v: %s", name, err, out)
 		for _, bad := range []string{"unrecognized", "Invalid --", "invalid option", "Try \"sbatch"} {
@@ -103,7 +103,7 @@ func workdir(t *testing.T) string {
 	return dir
 }
 
-func submit(t *testing.T, s *site) string {
+func submit(t *testing.T, s *scriptDir) string {
 	t.Helper()
 	stdin := ""
 	if s.script.Stdin {

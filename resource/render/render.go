@@ -41,32 +41,32 @@ func Render(spec *Spec) (*Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	if faults := spec.check(); len(faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Op: "render", Faults: faults}
+	if faults := spec.validate(); len(faults) > 0 {
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "render", FieldErrors: faults}
 	}
 	j := newJob(spec, d)
 	d.write(j)
 	j.checkOptions()
 	if len(j.faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Op: "render", Faults: j.faults}
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "render", FieldErrors: j.faults}
 	}
-	text := j.text()
+	text := j.buildText()
 	sum := sha256.Sum256([]byte(text))
 	return &Script{
 		System: d.name, Name: j.name, Text: text, Digest: hex.EncodeToString(sum[:]),
-		Dir: spec.Sandbox, File: j.file("job.sh"), Submit: d.submit(j), Stdin: d.stdin, Notes: j.notes,
+		Dir: spec.Sandbox, File: j.fileName("job.sh"), Submit: d.submit(j), Stdin: d.stdin, Notes: j.notes,
 	}, nil
 }
 
 // job is a script in the making.
 type job struct {
 	*Spec
-	shape
+	jobSize
 	dialect *dialect
 	name    string
-	place   string // the sandbox, if it can stand in a directive
+	workdir string // the sandbox, if it can stand in a directive
 	lines   []string
-	faults  faults
+	faults  fieldErrors
 	notes   []string
 	used    map[string]bool // options of the endpoint that were asked for
 }
@@ -74,49 +74,49 @@ type job struct {
 func newJob(spec *Spec, d *dialect) *job {
 	j := &job{Spec: spec, dialect: d, used: map[string]bool{}}
 	node := spec.Node
-	if n := j.number("ppn"); n > 0 {
+	if n := j.takeCount("ppn"); n > 0 {
 		node.Cores = n
 	}
-	j.shape = shapeOf(&spec.Description, node)
+	j.jobSize = jobSizeOf(&spec.Description, node)
 	j.name = jobName(spec, d.nameLimit)
 	if wanted := spec.Description.JobName; wanted != "" && d.name != "fork" && !strings.HasPrefix(j.name, wanted+".") {
-		j.note("%s shows the job as %s", d.name, j.name)
+		j.addNote("%s shows the job as %s", d.name, j.name)
 	}
-	if strings.HasPrefix(spec.Sandbox, "/") && clean(spec.Sandbox, "") {
-		j.place = strings.TrimRight(spec.Sandbox, "/")
+	if strings.HasPrefix(spec.Sandbox, "/") && isClean(spec.Sandbox, "") {
+		j.workdir = strings.TrimRight(spec.Sandbox, "/")
 	} else if d.name != "fork" {
-		j.note("the script runs where it is submitted, which must be %s", spec.Sandbox)
+		j.addNote("the script runs where it is submitted, which must be %s", spec.Sandbox)
 	}
 	return j
 }
 
-// marks is what the names of the marks begin with, relative to the sandbox.
-func (j *job) marks() string { return MarksDir + "/" + decimal(int64(j.Attempt)) }
+// markPrefix is what the names of the marks begin with, relative to the sandbox.
+func (j *job) markPrefix() string { return MarksDir + "/" + formatInt(int64(j.Attempt)) }
 
-// file is the path of a file beside the marks, relative to the sandbox.
-func (j *job) file(name string) string { return j.marks() + "." + name }
+// fileName is the path of a file beside the marks, relative to the sandbox.
+func (j *job) fileName(name string) string { return j.markPrefix() + "." + name }
 
-// path is the same for a directive: absolute, if the sandbox can stand there.
-func (j *job) path(name string) string {
-	if j.place == "" {
-		return j.file(name)
+// filePath is the same for a directive: absolute, if the sandbox can stand there.
+func (j *job) filePath(name string) string {
+	if j.workdir == "" {
+		return j.fileName(name)
 	}
-	return j.place + "/" + j.file(name)
+	return j.workdir + "/" + j.fileName(name)
 }
 
-func (j *job) note(format string, args ...any) {
+func (j *job) addNote(format string, args ...any) {
 	j.notes = append(j.notes, fmt.Sprintf(format, args...))
 }
 
-// option takes an option of the endpoint.
-func (j *job) option(name string) string {
+// takeOption takes an option of the endpoint.
+func (j *job) takeOption(name string) string {
 	j.used[name] = true
 	return j.Options.Get(name)
 }
 
-// number takes an option that is a count; 0 where it is absent.
-func (j *job) number(name string) int64 {
-	text := j.option(name)
+// takeCount takes an option that is a count; 0 where it is absent.
+func (j *job) takeCount(name string) int64 {
+	text := j.takeOption(name)
 	if text == "" {
 		return 0
 	}
@@ -132,22 +132,22 @@ func (j *job) number(name string) int64 {
 func (j *job) checkOptions() {
 	for _, name := range slices.Sorted(maps.Keys(j.Options)) {
 		if !j.used[name] || name == "ppn" && j.dialect.name == "fork" {
-			j.note("the endpoint's option %.64q means nothing to %s", name, j.dialect.name)
+			j.addNote("the endpoint's option %.64q means nothing to %s", name, j.dialect.name)
 		}
 	}
 }
 
-// queue is the user's, else the endpoint's.
-func (j *job) queue() string {
-	fallback := j.option("queue")
+// queueName is the user's, else the endpoint's.
+func (j *job) queueName() string {
+	fallback := j.takeOption("queue")
 	if j.Description.Queue != "" {
 		return j.Description.Queue
 	}
 	return fallback
 }
 
-// account splits a project of RADICAL-Pilot's form account:reservation.
-func (j *job) account() (account, reservation string) {
+// splitProject splits a project of RADICAL-Pilot's form account:reservation.
+func (j *job) splitProject() (account, reservation string) {
 	account, reservation, _ = strings.Cut(j.Description.Project, ":")
 	return account, reservation
 }

@@ -46,11 +46,11 @@ var systems = map[string]string{
 func TestAliasesRenderAlike(t *testing.T) {
 	t.Parallel()
 	for alias, system := range map[string]string{"pbs": "torque", "ssh": "fork"} {
-		a, err := render.Render(full(alias))
+		a, err := render.Render(fullSpec(alias))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := render.Render(full(system))
+		b, err := render.Render(fullSpec(system))
 		if err != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("%s is not %s: %v", alias, system, err)
 		}
@@ -69,11 +69,11 @@ func TestWhatCannotStandInADirectiveIsRefused(t *testing.T) {
 				if field == "system_architecture.options" && (system == "loadl" || system == "slurm" && bad == "a*") {
 					continue // says nothing of them; a* is an expression
 				}
-				s := nodes(system)
+				s := nodesSpec(system)
 				set(s)
 				_, err := render.Render(s)
-				faults := pilot.FaultsOf(err)
-				if pilot.CodeOf(err) != pilot.Invalid || !slices.ContainsFunc(faults, func(f pilot.Fault) bool { return f.Field == field }) {
+				faults := pilot.FieldErrorsOf(err)
+				if pilot.CodeOf(err) != pilot.Invalid || !slices.ContainsFunc(faults, func(f pilot.FieldError) bool { return f.Field == field }) {
 					t.Errorf("%s takes %s %q: %v", system, field, bad, err)
 				}
 			}
@@ -93,7 +93,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	s.Sandbox = "a\nb"
 	_, err := render.Render(s)
 	var fields []string
-	for _, f := range pilot.FaultsOf(err) {
+	for _, f := range pilot.FieldErrorsOf(err) {
 		fields = append(fields, f.Field)
 	}
 	want := "uid resource runtime cores nodes gpus cores_per_node gpus_per_node system_architecture.smt cores memory sandbox agent " +
@@ -160,9 +160,9 @@ func TestTimesAreRoundedUp(t *testing.T) {
 		"slurm": "--time=00:02:00", "pbspro": "walltime=00:01:01", "torque": "walltime=00:01:01", "lsf": "-W 2",
 		"sge": "h_rt=00:01:01", "loadl": "wall_clock_limit = 00:01:01", "cobalt": "--time 2",
 	} {
-		s := nodes(system)
+		s := nodesSpec(system)
 		s.Description.Runtime = pilot.Runtime(time.Minute + time.Millisecond)
-		if got := text(t, s); !strings.Contains(got, want+"\n") {
+		if got := mustRender(t, s); !strings.Contains(got, want+"\n") {
 			t.Errorf("%s: no %q in\n%.1500s", system, want, got)
 		}
 	}
@@ -194,8 +194,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// sum adds what a select or nodes directive asks for.
-func sum(t *rapid.T, text, form string) (nodes, cores, most int64) {
+// sumDirectives adds what a select or nodes directive asks for.
+func sumDirectives(t *rapid.T, text, form string) (nodes, cores, most int64) {
 	m := regexp.MustCompile(`-l (?:select|nodes)=(\S+)`).FindStringSubmatch(text)
 	if m == nil {
 		t.Fatalf("asks for no nodes:\n%s", text)
@@ -228,7 +228,7 @@ func TestSizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			nodes, cores, most := sum(t, r.Text, form)
+			nodes, cores, most := sumDirectives(t, r.Text, form)
 			want := max(s.Description.Cores, nodes) // a node gives at least one core
 			if cores != want || most > s.Node.Cores || s.Node.GPUs > 0 && nodes*s.Node.GPUs < s.Description.GPUs {
 				t.Fatalf("%d nodes, %d cores, at most %d on one", nodes, cores, most)
@@ -250,7 +250,7 @@ func FuzzDirectives(f *testing.F) {
 	f.Add("lsf", "q", "p", "j", "$SCRATCH/a b", "echo \"\n#BSUB -q evil", "A", "'\n#BSUB -q evil\n'", "nvme", uint16(9), uint16(2))
 	f.Add("loadl", "q", "p", "j", "/a", "x\n# @ class = evil\n# @ queue", "A", "\r\n#@ queue", "n", uint16(1), uint16(0))
 	f.Fuzz(func(t *testing.T, system, queue, project, name, sandbox, command, variable, value, word string, cores, gpus uint16) {
-		s := full("pbspro")
+		s := fullSpec("pbspro")
 		s.System = system
 		s.Description.Queue, s.Description.Project, s.Description.JobName = queue, project, name
 		s.Description.Cores, s.Description.GPUs = int64(cores), int64(gpus)

@@ -21,23 +21,23 @@ import (
 	"github.com/flightlog/flightlog/resource/render"
 )
 
-// site is a sandbox with all that a launcher puts there.
-type site struct {
+// scriptDir is a sandbox with all that a launcher puts there.
+type scriptDir struct {
 	t       *testing.T
 	sandbox string
 	marks   agent.Marks
 	script  *render.Script
 }
 
-// stage makes the sandbox of a spec whose agent is a shell script.
-func stage(t *testing.T, spec *render.Spec, agentScript string) *site {
+// newScriptDir makes the sandbox of a spec whose agent is a shell script.
+func newScriptDir(t *testing.T, spec *render.Spec, agentScript string) *scriptDir {
 	t.Helper()
-	return stageIn(t, filepath.Join(t.TempDir(), "it's a $HOME"), spec, agentScript)
+	return newScriptDirIn(t, filepath.Join(t.TempDir(), "it's a $HOME"), spec, agentScript)
 }
 
-func stageIn(t *testing.T, sandbox string, spec *render.Spec, agentScript string) *site {
+func newScriptDirIn(t *testing.T, sandbox string, spec *render.Spec, agentScript string) *scriptDir {
 	t.Helper()
-	s := &site{t: t, sandbox: sandbox, marks: agent.MarksOf(sandbox, spec.Attempt)}
+	s := &scriptDir{t: t, sandbox: sandbox, marks: agent.MarksOf(sandbox, spec.Attempt)}
 	spec.Sandbox = s.sandbox
 	spec.Agent = []string{"/bin/sh", "-c", agentScript, "agent"}
 	var err error
@@ -47,22 +47,22 @@ func stageIn(t *testing.T, sandbox string, spec *render.Spec, agentScript string
 	if err := os.MkdirAll(s.marks.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.put("assignment", `{"secret":"sesame"}`)
+	s.writeFile("assignment", `{"secret":"sesame"}`)
 	if err := os.WriteFile(filepath.Join(s.sandbox, s.script.File), []byte(s.script.Text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func (s *site) put(name, text string) {
+func (s *scriptDir) writeFile(name, text string) {
 	s.t.Helper()
 	if err := os.WriteFile(s.marks.Path(name), []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// begin runs the submit command, and gives the process that it started.
-func (s *site) begin() *proc.Process {
+// startScript runs the submit command, and gives the process that it started.
+func (s *scriptDir) startScript() *proc.Process {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), s.script.Submit[0], s.script.Submit[1:]...)
 	cmd.Dir = s.sandbox
@@ -76,7 +76,7 @@ func (s *site) begin() *proc.Process {
 	if err != nil {
 		s.t.Fatalf("submit says %q", out)
 	}
-	id, err := proc.Of(pid)
+	id, err := proc.IdentityOf(pid)
 	if errors.Is(err, proc.ErrGone) {
 		return nil
 	}
@@ -94,17 +94,17 @@ func (s *site) begin() *proc.Process {
 	return p
 }
 
-// run runs the script to its end.
-func (s *site) run() {
+// runScript runs the script to its end.
+func (s *scriptDir) runScript() {
 	s.t.Helper()
-	if p := s.begin(); p != nil {
+	if p := s.startScript(); p != nil {
 		if err := p.Wait(s.t.Context()); err != nil {
 			s.t.Fatal(err)
 		}
 	}
 }
 
-func (s *site) file(name string) string {
+func (s *scriptDir) readFile(name string) string {
 	s.t.Helper()
 	b, err := os.ReadFile(s.marks.Path(name))
 	if err != nil {
@@ -113,14 +113,14 @@ func (s *site) file(name string) string {
 	return string(b)
 }
 
-func (s *site) exit() *api.Outcome {
+func (s *scriptDir) readOutcome() *api.Outcome {
 	s.t.Helper()
-	out, err := s.marks.Exit()
+	out, err := s.marks.ReadExit()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	if out == nil {
-		s.t.Fatalf("there is no exit mark; job.err: %s", s.file("job.err"))
+		s.t.Fatalf("there is no exit mark; job.err: %s", s.readFile("job.err"))
 	}
 	return out
 }
@@ -135,21 +135,21 @@ func TestTheAgentGetsItsAssignment(t *testing.T) {
 	spec := plain("fork")
 	spec.Environment = map[string]string{"ODD": "a\n#$ -q evil\n'\"$(id)`id`\\ é", "PILOT_TOKEN": "forged"}
 	spec.PreBootstrap = []string{`export LATER="$PILOT_UID it's"`, "cd /", "true # and a comment", "echo one\necho \"two\""}
-	s := stage(t, spec, goodAgent)
-	s.run()
-	if out := s.exit(); out.Kind != api.OutcomeDone {
+	s := newScriptDir(t, spec, goodAgent)
+	s.runScript()
+	if out := s.readOutcome(); out.Kind != api.OutcomeDone {
 		t.Errorf("the agent's word was replaced: %+v", out)
 	}
-	if got := s.file("given"); got != `{"secret":"sesame"}` {
+	if got := s.readFile("given"); got != `{"secret":"sesame"}` {
 		t.Errorf("the agent read %q", got)
 	}
-	if strings.Contains(s.file("seen"), "assignment") {
+	if strings.Contains(s.readFile("seen"), "assignment") {
 		t.Error("the assignment is still on disk when the agent runs")
 	}
-	if got := strings.TrimSpace(s.file("pwd")); got != s.sandbox {
+	if got := strings.TrimSpace(s.readFile("pwd")); got != s.sandbox {
 		t.Errorf("the agent runs in %s", got)
 	}
-	env := s.file("environ")
+	env := s.readFile("environ")
 	for _, want := range []string{
 		"ODD=" + spec.Environment["ODD"] + "\n", "LATER=pilot-01 it's\n", "PILOT_TOKEN=mgr-01.pilot-01.1\n", "PILOT_SANDBOX=" + s.sandbox + "\n",
 		"PILOT_UID=pilot-01\n", "PILOT_MANAGER=mgr-01\n", "PILOT_RESOURCE=site.host\n", "PILOT_ATTEMPT=1\n",
@@ -158,15 +158,15 @@ func TestTheAgentGetsItsAssignment(t *testing.T) {
 			t.Errorf("the agent's environment lacks %q:\n%s", want, env)
 		}
 	}
-	if got := s.file("job.out"); got != "one\ntwo\n" {
-		t.Errorf("job.out is %q, job.err %q", got, s.file("job.err"))
+	if got := s.readFile("job.out"); got != "one\ntwo\n" {
+		t.Errorf("job.out is %q, job.err %q", got, s.readFile("job.err"))
 	}
 }
 
 func TestTheBootstrapMarkNamesTheJob(t *testing.T) {
 	t.Parallel()
-	s := stage(t, plain("fork"), `sleep 1000`)
-	p := s.begin()
+	s := newScriptDir(t, plain("fork"), `sleep 1000`)
+	p := s.startScript()
 	if p == nil {
 		t.Fatal("the script is gone")
 	}
@@ -176,7 +176,7 @@ func TestTheBootstrapMarkNamesTheJob(t *testing.T) {
 		Host, Job, Token string
 		At               time.Time
 	}
-	await(t, func() bool {
+	waitUntil(t, func() bool {
 		ok, err := s.marks.Read("bootstrap", &mark)
 		if err != nil {
 			t.Fatal(err)
@@ -195,8 +195,8 @@ func TestTheBootstrapMarkNamesTheJob(t *testing.T) {
 	}
 }
 
-// await looks until it is so, or the test is over.
-func await(t *testing.T, so func() bool) {
+// waitUntil looks until it is so, or the test is over.
+func waitUntil(t *testing.T, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -236,14 +236,14 @@ func TestEndsThatTheAgentCannotTell(t *testing.T) {
 			if agentScript == "" {
 				agentScript = "touch ran"
 			}
-			s := stage(t, spec, agentScript)
+			s := newScriptDir(t, spec, agentScript)
 			if tt.missing {
 				if err := os.Remove(s.marks.Path("assignment")); err != nil {
 					t.Fatal(err)
 				}
 			}
-			s.run()
-			out := s.exit()
+			s.runScript()
+			out := s.readOutcome()
 			if out.Kind != api.OutcomeFailed || out.Code != tt.code || !strings.HasPrefix(out.Message, tt.says) || out.EndedAt.IsZero() {
 				t.Errorf("it ends with %+v", out)
 			}
@@ -262,19 +262,19 @@ func TestASecondJobDoesNothing(t *testing.T) {
 	t.Parallel()
 	spec := plain("fork")
 	spec.PreBootstrap = []string{"echo ran >>ran"}
-	s := stage(t, spec, goodAgent)
-	s.run()
-	first := s.file("bootstrap") + s.file("exit")
-	s.put("assignment", "again")
-	s.run()
+	s := newScriptDir(t, spec, goodAgent)
+	s.runScript()
+	first := s.readFile("bootstrap") + s.readFile("exit")
+	s.writeFile("assignment", "again")
+	s.runScript()
 	ran, err := os.ReadFile(filepath.Join(s.sandbox, "ran"))
 	if err != nil || string(ran) != "ran\n" {
 		t.Errorf("it ran: %q, %v", ran, err)
 	}
-	if s.file("bootstrap")+s.file("exit") != first || s.file("given") != `{"secret":"sesame"}` {
+	if s.readFile("bootstrap")+s.readFile("exit") != first || s.readFile("given") != `{"secret":"sesame"}` {
 		t.Error("the second has changed the marks of the first")
 	}
-	if got := s.file("job.err"); got != "another job has this attempt\n" {
+	if got := s.readFile("job.err"); got != "another job has this attempt\n" {
 		t.Errorf("the second says %q", got)
 	}
 }
@@ -287,16 +287,16 @@ func TestTheAgentHearsOfSignals(t *testing.T) {
 			if signal.Ignored(sig) { // by nohup: no shell can trap it
 				t.Skip("this process ignores it, and so do its children")
 			}
-			s := stage(t, plain("fork"), `d=.flightlog/1
+			s := newScriptDir(t, plain("fork"), `d=.flightlog/1
 trap 'echo term >"$d.heard"; kill "$!"; echo "{\"kind\":\"canceled\",\"code\":\"canceled_by_agent\"}" >"$d.exit"; exit 9' TERM
 sleep 1000 & echo '{}' >"$d.started"; wait`)
-			p := s.begin()
+			p := s.startScript()
 			if p == nil {
 				t.Fatal("the script is gone")
 			}
 			t.Cleanup(func() { _ = syscall.Kill(-p.PID, syscall.SIGKILL) })
-			await(t, func() bool {
-				started, err := s.marks.Started()
+			waitUntil(t, func() bool {
+				started, err := s.marks.ReadStarted()
 				return err == nil && started != nil
 			})
 			if err := p.Signal(sig); err != nil { // to the script alone
@@ -305,7 +305,7 @@ sleep 1000 & echo '{}' >"$d.started"; wait`)
 			if err := p.Wait(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if out := s.exit(); out.Kind != api.OutcomeCanceled || s.file("heard") != "term\n" {
+			if out := s.readOutcome(); out.Kind != api.OutcomeCanceled || s.readFile("heard") != "term\n" {
 				t.Errorf("it ends with %+v", out)
 			}
 		})
@@ -317,10 +317,10 @@ func TestMarksReadBack(t *testing.T) {
 	t.Parallel()
 	spec := plain("fork")
 	spec.PreBootstrap = []string{"echo '\x01\u2028<&>\"\\' && false"}
-	s := stage(t, spec, "true")
-	s.run()
+	s := newScriptDir(t, spec, "true")
+	s.runScript()
 	var out api.Outcome
-	if err := json.Unmarshal([]byte(s.file("exit")), &out); err != nil || !strings.Contains(out.Message, spec.PreBootstrap[0]) {
+	if err := json.Unmarshal([]byte(s.readFile("exit")), &out); err != nil || !strings.Contains(out.Message, spec.PreBootstrap[0]) {
 		t.Errorf("%q: %v", out.Message, err)
 	}
 	if info, err := os.Stat(s.marks.Path("exit")); err != nil || info.Mode().Perm() != 0o600 {

@@ -17,24 +17,24 @@ var sge = dialect{
 }
 
 func writeSGE(j *job) {
-	account, reservation := j.account()
-	j.say("-S /bin/bash")
-	j.say("-N ", j.name)
-	j.say("-ac PILOT_TOKEN=", j.Token)
-	j.put("-q ", "queue", j.queue())
-	j.put("-A ", "project", account)
-	j.put("-ar ", "project", reservation)
-	j.say("-l h_rt=", clock(seconds(j.Description.Runtime)))
+	account, reservation := j.splitProject()
+	j.addDirective("-S /bin/bash")
+	j.addDirective("-N ", j.name)
+	j.addDirective("-ac PILOT_TOKEN=", j.Token)
+	j.addValue("-q ", "queue", j.queueName())
+	j.addValue("-A ", "project", account)
+	j.addValue("-ar ", "project", reservation)
+	j.addDirective("-l h_rt=", formatClock(ceilSeconds(j.Description.Runtime)))
 	j.sizeSGE()
-	if j.place != "" {
-		j.say("-wd ", j.place)
+	if j.workdir != "" {
+		j.addDirective("-wd ", j.workdir)
 	} else {
-		j.say("-cwd")
+		j.addDirective("-cwd")
 	}
-	j.say("-o ", j.path("job.out"))
-	j.say("-e ", j.path("job.err"))
-	j.say("-r n")
-	j.say("-notify") // without it the end comes as SIGKILL at once
+	j.addDirective("-o ", j.filePath("job.out"))
+	j.addDirective("-e ", j.filePath("job.err"))
+	j.addDirective("-r n")
+	j.addDirective("-notify") // without it the end comes as SIGKILL at once
 }
 
 // sizeSGE: Grid Engine counts slots of a parallel environment; only the
@@ -45,16 +45,16 @@ func (j *job) sizeSGE() {
 		j.faults.add("nodes", "Grid Engine counts slots: give 'cores', or the resource a cores_per_node")
 		return
 	case j.ParallelEnvironment != "":
-		j.say("-pe ", j.checked("spmd_variation", j.ParallelEnvironment, ""), " ", decimal(j.cores))
+		j.addDirective("-pe ", j.checkValue("spmd_variation", j.ParallelEnvironment, ""), " ", formatInt(j.cores))
 	case j.cores > 1:
 		j.faults.add("cores", "the resource names no parallel environment (spmd_variation): one core is all it gives")
 	}
 	if j.Description.GPUs > 0 {
-		j.note("Grid Engine has no word of its own for gpus: the site's belongs into system_architecture.options, such as gpu=1")
+		j.addNote("Grid Engine has no word of its own for gpus: the site's belongs into system_architecture.options, such as gpu=1")
 	}
 	j.memorySGE()
 	for _, c := range j.Constraints {
-		j.put("-l ", "system_architecture.options", c)
+		j.addValue("-l ", "system_architecture.options", c)
 	}
 }
 
@@ -65,7 +65,7 @@ var memoryRequest = regexp.MustCompile(`^([0-9]{0,3}(?:\.[0-9]{1,3})?)([A-Za-z_]
 // memorySGE: the endpoint's memreqs names what memory is asked for with
 // ("virtual_free~1.5h_vmem"); values count for each slot.
 func (j *job) memorySGE() {
-	requests := j.option("memreqs")
+	requests := j.takeOption("memreqs")
 	if j.memory == 0 {
 		return
 	}
@@ -83,8 +83,8 @@ func (j *job) memorySGE() {
 		if m[1] != "" {
 			factor, _ = strconv.ParseFloat(m[1], 64) // the expression lets nothing else pass
 		}
-		n := int64(float64(mib(per(j.memory, j.cores))) * factor)
+		n := int64(float64(toMiB(perPart(j.memory, j.cores))) * factor)
 		parts = append(parts, fmt.Sprintf("%s=%dM", m[2], max(n, 1)))
 	}
-	j.say("-l ", strings.Join(parts, ","))
+	j.addDirective("-l ", strings.Join(parts, ","))
 }

@@ -18,48 +18,48 @@ var slurm = dialect{
 }
 
 func writeSlurm(j *job) {
-	partition, qos, _ := strings.Cut(j.queue(), ":")
-	account, reservation := j.account()
-	j.say("--job-name=", j.name)
-	j.say("--comment=", j.Token)
-	j.put("--partition=", "queue", partition)
-	j.put("--qos=", "queue", qos)
-	j.put("--account=", "project", account)
-	j.put("--reservation=", "project", reservation)
-	j.say("--time=", clock(minutes(j.Description.Runtime)*60))
+	partition, qos, _ := strings.Cut(j.queueName(), ":")
+	account, reservation := j.splitProject()
+	j.addDirective("--job-name=", j.name)
+	j.addDirective("--comment=", j.Token)
+	j.addValue("--partition=", "queue", partition)
+	j.addValue("--qos=", "queue", qos)
+	j.addValue("--account=", "project", account)
+	j.addValue("--reservation=", "project", reservation)
+	j.addDirective("--time=", formatClock(ceilMinutes(j.Description.Runtime)*60))
 	j.sizeSlurm()
 	j.constrainSlurm()
-	if j.place != "" {
-		j.say("--chdir=", j.place)
+	if j.workdir != "" {
+		j.addDirective("--chdir=", j.workdir)
 	} else if strings.ContainsAny(j.Sandbox, `%\`) {
 		// SLURM puts the directory before relative names and then looks for %j:
 		// seen with 22.05 as a job that fails with JobLaunchFailure.
 		j.faults.add("sandbox", "%.150q holds a sign that SLURM replaces in names of files", j.Sandbox)
 	}
-	j.say("--output=", j.path("job.out"))
-	j.say("--error=", j.path("job.err"))
-	j.say("--export=NONE")
+	j.addDirective("--output=", j.filePath("job.out"))
+	j.addDirective("--error=", j.filePath("job.err"))
+	j.addDirective("--export=NONE")
 	// Not the limits of the process that submits: a job of a fresh login has those of
 	// its node, or what the site sets for it.
-	j.say("--propagate=NONE")
-	j.say("--no-requeue")
+	j.addDirective("--propagate=NONE")
+	j.addDirective("--no-requeue")
 	if j.Description.Runtime.Duration() >= 5*time.Minute {
 		// The resolution of this time is a minute; the agent needs seconds.
-		j.say("--signal=B:TERM@60")
+		j.addDirective("--signal=B:TERM@60")
 	}
 }
 
 func (j *job) sizeSlurm() {
-	j.sayIf(j.nodes, "--nodes=")
+	j.addCount(j.nodes, "--nodes=")
 	switch {
-	case j.even() && j.nodes > 0:
-		j.sayIf(j.chunks[0].cores, "--ntasks-per-node=")
+	case j.isEven() && j.nodes > 0:
+		j.addCount(j.chunks[0].cores, "--ntasks-per-node=")
 	default:
-		j.sayIf(j.cores, "--ntasks=")
+		j.addCount(j.cores, "--ntasks=")
 	}
-	j.sayIf(j.Node.SMT, "--threads-per-core=")
+	j.addCount(j.Node.SMT, "--threads-per-core=")
 	if j.Node.Exclusive || j.Description.Nodes > 0 && j.cores == 0 {
-		j.say("--exclusive")
+		j.addDirective("--exclusive")
 	}
 	kind := ""
 	if j.Node.GPU != "" {
@@ -67,16 +67,16 @@ func (j *job) sizeSlurm() {
 	}
 	switch n := j.gpusPerNode(); {
 	case n > 0:
-		j.putAlso("--gpus-per-node=", "system_architecture.gpu", kind+decimal(n), ":")
+		j.addValueWith("--gpus-per-node=", "system_architecture.gpu", kind+formatInt(n), ":")
 	case j.gpus > 0:
-		j.putAlso("--gpus=", "system_architecture.gpu", kind+decimal(j.gpus), ":")
+		j.addValueWith("--gpus=", "system_architecture.gpu", kind+formatInt(j.gpus), ":")
 	}
 	switch {
 	case j.memory == 0:
 	case j.nodes > 0:
-		j.say("--mem=", decimal(mib(per(j.memory, j.nodes))), "M")
+		j.addDirective("--mem=", formatInt(toMiB(perPart(j.memory, j.nodes))), "M")
 	default:
-		j.say("--mem-per-cpu=", decimal(mib(per(j.memory, j.cores))), "M")
+		j.addDirective("--mem-per-cpu=", formatInt(toMiB(perPart(j.memory, j.cores))), "M")
 	}
 }
 
@@ -85,16 +85,16 @@ func (j *job) sizeSlurm() {
 func (j *job) constrainSlurm() {
 	var features []string
 	for _, c := range j.Constraints {
-		if c = j.checked("system_architecture.options", c, "&|*:[]()"); c != "" {
+		if c = j.checkValue("system_architecture.options", c, "&|*:[]()"); c != "" {
 			features = append(features, c)
 		}
 	}
 	if len(features) > 0 {
-		j.say(`--constraint="`, strings.Join(features, "&"), `"`)
+		j.addDirective(`--constraint="`, strings.Join(features, "&"), `"`)
 	}
 }
 
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
 
-// clock writes seconds as hours:minutes:seconds.
-func clock(s int64) string { return fmt.Sprintf("%02d:%02d:%02d", s/3600, s/60%60, s%60) }
+// formatClock writes seconds as hours:minutes:seconds.
+func formatClock(s int64) string { return fmt.Sprintf("%02d:%02d:%02d", s/3600, s/60%60, s%60) }

@@ -50,25 +50,25 @@ type Node struct {
 // below the sandbox: <sandbox>/.flightlog/<attempt>.<name>, as package agent has it.
 const MarksDir = ".flightlog"
 
-// check gives the faults of everything that dialects need not look at.
-func (s *Spec) check() []pilot.Fault {
-	var f faults
+// validate gives the faults of everything that dialects need not look at.
+func (s *Spec) validate() []pilot.FieldError {
+	var f fieldErrors
 	if !pilot.ValidToken(s.Key.Manager) || !pilot.ValidToken(s.Key.Pilot) || !validToken(s.Token) || s.Attempt < 1 {
 		f.add("uid", "no manager, pilot, attempt and token that could name a job")
 	}
-	if !pilot.ValidLabel(s.Key.Resource) {
+	if !pilot.ValidResourceName(s.Key.Resource) {
 		f.add("resource", "%.150q is not <site>.<host>", s.Key.Resource)
 	}
 	d := &s.Description
-	if d.Runtime <= 0 || d.Runtime.Duration() > maxWall {
-		f.add("runtime", "must be positive and at most %s", pilot.FormatDuration(maxWall))
+	if d.Runtime <= 0 || d.Runtime.Duration() > maxRuntime {
+		f.add("runtime", "must be positive and at most %s", pilot.FormatDuration(maxRuntime))
 	}
-	f.count("cores", d.Cores)
-	f.count("nodes", d.Nodes)
-	f.count("gpus", d.GPUs)
-	f.count("cores_per_node", s.Node.Cores)
-	f.count("gpus_per_node", s.Node.GPUs)
-	f.count("system_architecture.smt", s.Node.SMT)
+	f.checkCount("cores", d.Cores)
+	f.checkCount("nodes", d.Nodes)
+	f.checkCount("gpus", d.GPUs)
+	f.checkCount("cores_per_node", s.Node.Cores)
+	f.checkCount("gpus_per_node", s.Node.GPUs)
+	f.checkCount("system_architecture.smt", s.Node.SMT)
 	if (d.Cores == 0) == (d.Nodes == 0) {
 		f.add("cores", "needs 'cores' or 'nodes'")
 	}
@@ -82,22 +82,22 @@ func (s *Spec) check() []pilot.Fault {
 	return f
 }
 
-// maxWall keeps a wall time within every system's arithmetic: 10 years.
-const maxWall = 10 * 365 * 24 * time.Hour
+// maxRuntime keeps a wall time within every system's arithmetic: 10 years.
+const maxRuntime = 10 * 365 * 24 * time.Hour
 
-type faults []pilot.Fault
+type fieldErrors []pilot.FieldError
 
-func (f *faults) add(field, format string, args ...any) {
-	*f = append(*f, pilot.Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
+func (f *fieldErrors) add(field, format string, args ...any) {
+	*f = append(*f, pilot.FieldError{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-func (f *faults) count(field string, n int64) {
+func (f *fieldErrors) checkCount(field string, n int64) {
 	if n < 0 || n > pilot.MaxCount {
 		f.add(field, "must be between 0 and %d, not %d", pilot.MaxCount, n)
 	}
 }
 
-func (f *faults) checkWords(s *Spec) {
+func (f *fieldErrors) checkWords(s *Spec) {
 	if len(s.Agent) == 0 || s.Agent[0] == "" {
 		f.add("agent", "there is no command that starts an agent")
 	}

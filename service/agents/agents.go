@@ -12,20 +12,20 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Run is an agent process (agent.Main) that asks its launchers over the bus.
+// Run is an agent process (agent.RunProcess) that asks its launchers over the bus.
 // It connects meanwhile: that the bus is away does not keep it from hearing
 // that its stdin ended. It is called once in a process, which must end then: it waits for
 // no attempt to connect.
 func Run(ctx context.Context, stdin io.Reader, stdout io.Writer, cfg bus.Config) error {
 	cfg.Name = "flightlog agent"
-	asks, _ := agent.Connecting(ctx, func(ctx context.Context) (agent.Gateway, error) {
+	asks, _ := agent.ConnectInBackground(ctx, func(ctx context.Context) (agent.Gateway, error) {
 		conn, err := bus.Connect(ctx, cfg)
 		if err != nil {
 			return nil, err
 		}
 		return gateway{conn}, nil
 	})
-	return agent.Main(ctx, stdin, stdout, agent.Config{Gateway: asks, Alone: true})
+	return agent.RunProcess(ctx, stdin, stdout, agent.Config{Gateway: asks, OwnProcess: true})
 }
 
 // gateway carries an agent's questions over the bus.

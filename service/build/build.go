@@ -23,8 +23,8 @@ type Info struct {
 	Log     int    `json:"log_version"` // the highest version of events it reads
 }
 
-// Read gives what is in this binary.
-func Read() Info {
+// ReadInfo gives what is in this binary.
+func ReadInfo() Info {
 	b := Info{Version: "devel", Go: runtime.Version(), Log: events.Version}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -68,7 +68,7 @@ func (i Info) String() string {
 
 // Print writes what the binary is: a line for people, or JSON.
 func Print(w io.Writer, program, output string) error {
-	switch i := Read(); output {
+	switch i := ReadInfo(); output {
 	case "", "table":
 		_, err := fmt.Fprintf(w, "%s %s\n", program, i)
 		return err

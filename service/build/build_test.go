@@ -21,7 +21,7 @@ func TestABinarySaysWhatItIs(t *testing.T) {
 	if err := build.Print(&asJSON, "agent", "json"); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(asJSON.Bytes(), &got); err != nil || got != build.Read() || got.Log == 0 {
+	if err := json.Unmarshal(asJSON.Bytes(), &got); err != nil || got != build.ReadInfo() || got.Log == 0 {
 		t.Errorf("got %+v of %s, %v", got, asJSON.String(), err)
 	}
 	if err := build.Print(&text, "agent", "xml"); err == nil {

@@ -15,23 +15,23 @@ import (
 	"github.com/flightlog/flightlog/service/config"
 )
 
-// place is a machine with a user: files and an environment.
-type place struct {
+// fakeHost is a machine with a user: files and an environment.
+type fakeHost struct {
 	t      *testing.T
 	dir    string
 	source config.Source
 	env    map[string]string
 }
 
-func newPlace(t *testing.T) *place {
+func newFakeHost(t *testing.T) *fakeHost {
 	t.Helper()
-	p := &place{t: t, dir: t.TempDir(), env: map[string]string{}}
+	p := &fakeHost{t: t, dir: t.TempDir(), env: map[string]string{}}
 	p.env["HOME"] = filepath.Join(p.dir, "home")
 	p.source = config.Source{System: filepath.Join(p.dir, "etc.yaml"), Getenv: func(name string) string { return p.env[name] }}
 	return p
 }
 
-func (p *place) write(name, text string) string {
+func (p *fakeHost) writeFile(name, text string) string {
 	p.t.Helper()
 	path := filepath.Join(p.dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -43,7 +43,7 @@ func (p *place) write(name, text string) string {
 	return path
 }
 
-func (p *place) load() *config.Settings {
+func (p *fakeHost) load() *config.Settings {
 	p.t.Helper()
 	s, err := config.Load(p.source)
 	if err != nil {
@@ -52,8 +52,8 @@ func (p *place) load() *config.Settings {
 	return s
 }
 
-// is checks what a key is and who says so; the origin's directory is left out.
-func (p *place) is(s *config.Settings, key, text, origin string) {
+// expectSetting checks what a key is and who says so; the origin's directory is left out.
+func (p *fakeHost) expectSetting(s *config.Settings, key, text, origin string) {
 	p.t.Helper()
 	for _, v := range s.All() {
 		if v.Path != key {
@@ -71,24 +71,24 @@ func (p *place) is(s *config.Settings, key, text, origin string) {
 func TestWhatIsSaidLaterWins(t *testing.T) {
 	t.Parallel()
 	const key = "log.level"
-	p := newPlace(t)
-	p.is(p.load(), key, "info", "default")
-	p.write("etc.yaml", "# of the machine\nlog:\n  format: json\n  level: warn\n")
-	p.is(p.load(), key, "warn", "etc.yaml:4")
-	p.write("home/.config/flightlog/config.yaml", "log: {level: debug}\n")
-	p.is(p.load(), key, "debug", "home/.config/flightlog/config.yaml:1")
+	p := newFakeHost(t)
+	p.expectSetting(p.load(), key, "info", "default")
+	p.writeFile("etc.yaml", "# of the machine\nlog:\n  format: json\n  level: warn\n")
+	p.expectSetting(p.load(), key, "warn", "etc.yaml:4")
+	p.writeFile("home/.config/flightlog/config.yaml", "log: {level: debug}\n")
+	p.expectSetting(p.load(), key, "debug", "home/.config/flightlog/config.yaml:1")
 	p.env["XDG_CONFIG_HOME"] = filepath.Join(p.dir, "xdg")
-	p.is(p.load(), key, "warn", "etc.yaml:4")
-	p.write("xdg/flightlog/config.yaml", "log:\n  level: info\n")
-	p.is(p.load(), key, "info", "xdg/flightlog/config.yaml:2")
-	p.env[config.FileEnv] = p.write("named.yaml", "log: {level: error}")
-	p.is(p.load(), key, "error", "named.yaml:1")
-	p.source.File = p.write("flag.yaml", "\n\nlog: {level: warn}")
-	p.is(p.load(), key, "warn", "flag.yaml:3")
+	p.expectSetting(p.load(), key, "warn", "etc.yaml:4")
+	p.writeFile("xdg/flightlog/config.yaml", "log:\n  level: info\n")
+	p.expectSetting(p.load(), key, "info", "xdg/flightlog/config.yaml:2")
+	p.env[config.FileEnv] = p.writeFile("named.yaml", "log: {level: error}")
+	p.expectSetting(p.load(), key, "error", "named.yaml:1")
+	p.source.File = p.writeFile("flag.yaml", "\n\nlog: {level: warn}")
+	p.expectSetting(p.load(), key, "warn", "flag.yaml:3")
 	p.env["FLIGHTLOG_LOG_LEVEL"] = "debug"
 	s := p.load()
-	p.is(s, key, "debug", "FLIGHTLOG_LOG_LEVEL")
-	p.is(s, "log.format", "json", "etc.yaml:3") // of which the later layers say nothing
+	p.expectSetting(s, key, "debug", "FLIGHTLOG_LOG_LEVEL")
+	p.expectSetting(s, "log.format", "json", "etc.yaml:3") // of which the later layers say nothing
 
 	var level string
 	set := pflag.NewFlagSet("manager", pflag.ContinueOnError)
@@ -107,8 +107,8 @@ func TestWhatIsSaidLaterWins(t *testing.T) {
 // TestSectionsAreForTheirPrograms: one file serves all programs of a machine.
 func TestSectionsAreForTheirPrograms(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
-	p.write("etc.yaml", "nats: {url: nats://bus}\nmanager: {http: ':1'}\nlauncher: {http: ':2'}\nup: {http: ':3', resource: [a.b, c.d]}\n")
+	p := newFakeHost(t)
+	p.writeFile("etc.yaml", "nats: {url: nats://bus}\nmanager: {http: ':1'}\nlauncher: {http: ':2'}\nup: {http: ':3', resource: [a.b, c.d]}\n")
 	s := p.load()
 	for program, want := range map[string]string{config.Manager: ":1 nats://bus x", config.Launcher: ":2 nats://bus x", config.Up: ":3  a.b,c.d"} {
 		set := pflag.NewFlagSet(program, pflag.ContinueOnError)
@@ -131,12 +131,12 @@ func TestSectionsAreForTheirPrograms(t *testing.T) {
 // TestAContextOverrulesAnEarlierAddress, and not one of its own layer.
 func TestAContextOverrulesAnEarlierAddress(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
-	p.write("etc.yaml", "nats: {url: nats://bus}")
+	p := newFakeHost(t)
+	p.writeFile("etc.yaml", "nats: {url: nats://bus}")
 	p.env["NATS_CONTEXT"] = "mine"
-	p.is(p.load(), "nats.url", "", "default")
+	p.expectSetting(p.load(), "nats.url", "", "default")
 	p.env["NATS_URL"] = "nats://other"
-	p.is(p.load(), "nats.url", "nats://other", "NATS_URL")
+	p.expectSetting(p.load(), "nats.url", "nats://other", "NATS_URL")
 
 	var url, named string
 	set := pflag.NewFlagSet("manager", pflag.ContinueOnError)
@@ -173,16 +173,16 @@ func TestFaultsNameFileAndLine(t *testing.T) {
 		"log: {level: \"a":                         "f.yaml: found unexpected end of stream",
 		"log:\n\tlevel: info\n":                    "f.yaml:2: found character",
 	} {
-		p := newPlace(t)
-		p.source.File = p.write("f.yaml", text)
+		p := newFakeHost(t)
+		p.source.File = p.writeFile("f.yaml", text)
 		_, err := config.Load(p.source)
 		var files *resource.FileError
 		if pilot.CodeOf(err) != pilot.Invalid || !errors.As(err, &files) {
 			t.Errorf("%q is taken: %v", text, err)
 			continue
 		}
-		if got := files.Faults[0].String(); !strings.Contains(got, want) || len(files.Faults) != 1 {
-			t.Errorf("%q gives %v, want %q", text, files.Faults, want)
+		if got := files.Diagnostics[0].String(); !strings.Contains(got, want) || len(files.Diagnostics) != 1 {
+			t.Errorf("%q gives %v, want %q", text, files.Diagnostics, want)
 		}
 	}
 }
@@ -190,17 +190,17 @@ func TestFaultsNameFileAndLine(t *testing.T) {
 // TestAllFaultsAreTold, of all files and of the environment, at once.
 func TestAllFaultsAreTold(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
-	p.write("etc.yaml", "log: {level: loud, x: 1}")
+	p := newFakeHost(t)
+	p.writeFile("etc.yaml", "log: {level: loud, x: 1}")
 	p.source.File = filepath.Join(p.dir, "missing.yaml")
 	p.env["FLIGHTLOG_MANAGER_HTTP"] = "here"
 	_, err := config.Load(p.source)
 	var files *resource.FileError
-	if !errors.As(err, &files) || len(files.Faults) != 4 {
+	if !errors.As(err, &files) || len(files.Diagnostics) != 4 {
 		t.Fatalf("got %v", err)
 	}
 	for i, want := range []string{"etc.yaml:1: log.level", "etc.yaml:1: log.x", "missing.yaml: no such file", "FLIGHTLOG_MANAGER_HTTP: is \"here\""} {
-		if got := files.Faults[i].String(); !strings.Contains(got, want) {
+		if got := files.Diagnostics[i].String(); !strings.Contains(got, want) {
 			t.Errorf("fault %d is %q, want %q", i, got, want)
 		}
 	}
@@ -208,10 +208,10 @@ func TestAllFaultsAreTold(t *testing.T) {
 
 func TestNothingIsAConfiguration(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFakeHost(t)
 	p.env["HOME"] = ""
 	for _, text := range []string{"", "# only words\n", "log:\n", "---\n"} {
-		p.write("etc.yaml", text)
+		p.writeFile("etc.yaml", text)
 		for _, v := range p.load().All() {
 			if v.Origin != "default" || v.Text != v.Default {
 				t.Errorf("%q makes %s %q by %s", text, v.Path, v.Text, v.Origin)
@@ -222,7 +222,7 @@ func TestNothingIsAConfiguration(t *testing.T) {
 
 func TestVariablesThatNothingReadsAreNamed(t *testing.T) {
 	t.Parallel()
-	got := config.Strange([]string{"HOME=/", "FLIGHTLOG_OUTPUT=json", "FLIGHTLOG_LOG_LEVEL=info", "FLIGHTLOG_LOG_LVL=info", "FLIGHTLOG_UP_HTTP="})
+	got := config.UnknownVariables([]string{"HOME=/", "FLIGHTLOG_OUTPUT=json", "FLIGHTLOG_LOG_LEVEL=info", "FLIGHTLOG_LOG_LVL=info", "FLIGHTLOG_UP_HTTP="})
 	if !slices.Equal(got, []string{"FLIGHTLOG_LOG_LVL"}) {
 		t.Errorf("got %v", got)
 	}

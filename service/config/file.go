@@ -18,14 +18,14 @@ import (
 // fileLimit is far more than a file with every key has.
 const fileLimit = 1 << 20
 
-// said is what a file says of a key.
-type said struct {
+// fileValue is what a file says of a key.
+type fileValue struct {
 	text string
 	line int
 }
 
 // readFile gives what a file says, by key; missing says that it is not there.
-func readFile(path string) (all map[string]said, faults []resource.Fault, missing bool) {
+func readFile(path string) (all map[string]fileValue, faults []resource.Diagnostic, missing bool) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, true
@@ -37,72 +37,72 @@ func readFile(path string) (all map[string]said, faults []resource.Fault, missin
 	}
 	switch {
 	case err != nil:
-		return nil, []resource.Fault{{File: path, Reason: err.Error()}}, false
+		return nil, []resource.Diagnostic{{File: path, Reason: err.Error()}}, false
 	case len(b) > fileLimit:
-		return nil, []resource.Fault{{File: path, Reason: fmt.Sprintf("is larger than %d bytes", fileLimit)}}, false
+		return nil, []resource.Diagnostic{{File: path, Reason: fmt.Sprintf("is larger than %d bytes", fileLimit)}}, false
 	}
-	p := parsing{file: path, all: map[string]said{}}
-	p.document(b)
-	return p.all, p.faults, false
+	p := fileParser{file: path, values: map[string]fileValue{}}
+	p.readDocument(b)
+	return p.values, p.faults, false
 }
 
-// parsing is the reading of one file.
-type parsing struct {
+// fileParser is the reading of one file.
+type fileParser struct {
 	file   string
-	all    map[string]said
-	faults []resource.Fault
+	values map[string]fileValue
+	faults []resource.Diagnostic
 }
 
-func (p *parsing) fault(n *yaml.Node, key, format string, args ...any) {
+func (p *fileParser) addFault(n *yaml.Node, key, format string, args ...any) {
 	line := 0
 	if n != nil {
 		line = n.Line
 	}
-	p.faults = append(p.faults, resource.Fault{File: p.file, Line: line, Key: key, Reason: fmt.Sprintf(format, args...)})
+	p.faults = append(p.faults, resource.Diagnostic{File: p.file, Line: line, Key: key, Reason: fmt.Sprintf(format, args...)})
 }
 
-func (p *parsing) document(b []byte) {
+func (p *fileParser) readDocument(b []byte) {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
 		return // nothing is said
 	case err != nil:
-		p.unreadable(err)
+		p.addSyntaxFault(err)
 		return
 	}
 	if !errors.Is(dec.Decode(&more), io.EOF) {
-		p.fault(&more, "", "a second document, or what is none, follows the first")
+		p.addFault(&more, "", "a second document, or what is none, follows the first")
 		return
 	}
 	if len(doc.Content) == 0 {
 		return
 	}
-	p.pairs(doc.Content[0], "", func(name string, key, value *yaml.Node) {
-		if !slices.Contains(sections(), name) {
-			p.fault(key, name, "is not a section; there are %s", strings.Join(sections(), ", "))
+	p.eachPair(doc.Content[0], "", func(name string, key, value *yaml.Node) {
+		if !slices.Contains(sectionNames(), name) {
+			p.addFault(key, name, "is not a section; there are %s", strings.Join(sectionNames(), ", "))
 			return
 		}
-		p.pairs(value, name, func(path string, key, value *yaml.Node) { p.value(path, key, value) })
+		p.eachPair(value, name, func(path string, key, value *yaml.Node) { p.readValue(path, key, value) })
 	})
 }
 
-// unreadable tells what is wrong with what is no YAML, in the library's words.
-func (p *parsing) unreadable(err error) {
+// addSyntaxFault tells what is wrong with what is no YAML, in the library's words.
+func (p *fileParser) addSyntaxFault(err error) {
 	said, n := strings.TrimPrefix(err.Error(), "yaml: "), yaml.Node{}
 	if _, scanned := fmt.Sscanf(said, "line %d:", &n.Line); scanned == nil {
 		_, said, _ = strings.Cut(said, ": ")
 	}
-	p.fault(&n, "", "%s", said)
+	p.addFault(&n, "", "%s", said)
 }
 
-// pairs calls do with the pairs of a map; a key that is there twice is a fault.
-func (p *parsing) pairs(n *yaml.Node, within string, do func(path string, key, value *yaml.Node)) {
+// eachPair calls do with the pairs of a map; a key that is there twice is a fault.
+func (p *fileParser) eachPair(n *yaml.Node, within string, do func(path string, key, value *yaml.Node)) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return // a section without keys, or a file of comments
 	}
 	if n.Kind != yaml.MappingNode {
-		p.fault(n, within, "must be a map of keys to values")
+		p.addFault(n, within, "must be a map of keys to values")
 		return
 	}
 	first := map[string]int{}
@@ -113,7 +113,7 @@ func (p *parsing) pairs(n *yaml.Node, within string, do func(path string, key, v
 			path = within + "." + key.Value
 		}
 		if line, twice := first[path]; twice {
-			p.fault(key, path, "is there twice, first in line %d", line)
+			p.addFault(key, path, "is there twice, first in line %d", line)
 			continue
 		}
 		first[path] = key.Line
@@ -121,53 +121,53 @@ func (p *parsing) pairs(n *yaml.Node, within string, do func(path string, key, v
 	}
 }
 
-func (p *parsing) value(path string, key, value *yaml.Node) {
-	k, known := find(path)
+func (p *fileParser) readValue(path string, key, value *yaml.Node) {
+	k, known := findKey(path)
 	switch {
 	case !known:
 		section, _, _ := strings.Cut(path, ".")
-		p.fault(key, path, "is not a key; %s has %s", section, strings.Join(names(section), ", "))
+		p.addFault(key, path, "is not a key; %s has %s", section, strings.Join(keyNames(section), ", "))
 		return
-	case value.Kind == yaml.SequenceNode && repeatable(k):
+	case value.Kind == yaml.SequenceNode && isRepeatable(k):
 		texts := make([]string, len(value.Content))
 		for i, item := range value.Content {
 			if item.Kind != yaml.ScalarNode {
-				p.fault(item, path, "must be a list of words")
+				p.addFault(item, path, "must be a list of words")
 				return
 			}
 			texts[i] = item.Value
 		}
-		p.all[path] = said{strings.Join(texts, ","), key.Line}
+		p.values[path] = fileValue{strings.Join(texts, ","), key.Line}
 		return
 	case value.Kind != yaml.ScalarNode || value.Tag == "!!null":
-		p.fault(key, path, "must have one value")
+		p.addFault(key, path, "must have one value")
 		return
 	}
 	if err := k.check(value.Value); err != nil {
-		p.fault(value, path, "%v", err)
+		p.addFault(value, path, "%v", err)
 		return
 	}
-	p.all[path] = said{value.Value, key.Line}
+	p.values[path] = fileValue{value.Value, key.Line}
 }
 
-// repeatable keys take lists: their flags may be given again.
-func repeatable(k *Key) bool {
+// isRepeatable keys take lists: their flags may be given again.
+func isRepeatable(k *Key) bool {
 	return k.Path == "nats.url" || k.Path == "up.resource" || strings.HasSuffix(k.Path, ".http_host")
 }
 
-// sections are the sections of a file, in order.
-func sections() []string {
+// sectionNames are the sections of a file, in order.
+func sectionNames() []string {
 	var out []string
 	for i := range keys {
-		if s := keys[i].section(); !slices.Contains(out, s) {
+		if s := keys[i].sectionName(); !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}
 	return out
 }
 
-// names are the keys of a section.
-func names(section string) []string {
+// keyNames are the keys of a section.
+func keyNames(section string) []string {
 	var out []string
 	for i := range keys {
 		if name, ok := strings.CutPrefix(keys[i].Path, section+"."); ok {

@@ -15,8 +15,8 @@ import (
 // FileEnv names the file of --config where that is not given.
 const FileEnv = "FLIGHTLOG_CONFIG"
 
-// system is the file of the machine.
-const system = "/etc/flightlog/config.yaml"
+// machineFile is the file of the machine.
+const machineFile = "/etc/flightlog/config.yaml"
 
 // Source says where to look.
 type Source struct {
@@ -25,8 +25,8 @@ type Source struct {
 	System string // the file of the machine; empty: /etc/flightlog/config.yaml
 }
 
-// Flag adds --config to the flags of a command.
-func Flag(set *pflag.FlagSet, file *string) {
+// AddFlag adds --config to the flags of a command.
+func AddFlag(set *pflag.FlagSet, file *string) {
 	set.StringVar(file, "config", "", "configuration `file`, over those of the machine and of the user ("+FileEnv+")")
 }
 
@@ -48,15 +48,15 @@ type Settings struct {
 // do what nobody meant.
 func Load(src Source) (*Settings, error) {
 	s := &Settings{}
-	var faults []resource.Fault
-	layers := map[string]layer{}
-	for rank, path := range src.files() {
+	var faults []resource.Diagnostic
+	layers := map[string]layerValue{}
+	for rank, path := range src.listFiles() {
 		if path == "" {
 			continue
 		}
 		said, wrong, missing := readFile(path)
-		if missing && rank == len(src.files())-1 {
-			wrong = []resource.Fault{{File: path, Reason: "no such file"}}
+		if missing && rank == len(src.listFiles())-1 {
+			wrong = []resource.Diagnostic{{File: path, Reason: "no such file"}}
 		}
 		faults = append(faults, wrong...)
 		if missing || wrong != nil {
@@ -64,21 +64,21 @@ func Load(src Source) (*Settings, error) {
 		}
 		s.Files = append(s.Files, path)
 		for key, v := range said {
-			layers[key] = layer{rank, v.text, fmt.Sprintf("%s:%d", path, v.line)}
+			layers[key] = layerValue{rank, v.text, fmt.Sprintf("%s:%d", path, v.line)}
 		}
 	}
 	for i := range keys {
 		k := &keys[i]
 		if text := src.Getenv(k.Env); text != "" {
 			if err := k.check(text); err != nil {
-				faults = append(faults, resource.Fault{File: k.Env, Reason: err.Error()})
+				faults = append(faults, resource.Diagnostic{File: k.Env, Reason: err.Error()})
 				continue
 			}
-			layers[k.Path] = layer{len(src.files()), text, k.Env}
+			layers[k.Path] = layerValue{len(src.listFiles()), text, k.Env}
 		}
 	}
 	if len(faults) > 0 {
-		return nil, &pilot.Error{Code: pilot.Invalid, Op: "configuration", Err: &resource.FileError{Faults: faults}}
+		return nil, &pilot.Error{Code: pilot.Invalid, Op: "configuration", Err: &resource.FileError{Diagnostics: faults}}
 	}
 	// A context says where the servers are: an address of an earlier layer would
 	// overrule it.
@@ -95,17 +95,17 @@ func Load(src Source) (*Settings, error) {
 	return s, nil
 }
 
-// layer is what one layer says of a key.
-type layer struct {
+// layerValue is what one layer says of a key.
+type layerValue struct {
 	rank         int
 	text, origin string
 }
 
-// files are those to read, in order; the last one must be there if it is named.
-func (src *Source) files() []string {
+// listFiles are those to read, in order; the last one must be there if it is named.
+func (src *Source) listFiles() []string {
 	first := src.System
 	if first == "" {
-		first = system
+		first = machineFile
 	}
 	named := src.File
 	if named == "" {
@@ -141,30 +141,30 @@ func (s *Settings) Apply(program string, set *pflag.FlagSet) error {
 	for i := range s.all {
 		v := &s.all[i]
 		f := set.Lookup(v.Flag)
-		if f == nil || !v.serves(program) || f.Changed || v.Origin == "default" {
+		if f == nil || !v.isOf(program) || f.Changed || v.Origin == "default" {
 			continue
 		}
 		if v.Path == "nats.url" && set.Changed("context") {
 			continue
 		}
-		if err := give(f, v.Text); err != nil {
+		if err := setFlag(f, v.Text); err != nil {
 			return pilot.Errorf(pilot.Invalid, "%s: %s: %w", v.Origin, v.Path, err)
 		}
 	}
 	return nil
 }
 
-// give sets a flag. The first value of a list takes the place of the default.
-func give(f *pflag.Flag, text string) error {
+// setFlag sets a flag. The first value of a list takes the place of the default.
+func setFlag(f *pflag.Flag, text string) error {
 	if list, ok := f.Value.(pflag.SliceValue); ok {
 		return list.Replace(strings.Split(text, ","))
 	}
 	return f.Value.Set(text)
 }
 
-// Strange gives the variables of the environment that begin like ours and are
+// UnknownVariables gives the variables of the environment that begin like ours and are
 // none that this version knows.
-func Strange(environ []string) []string {
+func UnknownVariables(environ []string) []string {
 	known := map[string]bool{FileEnv: true, "FLIGHTLOG_MANAGER": true, "FLIGHTLOG_OUTPUT": true, "FLIGHTLOG_HTTP_TOKEN": true}
 	for i := range keys {
 		known[keys[i].Env] = true
@@ -180,15 +180,15 @@ func Strange(environ []string) []string {
 	return strange
 }
 
-// Uncovered gives, for tests, what the keys of a program and its flags do not
+// UncoveredFlags gives, for tests, what the keys of a program and its flags do not
 // have in common, and where their defaults differ. Flags without a key are
 // those named.
-func Uncovered(program string, set *pflag.FlagSet, without ...string) []string {
+func UncoveredFlags(program string, set *pflag.FlagSet, without ...string) []string {
 	var wrong []string
 	has := map[string]bool{}
 	for i := range keys {
 		k := &keys[i]
-		if !k.serves(program) {
+		if !k.isOf(program) {
 			continue
 		}
 		has[k.Flag] = true

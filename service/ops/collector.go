@@ -15,39 +15,39 @@ import (
 
 // collector asks the parts how they stand when somebody scrapes. What a part
 // does not answer is missing, not old.
-type collector struct{ panel *Panel }
+type collector struct{ server *Server }
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
 }
 
 var (
-	descReady     = desc("flightlog_ready", "Whether a part serves and has caught up with the log.", "part", "resource")
-	descConnected = desc("flightlog_bus_connected", "Whether a part is connected to a server of the bus.", "part", "resource")
-	descLag       = desc("flightlog_log_lag_entries",
+	descReady     = newDesc("flightlog_ready", "Whether a part serves and has caught up with the log.", "part", "resource")
+	descConnected = newDesc("flightlog_bus_connected", "Whether a part is connected to a server of the bus.", "part", "resource")
+	descLag       = newDesc("flightlog_log_lag_entries",
 		"How far a part is behind the end of what it reads of the log, in positions.", "part", "resource")
-	descPilots = desc("flightlog_pilots",
+	descPilots = newDesc("flightlog_pilots",
 		"Pilots in the log, by state and resource. Each replica of the manager counts all of them.", "state", "resource")
-	descDegraded = desc("flightlog_degraded_pilots", "Pilots of which a message was not understood.")
-	descOddities = desc("flightlog_log_oddities_total", "Messages read that moved nothing and should not have been there, by kind.", "kind")
-	descTorn     = desc("flightlog_torn_lists", "Lists of pilots of which the log has only a part, and which are ignored for that.")
-	descTornOf   = desc("flightlog_torn_list_pilots", "Pilots of torn lists: submits in the log that are ignored.")
-	descSize     = desc("flightlog_store_size_bytes", "Bytes that the store may have, by what limits it.", "limit")
-	descRoom     = desc("flightlog_store_room_bytes", "Bytes of them that are left.", "limit")
-	descReserve  = desc("flightlog_store_reserve_bytes", "Bytes of them that are kept for what runs: with less room, nothing new begins.", "limit")
-	descWaiting  = desc("flightlog_waited_pilots", "Pilots that requests wait for, each counted once for each request.")
-	descPollAge  = desc("flightlog_poll_age_seconds", "Age of the oldest answer about a job that this launcher looks after.", "resource", "system")
-	descHeld     = desc("flightlog_launcher_held_commands", "Submit commands that this launcher has off the queue.", "resource")
-	descFollowed = desc("flightlog_launcher_followed_pilots", "Pilots of its resource that this launcher follows.", "resource")
-	descEffects  = desc("flightlog_launcher_effects", "What this launcher does about pilots, running and waiting for a slot.", "resource", "state")
+	descDegraded = newDesc("flightlog_degraded_pilots", "Pilots of which a message was not understood.")
+	descOddities = newDesc("flightlog_log_oddities_total", "Messages read that moved nothing and should not have been there, by kind.", "kind")
+	descTorn     = newDesc("flightlog_torn_lists", "Lists of pilots of which the log has only a part, and which are ignored for that.")
+	descTornOf   = newDesc("flightlog_torn_list_pilots", "Pilots of torn lists: submits in the log that are ignored.")
+	descSize     = newDesc("flightlog_store_size_bytes", "Bytes that the store may have, by what limits it.", "limit")
+	descRoom     = newDesc("flightlog_store_room_bytes", "Bytes of them that are left.", "limit")
+	descReserve  = newDesc("flightlog_store_reserve_bytes", "Bytes of them that are kept for what runs: with less room, nothing new begins.", "limit")
+	descWaiting  = newDesc("flightlog_waited_pilots", "Pilots that requests wait for, each counted once for each request.")
+	descPollAge  = newDesc("flightlog_poll_age_seconds", "Age of the oldest answer about a job that this launcher looks after.", "resource", "system")
+	descHeld     = newDesc("flightlog_launcher_held_commands", "Submit commands that this launcher has off the queue.", "resource")
+	descFollowed = newDesc("flightlog_launcher_followed_pilots", "Pilots of its resource that this launcher follows.", "resource")
+	descEffects  = newDesc("flightlog_launcher_effects", "What this launcher does about pilots, running and waiting for a slot.", "resource", "state")
 	allCollected = []*prometheus.Desc{
 		descReady, descConnected, descLag, descPilots, descDegraded, descOddities, descTorn, descTornOf, descSize, descRoom, descReserve, descWaiting, descPollAge,
 		descHeld, descFollowed, descEffects,
 	}
 )
 
-// askTime is how long a scrape waits for the parts.
-const askTime = 2 * time.Second
+// scrapeTimeout is how long a scrape waits for the parts.
+const scrapeTimeout = 2 * time.Second
 
 // Describe is for the registry.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
@@ -58,29 +58,29 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect asks all parts.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	ctx, stop := context.WithTimeout(context.Background(), askTime)
+	ctx, stop := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer stop()
 	s := scrape{out}
-	ready := map[Name]bool{}
-	for _, v := range c.panel.readiness(ctx).Parts {
-		ready[Name{v.Name, v.Resource}] = v.OK
+	ready := map[ComponentName]bool{}
+	for _, v := range c.server.checkReadiness(ctx).Parts {
+		ready[ComponentName{v.Name, v.Resource}] = v.OK
 	}
-	for _, name := range c.panel.wanted {
-		s.gauge(descReady, number(ready[name] && !c.panel.leaving.Load()), name.Part, name.Resource)
+	for _, name := range c.server.required {
+		s.sendGauge(descReady, boolValue(ready[name] && !c.server.stopping.Load()), name.Kind, name.Resource)
 	}
-	for _, t := range c.panel.all() {
-		s.gauge(descConnected, number(t.conn.Connected()), t.name.Part, t.name.Resource)
+	for _, t := range c.server.listComponents() {
+		s.sendGauge(descConnected, boolValue(t.conn.Connected()), t.name.Kind, t.name.Resource)
 		if t.manager != nil {
-			s.store(t.room.Limits())
-			if census, err := t.manager.Census(ctx); err == nil {
-				s.manager(&census)
-				s.lag(ctx, t, census.Applied)
+			s.sendStore(t.room.KeptLimits())
+			if census, err := t.manager.Stats(ctx); err == nil {
+				s.sendManager(&census)
+				s.sendLag(ctx, t, census.Applied)
 			}
 			continue
 		}
-		if census, err := t.launcher.Census(ctx); err == nil {
-			s.launcher(t.name.Resource, &census)
-			s.lag(ctx, t, census.Applied)
+		if census, err := t.launcher.Stats(ctx); err == nil {
+			s.sendLauncher(t.name.Resource, &census)
+			s.sendLag(ctx, t, census.Applied)
 		}
 	}
 }
@@ -88,33 +88,33 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 // scrape is one answer to Prometheus.
 type scrape struct{ out chan<- prometheus.Metric }
 
-func (s scrape) gauge(d *prometheus.Desc, value float64, labels ...string) {
+func (s scrape) sendGauge(d *prometheus.Desc, value float64, labels ...string) {
 	s.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 }
 
-func (s scrape) counter(d *prometheus.Desc, value uint64, labels ...string) {
+func (s scrape) sendCounter(d *prometheus.Desc, value uint64, labels ...string) {
 	s.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 }
 
-// lag is left out where the log cannot be asked.
-func (s scrape) lag(ctx context.Context, t *Part, applied uint64) {
+// sendLag is left out where the log cannot be asked.
+func (s scrape) sendLag(ctx context.Context, t *Component, applied uint64) {
 	if !t.conn.Connected() {
 		return
 	}
 	if end, err := t.log.End(ctx, t.span); err == nil {
-		s.gauge(descLag, float64(max(end, applied)-applied), t.name.Part, t.name.Resource)
+		s.sendGauge(descLag, float64(max(end, applied)-applied), t.name.Kind, t.name.Resource)
 	}
 }
 
-func (s scrape) store(limits []room.Kept) {
+func (s scrape) sendStore(limits []room.Kept) {
 	for _, k := range limits {
-		s.gauge(descSize, float64(k.Size), k.What)
-		s.gauge(descRoom, float64(k.Left), k.What)
-		s.gauge(descReserve, float64(k.Kept), k.What)
+		s.sendGauge(descSize, float64(k.Size), k.What)
+		s.sendGauge(descRoom, float64(k.Left), k.What)
+		s.sendGauge(descReserve, float64(k.Kept), k.What)
 	}
 }
 
-func (s scrape) manager(c *manager.Census) {
+func (s scrape) sendManager(c *manager.Stats) {
 	resources := map[string]bool{}
 	shown := map[projection.Tally]int{}
 	for t, n := range c.Pilots {
@@ -126,29 +126,29 @@ func (s scrape) manager(c *manager.Census) {
 	}
 	for resource := range resources { // all states, so that none vanishes when it is empty
 		for _, state := range pilot.States() {
-			s.gauge(descPilots, float64(shown[projection.Tally{Resource: resource, State: state}]), state.String(), resource)
+			s.sendGauge(descPilots, float64(shown[projection.Tally{Resource: resource, State: state}]), state.String(), resource)
 		}
 	}
-	s.gauge(descDegraded, float64(c.Degraded))
-	s.gauge(descWaiting, float64(c.Waiting))
-	s.gauge(descTorn, float64(c.Torn.Lists))
-	s.gauge(descTornOf, float64(c.Torn.Births))
-	s.counter(descOddities, c.Oddities.Refused, "refused")
-	s.counter(descOddities, c.Oddities.Unknown, "unknown")
-	s.counter(descOddities, c.Oddities.Broken, "broken")
+	s.sendGauge(descDegraded, float64(c.Degraded))
+	s.sendGauge(descWaiting, float64(c.WaitPlaces))
+	s.sendGauge(descTorn, float64(c.Torn.Lists))
+	s.sendGauge(descTornOf, float64(c.Torn.Births))
+	s.sendCounter(descOddities, c.Oddities.Refused, "refused")
+	s.sendCounter(descOddities, c.Oddities.Unknown, "unknown")
+	s.sendCounter(descOddities, c.Oddities.Broken, "broken")
 }
 
-func (s scrape) launcher(resource string, c *launcher.Census) {
+func (s scrape) sendLauncher(resource string, c *launcher.Stats) {
 	for system, age := range c.PollAge {
-		s.gauge(descPollAge, age.Seconds(), resource, system)
+		s.sendGauge(descPollAge, age.Seconds(), resource, system)
 	}
-	s.gauge(descHeld, float64(c.Held), resource)
-	s.gauge(descFollowed, float64(c.Live), resource)
-	s.gauge(descEffects, float64(c.Effects), resource, "running")
-	s.gauge(descEffects, float64(c.Waiting), resource, "waiting")
+	s.sendGauge(descHeld, float64(c.Held), resource)
+	s.sendGauge(descFollowed, float64(c.Live), resource)
+	s.sendGauge(descEffects, float64(c.Effects), resource, "running")
+	s.sendGauge(descEffects, float64(c.Waiting), resource, "waiting")
 }
 
-func number(yes bool) float64 {
+func boolValue(yes bool) float64 {
 	if yes {
 		return 1
 	}

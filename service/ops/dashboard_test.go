@@ -29,23 +29,23 @@ type panel struct {
 	Targets                  []struct{ Expr, LegendFormat string }
 }
 
-// foreign are the metrics that client libraries of Prometheus have.
-var foreign = []string{"process_resident_memory_bytes", "process_cpu_seconds_total"}
+// foreignMetrics are the metrics that client libraries of Prometheus have.
+var foreignMetrics = []string{"process_resident_memory_bytes", "process_cpu_seconds_total"}
 
-// known gives the labels of a metric as Prometheus stores it; false: there is
+// ourLabels gives the labels of a metric as Prometheus stores it; false: there is
 // no such metric.
-func known(name string) ([]string, bool) {
-	if slices.Contains(foreign, name) {
+func ourLabels(name string) ([]string, bool) {
+	if slices.Contains(foreignMetrics, name) {
 		return []string{"job", "instance"}, true
 	}
-	s, ok := ours[name]
+	s, ok := ourMetrics[name]
 	found := append(strings.Fields(s.labels), "job", "instance")
 	if ok {
 		return found, s.kind != dto.MetricType_HISTOGRAM // which is stored as three others
 	}
 	for _, part := range []string{"_bucket", "_sum", "_count"} {
 		base, cut := strings.CutSuffix(name, part)
-		if s, ok := ours[base]; cut && ok && s.kind == dto.MetricType_HISTOGRAM {
+		if s, ok := ourMetrics[base]; cut && ok && s.kind == dto.MetricType_HISTOGRAM {
 			return append(strings.Fields(s.labels), "job", "instance", "le"), true
 		}
 	}
@@ -85,11 +85,11 @@ func TestTheDashboardAsksForWhatThereIs(t *testing.T) {
 			t.Errorf("variable %s is %q", v.Name, v.Definition)
 			continue
 		}
-		if has, ok := known(m[1]); !ok || !slices.Contains(has, m[2]) {
+		if has, ok := ourLabels(m[1]); !ok || !slices.Contains(has, m[2]) {
 			t.Errorf("variable %s asks for %s of %s", v.Name, m[2], m[1])
 		}
 	}
-	for name := range ours {
+	for name := range ourMetrics {
 		if !used[name] {
 			t.Errorf("no panel shows %s", name)
 		}
@@ -112,7 +112,7 @@ func checkQuery(t *testing.T, title, query, legend string, used map[string]bool)
 		if !ok {
 			return nil
 		}
-		of, ok := known(v.Name)
+		of, ok := ourLabels(v.Name)
 		if !ok {
 			t.Errorf("%s: there is no metric %s", title, v.Name)
 		}

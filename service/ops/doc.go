@@ -14,6 +14,6 @@
 //     from this machine to a loopback address.
 //   - Spans go out only where OTEL_EXPORTER_OTLP_ENDPOINT says where to.
 //
-// All methods of a nil Panel do nothing, so that parts need not ask whether
+// All methods of a nil Server do nothing, so that parts need not ask whether
 // anybody looks.
 package ops

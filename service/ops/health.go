@@ -18,8 +18,8 @@ type report struct {
 	Program string    `json:"program"`
 	Parts   []verdict `json:"parts,omitempty"`
 	// Faults are those of files of resources, which make nothing unready.
-	Faults  []resource.Fault `json:"faults,omitempty"`
-	LeftOut int              `json:"faults_left_out,omitempty"`
+	Faults  []resource.Diagnostic `json:"faults,omitempty"`
+	LeftOut int                   `json:"faults_left_out,omitempty"`
 	at      time.Time
 }
 
@@ -27,7 +27,7 @@ type report struct {
 const (
 	statusOK       = "ok"
 	statusNotReady = "not ready"
-	statusLeaving  = "leaving"
+	statusStopping = "leaving"
 	statusStuck    = "stuck"
 )
 
@@ -46,50 +46,50 @@ const reportAge = 250 * time.Millisecond
 // maxFaults of files are told in a report; the log has all.
 const maxFaults = 50
 
-// report is one of parts with which all is well so far.
-func (p *Panel) report(parts []verdict) report {
+// newReport is one of parts with which all is well so far.
+func (p *Server) newReport(parts []verdict) report {
 	told := min(len(p.faults), maxFaults)
 	return report{Status: statusOK, Program: p.program, Parts: parts, Faults: p.faults[:told], LeftOut: len(p.faults) - told}
 }
 
-func (p *Panel) healthz(w http.ResponseWriter, r *http.Request) {
-	answer := p.report(ask(r.Context(), p.all(), (*Part).alive))
-	p.say(w, answer.judged(statusStuck))
+func (p *Server) serveHealthz(w http.ResponseWriter, r *http.Request) {
+	answer := p.newReport(checkAll(r.Context(), p.listComponents(), (*Component).checkAlive))
+	p.writeReport(w, answer.withStatus(statusStuck))
 }
 
-func (p *Panel) readyz(w http.ResponseWriter, r *http.Request) {
-	p.say(w, p.readiness(r.Context()))
+func (p *Server) serveReadyz(w http.ResponseWriter, r *http.Request) {
+	p.writeReport(w, p.checkReadiness(r.Context()))
 }
 
-// readiness asks the parts, those also that are not there yet.
-func (p *Panel) readiness(ctx context.Context) report {
+// checkReadiness asks the parts, those also that are not there yet.
+func (p *Server) checkReadiness(ctx context.Context) report {
 	p.mu.Lock()
-	last := p.last
+	last := p.lastReport
 	p.mu.Unlock()
-	if time.Since(last.at) < reportAge && p.leaving.Load() == (last.Status == statusLeaving) {
+	if time.Since(last.at) < reportAge && p.stopping.Load() == (last.Status == statusStopping) {
 		return last
 	}
-	parts := p.all()
-	answer := p.report(ask(ctx, parts, (*Part).ready))
-	for _, name := range p.wanted {
-		if !named(parts, name) {
-			answer.Parts = append(answer.Parts, verdict{Name: name.Part, Resource: name.Resource, Reason: "it has not started yet: the bus is being looked for"})
+	parts := p.listComponents()
+	answer := p.newReport(checkAll(ctx, parts, (*Component).checkReady))
+	for _, name := range p.required {
+		if !hasComponent(parts, name) {
+			answer.Parts = append(answer.Parts, verdict{Name: name.Kind, Resource: name.Resource, Reason: "it has not started yet: the bus is being looked for"})
 		}
 	}
-	answer = answer.judged(statusNotReady)
-	if p.leaving.Load() {
-		answer.Status = statusLeaving
+	answer = answer.withStatus(statusNotReady)
+	if p.stopping.Load() {
+		answer.Status = statusStopping
 	}
 	answer.at = time.Now()
 	if ctx.Err() == nil {
 		p.mu.Lock()
-		p.last = answer
+		p.lastReport = answer
 		p.mu.Unlock()
 	}
 	return answer
 }
 
-func named(parts []*Part, name Name) bool {
+func hasComponent(parts []*Component, name ComponentName) bool {
 	for _, t := range parts {
 		if t.name == name {
 			return true
@@ -98,13 +98,13 @@ func named(parts []*Part, name Name) bool {
 	return false
 }
 
-// ask asks all parts at the same time.
-func ask(ctx context.Context, parts []*Part, what func(*Part, context.Context) error) []verdict {
+// checkAll asks all parts at the same time.
+func checkAll(ctx context.Context, parts []*Component, what func(*Component, context.Context) error) []verdict {
 	all := make([]verdict, len(parts))
 	var asking sync.WaitGroup
 	for i, t := range parts {
 		asking.Go(func() {
-			all[i] = verdict{Name: t.name.Part, Resource: t.name.Resource, OK: true}
+			all[i] = verdict{Name: t.name.Kind, Resource: t.name.Resource, OK: true}
 			if err := what(t, ctx); err != nil {
 				all[i].OK, all[i].Reason = false, err.Error()
 			}
@@ -114,8 +114,8 @@ func ask(ctx context.Context, parts []*Part, what func(*Part, context.Context) e
 	return all
 }
 
-// judged gives the report the word for one of whose parts something is wrong.
-func (r report) judged(wrong string) report {
+// withStatus gives the report the word for one of whose parts something is wrong.
+func (r report) withStatus(wrong string) report {
 	for _, v := range r.Parts {
 		if !v.OK {
 			r.Status = wrong
@@ -124,7 +124,7 @@ func (r report) judged(wrong string) report {
 	return r
 }
 
-func (p *Panel) say(w http.ResponseWriter, r report) {
+func (p *Server) writeReport(w http.ResponseWriter, r report) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Cache-Control", "no-store")

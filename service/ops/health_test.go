@@ -16,34 +16,34 @@ import (
 // over an outage of the bus to its end.
 func TestReadinessFollowsTheBusAndLivenessDoesNot(t *testing.T) {
 	t.Parallel()
-	s := open(t, ops.Config{})
+	s := newFixture(t, ops.Config{})
 	alive := func(when string) {
 		t.Helper()
-		if code, r := s.say("/healthz"); code != http.StatusOK || r.Status != "ok" {
+		if code, r := s.getReport("/healthz"); code != http.StatusOK || r.Status != "ok" {
 			t.Errorf("%s it is not alive: %d %+v", when, code, r)
 		}
 	}
-	code, r := s.say("/readyz")
+	code, r := s.getReport("/readyz")
 	if code != http.StatusServiceUnavailable || len(r.Parts) != 2 || !strings.Contains(r.Parts[0].Reason, "not started") {
 		t.Errorf("before its parts it is %d %+v", code, r)
 	}
 	alive("before its parts")
 
-	s.start()
-	if r := s.until(http.StatusOK); r.Status != "ok" || r.Program != "test" || len(r.Parts) != 2 || !r.Parts[0].OK || !r.Parts[1].OK {
+	s.startAll()
+	if r := s.awaitStatus(http.StatusOK); r.Status != "ok" || r.Program != "test" || len(r.Parts) != 2 || !r.Parts[0].OK || !r.Parts[1].OK {
 		t.Errorf("got %+v", r)
 	}
 
 	s.server.Stop()
-	if r := s.until(http.StatusServiceUnavailable); r.Status != "not ready" || r.Parts[0].OK || r.Parts[0].Reason == "" {
+	if r := s.awaitStatus(http.StatusServiceUnavailable); r.Status != "not ready" || r.Parts[0].OK || r.Parts[0].Reason == "" {
 		t.Errorf("without a bus it is %+v", r)
 	}
 	alive("without a bus")
 	s.server.Start()
-	s.until(http.StatusOK)
+	s.awaitStatus(http.StatusOK)
 
-	s.leave()
-	if r := s.until(http.StatusServiceUnavailable); r.Status != "leaving" {
+	s.beginShutdown()
+	if r := s.awaitStatus(http.StatusServiceUnavailable); r.Status != "leaving" {
 		t.Errorf("told to leave it is %+v", r)
 	}
 	alive("while it leaves")
@@ -52,14 +52,14 @@ func TestReadinessFollowsTheBusAndLivenessDoesNot(t *testing.T) {
 // TestFaultsOfFilesAreToldAndMakeNothingUnready: as long as the process lives.
 func TestFaultsOfFilesAreToldAndMakeNothingUnready(t *testing.T) {
 	t.Parallel()
-	faults := make([]resource.Fault, 60)
+	faults := make([]resource.Diagnostic, 60)
 	for i := range faults {
-		faults[i] = resource.Fault{File: "isle.json", Line: i + 1, Key: "north.cores_per_node", Reason: "must be a whole number"}
+		faults[i] = resource.Diagnostic{File: "isle.json", Line: i + 1, Key: "north.cores_per_node", Reason: "must be a whole number"}
 	}
-	s := open(t, ops.Config{Faults: faults})
-	s.start()
-	r := s.until(http.StatusOK)
-	code, alive := s.say("/healthz")
+	s := newFixture(t, ops.Config{Faults: faults})
+	s.startAll()
+	r := s.awaitStatus(http.StatusOK)
+	code, alive := s.getReport("/healthz")
 	for name, r := range map[string]report{"ready": r, "alive": alive} {
 		if r.Status != "ok" || len(r.Faults) != 50 || r.Faults[1] != faults[1] || r.LeftOut != 10 {
 			t.Errorf("%s: %+v", name, r)
@@ -72,10 +72,10 @@ func TestFaultsOfFilesAreToldAndMakeNothingUnready(t *testing.T) {
 
 func TestProfilesAreForThisMachineOnly(t *testing.T) {
 	t.Parallel()
-	if code, _ := open(t, ops.Config{}).get("/debug/pprof/"); code != http.StatusNotFound {
+	if code, _ := newFixture(t, ops.Config{}).get("/debug/pprof/"); code != http.StatusNotFound {
 		t.Errorf("without being asked for they answer %d", code)
 	}
-	s := open(t, ops.Config{PProf: true})
+	s := newFixture(t, ops.Config{PProf: true})
 	for name, c := range map[string]struct {
 		header []string
 		code   int
@@ -124,12 +124,12 @@ func TestProfilesAreForThisMachineOnly(t *testing.T) {
 
 func TestOthersMountTheirPagesAndStreamsEndWithTheProcess(t *testing.T) {
 	t.Parallel()
-	s := open(t, ops.Config{})
+	s := newFixture(t, ops.Config{})
 	if code, _ := s.get("/"); code != http.StatusNotFound {
 		t.Errorf("without a page: %d", code)
 	}
 	begun, over := make(chan struct{}), make(chan struct{})
-	s.panel.Handle("GET /", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.opsServer.Handle("GET /", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/stream" {
 			close(begun)
 			<-r.Context().Done()
@@ -144,20 +144,20 @@ func TestOthersMountTheirPagesAndStreamsEndWithTheProcess(t *testing.T) {
 		t.Errorf("beside a page health answers %d", code)
 	}
 	go func() {
-		r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+s.panel.Addr()+"/stream", nil)
+		r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+s.opsServer.Addr()+"/stream", nil)
 		if answer, err := http.DefaultClient.Do(r); err == nil {
 			answer.Body.Close()
 		}
 	}()
 	<-begun
-	s.panel.Close()
+	s.opsServer.Close()
 	<-over
 }
 
 func TestAnAddressThatIsTakenOrNoneIsRefused(t *testing.T) {
 	t.Parallel()
-	s := open(t, ops.Config{})
-	for address, code := range map[string]pilot.Code{s.panel.Addr(): pilot.Conflict, "8080": pilot.Invalid} {
+	s := newFixture(t, ops.Config{})
+	for address, code := range map[string]pilot.Code{s.opsServer.Addr(): pilot.Conflict, "8080": pilot.Invalid} {
 		if p, err := ops.Open(t.Context(), ops.Config{Listen: address}); pilot.CodeOf(err) != code {
 			t.Errorf("%s: %v, %v", address, p, err)
 		}
@@ -167,7 +167,7 @@ func TestAnAddressThatIsTakenOrNoneIsRefused(t *testing.T) {
 		t.Errorf("without an address it listens at %q, %v", p.Addr(), err)
 	}
 	p.Close()
-	var none *ops.Panel
+	var none *ops.Server
 	none.Handle("/", nil)
 	none.Close()
 }

@@ -16,8 +16,8 @@ type Log interface {
 	launcher.Log
 }
 
-// Log gives a log whose appends are timed.
-func (p *Panel) Log(part string, log *bus.Log) Log {
+// TimedLog gives a log whose appends are timed.
+func (p *Server) TimedLog(part string, log *bus.Log) Log {
 	if p == nil {
 		return log
 	}
@@ -26,8 +26,8 @@ func (p *Panel) Log(part string, log *bus.Log) Log {
 
 type timedLog struct {
 	*bus.Log
-	part  string
-	panel *Panel
+	component string
+	server    *Server
 }
 
 // Append is bus.Log's.
@@ -38,9 +38,9 @@ func (l *timedLog) Append(ctx context.Context, e *events.Event) (uint64, error) 
 // AppendBatch is bus.Log's.
 func (l *timedLog) AppendBatch(ctx context.Context, es []*events.Event) (uint64, error) {
 	begun := time.Now()
-	ctx, end := l.panel.tracing.append(ctx, es)
+	ctx, end := l.server.tracing.startAppend(ctx, es)
 	seq, err := l.Log.AppendBatch(ctx, es)
 	end(err)
-	l.panel.appendTime.WithLabelValues(l.part, result(err)).Observe(time.Since(begun).Seconds())
+	l.server.appendTime.WithLabelValues(l.component, resultLabel(err)).Observe(time.Since(begun).Seconds())
 	return seq, err
 }

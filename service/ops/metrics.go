@@ -31,9 +31,9 @@ type metrics struct {
 
 // Bounds of the buckets, in seconds.
 var (
-	quick  = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20} // an answer, an append
-	effort = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}       // something done by a batch system
-	queues = []float64{.01, .1, 1, 10, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800}
+	answerBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20} // an answer, an append
+	launchBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}       // something done by a batch system
+	queueBuckets  = []float64{.01, .1, 1, 10, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800}
 )
 
 // newMetrics makes a registry of its own: what other packages register is none
@@ -50,14 +50,14 @@ func newMetrics(b build.Info, dropped func() uint64) *metrics {
 		commands: counter("flightlog_commands_total",
 			"Requests answered, by endpoint and result: ok, or the code of the error.", "op", "result"),
 		commandTime: histogram("flightlog_command_duration_seconds",
-			"Time from request to answer, by endpoint. Those that wait for pilots are not in it.", quick, "op"),
+			"Time from request to answer, by endpoint. Those that wait for pilots are not in it.", answerBuckets, "op"),
 		appendTime: histogram("flightlog_append_duration_seconds",
 			"Time an append to the log took, repetitions included, by who appends and result: ok, or the code of the error.",
-			quick, "part", "result"),
+			answerBuckets, "part", "result"),
 		launchTime: histogram("flightlog_launch_duration_seconds",
-			"Time from a launcher's claim of a pilot to the batch job's place in the log.", effort, "resource"),
+			"Time from a launcher's claim of a pilot to the batch job's place in the log.", launchBuckets, "resource"),
 		queueWait: histogram("flightlog_queue_wait_seconds",
-			"Time pilots spent in the batch system's queue, from PENDING_ACTIVE to ACTIVE.", queues, "resource"),
+			"Time pilots spent in the batch system's queue, from PENDING_ACTIVE to ACTIVE.", queueBuckets, "resource"),
 		changes: counter("flightlog_pilot_changes_total",
 			"Changes of pilots that this process has put into the log, by kind.", "resource", "kind"),
 		fenced: counter("flightlog_fenced_duplicates_total",
@@ -65,7 +65,7 @@ func newMetrics(b build.Info, dropped func() uint64) *metrics {
 		native: counter("flightlog_native_calls_total",
 			"Calls of a batch system's own commands, by command and result.", "system", "command", "result"),
 		nativeTime: histogram("flightlog_native_call_duration_seconds",
-			"Time a call of a batch system's own command took.", effort, "system", "command"),
+			"Time a call of a batch system's own command took.", launchBuckets, "system", "command"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "flightlog_build_info", Help: "What this binary is; always 1.",
@@ -94,18 +94,18 @@ func droppedLines(dropped func() uint64) prometheus.Collector {
 }
 
 const (
-	scrapers   = 4                // at once
-	scrapeTime = 10 * time.Second // Prometheus's own patience, by default
+	maxScrapes    = 4                // at once
+	maxScrapeTime = 10 * time.Second // Prometheus's own patience, by default
 )
 
-func (m *metrics) handler() http.Handler {
+func (m *metrics) newHandler() http.Handler {
 	return promhttp.InstrumentMetricHandler(m.registry, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		MaxRequestsInFlight: scrapers, Timeout: scrapeTime,
+		MaxRequestsInFlight: maxScrapes, Timeout: maxScrapeTime,
 	}))
 }
 
-// Observer counts native calls.
-func (p *Panel) Observer() adaptor.Observer {
+// CallObserver counts native calls.
+func (p *Server) CallObserver() adaptor.Observer {
 	if p == nil {
 		return nil
 	}
@@ -115,8 +115,8 @@ func (p *Panel) Observer() adaptor.Observer {
 	}
 }
 
-// result names what came of something.
-func result(err error) string {
+// resultLabel names what came of something.
+func resultLabel(err error) string {
 	if err == nil {
 		return "ok"
 	}

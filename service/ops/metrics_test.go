@@ -21,14 +21,14 @@ import (
 	"github.com/flightlog/flightlog/service/ops"
 )
 
-// shape is a metric's type and labels.
-type shape struct {
+// metricShape is a metric's type and labels.
+type metricShape struct {
 	kind   dto.MetricType
 	labels string
 }
 
-// ours are all metrics of ours: names and labels are a promise to dashboards.
-var ours = map[string]shape{
+// ourMetrics are all metrics of ours: names and labels are a promise to dashboards.
+var ourMetrics = map[string]metricShape{
 	"flightlog_build_info":                   {dto.MetricType_GAUGE, "goversion revision version"},
 	"flightlog_ready":                        {dto.MetricType_GAUGE, "part resource"},
 	"flightlog_bus_connected":                {dto.MetricType_GAUGE, "part resource"},
@@ -59,7 +59,7 @@ var ours = map[string]shape{
 }
 
 // families scrapes.
-func (s *station) families() map[string]*dto.MetricFamily {
+func (s *fixture) families() map[string]*dto.MetricFamily {
 	s.t.Helper()
 	code, body := s.get("/metrics")
 	parser := expfmt.NewTextParser(model.LegacyValidation)
@@ -101,9 +101,9 @@ func has(m *dto.Metric, labels []string) bool {
 // badly and one not yet, a request that is wrong and an agent that is not ours.
 func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 	t.Parallel()
-	s := open(t, ops.Config{Dropped: func() uint64 { return 7 }})
-	s.start()
-	m := s.manager()
+	s := newFixture(t, ops.Config{Dropped: func() uint64 { return 7 }})
+	s.startAll()
+	m := s.createManager()
 	ps, err := m.Submit(t.Context(), payload("true"), payload("false"), payload("sleep", "600"))
 	if err != nil {
 		t.Fatal(err)
@@ -117,13 +117,13 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged, err := s.client.Bus().AskLauncher(t.Context(),
-		pilot.Key{Resource: here, Manager: m.UID(), Pilot: ps[2].UID()}, api.Activate, api.AgentRequest{Attempt: 1, Secret: "guessed"})
+		pilot.Key{Resource: localResource, Manager: m.UID(), Pilot: ps[2].UID()}, api.Activate, api.AgentRequest{Attempt: 1, Secret: "guessed"})
 	if err != nil || forged.Refused == "" {
 		t.Fatalf("a forged agent gets %+v, %v", forged, err)
 	}
-	s.until(http.StatusOK)
+	s.awaitStatus(http.StatusOK)
 	all := s.families()
-	for name, want := range ours {
+	for name, want := range ourMetrics {
 		f := all[name]
 		if f == nil {
 			t.Errorf("%s is not there", name)
@@ -147,10 +147,10 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 		{1, "flightlog_bus_connected", []string{"part", "launcher"}},
 		{0, "flightlog_log_lag_entries", []string{"part", "manager"}},
 		{0, "flightlog_log_lag_entries", []string{"part", "launcher"}},
-		{1, "flightlog_pilots", []string{"state", "DONE", "resource", here}},
-		{1, "flightlog_pilots", []string{"state", "FAILED", "resource", here}},
-		{1, "flightlog_pilots", []string{"state", "ACTIVE", "resource", here}},
-		{0, "flightlog_pilots", []string{"state", "CANCELING", "resource", here}},
+		{1, "flightlog_pilots", []string{"state", "DONE", "resource", localResource}},
+		{1, "flightlog_pilots", []string{"state", "FAILED", "resource", localResource}},
+		{1, "flightlog_pilots", []string{"state", "ACTIVE", "resource", localResource}},
+		{0, "flightlog_pilots", []string{"state", "CANCELING", "resource", localResource}},
 		{0, "flightlog_degraded_pilots", nil},
 		{7, "flightlog_dropped_log_lines_total", nil},
 		{0, "flightlog_torn_lists", nil},
@@ -165,8 +165,8 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 		{-1, "flightlog_command_duration_seconds", []string{"op", "pilot.wait"}},
 		{2, "flightlog_append_duration_seconds", []string{"part", "manager", "result", "ok"}},
 		{11, "flightlog_append_duration_seconds", []string{"part", "launcher", "result", "ok"}},
-		{3, "flightlog_launch_duration_seconds", []string{"resource", here}},
-		{3, "flightlog_queue_wait_seconds", []string{"resource", here}},
+		{3, "flightlog_launch_duration_seconds", []string{"resource", localResource}},
+		{3, "flightlog_queue_wait_seconds", []string{"resource", localResource}},
 		{3, "flightlog_pilot_changes_total", []string{"kind", "launching"}},
 		{3, "flightlog_pilot_changes_total", []string{"kind", "active"}},
 		{1, "flightlog_pilot_changes_total", []string{"kind", "failed"}},
@@ -187,7 +187,7 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 	if _, err := ps[2].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Canceled}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	s.until(http.StatusOK)
+	s.awaitStatus(http.StatusOK)
 	all = s.families()
 	if now, then := value(all, "flightlog_pilots", "state", "CANCELED"), value(all, "flightlog_pilots", "state", "ACTIVE"); now != 1 || then != 0 {
 		t.Errorf("after the cancel %v are CANCELED, %v ACTIVE", now, then)
@@ -208,8 +208,8 @@ func checkLabels(t *testing.T, name string, f *dto.MetricFamily, ids []string) {
 			}
 		}
 		slices.Sort(labels)
-		if got := strings.Join(labels, " "); mine && got != ours[name].labels {
-			t.Errorf("%s has labels %q, promised are %q", name, got, ours[name].labels)
+		if got := strings.Join(labels, " "); mine && got != ourMetrics[name].labels {
+			t.Errorf("%s has labels %q, promised are %q", name, got, ourMetrics[name].labels)
 		}
 	}
 }
@@ -217,9 +217,9 @@ func checkLabels(t *testing.T, name string, f *dto.MetricFamily, ids []string) {
 // TestMetricsPassTheLinterOfPrometheus scrapes as Prometheus does.
 func TestMetricsPassTheLinterOfPrometheus(t *testing.T) {
 	t.Parallel()
-	s := open(t, ops.Config{})
-	s.start()
-	s.until(http.StatusOK)
+	s := newFixture(t, ops.Config{})
+	s.startAll()
+	s.awaitStatus(http.StatusOK)
 	_, body := s.get("/metrics")
 	problems, err := promlint.New(strings.NewReader(body)).Lint()
 	if err != nil {
@@ -246,7 +246,7 @@ func TestTheTableOfMetricsIsWhole(t *testing.T) {
 		told[row[1]] = strings.ReplaceAll(row[2], ",", "")
 	}
 	want := map[string]string{}
-	for name, s := range ours {
+	for name, s := range ourMetrics {
 		want[name] = s.labels
 	}
 	if !maps.Equal(told, want) {

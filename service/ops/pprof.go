@@ -6,22 +6,22 @@ import (
 	"net/http/pprof"
 )
 
-// profiles serves the profiles of net/http/pprof to this machine.
-func profiles(mux *http.ServeMux) {
+// servePprof serves the profiles of net/http/pprof to this machine.
+func servePprof(mux *http.ServeMux) {
 	for path, h := range map[string]http.HandlerFunc{
 		"/debug/pprof/": pprof.Index, "/debug/pprof/cmdline": pprof.Cmdline, "/debug/pprof/profile": pprof.Profile,
 		"/debug/pprof/symbol": pprof.Symbol, "/debug/pprof/trace": pprof.Trace,
 	} {
-		mux.Handle("GET "+path, fromHere(h))
+		mux.Handle("GET "+path, localOnly(h))
 	}
 }
 
-// fromHere refuses requests that do not come from this machine, by whichever
+// localOnly refuses requests that do not come from this machine, by whichever
 // address they reach it, and those that a proxy on it hands on.
-func fromHere(h http.Handler) http.Handler {
+func localOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		if local == nil || !loopback(local.String()) || !loopback(r.RemoteAddr) || !loopback(hostPort(r.Host)) || forwarded(r) {
+		if local == nil || !isLoopback(local.String()) || !isLoopback(r.RemoteAddr) || !isLoopback(withPort(r.Host)) || isForwarded(r) {
 			http.Error(w, "profiles are for this machine only: ask its loopback address", http.StatusForbidden)
 			return
 		}
@@ -29,7 +29,7 @@ func fromHere(h http.Handler) http.Handler {
 	})
 }
 
-func forwarded(r *http.Request) bool {
+func isForwarded(r *http.Request) bool {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
 		if r.Header.Get(name) != "" {
 			return true
@@ -38,17 +38,17 @@ func forwarded(r *http.Request) bool {
 	return false
 }
 
-// hostPort gives a Host header a port if it has none.
-func hostPort(host string) string {
+// withPort gives a Host header a port if it has none.
+func withPort(host string) string {
 	if _, _, err := net.SplitHostPort(host); err != nil {
 		return net.JoinHostPort(host, "80")
 	}
 	return host
 }
 
-// loopback says whether host:port is on this machine and by name or number
+// isLoopback says whether host:port is on this machine and by name or number
 // nothing else.
-func loopback(address string) bool {
+func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false

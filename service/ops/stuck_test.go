@@ -14,7 +14,7 @@ import (
 // never answers.
 func TestAPartWhoseOwnerIsStuckIsNotAlive(t *testing.T) {
 	t.Parallel()
-	known, err := resource.Builtin()
+	known, err := resource.BuiltinCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestAPartWhoseOwnerIsStuckIsNotAlive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := report{Parts: ask(t.Context(), []*Part{{name: Name{Part: PartManager}, manager: m}}, (*Part).alive)}.judged(statusStuck)
+		got := report{Parts: checkAll(t.Context(), []*Component{{name: ComponentName{Kind: ComponentManager}, manager: m}}, (*Component).checkAlive)}.withStatus(statusStuck)
 		if got.Status != statusStuck || got.Parts[0].OK || !strings.Contains(got.Parts[0].Reason, "no sign of life") {
 			t.Errorf("got %+v", got)
 		}

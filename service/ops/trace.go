@@ -28,8 +28,8 @@ type tracing struct {
 	tracer   trace.Tracer
 }
 
-// flushTime is how long the last spans may take at the end.
-const flushTime = 3 * time.Second
+// flushTimeout is how long the last spans may take at the end.
+const flushTimeout = 3 * time.Second
 
 // newTracing reads the variables of OpenTelemetry; without an endpoint it gives
 // nil. Code invalid: they ask for what this binary cannot do.
@@ -48,7 +48,7 @@ func newTracing(ctx context.Context, program string, log *zap.Logger) (*tracing,
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "traces", Err: err}
 	}
 	about, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(), resource.WithAttributes(
-		attribute.String("service.name", "flightlog-"+program), attribute.String("service.version", build.Read().Version),
+		attribute.String("service.name", "flightlog-"+program), attribute.String("service.version", build.ReadInfo().Version),
 	), resource.WithFromEnv())
 	if err != nil {
 		log.Warn("traces lack something about their origin", zap.Error(err))
@@ -58,10 +58,10 @@ func newTracing(ctx context.Context, program string, log *zap.Logger) (*tracing,
 	return &tracing{provider, provider.Tracer("github.com/flightlog/flightlog")}, nil
 }
 
-// Trace has the spans of clients in this process sent, until stop is called,
+// StartTracing has the spans of clients in this process sent, until stop is called,
 // which waits for them. It does nothing unless OTEL_EXPORTER_OTLP_ENDPOINT says
 // where to.
-func Trace(ctx context.Context, program string, log *zap.Logger) (stop func(), err error) {
+func StartTracing(ctx context.Context, program string, log *zap.Logger) (stop func(), err error) {
 	t, err := newTracing(ctx, program, log)
 	if t == nil || err != nil {
 		return func() {}, err
@@ -74,7 +74,7 @@ func (t *tracing) stop() {
 	if t == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	if err := t.provider.Shutdown(ctx); err != nil {
 		otel.Handle(err)
@@ -92,45 +92,45 @@ func traceparentOf(ctx context.Context) string {
 	return carrier["traceparent"]
 }
 
-// under gives ctx the parent that a traceparent names.
-func under(ctx context.Context, traceparent string) context.Context {
+// withParent gives ctx the parent that a traceparent names.
+func withParent(ctx context.Context, traceparent string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
 
-// messaging are the attributes of what goes over NATS (OpenTelemetry's
+// messagingAttributes are the attributes of what goes over NATS (OpenTelemetry's
 // conventions for messaging).
-func messaging(destination string) trace.SpanStartEventOption {
+func messagingAttributes(destination string) trace.SpanStartEventOption {
 	return trace.WithAttributes(attribute.String("messaging.system", "nats"), attribute.String("messaging.destination.name", destination))
 }
 
-// command begins the span of a request.
-func (t *tracing) command(ctx context.Context, op, traceparent string) (context.Context, func(error)) {
+// startRequest begins the span of a request.
+func (t *tracing) startRequest(ctx context.Context, op, traceparent string) (context.Context, func(error)) {
 	if t == nil {
 		return ctx, func(error) {}
 	}
-	ctx, span := t.tracer.Start(under(ctx, traceparent), op, trace.WithSpanKind(trace.SpanKindServer), messaging("pilots.api."+op))
-	return ctx, func(err error) { end(span, err) }
+	ctx, span := t.tracer.Start(withParent(ctx, traceparent), op, trace.WithSpanKind(trace.SpanKindServer), messagingAttributes("pilots.api."+op))
+	return ctx, func(err error) { endSpan(span, err) }
 }
 
-// append begins the span of an append on behalf of a request, and has the
+// startAppend begins the span of an append on behalf of a request, and has the
 // births in it carry it, so that launchers go on from there.
-func (t *tracing) append(ctx context.Context, es []*events.Event) (context.Context, func(error)) {
+func (t *tracing) startAppend(ctx context.Context, es []*events.Event) (context.Context, func(error)) {
 	if t == nil || !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx, func(error) {}
 	}
-	ctx, span := t.tracer.Start(ctx, "append", trace.WithSpanKind(trace.SpanKindProducer), messaging("PILOTS"),
+	ctx, span := t.tracer.Start(ctx, "append", trace.WithSpanKind(trace.SpanKindProducer), messagingAttributes("PILOTS"),
 		trace.WithAttributes(attribute.Int("messaging.batch.message_count", len(es))))
 	if traceparent := traceparentOf(ctx); traceparent != "" {
 		for _, e := range es {
-			if e.Class == events.Command && e.Kind == events.Submit {
+			if e.Class == events.ClassCommand && e.Kind == events.Submit {
 				e.Trace = traceparent
 			}
 		}
 	}
-	return ctx, func(err error) { end(span, err) }
+	return ctx, func(err error) { endSpan(span, err) }
 }
 
-func end(span trace.Span, err error) {
+func endSpan(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, string(pilot.CodeOf(err)))
 	}
@@ -153,12 +153,12 @@ var spanOf = map[pilot.State]string{
 	pilot.Active: spanActive, pilot.Stopping: spanActive, pilot.Canceling: spanCancel,
 }
 
-// moved makes the span that a change has brought to an end.
-func (t *tracing) moved(before *projection.Pilot, e *events.Event) {
+// recordMove makes the span that a change has brought to an end.
+func (t *tracing) recordMove(before *projection.Pilot, e *events.Event) {
 	if t == nil || before.Trace == "" || e.Status == nil || e.Status.State == before.State {
 		return
 	}
-	ctx := under(context.Background(), before.Trace)
+	ctx := withParent(context.Background(), before.Trace)
 	name, begun := spanOf[before.State], before.ChangedAt
 	switch name {
 	case "":
@@ -166,14 +166,14 @@ func (t *tracing) moved(before *projection.Pilot, e *events.Event) {
 	case spanActive:
 		begun = before.ActiveAt
 	}
-	t.past(ctx, name, begun, e)
-	if kind, _ := e.Move(); kind == pilot.Activated && before.State == pilot.Launching {
-		t.past(ctx, spanQueue, e.At, e) // the agent was faster than the launcher's record of its job
+	t.recordSpan(ctx, name, begun, e)
+	if kind, _ := e.Move(); kind == pilot.KindActive && before.State == pilot.Launching {
+		t.recordSpan(ctx, spanQueue, e.At, e) // the agent was faster than the launcher's record of its job
 	}
 }
 
-// past makes a span that ends with e.
-func (t *tracing) past(ctx context.Context, name string, begun time.Time, e *events.Event) {
+// recordSpan makes a span that ends with e.
+func (t *tracing) recordSpan(ctx context.Context, name string, begun time.Time, e *events.Event) {
 	ended := e.At
 	if st := e.Status; st.State.Final() && !st.EndedAt.IsZero() {
 		ended = st.EndedAt
@@ -181,14 +181,14 @@ func (t *tracing) past(ctx context.Context, name string, begun time.Time, e *eve
 	if begun.After(ended) { // two clocks
 		begun = ended
 	}
-	_, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(begun), messaging("PILOTS"),
+	_, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(begun), messagingAttributes("PILOTS"),
 		trace.WithAttributes(
 			attribute.String("flightlog.resource", e.Resource), attribute.String("flightlog.manager", e.Manager),
 			attribute.String("flightlog.pilot", e.Pilot), attribute.Int("flightlog.attempt", e.Status.Attempt),
 			attribute.String("flightlog.state", e.Status.State.String()), attribute.String("flightlog.job", e.Status.Job.ID),
 		))
 	kind, _ := e.Move()
-	if c := e.Status.Cause; c != nil && (e.Status.State == pilot.Failed || kind == pilot.Retried) {
+	if c := e.Status.Cause; c != nil && (e.Status.State == pilot.Failed || kind == pilot.KindRetrying) {
 		span.SetStatus(codes.Error, string(c.Code)+": "+c.Message)
 	}
 	span.End(trace.WithTimestamp(ended))

@@ -27,17 +27,17 @@ import (
 	"github.com/flightlog/flightlog/service/ops"
 )
 
-// receiver is a collector of traces.
-type receiver struct {
+// spanReceiver is a collector of traces.
+type spanReceiver struct {
 	*httptest.Server
 	mu    sync.Mutex
 	spans []*tracepb.Span
 	from  map[string]string // service by span
 }
 
-func newReceiver(t *testing.T) *receiver {
+func newReceiver(t *testing.T) *spanReceiver {
 	t.Helper()
-	r := &receiver{from: map[string]string{}}
+	r := &spanReceiver{from: map[string]string{}}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		b, err := io.ReadAll(q.Body)
 		var sent collector.ExportTraceServiceRequest
@@ -47,7 +47,7 @@ func newReceiver(t *testing.T) *receiver {
 		if err != nil || q.URL.Path != "/v1/traces" {
 			t.Errorf("%s: %v", q.URL.Path, err)
 		}
-		r.take(&sent)
+		r.recordSpans(&sent)
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		answer, _ := proto.Marshal(&collector.ExportTraceServiceResponse{})
 		_, _ = w.Write(answer)
@@ -56,7 +56,7 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-func (r *receiver) take(sent *collector.ExportTraceServiceRequest) {
+func (r *spanReceiver) recordSpans(sent *collector.ExportTraceServiceRequest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rs := range sent.ResourceSpans {
@@ -75,8 +75,8 @@ func (r *receiver) take(sent *collector.ExportTraceServiceRequest) {
 	}
 }
 
-// find gives the one span of that name and kind.
-func (r *receiver) find(t *testing.T, name string, kind tracepb.Span_SpanKind, trace []byte) *tracepb.Span {
+// findSpan gives the one span of that name and kind.
+func (r *spanReceiver) findSpan(t *testing.T, name string, kind tracepb.Span_SpanKind, trace []byte) *tracepb.Span {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,8 +102,8 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 		t.Fatal(err)
 	}
 	mine := sdk.NewTracerProvider(sdk.WithSyncer(exporter))
-	s := open(t, ops.Config{})
-	s.start()
+	s := newFixture(t, ops.Config{})
+	s.startAll()
 	user, err := client.Connect(t.Context(), s.server.Server().URL(), client.WithTracerProvider(mine), client.WithTimeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
@@ -123,21 +123,21 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 	if _, err := ps[0].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	s.endLast()
-	s.launch() // the same name, and nothing but the log to go by
+	s.stopLast()
+	s.startLauncher() // the same name, and nothing but the log to go by
 	if err := os.WriteFile(flag, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ps[0].Wait(t.Context(), client.WaitOptions{States: []pilot.State{pilot.Failed}, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	s.endLast()     // it makes the last span once it has told the log
-	s.panel.Close() // sends the last spans
+	s.stopLast()        // it makes the last span once it has told the log
+	s.opsServer.Close() // sends the last spans
 
 	trace := root.SpanContext().TraceID()
-	sent := r.find(t, "pilot.submit", tracepb.Span_SPAN_KIND_CLIENT, trace[:])
-	served := r.find(t, "pilot.submit", tracepb.Span_SPAN_KIND_SERVER, trace[:])
-	appended := r.find(t, "append", tracepb.Span_SPAN_KIND_PRODUCER, trace[:])
+	sent := r.findSpan(t, "pilot.submit", tracepb.Span_SPAN_KIND_CLIENT, trace[:])
+	served := r.findSpan(t, "pilot.submit", tracepb.Span_SPAN_KIND_SERVER, trace[:])
+	appended := r.findSpan(t, "append", tracepb.Span_SPAN_KIND_PRODUCER, trace[:])
 	parent := root.SpanContext().SpanID()
 	for _, step := range []struct {
 		span   *tracepb.Span
@@ -149,7 +149,7 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 	}
 	var began uint64
 	for _, name := range []string{"pilot claim", "pilot launch", "pilot queue", "pilot active"} {
-		span := r.find(t, name, tracepb.Span_SPAN_KIND_CONSUMER, trace[:])
+		span := r.findSpan(t, name, tracepb.Span_SPAN_KIND_CONSUMER, trace[:])
 		if string(span.ParentSpanId) != string(appended.SpanId) {
 			t.Errorf("%s has parent %x, want %x", name, span.ParentSpanId, appended.SpanId)
 		}
@@ -162,7 +162,7 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 		for _, a := range span.Attributes {
 			attrs[a.Key] = a.Value.GetStringValue()
 		}
-		if attrs["flightlog.pilot"] != ps[0].UID() || attrs["flightlog.resource"] != here || r.from[string(span.SpanId)] != "flightlog-test" {
+		if attrs["flightlog.pilot"] != ps[0].UID() || attrs["flightlog.resource"] != localResource || r.from[string(span.SpanId)] != "flightlog-test" {
 			t.Errorf("%s says %v, by %q", name, attrs, r.from[string(span.SpanId)])
 		}
 		failed := name == "pilot active"
@@ -183,9 +183,9 @@ func TestOneTraceFromTheSubmitToTheEnd(t *testing.T) { //nolint:paralleltest // 
 // its births carry nothing.
 func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-	s := open(t, ops.Config{})
-	s.start()
-	m := s.manager()
+	s := newFixture(t, ops.Config{})
+	s.startAll()
+	m := s.createManager()
 	ctx := bus.WithTrace(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	ps, err := m.Submit(ctx, payload("true"))
 	if err != nil {
@@ -196,7 +196,7 @@ func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	birth, ok, err := log.Last(t.Context(), events.Event{
-		Class: events.Command, Kind: events.Submit, Key: pilot.Key{Resource: here, Manager: m.UID(), Pilot: ps[0].UID()},
+		Class: events.ClassCommand, Kind: events.Submit, Key: pilot.Key{Resource: localResource, Manager: m.UID(), Pilot: ps[0].UID()},
 	})
 	if err != nil || !ok || birth.Trace != "" {
 		t.Errorf("the birth has trace %q, %v", birth.Trace, err)

@@ -16,15 +16,15 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// ask asks the elected one, with an id that is the same each time the same is
+// askElected asks the elected one, with an id that is the same each time the same is
 // asked. Code unavailable or timeout: it cannot be asked.
-func (p *Poller) ask(ctx context.Context, id string, after time.Time) (*batch.Listing, error) {
+func (p *Poller) askElected(ctx context.Context, id string, after time.Time) (*batch.Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Patience)
 	defer cancel()
 	sent := time.Now()
 	deadline, _ := ctx.Deadline()
 	p.mu.Lock()
-	q := batch.Question{Ask: id, MaxAge: max(0, sent.Sub(after)), Wait: deadline.Sub(sent), Seen: p.id}
+	q := batch.ListingRequest{RequestID: id, MaxAge: max(0, sent.Sub(after)), Wait: deadline.Sub(sent), SeenID: p.id}
 	p.mu.Unlock()
 	if q.Wait <= 0 {
 		return nil, pilot.Errorf(pilot.Timeout, "no time is left to ask")
@@ -37,14 +37,14 @@ func (p *Poller) ask(ctx context.Context, id string, after time.Time) (*batch.Li
 	if err != nil {
 		return nil, err
 	}
-	a, err := batch.DecodeAnswer(data)
+	a, err := batch.DecodeListingReply(data)
 	if err != nil {
 		return nil, err
 	}
 	if a.Failed != "" {
 		return nil, pilot.Errorf(pilot.Internal, "the batch system, as another launcher asked it: %s", a.Failed)
 	}
-	jobs, err := batch.Unpack(a.Jobs)
+	jobs, err := batch.UnpackJobs(a.Jobs)
 	if err != nil {
 		return nil, err
 	}
@@ -54,68 +54,68 @@ func (p *Poller) ask(ctx context.Context, id string, after time.Time) (*batch.Li
 	if !at.After(after) {
 		at = after.Add(1)
 	}
-	return p.keep(&batch.Listing{At: at, Jobs: jobs}, a.ID), nil
+	return p.keepListing(&batch.Listing{At: at, Jobs: jobs}, a.ID), nil
 }
 
-// answer answers another launcher. An error of the batch system is an answer.
-func (p *Poller) answer(ctx context.Context, question []byte) ([]byte, error) {
+// answerQuestion answers another launcher. An error of the batch system is an answer.
+func (p *Poller) answerQuestion(ctx context.Context, question []byte) ([]byte, error) {
 	arrived := time.Now()
-	q, err := batch.DecodeQuestion(question)
+	q, err := batch.DecodeListingRequest(question)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.Wait)
 	defer cancel()
-	after := p.asks.first(q.Ask, arrived, arrived.Add(-min(q.MaxAge, time.Hour)))
-	if seen, ok := p.packing.at(q.Seen); ok && seen.After(after) {
+	after := p.questions.firstAsked(q.RequestID, arrived, arrived.Add(-min(q.MaxAge, time.Hour)))
+	if seen, ok := p.answers.beganAt(q.SeenID); ok && seen.After(after) {
 		after = seen
 	}
-	l, err := p.local.Listing(ctx, after)
+	l, err := p.local.ListAfter(ctx, after)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause // we leave, or nobody waits any more
 		}
-		return (&batch.Answer{Failed: err.Error()}).Encode()
+		return (&batch.ListingReply{Failed: err.Error()}).Encode()
 	}
-	a, err := p.packing.of(l, arrived)
+	a, err := p.answers.answerWith(l, arrived)
 	if err != nil {
 		return nil, err
 	}
 	return a.Encode()
 }
 
-// asks remembers what was asked for. A question that comes again has been longer
+// questionLog remembers what was asked for. A question that comes again has been longer
 // on its way, or shorter: what answers the first is enough for all.
-type asks struct {
-	mu    sync.Mutex
-	after map[string]asked
+type questionLog struct {
+	mu   sync.Mutex
+	byID map[string]question
 }
 
-type asked struct{ arrived, after time.Time }
+type question struct{ arrived, after time.Time }
 
-// remember is how long a question may come again: launchers give up before.
-const remember = 5 * time.Minute
+// rememberFor is how long a question may come again: launchers give up before.
+const rememberFor = 5 * time.Minute
 
-// first gives after as it was when the question first came.
-func (a *asks) first(id string, arrived, after time.Time) time.Time {
+// firstAsked gives after as it was when the question first came.
+func (a *questionLog) firstAsked(id string, arrived, after time.Time) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if known, ok := a.after[id]; ok && known.after.Before(after) {
+	if known, ok := a.byID[id]; ok && known.after.Before(after) {
 		return known.after
 	}
-	for old, when := range a.after {
-		if arrived.Sub(when.arrived) > remember {
-			delete(a.after, old)
+	for old, when := range a.byID {
+		if arrived.Sub(when.arrived) > rememberFor {
+			delete(a.byID, old)
 		}
 	}
 	if id != "" {
-		a.after[id] = asked{arrived, after.Add(-1)} // a listing that began the moment it came will do
+		a.byID[id] = question{arrived, after.Add(-1)} // a listing that began the moment it came will do
 	}
 	return after
 }
 
-// packing packs each listing once.
-type packing struct {
+// answerCache packs each listing once.
+type answerCache struct {
 	origin string // of the listings' ids
 
 	mu   sync.Mutex
@@ -124,29 +124,29 @@ type packing struct {
 	jobs []byte
 }
 
-func (k *packing) id() string { return k.origin + strconv.Itoa(k.n) }
+func (k *answerCache) listingID() string { return k.origin + strconv.Itoa(k.n) }
 
-// of gives the answer that holds a listing, or a later one, for a question that
+// answerWith gives the answer that holds a listing, or a later one, for a question that
 // arrived then.
-func (k *packing) of(l *batch.Listing, arrived time.Time) (*batch.Answer, error) {
+func (k *answerCache) answerWith(l *batch.Listing, arrived time.Time) (*batch.ListingReply, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.last == nil || l.At.After(k.last.At) {
-		jobs, err := batch.Pack(l.Jobs)
+		jobs, err := batch.PackJobs(l.Jobs)
 		if err != nil {
 			return nil, err
 		}
 		k.n++
 		k.last, k.jobs = l, jobs
 	}
-	return &batch.Answer{ID: k.id(), Offset: k.last.At.Sub(arrived), Jobs: k.jobs}, nil
+	return &batch.ListingReply{ID: k.listingID(), Offset: k.last.At.Sub(arrived), Jobs: k.jobs}, nil
 }
 
-// at says when the last listing began, if that is the one with the id.
-func (k *packing) at(id string) (time.Time, bool) {
+// beganAt says when the last listing began, if that is the one with the id.
+func (k *answerCache) beganAt(id string) (time.Time, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.last == nil || id != k.id() {
+	if k.last == nil || id != k.listingID() {
 		return time.Time{}, false
 	}
 	return k.last.At, true
@@ -159,13 +159,13 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Name gives the name of an endpoint on the bus: equal for launchers whose
+// EndpointName gives the name of an endpoint on the bus: equal for launchers whose
 // queries show the same jobs. identity is the runner's.
-func Name(identity, dialect, url string, environ []string) string {
+func EndpointName(identity, dialect, url string, environ []string) string {
 	parts := []string{identity, dialect, url}
 	for _, v := range environ {
 		name, _, _ := strings.Cut(v, "=")
-		if slices.Contains(locating, name) {
+		if slices.Contains(locatingVariables, name) {
 			parts = append(parts, v)
 		}
 	}
@@ -174,9 +174,9 @@ func Name(identity, dialect, url string, environ []string) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// locating are the variables by which a site, or a user, says which installation
+// locatingVariables are the variables by which a site, or a user, says which installation
 // of a batch system the commands on a machine talk to.
-var locating = []string{
+var locatingVariables = []string{
 	"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", // slurm.conf(5), squeue(1)
 	"SGE_ROOT", "SGE_CELL", "SGE_QMASTER_PORT", "SGE_CLUSTER_NAME", // sge_intro(1)
 	"PBS_CONF_FILE", "PBS_SERVER", "PBS_DEFAULT", // qstat(1B)
@@ -184,10 +184,10 @@ var locating = []string{
 	"COBALT_CONFIG_FILES",
 }
 
-func jitter(d time.Duration) time.Duration { return d/2 + mathrand.N(d/2+1) }
+func jitteredPause(d time.Duration) time.Duration { return d/2 + mathrand.N(d/2+1) }
 
-// sleep waits; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleepContext waits; false when ctx ended first.
+func sleepContext(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

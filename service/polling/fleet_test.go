@@ -20,9 +20,9 @@ const (
 	ttl   = 10 * time.Second
 )
 
-// scheduler is a batch system that counts its queries. Each shows one job, whose
+// fakeScheduler is a batch system that counts its queries. Each shows one job, whose
 // Restarts is the number of the query.
-type scheduler struct {
+type fakeScheduler struct {
 	mu    sync.Mutex
 	begun []time.Time
 	takes func(n int) time.Duration
@@ -30,7 +30,7 @@ type scheduler struct {
 	jobs  int // shown beside the first; 0: none
 }
 
-func (s *scheduler) query(ctx context.Context) ([]batch.Record, error) {
+func (s *fakeScheduler) query(ctx context.Context) ([]batch.Record, error) {
 	s.mu.Lock()
 	n := len(s.begun)
 	s.begun = append(s.begun, time.Now())
@@ -53,15 +53,15 @@ func (s *scheduler) query(ctx context.Context) ([]batch.Record, error) {
 	return jobs, nil
 }
 
-func (s *scheduler) queries() []time.Time {
+func (s *fakeScheduler) queries() []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]time.Time(nil), s.begun...)
 }
 
-// floored checks that queries began a floor apart, but for a number of
+// expectFloor checks that queries began a floor apart, but for a number of
 // successions.
-func (s *scheduler) floored(t *testing.T, apart time.Duration, successions int) {
+func (s *fakeScheduler) expectFloor(t *testing.T, apart time.Duration, successions int) {
 	t.Helper()
 	all := s.queries()
 	for i := 1; i < len(all); i++ {
@@ -73,9 +73,9 @@ func (s *scheduler) floored(t *testing.T, apart time.Duration, successions int) 
 	}
 }
 
-// follows checks a listing: it began after it was asked for, and says so, and
+// expectFresh checks a listing: it began after it was asked for, and says so, and
 // does not say that it is newer than it is.
-func (s *scheduler) follows(t *testing.T, l *batch.Listing, after time.Time) {
+func (s *fakeScheduler) expectFresh(t *testing.T, l *batch.Listing, after time.Time) {
 	t.Helper()
 	begun := s.queries()[l.Jobs[0].Restarts]
 	switch {
@@ -88,58 +88,58 @@ func (s *scheduler) follows(t *testing.T, l *batch.Listing, after time.Time) {
 	}
 }
 
-// wire carries questions in memory.
-type wire struct {
+// fakeBus carries questions in memory.
+type fakeBus struct {
 	mu      sync.Mutex
-	serving map[string][]*server
+	serving map[string][]*listingServer
 	latency func() time.Duration
 	most    int // bytes of an answer; 0: any
 	running sync.WaitGroup
 }
 
-type server struct {
-	process *process
+type listingServer struct {
+	process *busEndpoint
 	ctx     context.Context //nolint:containedctx // is that of its ServeListings
 	handle  func(context.Context, []byte) ([]byte, error)
 }
 
-// process is one launcher's end of the wire.
-type process struct {
-	wire *wire
+// busEndpoint is one launcher's end of the wire.
+type busEndpoint struct {
+	wire *fakeBus
 
-	mu         sync.Mutex
-	dead, mute bool // mute: takes questions, answers none
+	mu                 sync.Mutex
+	dead, losesAnswers bool // mute: takes questions, answers none
 }
 
-func newWire(t *testing.T) *wire {
+func newFakeBus(t *testing.T) *fakeBus {
 	t.Helper()
-	w := &wire{
-		serving: map[string][]*server{},
+	w := &fakeBus{
+		serving: map[string][]*listingServer{},
 		latency: func() time.Duration { return rand.N(20 * time.Millisecond) },
 	}
 	t.Cleanup(w.running.Wait)
 	return w
 }
 
-func (p *process) is() (dead, mute bool) {
+func (p *busEndpoint) faults() (dead, mute bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.dead, p.mute
+	return p.dead, p.losesAnswers
 }
 
-func (p *process) set(dead, mute bool) {
+func (p *busEndpoint) setFaults(dead, mute bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dead, p.mute = dead, mute
+	p.dead, p.losesAnswers = dead, mute
 }
 
-func (p *process) AskListing(ctx context.Context, endpoint string, question []byte) ([]byte, error) {
-	if dead, _ := p.is(); dead {
+func (p *busEndpoint) AskListing(ctx context.Context, endpoint string, question []byte) ([]byte, error) {
+	if dead, _ := p.faults(); dead {
 		return nil, pilot.Errorf(pilot.Unavailable, "this process is dead")
 	}
 	time.Sleep(p.wire.latency())
 	p.wire.mu.Lock()
-	all := append([]*server(nil), p.wire.serving[endpoint]...)
+	all := append([]*listingServer(nil), p.wire.serving[endpoint]...)
 	p.wire.mu.Unlock()
 	type reply struct {
 		data []byte
@@ -148,7 +148,7 @@ func (p *process) AskListing(ctx context.Context, endpoint string, question []by
 	replies := make(chan reply, len(all))
 	asked := 0
 	for _, s := range all {
-		if dead, _ := s.process.is(); dead {
+		if dead, _ := s.process.faults(); dead {
 			continue
 		}
 		asked++
@@ -158,7 +158,7 @@ func (p *process) AskListing(ctx context.Context, endpoint string, question []by
 				err = pilot.Errorf(pilot.Unsupported, "too long")
 			}
 			time.Sleep(p.wire.latency())
-			if dead, mute := s.process.is(); !dead && !mute {
+			if dead, mute := s.process.faults(); !dead && !mute {
 				replies <- reply{data, err}
 			}
 		})
@@ -177,8 +177,8 @@ func (p *process) AskListing(ctx context.Context, endpoint string, question []by
 	}
 }
 
-func (p *process) ServeListings(ctx context.Context, endpoint string, handle func(context.Context, []byte) ([]byte, error)) error {
-	s := &server{process: p, ctx: ctx, handle: handle}
+func (p *busEndpoint) ServeListings(ctx context.Context, endpoint string, handle func(context.Context, []byte) ([]byte, error)) error {
+	s := &listingServer{process: p, ctx: ctx, handle: handle}
 	time.Sleep(p.wire.latency())
 	p.wire.mu.Lock()
 	p.wire.serving[endpoint] = append(p.wire.serving[endpoint], s)
@@ -186,7 +186,7 @@ func (p *process) ServeListings(ctx context.Context, endpoint string, handle fun
 	<-ctx.Done()
 	p.wire.mu.Lock()
 	defer p.wire.mu.Unlock()
-	kept := []*server{}
+	kept := []*listingServer{}
 	for _, other := range p.wire.serving[endpoint] {
 		if other != s {
 			kept = append(kept, other)
@@ -199,24 +199,24 @@ func (p *process) ServeListings(ctx context.Context, endpoint string, handle fun
 // member is one launcher.
 type member struct {
 	*polling.Poller
-	process *process
+	process *busEndpoint
 	leases  *bustest.MemoryLeases
 }
 
 func (m *member) kill() {
-	m.process.set(true, false)
+	m.process.setFaults(true, false)
 	m.leases.Kill()
 }
 
-// fleet makes n launchers that share a scheduler.
-func fleet(t *testing.T, n int, w *wire, log *bustest.Memory, endpoint string, s *scheduler) []*member {
+// newFleet makes n launchers that share a scheduler.
+func newFleet(t *testing.T, n int, w *fakeBus, log *bustest.Memory, endpoint string, s *fakeScheduler) []*member {
 	t.Helper()
 	all := make([]*member, n)
 	for i := range all {
-		m := &member{process: &process{wire: w}, leases: log.Leases(ttl)}
+		m := &member{process: &busEndpoint{wire: w}, leases: log.Leases(ttl)}
 		var err error
 		m.Poller, err = polling.New(polling.Config{
-			Endpoint: endpoint, Me: fmt.Sprintf("launcher-%d", i), Bus: m.process, Leases: m.leases, Query: s.query, Floor: floor,
+			Endpoint: endpoint, LauncherID: fmt.Sprintf("launcher-%d", i), Bus: m.process, Leases: m.leases, Query: s.query, Floor: floor,
 		})
 		if err != nil {
 			t.Fatal(err)

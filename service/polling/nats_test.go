@@ -16,8 +16,8 @@ import (
 func TestOverTheBus(t *testing.T) {
 	t.Parallel()
 	const short, lease = 100 * time.Millisecond, 3 * time.Second
-	server := bustest.JetStream(t)
-	var s, other scheduler
+	server := bustest.StartServer(t)
+	var s, other fakeScheduler
 	type launcher struct {
 		*polling.Poller
 		die func()
@@ -29,9 +29,9 @@ func TestOverTheBus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for endpoint, at := range map[string]*scheduler{"site.e": &s, "site.f": &other} {
+		for endpoint, at := range map[string]*fakeScheduler{"site.e": &s, "site.f": &other} {
 			p, err := polling.New(polling.Config{
-				Endpoint: endpoint, Me: fmt.Sprintf("launcher-%d", i), Bus: conn, Leases: leases, Query: at.query, Floor: short,
+				Endpoint: endpoint, LauncherID: fmt.Sprintf("launcher-%d", i), Bus: conn, Leases: leases, Query: at.query, Floor: short,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -53,12 +53,12 @@ func TestOverTheBus(t *testing.T) {
 			asking.Go(func() {
 				for range 5 {
 					after := time.Now()
-					listing, err := l.Listing(t.Context(), after)
+					listing, err := l.ListAfter(t.Context(), after)
 					if err != nil {
 						t.Errorf("round %d: %v", round, err)
 						return
 					}
-					s.follows(t, listing, after)
+					s.expectFresh(t, listing, after)
 				}
 			})
 		}
@@ -68,7 +68,7 @@ func TestOverTheBus(t *testing.T) {
 			t.Errorf("round %d: %d queries in all, want at most %d", round, n, most)
 		}
 		for i, l := range alive {
-			if l.Elected() {
+			if l.IsElected() {
 				l.die()
 				alive = append(alive[:i:i], alive[i+1:]...)
 				break

@@ -24,42 +24,42 @@ type Bus interface {
 
 // Leases elect; bus.Leases do.
 type Leases interface {
-	// While runs f while it holds the lease. Code conflict: somebody else has it.
-	While(ctx context.Context, id, about string, f func(context.Context)) error
+	// HoldWhile runs f while it holds the lease. Code conflict: somebody else has it.
+	HoldWhile(ctx context.Context, id, about string, f func(context.Context)) error
 }
 
 // Config is what a Poller needs.
 type Config struct {
-	Endpoint string // <site>.<name>, the second one that of Name
-	Me       string // the launcher's id
-	Bus      Bus
-	Leases   Leases
-	Query    func(context.Context) ([]batch.Record, error) // asks the batch system; it must end by itself
-	Floor    time.Duration                                 // between two queries; 0: batch.DefaultFloor
-	Patience time.Duration                                 // for one answer of another launcher, before it is asked again; 0: 15s
-	Logger   *zap.Logger                                   // nil: silent
+	Endpoint   string // <site>.<name>, the second one that of EndpointName
+	LauncherID string // the launcher's id
+	Bus        Bus
+	Leases     Leases
+	Query      func(context.Context) ([]batch.Record, error) // asks the batch system; it must end by itself
+	Floor      time.Duration                                 // between two queries; 0: batch.DefaultFloor
+	Patience   time.Duration                                 // for one answer of another launcher, before it is asked again; 0: 15s
+	Logger     *zap.Logger                                   // nil: silent
 }
 
 // Poller is a batch.Lister that shares its listings with the fleet.
 type Poller struct {
 	Config
-	local   *batch.Listings
-	begin   func(func(context.Context)) // runs beside, until Close
-	turn    chan struct{}               // holds one; who has it may ask
-	close   func()
-	packing packing
-	asks    asks
+	local     *batch.ListingCache
+	runBeside func(func(context.Context)) // runs beside, until Close
+	turn      chan struct{}               // holds one; who has it may ask
+	close     func()
+	answers   answerCache
+	questions questionLog
 
 	mu       sync.Mutex
 	last     *batch.Listing
 	id       string // of last; empty: our own
 	elected  bool
-	standing chan struct{} // closed when the election under way is decided; nil: none is
+	election chan struct{} // closed when the election under way is decided; nil: none is
 }
 
 // New makes a Poller; it asks nothing and stands for nothing yet.
 func New(c Config) (*Poller, error) {
-	if c.Bus == nil || c.Leases == nil || c.Query == nil || c.Endpoint == "" || !pilot.ValidToken(c.Me) {
+	if c.Bus == nil || c.Leases == nil || c.Query == nil || c.Endpoint == "" || !pilot.ValidToken(c.LauncherID) {
 		return nil, pilot.Errorf(pilot.Invalid, "polling: endpoint, launcher, bus, leases and query are required")
 	}
 	c.Floor = cmp.Or(c.Floor, batch.DefaultFloor)
@@ -71,33 +71,33 @@ func New(c Config) (*Poller, error) {
 	var running sync.WaitGroup
 	p := &Poller{
 		Config: c, turn: make(chan struct{}, 1), // 1: one turn
-		begin: func(f func(context.Context)) { running.Go(func() { f(life) }) },
-		close: func() { end(); running.Wait() },
+		runBeside: func(f func(context.Context)) { running.Go(func() { f(life) }) },
+		close:     func() { end(); running.Wait() },
 	}
 	p.turn <- struct{}{}
-	p.packing.origin, p.asks.after = newID()+"-", map[string]asked{}
+	p.answers.origin, p.questions.byID = newID()+"-", map[string]question{}
 	// Who gives up waiting must not end the query that others wait for too.
-	p.local = batch.NewListings(func(context.Context) ([]batch.Record, error) { return c.Query(life) }, c.Floor)
+	p.local = batch.NewListingCache(func(context.Context) ([]batch.Record, error) { return c.Query(life) }, c.Floor)
 	return p, nil
 }
 
 // Close gives up the lease, if we hold it, and waits for what is under way.
 func (p *Poller) Close() { p.close() }
 
-// Elected says whether this launcher asks the batch system for the others.
-func (p *Poller) Elected() bool {
+// IsElected says whether this launcher asks the batch system for the others.
+func (p *Poller) IsElected() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.elected
 }
 
-// Listing gives one that began after a time. Callers share: who waits for its
+// ListAfter gives one that began after a time. Callers share: who waits for its
 // turn takes the listing of the turn before if that is new enough.
-func (p *Poller) Listing(ctx context.Context, after time.Time) (*batch.Listing, error) {
+func (p *Poller) ListAfter(ctx context.Context, after time.Time) (*batch.Listing, error) {
 	if after.IsZero() {
 		after = time.Now().Add(-p.Floor) // any that is not old
 	}
-	if known := p.newer(after); known != nil {
+	if known := p.newerListing(after); known != nil {
 		return known, nil
 	}
 	select {
@@ -106,35 +106,35 @@ func (p *Poller) Listing(ctx context.Context, after time.Time) (*batch.Listing, 
 		return nil, context.Cause(ctx)
 	}
 	defer func() { p.turn <- struct{}{} }()
-	if known := p.newer(after); known != nil {
+	if known := p.newerListing(after); known != nil {
 		return known, nil
 	}
-	return p.get(ctx, after)
+	return p.askUntilAnswered(ctx, after)
 }
 
-// get asks until it is answered; one at a time.
-func (p *Poller) get(ctx context.Context, after time.Time) (*batch.Listing, error) {
+// askUntilAnswered asks until it is answered; one at a time.
+func (p *Poller) askUntilAnswered(ctx context.Context, after time.Time) (*batch.Listing, error) {
 	id := newID()
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		if p.Elected() {
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		if p.IsElected() {
 			return p.ownListing(ctx, after)
 		}
-		listing, err := p.ask(ctx, id, after)
+		listing, err := p.askElected(ctx, id, after)
 		switch {
 		case err == nil:
 			return listing, nil
-		case strange(err):
+		case isUnusable(err):
 			p.Logger.Warn("asks the batch system itself", zap.String("endpoint", p.Endpoint), zap.Error(err))
 			return p.ownListing(ctx, after)
-		case ctx.Err() != nil || !unanswered(err):
+		case ctx.Err() != nil || !isUnreachable(err):
 			return nil, err
 		}
-		switch stood := p.stand(ctx); {
+		switch stood := p.standForElection(ctx); {
 		case stood == nil:
-		case !unanswered(stood) && pilot.CodeOf(stood) != pilot.Conflict: // nothing will come of it
+		case !isUnreachable(stood) && pilot.CodeOf(stood) != pilot.Conflict: // nothing will come of it
 			p.Logger.Error("no election of a poller", zap.String("endpoint", p.Endpoint), zap.Error(stood))
 			return p.ownListing(ctx, after)
-		case !sleep(ctx, jitter(pause)):
+		case !sleepContext(ctx, jitteredPause(pause)):
 			return nil, err
 		}
 	}
@@ -143,12 +143,12 @@ func (p *Poller) get(ctx context.Context, after time.Time) (*batch.Listing, erro
 // The pauses between two tries, when whoever was elected does not answer and yet
 // has its lease.
 const (
-	firstPause = 50 * time.Millisecond
-	lastPause  = time.Second
+	minPause = 50 * time.Millisecond
+	maxPause = time.Second
 )
 
-// newer gives the listing that is known, if it is new enough.
-func (p *Poller) newer(after time.Time) *batch.Listing {
+// newerListing gives the listing that is known, if it is new enough.
+func (p *Poller) newerListing(after time.Time) *batch.Listing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.last != nil && p.last.At.After(after) {
@@ -157,7 +157,7 @@ func (p *Poller) newer(after time.Time) *batch.Listing {
 	return nil
 }
 
-func (p *Poller) keep(l *batch.Listing, id string) *batch.Listing {
+func (p *Poller) keepListing(l *batch.Listing, id string) *batch.Listing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last, p.id = l, id
@@ -165,50 +165,50 @@ func (p *Poller) keep(l *batch.Listing, id string) *batch.Listing {
 }
 
 func (p *Poller) ownListing(ctx context.Context, after time.Time) (*batch.Listing, error) {
-	l, err := p.local.Listing(ctx, after)
+	l, err := p.local.ListAfter(ctx, after)
 	if err != nil {
 		return nil, err
 	}
-	return p.keep(l, ""), nil
+	return p.keepListing(l, ""), nil
 }
 
-// stand tries to become the one that asks, and waits until that is decided. Nil:
+// standForElection tries to become the one that asks, and waits until that is decided. Nil:
 // we are.
-func (p *Poller) stand(ctx context.Context) error {
+func (p *Poller) standForElection(ctx context.Context) error {
 	p.mu.Lock()
-	if p.elected || p.standing != nil {
-		decided := p.standing
+	if p.elected || p.election != nil {
+		decided := p.election
 		p.mu.Unlock()
-		return p.await(ctx, decided)
+		return p.awaitElection(ctx, decided)
 	}
 	decided := make(chan struct{})
-	p.standing = decided
+	p.election = decided
 	p.mu.Unlock()
 	var refused error
-	p.begin(func(life context.Context) {
-		err := p.Leases.While(life, "poll."+p.Endpoint, p.Me, func(held context.Context) {
-			p.elect(true)
+	p.runBeside(func(life context.Context) {
+		err := p.Leases.HoldWhile(life, "poll."+p.Endpoint, p.LauncherID, func(held context.Context) {
+			p.setElected(true)
 			p.Logger.Info("asks the batch system for the fleet", zap.String("endpoint", p.Endpoint))
-			defer context.AfterFunc(held, func() { p.elect(false) })() // before those who wait have been answered
-			if err := p.Bus.ServeListings(held, p.Endpoint, p.answer); err != nil {
+			defer context.AfterFunc(held, func() { p.setElected(false) })() // before those who wait have been answered
+			if err := p.Bus.ServeListings(held, p.Endpoint, p.answerQuestion); err != nil {
 				p.Logger.Warn("listings not served", zap.String("endpoint", p.Endpoint), zap.Error(err))
 			}
-			p.elect(false)
+			p.setElected(false)
 		})
 		if err != nil && life.Err() == nil && pilot.CodeOf(err) != pilot.Conflict {
 			p.Logger.Warn("no lease of a poller", zap.String("endpoint", p.Endpoint), zap.Error(err))
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.standing == decided {
-			refused, p.standing = err, nil
+		if p.election == decided {
+			refused, p.election = err, nil
 			close(decided)
 		}
 	})
-	if err := p.await(ctx, decided); err != nil {
+	if err := p.awaitElection(ctx, decided); err != nil {
 		return err
 	}
-	if p.Elected() {
+	if p.IsElected() {
 		return nil
 	}
 	p.mu.Lock()
@@ -221,7 +221,7 @@ func (p *Poller) stand(ctx context.Context) error {
 
 var errNotElected = pilot.Errorf(pilot.Conflict, "another launcher was elected")
 
-func (p *Poller) await(ctx context.Context, decided chan struct{}) error {
+func (p *Poller) awaitElection(ctx context.Context, decided chan struct{}) error {
 	if decided == nil {
 		return nil
 	}
@@ -233,25 +233,25 @@ func (p *Poller) await(ctx context.Context, decided chan struct{}) error {
 	}
 }
 
-// elect says that we ask from now on, or no more.
-func (p *Poller) elect(elected bool) {
+// setElected says that we ask from now on, or no more.
+func (p *Poller) setElected(elected bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.elected = elected; elected && p.standing != nil {
-		close(p.standing)
-		p.standing = nil
+	if p.elected = elected; elected && p.election != nil {
+		close(p.election)
+		p.election = nil
 	}
 }
 
-// unanswered says that whoever was asked, or elects, could not be reached.
-func unanswered(err error) bool {
+// isUnreachable says that whoever was asked, or elects, could not be reached.
+func isUnreachable(err error) bool {
 	code := pilot.CodeOf(err)
 	return code == pilot.Unavailable || code == pilot.Timeout || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// strange says that there is an answer that cannot be used: it does not fit into
+// isUnusable says that there is an answer that cannot be used: it does not fit into
 // a message, or it is of another version.
-func strange(err error) bool {
+func isUnusable(err error) bool {
 	code := pilot.CodeOf(err)
 	return code == pilot.Unsupported || code == pilot.Invalid
 }

@@ -20,62 +20,62 @@ func TestUrgentAsksOfAFleetAreOneQueryPerFloor(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 3, 10} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &scheduler{takes: func(int) time.Duration { return rand.N(500 * time.Millisecond) }}
-			all := fleet(t, n, newWire(t), bustest.NewMemory(), "e", s)
+			s := &fakeScheduler{takes: func(int) time.Duration { return rand.N(500 * time.Millisecond) }}
+			all := newFleet(t, n, newFakeBus(t), bustest.NewMemory(), "e", s)
 			end := time.Now().Add(2 * time.Minute)
 			var asking sync.WaitGroup
 			for _, m := range all {
 				asking.Go(func() {
 					for time.Now().Before(end) {
 						after := time.Now()
-						l, err := m.Listing(t.Context(), after)
+						l, err := m.ListAfter(t.Context(), after)
 						if err != nil {
 							t.Error(err)
 							return
 						}
-						s.follows(t, l, after)
+						s.expectFresh(t, l, after)
 						time.Sleep(rand.N(500 * time.Millisecond)) // as a launcher that looks at what it got
 					}
 				})
 			}
 			asking.Wait()
-			s.floored(t, floor, 0)
+			s.expectFloor(t, floor, 0)
 			made, most := len(s.queries()), int(2*time.Minute/floor)+n+1
 			if made > most || made < most/3 {
 				t.Errorf("%d launchers made %d queries in 2m, want some %d", n, made, most)
 			}
-			if elected := slices.DeleteFunc(all, func(m *member) bool { return !m.Elected() }); len(elected) != 1 {
+			if elected := slices.DeleteFunc(all, func(m *member) bool { return !m.IsElected() }); len(elected) != 1 {
 				t.Errorf("%d are elected", len(elected))
 			}
 		})
 	}
 }
 
-// routine has each launcher ask every 30 s, 10 % more or less, for what is newer
+// routineQueriesPerMinute has each launcher ask every 30 s, 10 % more or less, for what is newer
 // than the last it has seen, and gives the queries per minute.
-func routine(t *testing.T, n int) (perMinute float64) {
+func routineQueriesPerMinute(t *testing.T, n int) (perMinute float64) {
 	synctest.Test(t, func(t *testing.T) {
 		const poll, length = 30 * time.Second, time.Hour
-		s := &scheduler{takes: func(int) time.Duration { return 300 * time.Millisecond }}
+		s := &fakeScheduler{takes: func(int) time.Duration { return 300 * time.Millisecond }}
 		end := time.Now().Add(length)
 		var asking sync.WaitGroup
-		for _, m := range fleet(t, n, newWire(t), bustest.NewMemory(), "e", s) {
+		for _, m := range newFleet(t, n, newFakeBus(t), bustest.NewMemory(), "e", s) {
 			asking.Go(func() {
 				time.Sleep(rand.N(poll))
 				for seen := time.Now().Add(-time.Hour); time.Now().Before(end); {
-					l, err := m.Listing(t.Context(), seen)
+					l, err := m.ListAfter(t.Context(), seen)
 					if err != nil {
 						t.Error(err)
 						return
 					}
-					s.follows(t, l, seen)
+					s.expectFresh(t, l, seen)
 					seen = l.At
 					time.Sleep(poll*9/10 + rand.N(poll/5))
 				}
 			})
 		}
 		asking.Wait()
-		s.floored(t, 9*poll/10, 0)
+		s.expectFloor(t, 9*poll/10, 0)
 		perMinute = float64(len(s.queries())) / length.Minutes()
 	})
 	return perMinute
@@ -84,7 +84,7 @@ func routine(t *testing.T, n int) (perMinute float64) {
 func TestRoutinePollsOfAFleetAreThoseOfOneLauncher(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 3, 10, 30} {
-		rate := routine(t, n)
+		rate := routineQueriesPerMinute(t, n)
 		t.Logf("%d launchers: %.2f queries a minute", n, rate)
 		if rate > 60/27.0+0.05 || rate < 60/33.0-0.05 {
 			t.Errorf("%d launchers make %.2f queries a minute", n, rate)
@@ -92,17 +92,17 @@ func TestRoutinePollsOfAFleetAreThoseOfOneLauncher(t *testing.T) {
 	}
 }
 
-// elected waits until one is, having been asked, and gives it and the others.
-func elected(t *testing.T, all []*member) (one *member, others []*member) {
+// splitElected waits until one is, having been asked, and gives it and the others.
+func splitElected(t *testing.T, all []*member) (one *member, others []*member) {
 	t.Helper()
 	for _, m := range all {
-		if _, err := m.Listing(t.Context(), time.Now()); err != nil {
+		if _, err := m.ListAfter(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, m := range all {
 		switch {
-		case !m.Elected():
+		case !m.IsElected():
 			others = append(others, m)
 		case one != nil:
 			t.Fatal("two are elected")
@@ -120,27 +120,27 @@ func TestAnElectedOneThatDiesIsSucceededAndNoAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	for name, die := range map[string]func(*member){
 		"killed":         (*member).kill,
-		"frozen":         func(m *member) { m.process.set(false, true); m.leases.Kill() },
-		"cut off":        func(m *member) { m.process.set(true, false); m.leases.Kill() },
+		"frozen":         func(m *member) { m.process.setFaults(false, true); m.leases.Kill() },
+		"cut off":        func(m *member) { m.process.setFaults(true, false); m.leases.Kill() },
 		"left the fleet": func(m *member) { m.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &scheduler{takes: func(int) time.Duration { return time.Second }}
-				one, others := elected(t, fleet(t, 5, newWire(t), bustest.NewMemory(), "e", s))
+				s := &fakeScheduler{takes: func(int) time.Duration { return time.Second }}
+				one, others := splitElected(t, newFleet(t, 5, newFakeBus(t), bustest.NewMemory(), "e", s))
 				var asking sync.WaitGroup
 				died := time.Now().Add(500 * time.Millisecond) // in the middle of a query
 				for _, m := range others {
 					asking.Go(func() {
 						for range 3 {
 							after := time.Now()
-							l, err := m.Listing(t.Context(), after)
+							l, err := m.ListAfter(t.Context(), after)
 							if err != nil {
 								t.Error(err)
 								return
 							}
-							s.follows(t, l, after)
+							s.expectFresh(t, l, after)
 						}
 						if late := time.Since(died); late > ttl+15*time.Second+6*floor {
 							t.Errorf("three listings took %s", late)
@@ -150,8 +150,8 @@ func TestAnElectedOneThatDiesIsSucceededAndNoAnswerIsLost(t *testing.T) {
 				time.Sleep(time.Until(died))
 				die(one)
 				asking.Wait()
-				s.floored(t, floor, 2)
-				if next := slices.DeleteFunc(others, func(m *member) bool { return !m.Elected() }); len(next) != 1 {
+				s.expectFloor(t, floor, 2)
+				if next := slices.DeleteFunc(others, func(m *member) bool { return !m.IsElected() }); len(next) != 1 {
 					t.Errorf("%d have succeeded", len(next))
 				}
 			})
@@ -162,16 +162,16 @@ func TestAnElectedOneThatDiesIsSucceededAndNoAnswerIsLost(t *testing.T) {
 func TestEndpointsDoNotMix(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, log := newWire(t), bustest.NewMemory()
-		a, b := &scheduler{}, &scheduler{jobs: 1}
+		w, log := newFakeBus(t), bustest.NewMemory()
+		a, b := &fakeScheduler{}, &fakeScheduler{jobs: 1}
 		for range 3 {
-			for _, m := range fleet(t, 2, w, log, "a", a) {
-				if l, err := m.Listing(t.Context(), time.Now()); err != nil || len(l.Jobs) != 1 {
+			for _, m := range newFleet(t, 2, w, log, "a", a) {
+				if l, err := m.ListAfter(t.Context(), time.Now()); err != nil || len(l.Jobs) != 1 {
 					t.Fatalf("a shows %v, %v", l, err)
 				}
 			}
-			for _, m := range fleet(t, 2, w, log, "b", b) {
-				if l, err := m.Listing(t.Context(), time.Now()); err != nil || len(l.Jobs) != 2 {
+			for _, m := range newFleet(t, 2, w, log, "b", b) {
+				if l, err := m.ListAfter(t.Context(), time.Now()); err != nil || len(l.Jobs) != 2 {
 					t.Fatalf("b shows %v, %v", l, err)
 				}
 			}
@@ -183,12 +183,12 @@ func TestNamesTellInstallationsApart(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
 	for name, is := range map[string]string{
-		"plain":       polling.Name("me@host", "slurm", "slurm://localhost/", nil),
-		"conf":        polling.Name("me@host", "slurm", "slurm://localhost/", []string{"SLURM_CONF=/a", "HOME=/x"}),
-		"other conf":  polling.Name("me@host", "slurm", "slurm://localhost/", []string{"SLURM_CONF=/b", "HOME=/x"}),
-		"other user":  polling.Name("you@host", "slurm", "slurm://localhost/", nil),
-		"other words": polling.Name("me@host", "sge", "slurm://localhost/", nil),
-		"other place": polling.Name("me@host", "slurm", "slurm://elsewhere/", nil),
+		"plain":       polling.EndpointName("me@host", "slurm", "slurm://localhost/", nil),
+		"conf":        polling.EndpointName("me@host", "slurm", "slurm://localhost/", []string{"SLURM_CONF=/a", "HOME=/x"}),
+		"other conf":  polling.EndpointName("me@host", "slurm", "slurm://localhost/", []string{"SLURM_CONF=/b", "HOME=/x"}),
+		"other user":  polling.EndpointName("you@host", "slurm", "slurm://localhost/", nil),
+		"other words": polling.EndpointName("me@host", "sge", "slurm://localhost/", nil),
+		"other place": polling.EndpointName("me@host", "slurm", "slurm://elsewhere/", nil),
 	} {
 		if other, taken := seen[is]; taken {
 			t.Errorf("%s is %s", name, other)
@@ -197,8 +197,8 @@ func TestNamesTellInstallationsApart(t *testing.T) {
 			t.Errorf("%s is %q", name, is)
 		}
 	}
-	a := polling.Name("i", "d", "u", []string{"SGE_ROOT=/r", "HOME=/x", "SGE_CELL=c"})
-	if b := polling.Name("i", "d", "u", []string{"SGE_CELL=c", "HOME=/y", "SGE_ROOT=/r"}); a != b {
+	a := polling.EndpointName("i", "d", "u", []string{"SGE_ROOT=/r", "HOME=/x", "SGE_CELL=c"})
+	if b := polling.EndpointName("i", "d", "u", []string{"SGE_CELL=c", "HOME=/y", "SGE_ROOT=/r"}); a != b {
 		t.Error("the order of an environment makes a difference")
 	}
 }
@@ -206,36 +206,36 @@ func TestNamesTellInstallationsApart(t *testing.T) {
 func TestAListingThatDoesNotFitIsMadeByWhoWantsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, s := newWire(t), &scheduler{}
+		w, s := newFakeBus(t), &fakeScheduler{}
 		w.most = 20
-		all := fleet(t, 2, w, bustest.NewMemory(), "e", s)
-		one, others := elected(t, all)
-		if !one.Elected() || len(s.queries()) < 2 {
+		all := newFleet(t, 2, w, bustest.NewMemory(), "e", s)
+		one, others := splitElected(t, all)
+		if !one.IsElected() || len(s.queries()) < 2 {
 			t.Errorf("%d queries", len(s.queries()))
 		}
 		after := time.Now()
-		l, err := others[0].Listing(t.Context(), after)
+		l, err := others[0].ListAfter(t.Context(), after)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.follows(t, l, after)
+		s.expectFresh(t, l, after)
 	})
 }
 
 func TestTheWordsOfABatchSystemReachWhoAsked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &scheduler{}
-		_, others := elected(t, fleet(t, 3, newWire(t), bustest.NewMemory(), "e", s))
+		s := &fakeScheduler{}
+		_, others := splitElected(t, newFleet(t, 3, newFakeBus(t), bustest.NewMemory(), "e", s))
 		before := len(s.queries())
 		s.mu.Lock()
 		s.fails = func(int) error { return errors.New("squeue: the controller is down") }
 		s.mu.Unlock()
 		for _, m := range others {
-			if _, err := m.Listing(t.Context(), time.Now()); err == nil || !strings.Contains(err.Error(), "controller is down") {
+			if _, err := m.ListAfter(t.Context(), time.Now()); err == nil || !strings.Contains(err.Error(), "controller is down") {
 				t.Errorf("got %v", err)
 			}
-			if m.Elected() {
+			if m.IsElected() {
 				t.Error("an error of the batch system had another launcher elected")
 			}
 		}
@@ -256,8 +256,8 @@ func TestAQueryThatTakesLongIsNotBegunAgain(t *testing.T) {
 		"some, for what began just then": {4, 100 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &scheduler{}
-			_, others := elected(t, fleet(t, 5, newWire(t), bustest.NewMemory(), "e", s))
+			s := &fakeScheduler{}
+			_, others := splitElected(t, newFleet(t, 5, newFakeBus(t), bustest.NewMemory(), "e", s))
 			s.mu.Lock()
 			s.takes = func(int) time.Duration { return 50 * time.Second }
 			s.mu.Unlock()
@@ -268,12 +268,12 @@ func TestAQueryThatTakesLongIsNotBegunAgain(t *testing.T) {
 				var asking sync.WaitGroup
 				for _, m := range others[:ask.launchers] {
 					asking.Go(func() {
-						l, err := m.Listing(t.Context(), after)
+						l, err := m.ListAfter(t.Context(), after)
 						if err != nil {
 							t.Error(err)
 							return
 						}
-						s.follows(t, l, after)
+						s.expectFresh(t, l, after)
 					})
 				}
 				asking.Wait()
@@ -288,15 +288,15 @@ func TestAQueryThatTakesLongIsNotBegunAgain(t *testing.T) {
 func TestWhoMayNotWaitIsToldSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &scheduler{}
-		_, others := elected(t, fleet(t, 2, newWire(t), bustest.NewMemory(), "e", s))
+		s := &fakeScheduler{}
+		_, others := splitElected(t, newFleet(t, 2, newFakeBus(t), bustest.NewMemory(), "e", s))
 		s.mu.Lock()
 		s.takes = func(int) time.Duration { return time.Minute }
 		s.mu.Unlock()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begun := time.Now()
-		if l, err := others[0].Listing(ctx, begun); err == nil || time.Since(begun) > 2*time.Second {
+		if l, err := others[0].ListAfter(ctx, begun); err == nil || time.Since(begun) > 2*time.Second {
 			t.Errorf("got %v, %v after %s", l, err, time.Since(begun))
 		}
 	})

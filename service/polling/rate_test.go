@@ -25,8 +25,8 @@ import (
 	"github.com/flightlog/flightlog/service/polling"
 )
 
-// slurm is a machine with SLURM on it, in memory. Its jobs wait for ever.
-type slurm struct {
+// fakeSlurm is a machine with SLURM on it, in memory. Its jobs wait for ever.
+type fakeSlurm struct {
 	mu    sync.Mutex
 	files map[string][]byte
 	jobs  []string // as squeue prints them
@@ -35,7 +35,7 @@ type slurm struct {
 
 var scriptName = regexp.MustCompile(`(?m)^#SBATCH --(job-name|comment)=(\S+)`)
 
-func (s *slurm) Run(_ context.Context, c runner.Command) (runner.Result, error) {
+func (s *fakeSlurm) Run(_ context.Context, c runner.Command) (runner.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[c.Argv[0]]++
@@ -61,7 +61,7 @@ func (s *slurm) Run(_ context.Context, c runner.Command) (runner.Result, error) 
 	return runner.Result{Stdout: []byte(out)}, nil
 }
 
-func (s *slurm) Write(_ context.Context, dir string, files ...runner.File) error {
+func (s *fakeSlurm) Write(_ context.Context, dir string, files ...runner.File) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range files {
@@ -70,7 +70,7 @@ func (s *slurm) Write(_ context.Context, dir string, files ...runner.File) error
 	return nil
 }
 
-func (s *slurm) Read(_ context.Context, _ int64, paths ...string) ([][]byte, error) {
+func (s *fakeSlurm) Read(_ context.Context, _ int64, paths ...string) ([][]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([][]byte, len(paths))
@@ -80,36 +80,36 @@ func (s *slurm) Read(_ context.Context, _ int64, paths ...string) ([][]byte, err
 	return out, nil
 }
 
-func (s *slurm) Expand(_ context.Context, p string) (string, error) {
+func (s *fakeSlurm) Expand(_ context.Context, p string) (string, error) {
 	return path.Join("/home/me", path.Base(p)), nil
 }
-func (s *slurm) Remove(context.Context, ...string) error                 { return nil }
-func (s *slurm) Stage(_ context.Context, file, _ string) (string, error) { return file, nil }
-func (s *slurm) Identity() string                                        { return "me@memory" }
-func (s *slurm) Close() error                                            { return nil }
+func (s *fakeSlurm) Remove(context.Context, ...string) error                 { return nil }
+func (s *fakeSlurm) Stage(_ context.Context, file, _ string) (string, error) { return file, nil }
+func (s *fakeSlurm) Identity() string                                        { return "me@memory" }
+func (s *fakeSlurm) Close() error                                            { return nil }
 
-func (s *slurm) called() map[string]int {
+func (s *fakeSlurm) callCounts() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.calls)
 }
 
-// only is the one batch system of a launcher.
-type only struct{ system adaptor.Adaptor }
+// singleSystem is the one batch system of a launcher.
+type singleSystem struct{ system adaptor.Adaptor }
 
-func (o only) For(*resource.Config) (adaptor.Adaptor, error) { return o.system, nil }
+func (o singleSystem) For(*resource.Config) (adaptor.Adaptor, error) { return o.system, nil }
 
-// calls has launchers look after pilots that wait in a queue, and gives what was
+// countCalls has launchers look after pilots that wait in a queue, and gives what was
 // called of the batch system for some time once all are there.
-func calls(t *testing.T, launchers, pilots int, length time.Duration) map[string]int {
+func countCalls(t *testing.T, launchers, pilots int, length time.Duration) map[string]int {
 	t.Helper()
 	most := map[string]int{}
 	synctest.Test(t, func(t *testing.T) {
-		site, log, w := &slurm{files: map[string][]byte{}, calls: map[string]int{}}, bustest.NewMemory(), newWire(t)
+		site, log, w := &fakeSlurm{files: map[string][]byte{}, calls: map[string]int{}}, bustest.NewMemory(), newFakeBus(t)
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		for i := range launchers {
-			l, end := launch(t, fmt.Sprintf("launcher-%d", i), site, log, w)
+			l, end := newLauncher(t, fmt.Sprintf("launcher-%d", i), site, log, w)
 			running.Go(func() {
 				defer end()
 				if err := l.Run(ctx); err != nil {
@@ -118,14 +118,14 @@ func calls(t *testing.T, launchers, pilots int, length time.Duration) map[string
 			})
 			<-l.Ready()
 		}
-		born(t, log, pilots)
+		submitPilots(t, log, pilots)
 		time.Sleep(time.Minute)
-		if n := site.called()["sbatch"]; n != pilots {
+		if n := site.callCounts()["sbatch"]; n != pilots {
 			t.Errorf("%d jobs of %d pilots", n, pilots)
 		}
-		before := site.called()
+		before := site.callCounts()
 		time.Sleep(length)
-		for name, n := range site.called() {
+		for name, n := range site.callCounts() {
 			most[name] = n - before[name]
 		}
 		stop()
@@ -134,7 +134,7 @@ func calls(t *testing.T, launchers, pilots int, length time.Duration) map[string
 	return most
 }
 
-func launch(t *testing.T, id string, site *slurm, log *bustest.Memory, w *wire) (l *launcher.Launcher, end func()) {
+func newLauncher(t *testing.T, id string, site *fakeSlurm, log *bustest.Memory, w *fakeBus) (l *launcher.Launcher, end func()) {
 	t.Helper()
 	c := batch.Config{
 		Dialect: &batch.Slurm, Runner: site, URL: "slurm://memory/",
@@ -148,19 +148,19 @@ func launch(t *testing.T, id string, site *slurm, log *bustest.Memory, w *wire) 
 	}
 	leases := log.Leases(ttl)
 	p, err := polling.New(polling.Config{
-		Endpoint: "e", Me: id, Bus: &process{wire: w}, Leases: leases, Query: alone.Query, Floor: alone.Floor(),
+		Endpoint: "e", LauncherID: id, Bus: &busEndpoint{wire: w}, Leases: leases, Query: alone.QueryJobs, Floor: alone.MinPollInterval(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Listings = p
+	c.SharedLister = p
 	system, err := batch.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, err = launcher.New(launcher.Config{
-		Resource: "local.cluster", ID: id, Log: log, Inbox: log.Inbox("local.cluster", bus.InboxConfig{}), Leases: leases,
-		Systems: only{system},
+		Resource: "local.cluster", ID: id, Log: log, Queue: log.CommandQueue("local.cluster", bus.CommandQueueConfig{}), Leases: leases,
+		Systems: singleSystem{system},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func launch(t *testing.T, id string, site *slurm, log *bustest.Memory, w *wire) 
 	return l, p.Close
 }
 
-func born(t *testing.T, log *bustest.Memory, n int) {
+func submitPilots(t *testing.T, log *bustest.Memory, n int) {
 	t.Helper()
 	site, err := resource.Parse("resource_local.json", []byte(`{"cluster":{"schemas":{"local":
 		{"job_manager_endpoint":"slurm://memory/","filesystem_endpoint":"file://memory/"}},"default_remote_workdir":"/home/me"}}`))
@@ -183,8 +183,8 @@ func born(t *testing.T, log *bustest.Memory, n int) {
 	for i := range n {
 		key := pilot.Key{Resource: "local.cluster", Manager: "m", Pilot: fmt.Sprintf("p%d", i)}
 		e := events.Event{
-			ID: "m." + key.Pilot, Class: events.Command, Key: key, Kind: events.Submit, At: time.Now(),
-			Birth: &events.Birth{Config: canonical, Digest: digest, Description: pilot.Description{
+			ID: "m." + key.Pilot, Class: events.ClassCommand, Key: key, Kind: events.Submit, At: time.Now(),
+			Submission: &events.Submission{Config: canonical, Digest: digest, Description: pilot.Description{
 				UID: key.Pilot, Resource: key.Resource, Runtime: pilot.Runtime(time.Hour), Cores: 1,
 			}},
 		}
@@ -204,7 +204,7 @@ func TestQueriesDependOnNeitherPilotsNorLaunchers(t *testing.T) {
 	}
 	for _, launchers := range []int{1, 3, 10} {
 		for _, pilots := range all {
-			n := calls(t, launchers, pilots, length)
+			n := countCalls(t, launchers, pilots, length)
 			t.Logf("%4d pilots, %2d launchers: %.2f squeue a minute, %d others", pilots, launchers,
 				float64(n["squeue"])/length.Minutes(), n["sacct"]+n["sbatch"]+n["scontrol"])
 			if most, least := int(length/(27*time.Second))+1, int(length/(33*time.Second))-1; n["squeue"] < least || n["squeue"] > most {

@@ -17,10 +17,10 @@ type Reserve struct {
 
 // Bounds of the default, and of any reserve.
 const (
-	defaultShare = 5 // percent
-	leastKept    = 4 << 20
-	mostKept     = 1 << 30
-	mostShare    = 4 // a quarter is kept at most, or a small store would take nothing
+	defaultShare    = 5 // percent
+	minDefault      = 4 << 20
+	maxDefault      = 1 << 30
+	maxShareDivisor = 4 // a quarter is kept at most, or a small store would take nothing
 )
 
 // Auto is the text of the default.
@@ -35,7 +35,7 @@ func ParseReserve(text string) (Reserve, error) {
 	}
 	if digits, ok := strings.CutSuffix(text, "%"); ok {
 		n, err := strconv.ParseUint(digits, 10, 8)
-		if err != nil || n > 100/mostShare {
+		if err != nil || n > 100/maxShareDivisor {
 			return Reserve{}, wrong
 		}
 		return Reserve{share: int(n), none: n == 0}, nil //nolint:gosec // at most 25
@@ -61,8 +61,8 @@ func (r Reserve) String() string {
 	}
 }
 
-// Of is how many bytes are kept of so many, a quarter of them at most.
-func (r Reserve) Of(size int64) int64 {
+// BytesOf is how many bytes are kept of so many, a quarter of them at most.
+func (r Reserve) BytesOf(size int64) int64 {
 	var kept int64
 	switch {
 	case r.none:
@@ -72,7 +72,7 @@ func (r Reserve) Of(size int64) int64 {
 	case r.share > 0:
 		kept = size / 100 * int64(r.share)
 	default:
-		kept = min(max(size/100*defaultShare, leastKept), mostKept)
+		kept = min(max(size/100*defaultShare, minDefault), maxDefault)
 	}
-	return min(kept, size/mostShare)
+	return min(kept, size/maxShareDivisor)
 }

@@ -34,7 +34,7 @@ func TestReserves(t *testing.T) {
 		{"auto", 0, 0},
 	} {
 		r, err := room.ParseReserve(c.text)
-		if got := r.Of(c.size); err != nil || got < c.kept-100 || got > c.kept {
+		if got := r.BytesOf(c.size); err != nil || got < c.kept-100 || got > c.kept {
 			t.Errorf("%q of %d keeps %d, %v, want %d", c.text, c.size, got, err, c.kept)
 		}
 		again, err := room.ParseReserve(r.String())
@@ -49,21 +49,21 @@ func TestReserves(t *testing.T) {
 	}
 }
 
-// store is where a log is, as a test has it.
-type store struct {
+// fakeStore is where a log is, as a test has it.
+type fakeStore struct {
 	limits  []bus.Limit
 	err     error
 	refused error
 	broken  error
 }
 
-func (s *store) Limits(context.Context) ([]bus.Limit, error) { return s.limits, s.err }
-func (s *store) Refused() error                              { return s.refused }
-func (s *store) Broken() error                               { return s.broken }
+func (s *fakeStore) Limits(context.Context) ([]bus.Limit, error) { return s.limits, s.err }
+func (s *fakeStore) StoreRefusal() error                         { return s.refused }
+func (s *fakeStore) Broken() error                               { return s.broken }
 
 func TestNothingBeginsBelowTheReserve(t *testing.T) {
 	t.Parallel()
-	s := &store{}
+	s := &fakeStore{}
 	w := room.New(s, room.Reserve{}, nil)
 	away := errors.New("the bus is away")
 	full := pilot.Errorf(pilot.Unavailable, "it took nothing")
@@ -82,31 +82,31 @@ func TestNothingBeginsBelowTheReserve(t *testing.T) {
 		{"one of two is not known now", []bus.Limit{{What: bus.LimitDisk, Size: gib, Left: gib}}, away, false},
 	} {
 		s.limits, s.err = c.limits, c.err
-		w.Look(t.Context())
-		err := w.Admit()
-		if (err == nil) != c.admits || (w.Ready() == nil) != c.admits {
-			t.Errorf("%s: %v, ready %v", c.name, err, w.Ready())
+		w.RefreshLimits(t.Context())
+		err := w.CheckReserve()
+		if (err == nil) != c.admits || (w.CheckWritable() == nil) != c.admits {
+			t.Errorf("%s: %v, ready %v", c.name, err, w.CheckWritable())
 		}
 		if err != nil && (pilot.CodeOf(err) != pilot.Unavailable || !pilot.Lasting(err)) {
 			t.Errorf("%s: %v does not last", c.name, err)
 		}
 	}
 	s.limits, s.err, s.refused = []bus.Limit{{What: bus.LimitDisk, Size: gib, Left: gib}}, nil, full
-	w.Look(t.Context())
-	if w.Admit() != nil || !errors.Is(w.Ready(), full) {
-		t.Errorf("what the log refused: %v, %v", w.Admit(), w.Ready())
+	w.RefreshLimits(t.Context())
+	if w.CheckReserve() != nil || !errors.Is(w.CheckWritable(), full) {
+		t.Errorf("what the log refused: %v, %v", w.CheckReserve(), w.CheckWritable())
 	}
 	s.refused, s.broken = nil, pilot.Errorf(pilot.Unavailable, "input/output error")
-	if !errors.Is(w.Admit(), s.broken) || !errors.Is(w.Ready(), s.broken) {
-		t.Errorf("what cannot be written: %v, %v", w.Admit(), w.Ready())
+	if !errors.Is(w.CheckReserve(), s.broken) || !errors.Is(w.CheckWritable(), s.broken) {
+		t.Errorf("what cannot be written: %v, %v", w.CheckReserve(), w.CheckWritable())
 	}
 	s.limits = []bus.Limit{{What: bus.LimitDisk, Size: 24 * mib, Left: mib + mib/2}}
-	w.Look(t.Context())
-	if text := w.Admit().Error(); !strings.HasPrefix(text, "the store is full: 1.5 MiB left, 4.0 MiB kept for what runs") {
+	w.RefreshLimits(t.Context())
+	if text := w.CheckReserve().Error(); !strings.HasPrefix(text, "the store is full: 1.5 MiB left, 4.0 MiB kept for what runs") {
 		t.Errorf("it says %q", text)
 	}
 	var none *room.Watch
-	if none.Admit() != nil || none.Ready() != nil || none.Limits() != nil {
+	if none.CheckReserve() != nil || none.CheckWritable() != nil || none.KeptLimits() != nil {
 		t.Error("without a watch nothing begins")
 	}
 }

@@ -20,8 +20,8 @@ type Source interface {
 	// Broken is why it takes nothing now and does not answer who writes; nil: it does, or
 	// that is not known.
 	Broken() error
-	// Refused is why the log took nothing of late; nil: it did, or nobody wrote.
-	Refused() error
+	// StoreRefusal is why the log took nothing of late; nil: it did, or nobody wrote.
+	StoreRefusal() error
 }
 
 // Kept is a limit with what is kept of it for what runs.
@@ -30,8 +30,8 @@ type Kept struct {
 	Kept int64 // bytes
 }
 
-// short says whether less is left than is kept.
-func (k Kept) short() bool { return k.Left < k.Kept }
+// isShort says whether less is left than is kept.
+func (k Kept) isShort() bool { return k.Left < k.Kept }
 
 // Watch knows how much room there is. All methods may be called at the same time; a nil
 // one knows nothing, and lets everything begin.
@@ -39,12 +39,12 @@ type Watch struct {
 	source  Source
 	reserve Reserve
 	log     *zap.Logger
-	seen    atomic.Pointer[[]Kept] // sorted by what
+	latest  atomic.Pointer[[]Kept] // sorted by what
 }
 
 const (
-	lookEvery = time.Second
-	lookTime  = 3 * time.Second
+	refreshEvery   = time.Second
+	refreshTimeout = 3 * time.Second
 )
 
 // New makes a watch; Run brings it to life.
@@ -57,12 +57,12 @@ func New(source Source, reserve Reserve, log *zap.Logger) *Watch {
 
 // Run looks every second until ctx ends, and gives nil.
 func (w *Watch) Run(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	full := false
 	for {
-		w.Look(ctx)
-		err := w.Admit()
+		w.RefreshLimits(ctx)
+		err := w.CheckReserve()
 		switch {
 		case err != nil && !full:
 			w.log.Warn("nothing new begins", zap.Error(err))
@@ -78,63 +78,63 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-// Look looks now. What cannot be asked is as it was.
-func (w *Watch) Look(ctx context.Context) {
-	ctx, stop := context.WithTimeout(ctx, lookTime)
+// RefreshLimits looks now. What cannot be asked is as it was.
+func (w *Watch) RefreshLimits(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, refreshTimeout)
 	defer stop()
 	limits, err := w.source.Limits(ctx)
 	var all []Kept
 	for _, l := range limits {
-		all = append(all, Kept{l, w.reserve.Of(l.Size)})
+		all = append(all, Kept{l, w.reserve.BytesOf(l.Size)})
 	}
 	if err != nil {
-		for _, old := range w.Limits() {
+		for _, old := range w.KeptLimits() {
 			if !slices.ContainsFunc(all, func(k Kept) bool { return k.What == old.What }) {
 				all = append(all, old)
 			}
 		}
 	}
-	w.seen.Store(&all)
+	w.latest.Store(&all)
 }
 
-// Limits are those that were seen last.
-func (w *Watch) Limits() []Kept {
-	if w == nil || w.seen.Load() == nil {
+// KeptLimits are those that were seen last.
+func (w *Watch) KeptLimits() []Kept {
+	if w == nil || w.latest.Load() == nil {
 		return nil
 	}
-	return *w.seen.Load()
+	return *w.latest.Load()
 }
 
-// Admit says whether something new may begin. Code unavailable: the store is full, or
+// CheckReserve says whether something new may begin. Code unavailable: the store is full, or
 // cannot be written.
-func (w *Watch) Admit() error {
+func (w *Watch) CheckReserve() error {
 	if w == nil {
 		return nil
 	}
-	for _, k := range w.Limits() {
-		if k.short() {
+	for _, k := range w.KeptLimits() {
+		if k.isShort() {
 			return &pilot.Error{
 				Code: pilot.Unavailable, Lasting: true,
-				Message: fmt.Sprintf("the store is full: %s left, %s kept for what runs (%s)", size(k.Left), size(k.Kept), k.What),
+				Message: fmt.Sprintf("the store is full: %s left, %s kept for what runs (%s)", formatBytes(k.Left), formatBytes(k.Kept), k.What),
 			}
 		}
 	}
 	return w.source.Broken()
 }
 
-// Ready says whether the log takes what is written; why not otherwise.
-func (w *Watch) Ready() error {
+// CheckWritable says whether the log takes what is written; why not otherwise.
+func (w *Watch) CheckWritable() error {
 	if w == nil {
 		return nil
 	}
-	if err := w.Admit(); err != nil {
+	if err := w.CheckReserve(); err != nil {
 		return err
 	}
-	return w.source.Refused()
+	return w.source.StoreRefusal()
 }
 
-// size is an amount for people.
-func size(n int64) string {
+// formatBytes is an amount for people.
+func formatBytes(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
 	x, unit := float64(max(n, 0)), 0
 	for x >= 1024 && unit < len(units)-1 {

@@ -9,32 +9,32 @@ import (
 // https://github.com/ido/cobalt/tree/master/src/clients/POSIX. What has ended is
 // nowhere to be seen.
 var cobaltCommands = map[string]command{
-	"qsub":  qsubCobalt,
-	"qstat": qstatCobalt,
-	"qdel":  qdelCobalt,
+	"qsub":  runQsubCobalt,
+	"qstat": runQstatCobalt,
+	"qdel":  runQdelCobalt,
 }
 
-func qsubCobalt(c *call) {
-	c.submit(first(c.operands("--mode")), func(j *Job) string { return "Job routed to queue \"default\".\n" + j.ID })
+func runQsubCobalt(c *invocation) {
+	c.submitJob(firstOf(c.operands("--mode")), func(j *Job) string { return "Job routed to queue \"default\".\n" + j.ID })
 }
 
-func qstatCobalt(c *call) {
-	if c.has("-Q") {
-		c.say("Name     Users  MinTime  MaxTime  MaxRunning  State\n===================================================")
+func runQstatCobalt(c *invocation) {
+	if c.hasFlag("-Q") {
+		c.printOut("Name     Users  MinTime  MaxTime  MaxRunning  State\n===================================================")
 		return
 	}
-	header := strings.Split(c.flag("--header"), ":")
+	header := strings.Split(c.flagValue("--header"), ":")
 	widest := 0
 	for _, h := range header {
 		widest = max(widest, len(h))
 	}
-	for _, j := range c.shown(false) {
-		if user := c.flag("-u"); j.State == Ended || user != "" && user != j.user() {
+	for _, j := range c.listedJobs(false) {
+		if user := c.flagValue("-u"); j.State == Ended || user != "" && user != j.userName() {
 			continue
 		}
 		value := map[string]string{
-			"JobID": j.ID, "JobName": j.Name, "User": j.user(), "SubmitTime": stampCobalt(j.Submitted), "StartTime": stampCobalt(j.Started),
-			"Location": orNone(node(j)), "Envs": "PILOT_TOKEN=" + j.Token,
+			"JobID": j.ID, "JobName": j.Name, "User": j.userName(), "SubmitTime": stampCobalt(j.Submitted), "StartTime": stampCobalt(j.Started),
+			"Location": orNone(nodeOf(j)), "Envs": "PILOT_TOKEN=" + j.Token,
 			"State": map[State]string{Queued: "queued", Held: "user_hold", Running: "running", Suspended: "preempted", Moved: "queued"}[j.State],
 		}
 		if j.State == Running && !j.Doomed.IsZero() {
@@ -42,14 +42,14 @@ func qstatCobalt(c *call) {
 		}
 		for i, h := range header {
 			if i == 0 {
-				c.say("%s: %s", h, value[h])
+				c.printOut("%s: %s", h, value[h])
 				continue
 			}
-			c.say("    %-*s : %s", widest, h, value[h])
+			c.printOut("    %-*s : %s", widest, h, value[h])
 		}
-		c.say("")
+		c.printOut("")
 	}
-	c.listed()
+	c.finishListing()
 }
 
 func orNone(s string) string {
@@ -66,19 +66,19 @@ func stampCobalt(t time.Time) string {
 	return t.Local().Format("Mon Jan 02 15:04:05 2006 -0700 (MST)") //nolint:gosmopolitan // of the process's zone
 }
 
-// qdelCobalt exits with 0 whatever it finds.
-func qdelCobalt(c *call) {
+// runQdelCobalt exits with 0 whatever it finds.
+func runQdelCobalt(c *invocation) {
 	for _, id := range c.operands() {
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
-		case c.take(CancelRefused):
+		case c.takeFailure(CancelRefused):
 			c.code = 1
-			c.warn("*** FATAL EXCEPTION: <Fault 1001: 'not permitted'> ***")
+			c.printErr("*** FATAL EXCEPTION: <Fault 1001: 'not permitted'> ***")
 		case j == nil || j.State == Ended || j.User != "":
-			c.say("qdel: Job %s not found", id)
+			c.printOut("qdel: Job %s not found", id)
 		default:
-			c.cancel(j)
-			c.say("      Deleted Jobs\nJobID  User  \n=============\n%-5s  %-4s", id, me())
+			c.cancelJob(j)
+			c.printOut("      Deleted Jobs\nJobID  User  \n=============\n%-5s  %-4s", id, currentUser())
 		}
 	}
 }

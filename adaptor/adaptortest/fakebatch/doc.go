@@ -9,15 +9,15 @@
 //
 //	func TestX(t *testing.T) {
 //		fake := fakebatch.New(t, "pbspro")
-//		t.Setenv("PATH", fake.Path()+":"+os.Getenv("PATH")) // or Runner's Env: fake.Env()
-//		fake.Fault(fakebatch.Fault{Kind: fakebatch.QueueThenGarbage})
+//		t.Setenv("PATH", fake.BinDir()+":"+os.Getenv("PATH")) // or Runner's Env: fake.Env()
+//		fake.Inject(fakebatch.Failure{Kind: fakebatch.QueueThenGarbage})
 //		…
-//		if n := fake.Submits(); n != 1 { … }
+//		if n := fake.SubmitCount(); n != 1 { … }
 //	}
 //
 // A job begins in the command that submits it, unless the system is stopped, and
 // ends by itself; whatever else befalls it is a method of Fake. What a command
-// does wrong is a Fault. Times a system keeps (a walltime, the grace before
+// does wrong is a Failure. Times a system keeps (a walltime, the grace before
 // SIGKILL) are looked at by the next command, as by a scheduler's next cycle.
 //
 // What each system is made after stands in its file.

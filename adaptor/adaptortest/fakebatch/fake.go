@@ -47,28 +47,28 @@ func New(t testing.TB, system string) *Fake {
 		}
 	}
 	for name := range names {
-		text := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' %s \"$@\"\n", variable, f.dir, self, name)
+		text := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s' %s \"$@\"\n", dirVariable, f.dir, self, name)
 		if err := os.WriteFile(filepath.Join(f.bin, name), []byte(text), 0o700); err != nil { //nolint:gosec // a command
 			t.Fatal(err)
 		}
 	}
-	f.change(func(s *state) { s.System = system })
+	f.updateState(func(s *state) { s.System = system })
 	t.Cleanup(func() {
-		f.change(func(s *state) {
+		f.updateState(func(s *state) {
 			s.Stopped = true
 			for _, j := range s.Jobs {
 				if j.State == Running || j.State == Suspended {
-					j.signal(syscall.SIGKILL)
+					j.sendSignal(syscall.SIGKILL)
 				}
 			}
 		})
-		f.remove(root)
+		f.removeRoot(root)
 	})
 	return f
 }
 
-// remove tries for as long as what was killed still writes.
-func (f *Fake) remove(root string) {
+// removeRoot tries for as long as what was killed still writes.
+func (f *Fake) removeRoot(root string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for range 500 {
@@ -80,8 +80,8 @@ func (f *Fake) remove(root string) {
 	f.t.Logf("fakebatch: %s is left", root)
 }
 
-// Path is the directory with the commands, for the beginning of PATH.
-func (f *Fake) Path() string { return f.bin }
+// BinDir is the directory with the commands, for the beginning of PATH.
+func (f *Fake) BinDir() string { return f.bin }
 
 // Dir is where the state is.
 func (f *Fake) Dir() string { return f.dir }
@@ -89,17 +89,17 @@ func (f *Fake) Dir() string { return f.dir }
 // Env is what a runner gives commands so that they are the fake's.
 func (f *Fake) Env() []string { return []string{"PATH=" + f.bin + ":" + os.Getenv("PATH")} }
 
-func (f *Fake) change(how func(*state)) {
+func (f *Fake) updateState(how func(*state)) {
 	f.t.Helper()
-	if err := with(f.dir, func(s *state) error { how(s); return nil }); err != nil {
+	if err := withState(f.dir, func(s *state) error { how(s); return nil }); err != nil {
 		f.t.Errorf("fakebatch: %v", err)
 	}
 }
 
-// Fault has commands go wrong, from now on.
-func (f *Fake) Fault(faults ...Fault) {
+// Inject has commands go wrong, from now on.
+func (f *Fake) Inject(faults ...Failure) {
 	f.t.Helper()
-	f.change(func(s *state) {
+	f.updateState(func(s *state) {
 		for _, fault := range faults {
 			if fault.Times == 0 {
 				fault.Times = 1
@@ -109,30 +109,30 @@ func (f *Fake) Fault(faults ...Fault) {
 	})
 }
 
-// Heal takes all faults away.
-func (f *Fake) Heal() {
+// ClearFailures takes all faults away.
+func (f *Fake) ClearFailures() {
 	f.t.Helper()
-	f.change(func(s *state) { s.Faults = nil })
+	f.updateState(func(s *state) { s.Faults = nil })
 }
 
-// Submits is how many jobs were ever taken into the queue.
-func (f *Fake) Submits() (n int) {
+// SubmitCount is how many jobs were ever taken into the queue.
+func (f *Fake) SubmitCount() (n int) {
 	f.t.Helper()
-	f.change(func(s *state) { n = s.Submits })
+	f.updateState(func(s *state) { n = s.Submits })
 	return n
 }
 
-// Calls are how often each command was called.
-func (f *Fake) Calls() (calls map[string]int) {
+// CallCounts are how often each command was called.
+func (f *Fake) CallCounts() (calls map[string]int) {
 	f.t.Helper()
-	f.change(func(s *state) { calls = maps.Clone(s.Calls) })
+	f.updateState(func(s *state) { calls = maps.Clone(s.Calls) })
 	return calls
 }
 
 // Jobs are all jobs there ever were, in the order they came in.
 func (f *Fake) Jobs() (jobs []Job) {
 	f.t.Helper()
-	f.change(func(s *state) {
+	f.updateState(func(s *state) {
 		for _, j := range s.Jobs {
 			jobs = append(jobs, *j)
 		}
@@ -143,13 +143,13 @@ func (f *Fake) Jobs() (jobs []Job) {
 // Stop has jobs that are submitted wait; Start begins those that wait.
 func (f *Fake) Stop() {
 	f.t.Helper()
-	f.change(func(s *state) { s.Stopped = true })
+	f.updateState(func(s *state) { s.Stopped = true })
 }
 
 // Start begins all jobs that wait and are not held, and from now on every one.
 func (f *Fake) Start() {
 	f.t.Helper()
-	f.change(func(s *state) {
+	f.updateState(func(s *state) {
 		s.Stopped = false
 		f.startAll(s)
 	})
@@ -158,25 +158,25 @@ func (f *Fake) Start() {
 func (f *Fake) startAll(s *state) {
 	for _, j := range s.Jobs {
 		if j.State == Queued && !j.Gone && j.User == "" {
-			if err := s.start(f.dir, j); err != nil {
+			if err := s.startJob(f.dir, j); err != nil {
 				f.t.Errorf("fakebatch: %v", err)
 			}
 		}
 	}
 }
 
-// Forgetful has jobs that end leave the listing at once, as Grid Engine and PBS Pro
+// ForgetEnded has jobs that end leave the listing at once, as Grid Engine and PBS Pro
 // do by default, and SLURM after MinJobAge.
-func (f *Fake) Forgetful() {
+func (f *Fake) ForgetEnded() {
 	f.t.Helper()
-	f.change(func(s *state) { s.Keep = false })
+	f.updateState(func(s *state) { s.Keep = false })
 }
 
-// job changes one.
-func (f *Fake) job(id string, how func(*state, *Job)) {
+// updateJob changes one.
+func (f *Fake) updateJob(id string, how func(*state, *Job)) {
 	f.t.Helper()
-	f.change(func(s *state) {
-		j := s.find(id)
+	f.updateState(func(s *state) {
+		j := s.findJob(id)
 		if j == nil {
 			f.t.Errorf("fakebatch: no job %s", id)
 			return
@@ -188,13 +188,13 @@ func (f *Fake) job(id string, how func(*state, *Job)) {
 // Hold keeps a waiting job from beginning, for a reason; Release lets it.
 func (f *Fake) Hold(id, reason string) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) { j.State, j.Reason = Held, reason })
+	f.updateJob(id, func(_ *state, j *Job) { j.State, j.Reason = Held, reason })
 }
 
 // Release lets a job begin that was held.
 func (f *Fake) Release(id string) {
 	f.t.Helper()
-	f.job(id, func(s *state, j *Job) {
+	f.updateJob(id, func(s *state, j *Job) {
 		j.State, j.Reason = Queued, ""
 		if !s.Stopped {
 			f.startAll(s)
@@ -205,8 +205,8 @@ func (f *Fake) Release(id string) {
 // Suspend stops a running job; Resume lets it go on.
 func (f *Fake) Suspend(id string) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) {
-		j.signal(syscall.SIGSTOP)
+	f.updateJob(id, func(_ *state, j *Job) {
+		j.sendSignal(syscall.SIGSTOP)
 		j.State = Suspended
 	})
 }
@@ -214,8 +214,8 @@ func (f *Fake) Suspend(id string) {
 // Resume lets a job go on that was suspended.
 func (f *Fake) Resume(id string) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) {
-		j.signal(syscall.SIGCONT)
+	f.updateJob(id, func(_ *state, j *Job) {
+		j.sendSignal(syscall.SIGCONT)
 		j.State = Running
 	})
 }
@@ -225,9 +225,9 @@ func (f *Fake) Resume(id string) {
 // It begins again with Start, or at once if the system is not stopped.
 func (f *Fake) Requeue(id string) {
 	f.t.Helper()
-	f.job(id, func(s *state, j *Job) {
+	f.updateJob(id, func(s *state, j *Job) {
 		if j.State != Ended {
-			j.signal(syscall.SIGKILL)
+			j.sendSignal(syscall.SIGKILL)
 		}
 		j.State, j.Started, j.PID, j.Doomed = Queued, time.Time{}, 0, time.Time{}
 		if !s.Stopped {
@@ -236,18 +236,18 @@ func (f *Fake) Requeue(id string) {
 	})
 }
 
-// Limit changes a job's time limit: `scontrol update timelimit=`, `qalter -l h_rt=`,
+// SetLimit changes a job's time limit: `scontrol update timelimit=`, `qalter -l h_rt=`,
 // `qalter -l walltime=`, `bmod -W`.
-func (f *Fake) Limit(id string, limit time.Duration) {
+func (f *Fake) SetLimit(id string, limit time.Duration) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) { j.Limit = limit })
+	f.updateJob(id, func(_ *state, j *Job) { j.Limit = limit })
 }
 
 // Relabel has a job show other words where its token stood, as a plugin of the site
 // or `scontrol update` does.
 func (f *Fake) Relabel(id, words string) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) { j.Token = words })
+	f.updateJob(id, func(_ *state, j *Job) { j.Token = words })
 }
 
 // Rename gives a job another name as `qalter -N` does, and, where a listing shows the
@@ -255,10 +255,10 @@ func (f *Fake) Relabel(id, words string) {
 // description (`bmod -Jd`).
 func (f *Fake) Rename(id, name string) {
 	f.t.Helper()
-	f.job(id, func(s *state, j *Job) { s.rename(j, name) })
+	f.updateJob(id, func(s *state, j *Job) { s.renameJob(j, name) })
 }
 
-func (s *state) rename(j *Job, name string) {
+func (s *state) renameJob(j *Job, name string) {
 	if j.Name = name; s.System == "slurm" || s.System == "lsf" {
 		j.Token = "of " + name
 	}
@@ -267,22 +267,22 @@ func (s *state) rename(j *Job, name string) {
 // Move gives a waiting job to another server (PBS).
 func (f *Fake) Move(id string) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) { j.State = Moved })
+	f.updateJob(id, func(_ *state, j *Job) { j.State = Moved })
 }
 
 // Kill ends a running job for a reason: its walltime, its memory, its node,
 // preemption, or somebody else's cancel. Nothing warns it.
-func (f *Fake) Kill(id string, why Why) {
+func (f *Fake) Kill(id string, why EndReason) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) {
+	f.updateJob(id, func(_ *state, j *Job) {
 		if j.State == Running || j.State == Suspended {
-			j.signal(syscall.SIGKILL)
+			j.sendSignal(syscall.SIGKILL)
 		}
 		signal := 9
 		if j.Started.IsZero() || why == NodeFail {
 			signal = 0
 		}
-		j.end(why, 0, signal)
+		j.markEnded(why, 0, signal)
 	})
 }
 
@@ -290,18 +290,18 @@ func (f *Fake) Kill(id string, why Why) {
 // too where all says so.
 func (f *Fake) Purge(id string, all bool) {
 	f.t.Helper()
-	f.job(id, func(_ *state, j *Job) { j.Hidden, j.Gone = true, all })
+	f.updateJob(id, func(_ *state, j *Job) { j.Hidden, j.Gone = true, all })
 }
 
-// Wait waits until a job is in a state.
-func (f *Fake) Wait(id string, want State) Job {
+// WaitState waits until a job is in a state.
+func (f *Fake) WaitState(id string, want State) Job {
 	f.t.Helper()
 	limit, tick := time.NewTimer(time.Minute), time.NewTicker(10*time.Millisecond)
 	defer limit.Stop()
 	defer tick.Stop()
 	for {
 		var at Job
-		f.job(id, func(_ *state, j *Job) { at = *j })
+		f.updateJob(id, func(_ *state, j *Job) { at = *j })
 		if at.State == want {
 			return at
 		}
@@ -317,7 +317,7 @@ func (f *Fake) Wait(id string, want State) Job {
 func (f *Fake) Output(id string) string {
 	f.t.Helper()
 	var out strings.Builder
-	f.job(id, func(_ *state, j *Job) {
+	f.updateJob(id, func(_ *state, j *Job) {
 		for _, file := range []string{j.Out, j.Err} {
 			if b, err := os.ReadFile(file); err == nil {
 				out.Write(b)

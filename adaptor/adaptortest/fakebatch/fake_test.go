@@ -20,12 +20,12 @@ import (
 
 func TestMain(m *testing.M) {
 	fakebatch.Main()
-	declare("../../../docs/systems.d/oar.yaml")
+	registerSystem("../../../docs/systems.d/oar.yaml")
 	os.Exit(m.Run())
 }
 
-// declare makes a system known that is described in a file.
-func declare(file string) {
+// registerSystem makes a system known that is described in a file.
+func registerSystem(file string) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		panic(err)
@@ -39,29 +39,29 @@ func declare(file string) {
 	}
 }
 
-// bench is a fake with the dialect that speaks to it.
-type bench struct {
+// fixture is a fake with the dialect that speaks to it.
+type fixture struct {
 	*fakebatch.Fake
 	*testing.T
 	d *batch.Dialect
 }
 
-func setup(t *testing.T, system string) *bench {
+func newFixture(t *testing.T, system string) *fixture {
 	t.Helper()
-	d, ok := batch.Named(system)
+	d, ok := batch.LookupDialect(system)
 	if !ok {
 		t.Fatalf("no dialect %s", system)
 	}
-	return &bench{Fake: fakebatch.New(t, system), T: t, d: d}
+	return &fixture{Fake: fakebatch.New(t, system), T: t, d: d}
 }
 
-// run runs one of the system's commands as a runner would.
-func (b *bench) run(c runner.Command) runner.Result {
+// runCommand runs one of the system's commands as a runner would.
+func (b *fixture) runCommand(c runner.Command) runner.Result {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), c.Argv[0], c.Argv[1:]...)
 	cmd.Env = append(append(os.Environ(), b.d.Env...), b.Env()...)
 	if strings.IndexByte(c.Argv[0], '/') < 0 && c.Argv[0] != "sh" && c.Argv[0] != "env" {
-		cmd.Path, cmd.Err = b.Path()+"/"+c.Argv[0], nil
+		cmd.Path, cmd.Err = b.BinDir()+"/"+c.Argv[0], nil
 	}
 	cmd.Dir = c.Dir
 	cmd.Stdin = bytes.NewReader(c.Stdin)
@@ -81,17 +81,17 @@ func (b *bench) run(c runner.Command) runner.Result {
 	return r
 }
 
-// submit submits a script as package render writes it, with commands in the place of
+// submitScript submits a script as package render writes it, with commands in the place of
 // an agent.
-func (b *bench) submit(attempt int, commands string) runner.Result {
+func (b *fixture) submitScript(attempt int, commands string) runner.Result {
 	b.Helper()
-	return b.submitIn(b.TempDir(), attempt, commands)
+	return b.submitScriptIn(b.TempDir(), attempt, commands)
 }
 
-func (b *bench) submitIn(dir string, attempt int, commands string) runner.Result {
+func (b *fixture) submitScriptIn(dir string, attempt int, commands string) runner.Result {
 	b.Helper()
 	spec := &render.Spec{
-		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: attempt, Token: token(attempt),
+		Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: attempt, Token: jobToken(attempt),
 		Description: pilot.Description{Resource: "site.host", Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "true"},
 		System:      b.d.Name, Agent: []string{"true"}, Sandbox: dir, Node: render.Node{Cores: 1},
 	}
@@ -111,45 +111,45 @@ func (b *bench) submitIn(dir string, attempt int, commands string) runner.Result
 	if script.Stdin {
 		c.Stdin = []byte(text)
 	}
-	return b.run(c)
+	return b.runCommand(c)
 }
 
-func token(attempt int) string { return fmt.Sprintf("m.p.%d", attempt) }
+func jobToken(attempt int) string { return fmt.Sprintf("m.p.%d", attempt) }
 
-// place submits and gives the id.
-func (b *bench) place(attempt int, commands string) string {
+// submitForID submits and gives the id.
+func (b *fixture) submitForID(attempt int, commands string) string {
 	b.Helper()
-	r := b.submit(attempt, commands)
-	ref, ok := b.d.Submitted(r)
+	r := b.submitScript(attempt, commands)
+	ref, ok := b.d.ParseSubmit(r)
 	if r.Code != 0 || !ok {
 		b.Fatalf("submit: %d %q %q", r.Code, r.Stdout, r.Stderr)
 	}
 	return ref.ID
 }
 
-func (b *bench) ask(q batch.Query) ([]batch.Record, error) {
+func (b *fixture) runQuery(q batch.Query) ([]batch.Record, error) {
 	b.Helper()
-	jobs, err := q.Read(b.run(runner.Command{Argv: q.Argv}))
-	if err != nil && q.Else != nil {
-		return b.ask(*q.Else)
+	jobs, err := q.Read(b.runCommand(runner.Command{Argv: q.Argv}))
+	if err != nil && q.Fallback != nil {
+		return b.runQuery(*q.Fallback)
 	}
 	return jobs, err
 }
 
-func (b *bench) list() []batch.Record {
+func (b *fixture) listJobs() []batch.Record {
 	b.Helper()
-	jobs, err := b.ask(b.d.List())
+	jobs, err := b.runQuery(b.d.List())
 	if err != nil {
 		b.Fatalf("list: %v", err)
 	}
 	return jobs
 }
 
-// over is what the system says of a job that has ended.
-func (b *bench) over(id string) batch.Record {
+// lastRecord is what the system says of a job that has ended.
+func (b *fixture) lastRecord(id string) batch.Record {
 	b.Helper()
 	var last batch.Record
-	for _, r := range b.list() {
+	for _, r := range b.listJobs() {
 		if r.ID == id {
 			last = r
 		}
@@ -157,7 +157,7 @@ func (b *bench) over(id string) batch.Record {
 	if b.d.History == nil || last.Exited {
 		return last
 	}
-	jobs, err := b.ask(b.d.History([]batch.Ref{{ID: id}}, time.Now().Add(-time.Hour)))
+	jobs, err := b.runQuery(b.d.History([]batch.Ref{{ID: id}}, time.Now().Add(-time.Hour)))
 	if err != nil {
 		b.Fatalf("history: %v", err)
 	}
@@ -169,59 +169,59 @@ func (b *bench) over(id string) batch.Record {
 	return last
 }
 
-// one is the only job that is listed.
-func (b *bench) one() batch.Record {
+// onlyJob is the only job that is listed.
+func (b *fixture) onlyJob() batch.Record {
 	b.Helper()
-	jobs := b.list()
+	jobs := b.listJobs()
 	if len(jobs) != 1 {
 		b.Fatalf("%d jobs: %+v", len(jobs), jobs)
 	}
 	return jobs[0]
 }
 
-func each(t *testing.T, test func(*testing.T, *bench)) {
+func forEachSystem(t *testing.T, test func(*testing.T, *fixture)) {
 	t.Helper()
 	for _, system := range append(fakebatch.Systems(), "oar") {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			test(t, setup(t, system))
+			test(t, newFixture(t, system))
 		})
 	}
 }
 
-// ours says that a record is known to be the attempt's, by token or name.
-func ours(r batch.Record, attempt int) bool {
+// hasTokenOf says that a record is known to be the attempt's, by token or name.
+func hasTokenOf(r batch.Record, attempt int) bool {
 	if r.Token != "" {
-		return r.Token == token(attempt)
+		return r.Token == jobToken(attempt)
 	}
-	return strings.HasSuffix(r.Name, "."+render.Tag(token(attempt)))
+	return strings.HasSuffix(r.Name, "."+render.Tag(jobToken(attempt)))
 }
 
 func TestLife(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
+	forEachSystem(t, func(t *testing.T, b *fixture) {
 		b.Stop()
-		id := b.place(1, "echo it ran; exit 3")
-		if r := b.one(); r.Phase != adaptor.Queued || r.ID != id || !ours(r, 1) {
+		id := b.submitForID(1, "echo it ran; exit 3")
+		if r := b.onlyJob(); r.Phase != adaptor.Queued || r.ID != id || !hasTokenOf(r, 1) {
 			t.Fatalf("queued: %+v", r)
 		}
 		b.Hold(id, "because")
-		if r := b.one(); r.Phase != adaptor.Held {
+		if r := b.onlyJob(); r.Phase != adaptor.Held {
 			t.Fatalf("held: %+v", r)
 		}
 		b.Release(id)
 		b.Start()
-		b.Wait(id, fakebatch.Ended)
+		b.WaitState(id, fakebatch.Ended)
 		if got := b.Output(id); got != "it ran\n" {
 			t.Fatalf("it printed %q", got)
 		}
 		if b.d.Name == "cobalt" {
 			return // it forgets
 		}
-		if r := b.over(id); r.Phase != adaptor.Ended || !r.Exited || r.ExitCode != 3 || !ours(r, 1) || r.Cause != "" {
+		if r := b.lastRecord(id); r.Phase != adaptor.Ended || !r.Exited || r.ExitCode != 3 || !hasTokenOf(r, 1) || r.Cause != "" {
 			t.Fatalf("ended: %+v", r)
 		}
-		if n := b.Submits(); n != 1 {
+		if n := b.SubmitCount(); n != 1 {
 			t.Fatalf("%d submits", n)
 		}
 	})
@@ -229,35 +229,35 @@ func TestLife(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
-		id := b.place(1, "exec sleep 600")
-		r := b.one()
-		if r.Phase != adaptor.Running || !ours(r, 1) || r.Started.IsZero() {
+	forEachSystem(t, func(t *testing.T, b *fixture) {
+		id := b.submitForID(1, "exec sleep 600")
+		r := b.onlyJob()
+		if r.Phase != adaptor.Running || !hasTokenOf(r, 1) || r.Started.IsZero() {
 			t.Fatalf("running: %+v", r)
 		}
 		for range 2 {
 			for _, c := range b.d.Cancel([]batch.Record{r}, false) {
-				if got := b.run(c); !b.d.Canceled(got) {
+				if got := b.runCommand(c); !b.d.CancelAccepted(got) {
 					t.Fatalf("%q: %+v", c.Argv, got)
 				}
 			}
 		}
-		b.Wait(id, fakebatch.Ended)
+		b.WaitState(id, fakebatch.Ended)
 		for _, c := range b.d.Cancel([]batch.Record{r}, false) {
-			if got := b.run(c); !b.d.Canceled(got) {
+			if got := b.runCommand(c); !b.d.CancelAccepted(got) {
 				t.Fatalf("after its end: %q: %+v", c.Argv, got)
 			}
 		}
 		if b.d.Name == "cobalt" {
 			return
 		}
-		if r := b.over(id); r.Phase != adaptor.Ended || r.Cause != pilot.JobCanceledByThem && r.Signal == 0 {
+		if r := b.lastRecord(id); r.Phase != adaptor.Ended || r.Cause != pilot.JobCanceledByThem && r.Signal == 0 {
 			t.Fatalf("canceled: %+v", r)
 		}
-		b.Fault(fakebatch.Fault{Kind: fakebatch.CancelRefused})
-		other := b.place(2, "exec sleep 600")
+		b.Inject(fakebatch.Failure{Kind: fakebatch.CancelRefused})
+		other := b.submitForID(2, "exec sleep 600")
 		for _, c := range b.d.Cancel([]batch.Record{{Ref: batch.Ref{ID: other}, Name: "x", Phase: adaptor.Queued}}, false) {
-			if got := b.run(c); b.d.Canceled(got) {
+			if got := b.runCommand(c); b.d.CancelAccepted(got) {
 				t.Fatalf("refused: %+v", got)
 			}
 		}
@@ -267,27 +267,27 @@ func TestCancel(t *testing.T) {
 // TestGentle: the script learns of it, and may end in its own way.
 func TestGentle(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench) {
+	forEachSystem(t, func(t *testing.T, b *fixture) {
 		dir := t.TempDir()
-		r := b.submitIn(dir, 1, `trap 'echo warned; exit 5' TERM USR2; : >ready; while :; do sleep 0.05; done`)
-		ref, ok := b.d.Submitted(r)
+		r := b.submitScriptIn(dir, 1, `trap 'echo warned; exit 5' TERM USR2; : >ready; while :; do sleep 0.05; done`)
+		ref, ok := b.d.ParseSubmit(r)
 		if !ok {
 			t.Fatalf("%+v", r)
 		}
-		appears(t, dir+"/ready")
-		for _, c := range b.d.Cancel([]batch.Record{b.one()}, true) {
-			if got := b.run(c); !b.d.Canceled(got) {
+		waitForFile(t, dir+"/ready")
+		for _, c := range b.d.Cancel([]batch.Record{b.onlyJob()}, true) {
+			if got := b.runCommand(c); !b.d.CancelAccepted(got) {
 				t.Fatalf("%q: %+v", c.Argv, got)
 			}
 		}
-		j := b.Wait(ref.ID, fakebatch.Ended)
+		j := b.WaitState(ref.ID, fakebatch.Ended)
 		if j.Exit != 5 || b.Output(ref.ID) != "warned\n" {
 			t.Fatalf("exit %d, %q", j.Exit, b.Output(ref.ID))
 		}
 	})
 }
 
-func appears(t *testing.T, file string) {
+func waitForFile(t *testing.T, file string) {
 	t.Helper()
 	limit, tick := time.NewTimer(time.Minute), time.NewTicker(10*time.Millisecond)
 	defer limit.Stop()

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// grace is between SIGTERM and SIGKILL; PBS's kill_delay is 10 s, SLURM's KillWait 30.
-const grace = 2 * time.Second
+// killGrace is between SIGTERM and SIGKILL; PBS's kill_delay is 10 s, SLURM's KillWait 30.
+const killGrace = 2 * time.Second
 
-// runner runs a script in a session of its own and says how it ended. Its arguments
+// runnerScript runs a script in a session of its own and says how it ended. Its arguments
 // are the files to say it in, and of output.
-const runner = `
+const runnerScript = `
 dir=$1 base=$2 out=$3 err=$4
 cd "$dir" || exit
 setsid bash -l "$base.sh" </dev/null >>"$out" 2>>"$err" &
@@ -26,13 +26,13 @@ wait $!
 echo $? >"$base.exit.new" && mv "$base.exit.new" "$base.exit"
 `
 
-// start begins a job.
-func (s *state) start(dir string, j *Job) error {
+// startJob begins a job.
+func (s *state) startJob(dir string, j *Job) error {
 	j.Runs++
-	base := j.base(dir)
+	base := j.basePath(dir)
 	out, err := os.OpenFile(j.Out, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		s.noOutput(j, err)
+		s.failWithoutOutput(j, err)
 		return nil
 	}
 	if err := out.Close(); err != nil {
@@ -45,8 +45,8 @@ func (s *state) start(dir string, j *Job) error {
 	if errs == "" {
 		errs = j.Out
 	}
-	cmd := exec.Command("setsid", "sh", "-c", runner, "job", j.Dir, base, j.Out, errs) //nolint:noctx // it outlives the command that starts it
-	cmd.Env = s.environment(dir, j)
+	cmd := exec.Command("setsid", "sh", "-c", runnerScript, "job", j.Dir, base, j.Out, errs) //nolint:noctx // it outlives the command that starts it
+	cmd.Env = s.jobEnviron(dir, j)
 	said, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -55,31 +55,31 @@ func (s *state) start(dir string, j *Job) error {
 		return err
 	}
 	if _, err := fmt.Fscan(said, &j.PID); err != nil {
-		j.end(NoStart, 0, 0) // there is no such directory
-		return nil           //nolint:nilerr // it is the job that fails
+		j.markEnded(NoStart, 0, 0) // there is no such directory
+		return nil                 //nolint:nilerr // it is the job that fails
 	}
 	j.State, j.Started, j.Reason = Running, time.Now().UTC(), ""
 	return cmd.Process.Release()
 }
 
-func (j *Job) base(dir string) string {
+func (j *Job) basePath(dir string) string {
 	return filepath.Join(dir, "jobs", fmt.Sprintf("%s.%d", j.ID, j.Runs))
 }
 
-// noOutput: Grid Engine keeps such a job in the queue, in error; SLURM and the
+// failWithoutOutput: Grid Engine keeps such a job in the queue, in error; SLURM and the
 // others let it fail.
-func (s *state) noOutput(j *Job, err error) {
+func (s *state) failWithoutOutput(j *Job, err error) {
 	if s.System == "sge" {
 		j.State, j.Reason = Held, fmt.Sprintf("can't open output file %q: %v", j.Out, err)
 		return
 	}
-	j.end(NoStart, 0, 0)
+	j.markEnded(NoStart, 0, 0)
 }
 
-// environment is what a login has, and what the system gives. Its home is empty: a
+// jobEnviron is what a login has, and what the system gives. Its home is empty: a
 // profile that takes a lock, as pyenv's does, is no part of a test, and a job that
 // is killed while it has that lock makes every later login wait for it.
-func (s *state) environment(dir string, j *Job) []string {
+func (s *state) jobEnviron(dir string, j *Job) []string {
 	env := []string{"HOME=" + filepath.Join(dir, "home")}
 	for _, name := range []string{"PATH", "USER", "LOGNAME", "TMPDIR", "LANG"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -101,49 +101,49 @@ var idNames = map[string][2]string{
 	"oar": {"OAR_JOB_ID", "OAR_WORKING_DIRECTORY"},
 }
 
-// absorb sees what became of the jobs that run, and ends those whose time is up.
-func (s *state) absorb(dir string) {
+// reapJobs sees what became of the jobs that run, and ends those whose time is up.
+func (s *state) reapJobs(dir string) {
 	now := time.Now()
 	for _, j := range s.Jobs {
 		if j.State != Running && j.State != Suspended {
 			continue
 		}
-		switch code := number(j.base(dir)+".exit", -1); {
+		switch code := readNumber(j.basePath(dir)+".exit", -1); {
 		case code >= 0:
 			signal := 0
 			if code > 128 {
 				code, signal = 0, code-128
 			}
-			j.end(j.Why, code, signal)
+			j.markEnded(j.Why, code, signal)
 		case !j.Doomed.IsZero() && now.After(j.Doomed):
-			j.signal(syscall.SIGKILL)
+			j.sendSignal(syscall.SIGKILL)
 		case j.Limit > 0 && j.Doomed.IsZero() && now.After(j.Started.Add(j.Limit)):
-			j.doom(Overtime, now.Add(grace))
+			j.askToEnd(Overtime, now.Add(killGrace))
 		}
 	}
 }
 
-// doom asks a job to end, and has it killed later.
-func (j *Job) doom(why Why, later time.Time) {
+// askToEnd asks a job to end, and has it killed later.
+func (j *Job) askToEnd(why EndReason, later time.Time) {
 	if j.State == Queued || j.State == Held {
-		j.end(why, 0, 0)
+		j.markEnded(why, 0, 0)
 		return
 	}
 	if j.Doomed.IsZero() {
 		j.Why = why
 	}
 	j.Doomed = later
-	j.signal(j.Warn)
+	j.sendSignal(j.Warn)
 	if j.State == Suspended {
-		j.signal(syscall.SIGCONT)
+		j.sendSignal(syscall.SIGCONT)
 	}
 }
 
-func (j *Job) end(why Why, code, signal int) {
+func (j *Job) markEnded(why EndReason, code, signal int) {
 	j.State, j.Why, j.Exit, j.Signal, j.Ended = Ended, why, code, signal, time.Now().UTC()
 }
 
-func number(file string, none int) int {
+func readNumber(file string, none int) int {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return none
@@ -155,15 +155,15 @@ func number(file string, none int) int {
 	return n
 }
 
-// signal reaches all of a job: its session, and what its script has begun in others.
+// sendSignal reaches all of a job: its session, and what its script has begun in others.
 // A warning is for the script alone to pass on.
-func (j *Job) signal(sig syscall.Signal) {
+func (j *Job) sendSignal(sig syscall.Signal) {
 	if j.PID <= 1 {
 		return
 	}
 	pids := []int{j.PID}
 	if sig != syscall.SIGTERM && sig != syscall.SIGUSR2 {
-		pids = family(j.PID)
+		pids = descendants(j.PID)
 	}
 	if sig == syscall.SIGKILL { // at once: none is to see another one die
 		for _, pid := range pids {
@@ -175,8 +175,8 @@ func (j *Job) signal(sig syscall.Signal) {
 	}
 }
 
-// family is a process with all that descends from it or is of its session.
-func family(leader int) []int {
+// descendants is a process with all that descends from it or is of its session.
+func descendants(leader int) []int {
 	parent, session := map[int]int{}, map[int]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {

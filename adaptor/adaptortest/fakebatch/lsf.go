@@ -11,13 +11,13 @@ import (
 // bparams, https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=reference-command.
 // An empty listing is words on stderr.
 var lsfCommands = map[string]command{
-	"bsub": func(c *call) {
-		c.submit(first(c.operands()), func(j *Job) string { return "Job <" + j.ID + "> is submitted to default queue <normal>." })
+	"bsub": func(c *invocation) {
+		c.submitJob(firstOf(c.operands()), func(j *Job) string { return "Job <" + j.ID + "> is submitted to default queue <normal>." })
 	},
-	"bjobs":   bjobs,
-	"bhist":   bhist,
-	"bkill":   bkill,
-	"bparams": func(c *call) { c.say("Default Queues:  normal") },
+	"bjobs":   runBjobs,
+	"bhist":   runBhist,
+	"bkill":   runBkill,
+	"bparams": func(c *invocation) { c.printOut("Default Queues:  normal") },
 }
 
 func statLSF(j *Job) string {
@@ -32,7 +32,7 @@ func statLSF(j *Job) string {
 
 // termLSF is LSF's word for what ended a job.
 func termLSF(j *Job) string {
-	return map[Why]string{
+	return map[EndReason]string{
 		Canceled: "TERM_OWNER: job killed by owner", Overtime: "TERM_RUNLIMIT: job killed after reaching LSF run time limit",
 		Memory: "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit", Preempted: "TERM_PREEMPT: job killed after preemption",
 		NodeFail: "TERM_ZOMBIE: zombie job", NoStart: "TERM_CWD_NOTEXIST: current working directory does not exist",
@@ -47,22 +47,22 @@ func codeLSF(j *Job) int {
 	return j.Exit
 }
 
-func bjobs(c *call) {
-	format, delimiter, _ := strings.Cut(c.flag("-o"), " delimiter=")
+func runBjobs(c *invocation) {
+	format, delimiter, _ := strings.Cut(c.flagValue("-o"), " delimiter=")
 	delimiter = strings.Trim(delimiter, "'")
 	fields := strings.Fields(format)
-	jobs := c.mine(false)
+	jobs := c.ownJobs(false)
 	if len(jobs) == 0 {
 		c.code = 255 // LSB_BJOBS_CONSISTENT_EXIT_CODE=Y
-		c.warn("No job found")
-		c.listed()
+		c.printErr("No job found")
+		c.finishListing()
 		return
 	}
-	c.say("%s", strings.ToUpper(strings.Join(fields, delimiter)))
+	c.printOut("%s", strings.ToUpper(strings.Join(fields, delimiter)))
 	for _, j := range jobs {
 		value := map[string]string{
 			"jobid": j.ID, "stat": statLSF(j), "job_name": j.Name, "job_description": j.Token, "submit_time": stampLSF(j.Submitted),
-			"start_time": stampLSF(j.Started), "finish_time": finishLSF(j), "exec_host": node(j),
+			"start_time": stampLSF(j.Started), "finish_time": finishLSF(j), "exec_host": nodeOf(j),
 		}
 		if j.State == Ended {
 			value["exit_code"], value["exit_reason"] = strconv.Itoa(codeLSF(j)), termLSF(j)
@@ -76,9 +76,9 @@ func bjobs(c *call) {
 				row[i] = "-"
 			}
 		}
-		c.say("%s", strings.Join(row, delimiter))
+		c.printOut("%s", strings.Join(row, delimiter))
 	}
-	c.listed()
+	c.finishListing()
 }
 
 // finishLSF is when a job ended, or when its run limit will end it.
@@ -97,31 +97,31 @@ func stampLSF(t time.Time) string {
 	return t.Local().Format("Jan _2 15:04") //nolint:gosmopolitan // of the process's zone
 }
 
-// bhist prints events; -UF keeps each on one line.
-func bhist(c *call) {
-	if c.take(HistoryOff) {
-		c.refuse(says["lsf"].noHistory)
+// runBhist prints events; -UF keeps each on one line.
+func runBhist(c *invocation) {
+	if c.takeFailure(HistoryOff) {
+		c.replyWith(repliesOf["lsf"].noHistory)
 		return
 	}
-	if c.take(AskFails) {
-		c.refuse(says["lsf"].broken)
+	if c.takeFailure(AskFails) {
+		c.replyWith(repliesOf["lsf"].broken)
 		return
 	}
-	lags := c.take(HistoryLags)
+	lags := c.takeFailure(HistoryLags)
 	n := 0
 	for _, id := range c.operands("-n") {
-		j := c.find(id)
+		j := c.findJob(id)
 		if j == nil || lags && j.State == Ended {
 			continue
 		}
 		n++
 		event := func(t time.Time, text string) {
 			if !t.IsZero() {
-				c.say("%s", fold(t.Local().Format("Mon Jan _2 15:04:05")+": "+text, c.has("-UF"))) //nolint:gosmopolitan // of the process's zone
+				c.printOut("%s", foldLine(t.Local().Format("Mon Jan _2 15:04:05")+": "+text, c.hasFlag("-UF"))) //nolint:gosmopolitan // of the process's zone
 			}
 		}
-		c.say("%s", fold("Job <"+j.ID+">, Job Name <"+j.Name+">, Job Description <"+j.Context+">, User <"+j.user()+
-			">, Project <default>, Command <#!/bin/bash -l>", c.has("-UF")))
+		c.printOut("%s", foldLine("Job <"+j.ID+">, Job Name <"+j.Name+">, Job Description <"+j.Context+">, User <"+j.userName()+
+			">, Project <default>, Command <#!/bin/bash -l>", c.hasFlag("-UF")))
 		event(j.Submitted, "Submitted from host <fake>, to Queue <normal>, CWD <"+j.Dir+">;")
 		event(j.Started, "Dispatched 1 Task(s) on Host(s) <n1>, Allocated 1 Slot(s) on Host(s) <n1>;")
 		event(j.Started, "Starting (Pid 4711);")
@@ -135,18 +135,18 @@ func bhist(c *call) {
 		default:
 			event(j.Ended, "Exited; "+termLSF(j)+";")
 		}
-		c.say("\nSummary of time in seconds spent in various states by  %s", time.Now().Format(time.ANSIC))
-		c.say("  PEND     PSUSP    RUN      USUSP    SSUSP    UNKWN    TOTAL\n  1        0        1        0        0        0        2       ")
+		c.printOut("\nSummary of time in seconds spent in various states by  %s", time.Now().Format(time.ANSIC))
+		c.printOut("  PEND     PSUSP    RUN      USUSP    SSUSP    UNKWN    TOTAL\n  1        0        1        0        0        0        2       ")
 	}
 	if n == 0 {
 		c.code = 255
-		c.warn("No matching job found")
+		c.printErr("No matching job found")
 	}
-	c.faulty(ofHistory)
+	c.injectFailure(historyFailures)
 }
 
-// fold breaks a line after 79 signs, wherever that is.
-func fold(s string, whole bool) string {
+// foldLine breaks a line after 79 signs, wherever that is.
+func foldLine(s string, whole bool) string {
 	const width, indent = 79, 21
 	if whole || len(s) <= width {
 		return s
@@ -161,30 +161,30 @@ func fold(s string, whole bool) string {
 	return b.String()
 }
 
-func bkill(c *call) {
+func runBkill(c *invocation) {
 	for _, id := range c.operands("-s") {
-		if c.take(CancelRefused) {
+		if c.takeFailure(CancelRefused) {
 			c.code = 255
-			c.warn("Job <%s>: User permission denied", id)
+			c.printErr("Job <%s>: User permission denied", id)
 			continue
 		}
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
 		case j == nil || j.Hidden:
 			c.code = 255
-			c.warn("Job <%s>: No matching job found", id)
+			c.printErr("Job <%s>: No matching job found", id)
 		case j.State == Ended:
 			c.code = 255
-			c.warn("Job <%s>: Job has already finished", id)
+			c.printErr("Job <%s>: Job has already finished", id)
 		case j.User != "":
 			c.code = 255
-			c.warn("Job <%s>: User permission denied", id)
-		case c.flag("-s") == "TERM":
-			j.signal(syscall.SIGTERM)
-			c.say("Job <%s> is being signaled", id)
+			c.printErr("Job <%s>: User permission denied", id)
+		case c.flagValue("-s") == "TERM":
+			j.sendSignal(syscall.SIGTERM)
+			c.printOut("Job <%s> is being signaled", id)
 		default:
-			c.cancel(j)
-			c.say("Job <%s> is being terminated", id)
+			c.cancelJob(j)
+			c.printOut("Job <%s> is being terminated", id)
 		}
 	}
 }

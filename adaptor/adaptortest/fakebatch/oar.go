@@ -10,13 +10,13 @@ import (
 // https://oar.readthedocs.io/en/2.5/user/. It is not one of Systems: what speaks to
 // it is described in a file, docs/systems.d/oar.yaml.
 var oarCommands = map[string]command{
-	"oarsub": func(c *call) {
-		c.submit(first(c.operands()), func(j *Job) string {
+	"oarsub": func(c *invocation) {
+		c.submitJob(firstOf(c.operands()), func(j *Job) string {
 			return "[ADMISSION RULE] Modify resource description with type constraints\nOAR_JOB_ID=" + j.ID
 		})
 	},
-	"oarstat": oarstat,
-	"oardel":  oardel,
+	"oarstat": runOarstat,
+	"oardel":  runOardel,
 }
 
 func stateOAR(j *Job) string {
@@ -32,34 +32,34 @@ func stateOAR(j *Job) string {
 }
 
 func messageOAR(j *Job) string {
-	return map[Why]string{
+	return map[EndReason]string{
 		ByItself: "FIFO scheduling OK", Canceled: "The job was deleted: FRAG_JOB_REQUEST", Overtime: "Job killed: WALLTIME reached",
 		NodeFail: "node n1 is Suspected", Memory: "Job killed", Preempted: "Job killed by a besteffort rule", NoStart: "cannot launch: bad working directory",
 	}[j.Why]
 }
 
-func oarstat(c *call) {
-	if c.has("--version") {
-		c.say("OAR version : 2.5.9")
+func runOarstat(c *invocation) {
+	if c.hasFlag("--version") {
+		c.printOut("OAR version : 2.5.9")
 		return
 	}
-	ids := c.flag("-j")
-	if ids != "" && c.take(AskFails) {
-		c.refuse(says["oar"].broken)
+	ids := c.flagValue("-j")
+	if ids != "" && c.takeFailure(AskFails) {
+		c.replyWith(repliesOf["oar"].broken)
 		return
 	}
-	lags := ids != "" && c.take(HistoryLags)
-	for _, j := range c.mine(true) {
+	lags := ids != "" && c.takeFailure(HistoryLags)
+	for _, j := range c.ownJobs(true) {
 		if ids != "" && j.ID != ids || ids == "" && j.State == Ended || lags && j.State == Ended {
 			continue
 		}
-		c.say("Job_Id: %s", j.ID)
+		c.printOut("Job_Id: %s", j.ID)
 		for _, f := range [][2]string{
 			{"job_array_id", j.ID},
 			{"job_array_index", "1"},
 			{"name", j.Name},
 			{"project", "default"},
-			{"owner", j.user()},
+			{"owner", j.userName()},
 			{"state", stateOAR(j)},
 			{"queue", "default"},
 			{"command", j.File},
@@ -70,16 +70,16 @@ func oarstat(c *call) {
 			{"message", messageOAR(j)},
 		} {
 			if f[1] != "" && (f[0] != "exit_code" || j.State == Ended) {
-				c.say("    %s = %s", f[0], f[1])
+				c.printOut("    %s = %s", f[0], f[1])
 			}
 		}
-		c.say("")
+		c.printOut("")
 	}
 	if ids != "" {
-		c.faulty(ofHistory)
+		c.injectFailure(historyFailures)
 		return
 	}
-	c.listed()
+	c.finishListing()
 }
 
 func stampOAR(t time.Time) string {
@@ -89,26 +89,26 @@ func stampOAR(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05") //nolint:gosmopolitan // of the process's zone
 }
 
-func oardel(c *call) {
+func runOardel(c *invocation) {
 	for _, id := range c.operands("-s") {
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
-		case c.take(CancelRefused) || j != nil && j.User != "":
+		case c.takeFailure(CancelRefused) || j != nil && j.User != "":
 			c.code = 1
-			c.say("Deleting the job = %s ...ERROR.", id)
-			c.warn("You are not allowed to delete job %s", id)
+			c.printOut("Deleting the job = %s ...ERROR.", id)
+			c.printErr("You are not allowed to delete job %s", id)
 		case j == nil:
 			c.code = 5
-			c.say("Deleting the job = %s ...ERROR : unknown job.", id)
+			c.printOut("Deleting the job = %s ...ERROR : unknown job.", id)
 		case j.State == Ended:
 			c.code = 4
-			c.say("Deleting the job = %s ...ERROR : already finished.", id)
-		case c.flag("-s") == "SIGTERM":
-			j.signal(syscall.SIGTERM)
-			c.say("Signaling the job %s with SIGTERM signal.\nDONE.", id)
+			c.printOut("Deleting the job = %s ...ERROR : already finished.", id)
+		case c.flagValue("-s") == "SIGTERM":
+			j.sendSignal(syscall.SIGTERM)
+			c.printOut("Signaling the job %s with SIGTERM signal.\nDONE.", id)
 		default:
-			c.cancel(j)
-			c.say("Deleting the job = %s ...REGISTERED.", id)
+			c.cancelJob(j)
+			c.printOut("Deleting the job = %s ...REGISTERED.", id)
 		}
 	}
 }

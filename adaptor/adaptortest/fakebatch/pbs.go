@@ -13,23 +13,23 @@ import (
 // https://docs.adaptivecomputing.com/torque/6-1-2/adminGuide/torque.htm. Exit codes
 // are errors of pbs_error.h modulo 256. Torque has no -x and calls an ended job C.
 var pbsCommands = map[string]command{
-	"qsub":    func(c *call) { c.submit(first(c.operands()), func(j *Job) string { return j.ID }) },
-	"qselect": qselect,
-	"qstat":   qstatPBS,
-	"qdel":    qdelPBS,
-	"qsig":    qsig,
+	"qsub":    func(c *invocation) { c.submitJob(firstOf(c.operands()), func(j *Job) string { return j.ID }) },
+	"qselect": runQselect,
+	"qstat":   runQstatPBS,
+	"qdel":    runQdelPBS,
+	"qsig":    runQsig,
 }
 
-func (c *call) torque() bool { return c.System == "torque" }
+func (c *invocation) isTorque() bool { return c.System == "torque" }
 
-// visible are the jobs that qstat and qselect show: Torque has those that ended, for
+// visibleJobs are the jobs that qstat and qselect show: Torque has those that ended, for
 // a while, among the others, and no memory of them besides.
-func (c *call) visible(history bool) []*Job {
-	if c.torque() {
-		return c.shown(false)
+func (c *invocation) visibleJobs(history bool) []*Job {
+	if c.isTorque() {
+		return c.listedJobs(false)
 	}
 	var out []*Job
-	for _, j := range c.shown(history) {
+	for _, j := range c.listedJobs(history) {
 		if history || j.State != Ended && j.State != Moved {
 			out = append(out, j)
 		}
@@ -37,54 +37,54 @@ func (c *call) visible(history bool) []*Job {
 	return out
 }
 
-func qselect(c *call) {
-	if c.has("-x") && c.take(HistoryOff) {
-		c.refuse(says[c.System].noHistory)
+func runQselect(c *invocation) {
+	if c.hasFlag("-x") && c.takeFailure(HistoryOff) {
+		c.replyWith(repliesOf[c.System].noHistory)
 		return
 	}
-	for _, j := range c.visible(c.has("-x")) {
-		if user := c.flag("-u"); user == "" || user == j.user() {
-			c.say("%s", j.ID)
+	for _, j := range c.visibleJobs(c.hasFlag("-x")) {
+		if user := c.flagValue("-u"); user == "" || user == j.userName() {
+			c.printOut("%s", j.ID)
 		}
 	}
-	if c.has("-x") {
-		c.faulty(ofHistory)
+	if c.hasFlag("-x") {
+		c.injectFailure(historyFailures)
 	}
 }
 
-func qstatPBS(c *call) {
-	if c.has("-B") {
-		c.say("Server             Max   Tot   Que   Run   Hld   Wat   Trn   Ext Status")
-		c.say("---------------- ----- ----- ----- ----- ----- ----- ----- ----- -----------")
-		c.say("fake                 0     0     0     0     0     0     0     0 Active")
+func runQstatPBS(c *invocation) {
+	if c.hasFlag("-B") {
+		c.printOut("Server             Max   Tot   Que   Run   Hld   Wat   Trn   Ext Status")
+		c.printOut("---------------- ----- ----- ----- ----- ----- ----- ----- ----- -----------")
+		c.printOut("fake                 0     0     0     0     0     0     0     0 Active")
 		return
 	}
-	history := c.has("-x")
+	history := c.hasFlag("-x")
 	ids := c.operands()
 	if len(ids) == 0 {
-		for _, j := range c.visible(history) {
+		for _, j := range c.visibleJobs(history) {
 			ids = append(ids, j.ID)
 		}
 	}
-	lags := history && c.take(HistoryLags)
+	lags := history && c.takeFailure(HistoryLags)
 	for _, id := range ids {
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
-		case j == nil || j.Hidden && !history || c.torque() && j.Hidden || lags && j.State == Ended:
+		case j == nil || j.Hidden && !history || c.isTorque() && j.Hidden || lags && j.State == Ended:
 			c.code = 153
-			c.warn("qstat: Unknown Job Id %s", id)
-		case j.State == Ended && !history && !c.torque():
+			c.printErr("qstat: Unknown Job Id %s", id)
+		case j.State == Ended && !history && !c.isTorque():
 			c.code = 35
-			c.warn("qstat: %s Job has finished, use -x or -H to obtain historical job information", id)
+			c.printErr("qstat: %s Job has finished, use -x or -H to obtain historical job information", id)
 		default:
-			c.full(j)
+			c.printFull(j)
 		}
 	}
 	if history {
-		c.faulty(ofHistory)
+		c.injectFailure(historyFailures)
 		return
 	}
-	c.listed()
+	c.finishListing()
 }
 
 func statePBS(j *Job, torque bool) string {
@@ -120,35 +120,35 @@ func exitPBS(j *Job, torque bool) int {
 	return j.Exit
 }
 
-// full prints a job as qstat -f does: long values are wrapped at a comma, else
+// printFull prints a job as qstat -f does: long values are wrapped at a comma, else
 // wherever the line is full, and go on after a tab.
-func (c *call) full(j *Job) {
-	c.say("Job Id: %s", j.ID)
+func (c *invocation) printFull(j *Job) {
+	c.printOut("Job Id: %s", j.ID)
 	put := func(name, value string) {
 		if value != "" {
-			c.say("%s", wrap(fmt.Sprintf("    %s = %s", name, value)))
+			c.printOut("%s", wrapLine(fmt.Sprintf("    %s = %s", name, value)))
 		}
 	}
 	put("Job_Name", j.Name)
-	put("Job_Owner", j.user()+"@fake")
+	put("Job_Owner", j.userName()+"@fake")
 	if j.State == Ended && !j.Started.IsZero() {
-		put("resources_used.walltime", hms(j.Ended.Sub(j.Started)))
+		put("resources_used.walltime", formatClock(j.Ended.Sub(j.Started)))
 	}
-	put("job_state", statePBS(j, c.torque()))
+	put("job_state", statePBS(j, c.isTorque()))
 	put("queue", "workq")
 	put("server", "fake")
-	put("ctime", ctime(j.Submitted))
+	put("ctime", formatCtime(j.Submitted))
 	if !j.Started.IsZero() {
 		put("exec_host", "n1/0*1")
 	}
-	put("mtime", ctime(time.Now()))
-	put("Resource_List.walltime", hms(j.Limit))
+	put("mtime", formatCtime(time.Now()))
+	put("Resource_List.walltime", formatClock(j.Limit))
 	start, exit, end := "stime", "Exit_status", "obittime"
-	if c.torque() {
+	if c.isTorque() {
 		start, exit, end = "start_time", "exit_status", "comp_time"
 	}
-	put(start, ctime(j.Started))
-	if j.State == Ended && !c.torque() {
+	put(start, formatCtime(j.Started))
+	if j.State == Ended && !c.isTorque() {
 		put("substate", map[bool]string{true: "91", false: "92"}[j.Why == Canceled])
 	}
 	put("Variable_List", "PBS_O_HOME=/home/me,PBS_O_LANG=C,PBS_O_PATH=/usr/local/bin:/usr/bin:/bin,PILOT_TOKEN="+j.Token+",PBS_O_QUEUE=workq,PBS_O_HOST=fake")
@@ -159,16 +159,16 @@ func (c *call) full(j *Job) {
 	put("comment", comment)
 	put("run_count", fmt.Sprint(j.Runs))
 	if j.State == Ended && !j.Started.IsZero() {
-		put(exit, fmt.Sprint(exitPBS(j, c.torque())))
+		put(exit, fmt.Sprint(exitPBS(j, c.isTorque())))
 	}
-	put(end, ctime(j.Ended))
-	c.say("")
+	put(end, formatCtime(j.Ended))
+	c.printOut("")
 }
 
 // width is where qstat -f breaks a line.
 const width = 78
 
-func wrap(s string) string {
+func wrapLine(s string) string {
 	var b strings.Builder
 	for len(s) > width {
 		at := width
@@ -181,62 +181,62 @@ func wrap(s string) string {
 	return b.String() + s
 }
 
-func ctime(t time.Time) string {
+func formatCtime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.Local().Format(time.ANSIC) //nolint:gosmopolitan // ctime(3) is of the process's zone
 }
 
-func hms(d time.Duration) string {
+func formatClock(d time.Duration) string {
 	s := int(d.Seconds())
 	return fmt.Sprintf("%02d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-func qdelPBS(c *call) {
+func runQdelPBS(c *invocation) {
 	for _, id := range c.operands("-W") {
-		if c.take(CancelRefused) {
+		if c.takeFailure(CancelRefused) {
 			c.code = 159
-			c.warn("qdel: Unauthorized Request  %s", id)
+			c.printErr("qdel: Unauthorized Request  %s", id)
 			continue
 		}
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
-		case j == nil || c.torque() && j.Hidden:
+		case j == nil || c.isTorque() && j.Hidden:
 			c.code = 153
-			c.warn("qdel: Unknown Job Id %s", id)
-		case j.State == Ended && c.torque():
+			c.printErr("qdel: Unknown Job Id %s", id)
+		case j.State == Ended && c.isTorque():
 			c.code = 170
-			c.warn("qdel: Request invalid for state of job MSG=invalid state for job - COMPLETE %s", id)
+			c.printErr("qdel: Request invalid for state of job MSG=invalid state for job - COMPLETE %s", id)
 		case j.State == Ended:
 			c.code = 35
-			c.warn("qdel: Job has finished %s", id)
+			c.printErr("qdel: Job has finished %s", id)
 		case j.User != "":
 			c.code = 159
-			c.warn("qdel: Unauthorized Request  %s", id)
+			c.printErr("qdel: Unauthorized Request  %s", id)
 		default:
-			c.cancel(j)
+			c.cancelJob(j)
 		}
 	}
 }
 
-func qsig(c *call) {
+func runQsig(c *invocation) {
 	for _, id := range c.operands("-s") {
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
 		case j == nil:
 			c.code = 153
-			c.warn("qsig: Unknown Job Id %s", id)
+			c.printErr("qsig: Unknown Job Id %s", id)
 		case j.State == Ended:
 			c.code = 35
-			c.warn("qsig: Job has finished %s", id)
+			c.printErr("qsig: Job has finished %s", id)
 		case j.State != Running || j.User != "":
 			c.code = 168
-			c.warn("qsig: Request invalid for state of job %s", id)
-		case strings.TrimPrefix(c.flag("-s"), "SIG") == "KILL":
-			j.signal(syscall.SIGKILL)
+			c.printErr("qsig: Request invalid for state of job %s", id)
+		case strings.TrimPrefix(c.flagValue("-s"), "SIG") == "KILL":
+			j.sendSignal(syscall.SIGKILL)
 		default:
-			j.signal(syscall.SIGTERM)
+			j.sendSignal(syscall.SIGTERM)
 		}
 	}
 }

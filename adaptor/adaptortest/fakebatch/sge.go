@@ -14,18 +14,18 @@ import (
 // job that was deleted before it ran is in no accounting; qdel tells of unknown jobs
 // on stdout; a job whose output cannot be opened stays in the queue in error.
 var sgeCommands = map[string]command{
-	"qsub": func(c *call) {
-		c.submit(first(c.operands()), func(j *Job) string {
-			if c.has("-terse") {
+	"qsub": func(c *invocation) {
+		c.submitJob(firstOf(c.operands()), func(j *Job) string {
+			if c.hasFlag("-terse") {
 				return j.ID
 			}
 			return fmt.Sprintf("Your job %s (%q) has been submitted", j.ID, j.Name)
 		})
 	},
-	"qstat": qstatSGE,
-	"qacct": qacct,
-	"qdel":  qdelSGE,
-	"qconf": func(c *call) { c.say("localhost") },
+	"qstat": runQstatSGE,
+	"qacct": runQacct,
+	"qdel":  runQdelSGE,
+	"qconf": func(c *invocation) { c.printOut("localhost") },
 }
 
 func stateSGE(j *Job) string {
@@ -46,46 +46,46 @@ func stateSGE(j *Job) string {
 	return map[State]string{Queued: "qw", Moved: "qw", Running: restarted + "r", Suspended: "s", Ended: "z"}[j.State]
 }
 
-func qstatSGE(c *call) {
-	if ids := c.flag("-j"); ids != "" {
-		if c.take(AskFails) {
-			c.refuse(says["sge"].broken)
+func runQstatSGE(c *invocation) {
+	if ids := c.flagValue("-j"); ids != "" {
+		if c.takeFailure(AskFails) {
+			c.replyWith(repliesOf["sge"].broken)
 			return
 		}
 		for id := range strings.SplitSeq(ids, ",") {
-			c.detail(id)
+			c.printDetail(id)
 		}
 		return
 	}
-	c.say("<?xml version='1.0'?>")
-	c.say(`<job_info  xmlns:xsd="http://arc.liv.ac.uk/repos/darcs/sge/source/dist/util/resources/schemas/qstat/qstat.xsd">`)
-	ended := strings.Contains(c.flag("-s"), "z")
+	c.printOut("<?xml version='1.0'?>")
+	c.printOut(`<job_info  xmlns:xsd="http://arc.liv.ac.uk/repos/darcs/sge/source/dist/util/resources/schemas/qstat/qstat.xsd">`)
+	ended := strings.Contains(c.flagValue("-s"), "z")
 	for _, list := range []string{"queue_info", "job_info"} {
-		c.say("  <%s>", list)
-		for _, j := range c.mine(false) {
+		c.printOut("  <%s>", list)
+		for _, j := range c.ownJobs(false) {
 			runs := j.State == Running || j.State == Suspended
 			if runs == (list == "queue_info") && (j.State != Ended || ended) {
-				c.jobList(j, runs)
+				c.printJobList(j, runs)
 			}
 		}
-		c.say("  </%s>", list)
+		c.printOut("  </%s>", list)
 	}
-	c.say("</job_info>")
-	c.listed()
+	c.printOut("</job_info>")
+	c.finishListing()
 }
 
-func (c *call) jobList(j *Job, runs bool) {
+func (c *invocation) printJobList(j *Job, runs bool) {
 	kind := map[bool]string{true: "running", false: "pending"}[runs]
 	at, stamp, queue := "JB_submission_time", j.Submitted, ""
 	if runs {
 		at, stamp, queue = "JAT_start_time", j.Started, "main.q@n1"
 	}
-	c.say(`    <job_list state="%s">`, kind)
+	c.printOut(`    <job_list state="%s">`, kind)
 	for _, e := range [][2]string{
 		{"JB_job_number", j.ID},
 		{"JAT_prio", "0.50000"},
 		{"JB_name", j.Name},
-		{"JB_owner", j.user()},
+		{"JB_owner", j.userName()},
 		{"state", stateSGE(j)},
 		{at, stamp.Local().Format("2006-01-02T15:04:05")}, //nolint:gosmopolitan // qstat's is of the process's zone
 		{"queue_name", queue},
@@ -96,39 +96,39 @@ func (c *call) jobList(j *Job, runs bool) {
 		if err := xml.EscapeText(&b, []byte(e[1])); err != nil {
 			panic(err)
 		}
-		c.say("      <%s>%s</%s>", e[0], b.String(), e[0])
+		c.printOut("      <%s>%s</%s>", e[0], b.String(), e[0])
 	}
-	if c.has("-r") && j.Limit > 0 {
-		c.say(`      <hard_request name="h_rt" resource_contribution="0.000000">%d</hard_request>`, int(j.Limit.Seconds()))
+	if c.hasFlag("-r") && j.Limit > 0 {
+		c.printOut(`      <hard_request name="h_rt" resource_contribution="0.000000">%d</hard_request>`, int(j.Limit.Seconds()))
 	}
-	c.say("    </job_list>")
+	c.printOut("    </job_list>")
 }
 
-func (c *call) detail(id string) {
-	j := c.find(id)
+func (c *invocation) printDetail(id string) {
+	j := c.findJob(id)
 	if j == nil || j.State == Ended {
 		c.code = 1
-		c.warn("Following jobs do not exist: \n%s", id)
+		c.printErr("Following jobs do not exist: \n%s", id)
 		return
 	}
-	c.say("==============================================================")
-	c.say("job_number:                 %s", j.ID)
-	c.say("job_name:                   %s", j.Name)
-	c.say("context:                    PILOT_TOKEN=%s,A=b", j.Context)
+	c.printOut("==============================================================")
+	c.printOut("job_number:                 %s", j.ID)
+	c.printOut("job_name:                   %s", j.Name)
+	c.printOut("context:                    PILOT_TOKEN=%s,A=b", j.Context)
 	if j.Reason != "" {
-		c.say("error reason          1:      11/22/2026 23:59:11 [1001:11733]: error: %s", j.Reason)
+		c.printOut("error reason          1:      11/22/2026 23:59:11 [1001:11733]: error: %s", j.Reason)
 	}
 }
 
-// qacct lists what has run, in blocks; a job asked for by id that is not there is an
+// runQacct lists what has run, in blocks; a job asked for by id that is not there is an
 // error.
-func qacct(c *call) {
-	if c.take(HistoryOff) {
-		c.refuse(says["sge"].noHistory)
+func runQacct(c *invocation) {
+	if c.takeFailure(HistoryOff) {
+		c.replyWith(repliesOf["sge"].noHistory)
 		return
 	}
-	lags := c.take(HistoryLags)
-	for _, j := range c.mine(true) {
+	lags := c.takeFailure(HistoryLags)
+	for _, j := range c.ownJobs(true) {
 		if j.State != Ended || j.Started.IsZero() || lags {
 			continue
 		}
@@ -137,11 +137,11 @@ func qacct(c *call) {
 		if j.Why == Overtime {
 			took = max(took, j.Limit)
 		}
-		c.say("==============================================================")
+		c.printOut("==============================================================")
 		for _, f := range [][2]string{
 			{"qname", "main.q"},
 			{"hostname", "n1"},
-			{"owner", j.user()},
+			{"owner", j.userName()},
 			{"jobname", j.Name},
 			{"jobnumber", j.ID},
 			{"taskid", "undefined"},
@@ -156,13 +156,13 @@ func qacct(c *call) {
 			{"maxvmem", map[bool]string{true: "2.000GB", false: "4.844MB"}[j.Why == Memory]},
 			{"category", fmt.Sprintf("-l h_rt=%d,h_vmem=1G", int(j.Limit.Seconds()))},
 		} {
-			c.say("%-12s %-20s", f[0], f[1])
+			c.printOut("%-12s %-20s", f[0], f[1])
 		}
 	}
-	c.say("OWNER     WALLCLOCK         UTIME         STIME           CPU             MEMORY                 IO                IOW")
-	c.say("%s", strings.Repeat("=", 118))
-	c.say("%-10s        1         0.112         0.176         0.288              0.000              0.000              0.000", me())
-	c.faulty(ofHistory)
+	c.printOut("OWNER     WALLCLOCK         UTIME         STIME           CPU             MEMORY                 IO                IOW")
+	c.printOut("%s", strings.Repeat("=", 118))
+	c.printOut("%-10s        1         0.112         0.176         0.288              0.000              0.000              0.000", currentUser())
+	c.injectFailure(historyFailures)
 }
 
 // exitSGE: accounting(5), "failed" and "exit_status".
@@ -178,29 +178,29 @@ func exitSGE(j *Job) (failed, status string) {
 	return "0", strconv.Itoa(j.Exit)
 }
 
-func qdelSGE(c *call) {
+func runQdelSGE(c *invocation) {
 	for _, id := range c.operands() {
-		if c.take(CancelRefused) {
+		if c.takeFailure(CancelRefused) {
 			c.code = 1
-			c.say("%s - you do not have the necessary privileges to delete the job %q", me(), id)
+			c.printOut("%s - you do not have the necessary privileges to delete the job %q", currentUser(), id)
 			continue
 		}
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
 		case j == nil || j.State == Ended:
 			c.code = 1
-			c.say("denied: job %q does not exist", id)
+			c.printOut("denied: job %q does not exist", id)
 		case j.User != "":
 			c.code = 1
-			c.say("%s - you do not have the necessary privileges to delete the job %q", me(), id)
+			c.printOut("%s - you do not have the necessary privileges to delete the job %q", currentUser(), id)
 		case !j.Doomed.IsZero() || j.Late > 0:
-			c.say("job %s is already in deletion", id)
+			c.printOut("job %s is already in deletion", id)
 		case j.State == Queued || j.State == Held:
-			c.cancel(j)
-			c.warn("%s has deleted job %s", me(), id)
+			c.cancelJob(j)
+			c.printErr("%s has deleted job %s", currentUser(), id)
 		default:
-			c.cancel(j)
-			c.warn("%s has registered the job %s for deletion", me(), id)
+			c.cancelJob(j)
+			c.printErr("%s has registered the job %s for deletion", currentUser(), id)
 		}
 	}
 }

@@ -13,14 +13,14 @@ import (
 // sacct(1), scontrol(1), scancel(1), https://slurm.schedmd.com/man_index.html; seen:
 // an unknown id is an error for scancel only beside --name, and for scontrol.
 var slurmCommands = map[string]command{
-	"sbatch":   func(c *call) { c.submit(first(c.operands()), func(j *Job) string { return j.ID }) },
-	"squeue":   squeue,
-	"sacct":    sacct,
-	"scontrol": scontrol,
-	"scancel":  scancel,
+	"sbatch":   func(c *invocation) { c.submitJob(firstOf(c.operands()), func(j *Job) string { return j.ID }) },
+	"squeue":   runSqueue,
+	"sacct":    runSacct,
+	"scontrol": runScontrol,
+	"scancel":  runScancel,
 }
 
-func first(all []string) string {
+func firstOf(all []string) string {
 	if len(all) > 0 {
 		return all[0]
 	}
@@ -69,24 +69,24 @@ func reasonSlurm(j *Job) string {
 	return "None"
 }
 
-func stamp(t time.Time, none string) string {
+func formatEpoch(t time.Time, none string) string {
 	if t.IsZero() {
 		return none
 	}
 	return strconv.FormatInt(t.Unix(), 10)
 }
 
-func node(j *Job) string {
+func nodeOf(j *Job) string {
 	if j.Started.IsZero() {
 		return ""
 	}
 	return "n1"
 }
 
-// squeue prints the fields of --format, of which there are these; the header says
+// runSqueue prints the fields of --format, of which there are these; the header says
 // what they are.
-func squeue(c *call) {
-	format := c.flag("--format")
+func runSqueue(c *invocation) {
+	format := c.flagValue("--format")
 	row := func(field func(letter byte) string) {
 		var b strings.Builder
 		for i := 0; i < len(format); i++ {
@@ -97,21 +97,21 @@ func squeue(c *call) {
 			}
 			b.WriteByte(format[i])
 		}
-		c.say("%s", b.String())
+		c.printOut("%s", b.String())
 	}
-	if !c.has("--noheader") {
+	if !c.hasFlag("--noheader") {
 		heads := map[byte]string{'i': "JOBID", 'T': "STATE", 'k': "COMMENT", 'V': "SUBMIT_TIME", 'S': "START_TIME", 'N': "NODELIST", 'r': "REASON", 'l': "TIME_LIMIT", 'j': "NAME"}
 		row(func(letter byte) string { return heads[letter] })
 	}
-	for _, j := range c.mine(false) {
+	for _, j := range c.ownJobs(false) {
 		row(func(letter byte) string {
 			return map[byte]string{
-				'i': j.ID, 'T': stateSlurm(j), 'k': orNull(j.Token), 'V': stamp(j.Submitted, "N/A"), 'S': stamp(j.Started, "N/A"),
-				'N': node(j), 'r': reasonSlurm(j), 'l': limitSlurm(j.Limit), 'j': j.Name,
+				'i': j.ID, 'T': stateSlurm(j), 'k': orNull(j.Token), 'V': formatEpoch(j.Submitted, "N/A"), 'S': formatEpoch(j.Started, "N/A"),
+				'N': nodeOf(j), 'r': reasonSlurm(j), 'l': limitSlurm(j.Limit), 'j': j.Name,
 			}[letter]
 		})
 	}
-	c.listed()
+	c.finishListing()
 }
 
 // limitSlurm is days-hours:minutes:seconds, shortened at its beginning.
@@ -136,22 +136,22 @@ func orNull(s string) string {
 	return s
 }
 
-// sacct shows what ended too, and what runs; not the comment, which has to be asked
+// runSacct shows what ended too, and what runs; not the comment, which has to be asked
 // for with AccountingStorageFlags=job_comment since 21.08. Who asks is root, who sees
 // everybody's.
-func sacct(c *call) {
-	if c.take(HistoryOff) {
-		c.refuse(says["slurm"].noHistory)
+func runSacct(c *invocation) {
+	if c.takeFailure(HistoryOff) {
+		c.replyWith(repliesOf["slurm"].noHistory)
 		return
 	}
-	fields := strings.Split(c.flag("--format"), ",")
-	delimiter := c.flag("--delimiter")
-	c.say("%s", strings.Join(fields, delimiter))
-	asked := strings.Split(c.flag("--jobs"), ",")
-	lags := c.take(HistoryLags)
-	jobs := c.shown(true)
-	if c.flag("--user") != "" {
-		jobs = c.mine(true)
+	fields := strings.Split(c.flagValue("--format"), ",")
+	delimiter := c.flagValue("--delimiter")
+	c.printOut("%s", strings.Join(fields, delimiter))
+	asked := strings.Split(c.flagValue("--jobs"), ",")
+	lags := c.takeFailure(HistoryLags)
+	jobs := c.listedJobs(true)
+	if c.flagValue("--user") != "" {
+		jobs = c.ownJobs(true)
 	}
 	for _, j := range jobs {
 		if asked[0] != "" && !slices.Contains(asked, j.ID) || lags && j.State == Ended {
@@ -166,8 +166,8 @@ func sacct(c *call) {
 			exit = "0:53"
 		}
 		value := map[string]string{
-			"JobIDRaw": j.ID, "State": state, "ExitCode": exit, "Submit": stamp(j.Submitted, "Unknown"),
-			"Start": stamp(j.Started, "None"), "End": stamp(j.Ended, "Unknown"), "NodeList": node(j), "JobName": j.Name, "Reason": "None",
+			"JobIDRaw": j.ID, "State": state, "ExitCode": exit, "Submit": formatEpoch(j.Submitted, "Unknown"),
+			"Start": formatEpoch(j.Started, "None"), "End": formatEpoch(j.Ended, "Unknown"), "NodeList": nodeOf(j), "JobName": j.Name, "Reason": "None",
 		}
 		if value["NodeList"] == "" {
 			value["NodeList"] = "None assigned"
@@ -176,69 +176,69 @@ func sacct(c *call) {
 		for _, f := range fields {
 			row = append(row, value[f])
 		}
-		c.say("%s", strings.Join(row, delimiter))
+		c.printOut("%s", strings.Join(row, delimiter))
 	}
-	c.faulty(ofHistory)
+	c.injectFailure(historyFailures)
 }
 
-func scontrol(c *call) {
-	if c.has("ping") {
-		c.say("Slurmctld(primary) at fake is UP")
+func runScontrol(c *invocation) {
+	if c.hasFlag("ping") {
+		c.printOut("Slurmctld(primary) at fake is UP")
 		return
 	}
-	if c.has("write") {
-		c.batchScript(c.operands()[2])
+	if c.hasFlag("write") {
+		c.printScript(c.operands()[2])
 		return
 	}
 	for _, id := range c.operands()[2:] {
-		j := c.find(id)
+		j := c.findJob(id)
 		if j == nil || j.Hidden {
 			c.code = 1
-			c.warn("slurm_load_jobs error: Invalid job id specified")
+			c.printErr("slurm_load_jobs error: Invalid job id specified")
 			continue
 		}
-		c.say("JobId=%s JobName=%s UserId=%s(1001) GroupId=x(1001) MCS_label=N/A JobState=%s Reason=%s Dependency=(null) Requeue=0 Restarts=%d BatchFlag=1 "+
-			"Reboot=0 ExitCode=%d:%d SubmitTime=%s StartTime=%s EndTime=%s NodeList=%s Comment=%s ", j.ID, j.Name, j.user(), stateSlurm(j), reasonSlurm(j),
-			max(0, j.Runs-1), j.Exit, j.Signal, stamp(j.Submitted, "Unknown"), stamp(j.Started, "Unknown"), stamp(j.Ended, "Unknown"), orNull(node(j)), j.Token)
+		c.printOut("JobId=%s JobName=%s UserId=%s(1001) GroupId=x(1001) MCS_label=N/A JobState=%s Reason=%s Dependency=(null) Requeue=0 Restarts=%d BatchFlag=1 "+
+			"Reboot=0 ExitCode=%d:%d SubmitTime=%s StartTime=%s EndTime=%s NodeList=%s Comment=%s ", j.ID, j.Name, j.userName(), stateSlurm(j), reasonSlurm(j),
+			max(0, j.Runs-1), j.Exit, j.Signal, formatEpoch(j.Submitted, "Unknown"), formatEpoch(j.Started, "Unknown"), formatEpoch(j.Ended, "Unknown"), orNull(nodeOf(j)), j.Token)
 	}
 }
 
-// batchScript writes a job's script to stdout, also of one that has ended and is shown. It
+// printScript writes a job's script to stdout, also of one that has ended and is shown. It
 // exits with 0 also where it cannot, as scontrol of 22.05 was seen to.
-func (c *call) batchScript(id string) {
-	if c.take(AskFails) {
-		c.warn("job script retrieval failed: Unable to contact slurm controller (connect failure)")
+func (c *invocation) printScript(id string) {
+	if c.takeFailure(AskFails) {
+		c.printErr("job script retrieval failed: Unable to contact slurm controller (connect failure)")
 		return
 	}
-	if j := c.find(id); j != nil && !j.Hidden {
-		c.say("%s", j.Script)
+	if j := c.findJob(id); j != nil && !j.Hidden {
+		c.printOut("%s", j.Script)
 		return
 	}
-	c.warn("job script retrieval failed: Invalid job id specified")
+	c.printErr("job script retrieval failed: Invalid job id specified")
 }
 
-func scancel(c *call) {
-	if c.take(CancelRefused) {
+func runScancel(c *invocation) {
+	if c.takeFailure(CancelRefused) {
 		c.code = 210
-		c.warn("scancel: error: Kill job error on job id %s: Access/permission denied", first(c.operands()))
+		c.printErr("scancel: error: Kill job error on job id %s: Access/permission denied", firstOf(c.operands()))
 		return
 	}
 	for _, id := range c.operands() {
-		j := c.find(id)
+		j := c.findJob(id)
 		switch {
 		case j == nil || j.State == Ended || j.Hidden:
-			if c.flag("--name") != "" {
+			if c.flagValue("--name") != "" {
 				c.code = 1
-				c.warn("scancel: error: Kill job error on job id %s: Invalid job id specified", id)
+				c.printErr("scancel: error: Kill job error on job id %s: Invalid job id specified", id)
 			}
-		case c.flag("--name") != "" && c.flag("--name") != j.Name:
+		case c.flagValue("--name") != "" && c.flagValue("--name") != j.Name:
 		case j.User != "":
 			c.code = 210
-			c.warn("scancel: error: Kill job error on job id %s: Access/permission denied", id)
-		case c.has("--batch") && c.flag("--signal") == "TERM":
-			j.signal(syscall.SIGTERM)
+			c.printErr("scancel: error: Kill job error on job id %s: Access/permission denied", id)
+		case c.hasFlag("--batch") && c.flagValue("--signal") == "TERM":
+			j.sendSignal(syscall.SIGTERM)
 		default:
-			c.cancel(j)
+			c.cancelJob(j)
 		}
 	}
 }

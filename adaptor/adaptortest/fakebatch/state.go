@@ -24,18 +24,18 @@ const (
 	Ended     State = "ended"
 )
 
-// Why is what ended a job, beside its own exit.
-type Why string
+// EndReason is what ended a job, beside its own exit.
+type EndReason string
 
 // The reasons.
 const (
-	ByItself  Why = ""
-	Canceled  Why = "canceled"
-	Overtime  Why = "walltime"
-	Memory    Why = "memory"
-	NodeFail  Why = "node"
-	Preempted Why = "preempted"
-	NoStart   Why = "no start" // its output could not be opened, or the like
+	ByItself  EndReason = ""
+	Canceled  EndReason = "canceled"
+	Overtime  EndReason = "walltime"
+	Memory    EndReason = "memory"
+	NodeFail  EndReason = "node"
+	Preempted EndReason = "preempted"
+	NoStart   EndReason = "no start" // its output could not be opened, or the like
 )
 
 // Job is one.
@@ -47,7 +47,7 @@ type Job struct {
 	Context   string // the token that it was submitted with
 	State     State
 	Reason    string // why it waits
-	Why       Why
+	Why       EndReason
 	Exit      int
 	Signal    int
 	Runs      int // times that it was begun
@@ -76,13 +76,13 @@ type state struct {
 	Stopped bool
 	Keep    bool // jobs that have ended are shown for a while
 	Jobs    []*Job
-	Faults  []Fault
+	Faults  []Failure
 	Calls   map[string]int
 	Submits int
 }
 
-// with changes the state in dir while nobody else does.
-func with(dir string, change func(*state) error) error {
+// withState changes the state in dir while nobody else does.
+func withState(dir string, change func(*state) error) error {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func with(dir string, change func(*state) error) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	s.absorb(dir)
+	s.reapJobs(dir)
 	failed := change(&s)
 	if b, err = json.MarshalIndent(&s, "", "\t"); err != nil {
 		return err
@@ -116,8 +116,8 @@ func with(dir string, change func(*state) error) error {
 	return errors.Join(failed, os.Rename(file+".new", file))
 }
 
-// find gives a job; the last one that had the id.
-func (s *state) find(id string) *Job {
+// findJob gives a job; the last one that had the id.
+func (s *state) findJob(id string) *Job {
 	for _, j := range slices.Backward(s.Jobs) {
 		if j.ID == id && !j.Gone {
 			return j
@@ -126,8 +126,8 @@ func (s *state) find(id string) *Job {
 	return nil
 }
 
-// shown are the jobs of a listing, or, with the ended ones, of accounting.
-func (s *state) shown(ended bool) []*Job {
+// listedJobs are the jobs of a listing, or, with the ended ones, of accounting.
+func (s *state) listedJobs(ended bool) []*Job {
 	var out []*Job
 	for _, j := range s.Jobs {
 		over := j.State == Ended || j.State == Moved

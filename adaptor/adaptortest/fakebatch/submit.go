@@ -23,18 +23,18 @@ type syntax struct {
 	directives []directive
 }
 
-func name(j *Job, v string)  { j.Name = v }
-func token(j *Job, v string) { j.Token = v }
-func out(j *Job, v string)   { j.Out = v }
-func errs(j *Job, v string)  { j.Err = v }
-func place(j *Job, v string) { j.Dir = v }
-func limit(j *Job, v string) { j.Limit = clock(v) }
+func jobName(j *Job, v string)   { j.Name = v }
+func jobToken(j *Job, v string)  { j.Token = v }
+func jobOutput(j *Job, v string) { j.Out = v }
+func jobErrors(j *Job, v string) { j.Err = v }
+func jobDir(j *Job, v string)    { j.Dir = v }
+func jobLimit(j *Job, v string)  { j.Limit = parseClock(v) }
 
-// minutes is a limit in minutes, or hours and minutes.
-func minutes(j *Job, v string) { j.Limit = clock(v + ":00") }
+// jobMinutes is a limit in minutes, or hours and minutes.
+func jobMinutes(j *Job, v string) { j.Limit = parseClock(v + ":00") }
 
-// variables finds the token in a list of variables.
-func variables(j *Job, v string) {
+// jobVariables finds the token in a list of variables.
+func jobVariables(j *Job, v string) {
 	for pair := range strings.SplitSeq(v, ",") {
 		if value, ok := strings.CutPrefix(pair, "PILOT_TOKEN="); ok {
 			j.Token = value
@@ -44,45 +44,45 @@ func variables(j *Job, v string) {
 
 var syntaxes = map[string]syntax{
 	"slurm": {"#SBATCH ", []directive{
-		{"--job-name=", name},
-		{"--comment=", token},
-		{"--output=", out},
-		{"--error=", errs},
-		{"--chdir=", place},
-		{"--time=", limit},
+		{"--job-name=", jobName},
+		{"--comment=", jobToken},
+		{"--output=", jobOutput},
+		{"--error=", jobErrors},
+		{"--chdir=", jobDir},
+		{"--time=", jobLimit},
 	}},
-	"pbspro": {"#PBS ", []directive{{"-N ", name}, {"-v ", variables}, {"-o ", out}, {"-e ", errs}, {"-l walltime=", limit}}},
-	"torque": {"#PBS ", []directive{{"-N ", name}, {"-v ", variables}, {"-o ", out}, {"-e ", errs}, {"-l walltime=", limit}}},
+	"pbspro": {"#PBS ", []directive{{"-N ", jobName}, {"-v ", jobVariables}, {"-o ", jobOutput}, {"-e ", jobErrors}, {"-l walltime=", jobLimit}}},
+	"torque": {"#PBS ", []directive{{"-N ", jobName}, {"-v ", jobVariables}, {"-o ", jobOutput}, {"-e ", jobErrors}, {"-l walltime=", jobLimit}}},
 	"sge": {"#$ ", []directive{
-		{"-N ", name},
-		{"-ac PILOT_TOKEN=", token},
-		{"-o ", out},
-		{"-e ", errs},
-		{"-wd ", place},
-		{"-l h_rt=", limit},
+		{"-N ", jobName},
+		{"-ac PILOT_TOKEN=", jobToken},
+		{"-o ", jobOutput},
+		{"-e ", jobErrors},
+		{"-wd ", jobDir},
+		{"-l h_rt=", jobLimit},
 		{"-notify", func(j *Job, _ string) { j.Warn = syscall.SIGUSR2 }},
 	}},
 	"lsf": {"#BSUB ", []directive{
-		{"-J ", name},
-		{"-Jd ", token},
-		{"-o ", out},
-		{"-e ", errs},
-		{"-cwd ", place},
-		{"-W ", minutes},
+		{"-J ", jobName},
+		{"-Jd ", jobToken},
+		{"-o ", jobOutput},
+		{"-e ", jobErrors},
+		{"-cwd ", jobDir},
+		{"-W ", jobMinutes},
 	}},
-	"oar": {"#OAR ", []directive{{"-n ", name}, {"-O ", out}, {"-E ", errs}, {"-d ", place}}},
+	"oar": {"#OAR ", []directive{{"-n ", jobName}, {"-O ", jobOutput}, {"-E ", jobErrors}, {"-d ", jobDir}}},
 	"cobalt": {"#COBALT ", []directive{
-		{"--jobname ", name},
-		{"--env PILOT_TOKEN=", token},
-		{"--output ", out},
-		{"--error ", errs},
-		{"--cwd ", place},
-		{"--time ", minutes},
+		{"--jobname ", jobName},
+		{"--env PILOT_TOKEN=", jobToken},
+		{"--output ", jobOutput},
+		{"--error ", jobErrors},
+		{"--cwd ", jobDir},
+		{"--time ", jobMinutes},
 	}},
 }
 
-// clock reads [[hours:]minutes:]seconds.
-func clock(s string) time.Duration {
+// parseClock reads [[hours:]minutes:]seconds.
+func parseClock(s string) time.Duration {
 	total := 0
 	for part := range strings.SplitSeq(s, ":") {
 		n, err := strconv.Atoi(strings.TrimSpace(part))
@@ -94,8 +94,8 @@ func clock(s string) time.Duration {
 	return time.Duration(total) * time.Second
 }
 
-// script is what a submit was given, on stdin or as a file.
-func (c *call) script(file string) (string, error) {
+// readScript is what a submit was given, on stdin or as a file.
+func (c *invocation) readScript(file string) (string, error) {
 	if file != "" {
 		b, err := os.ReadFile(file)
 		return string(b), err
@@ -104,9 +104,9 @@ func (c *call) script(file string) (string, error) {
 	return string(b), err
 }
 
-// read fills a job in by the directives of its script: the lines before the first
+// applyDirectives fills a job in by the directives of its script: the lines before the first
 // command.
-func (s syntax) read(j *Job) {
+func (s syntax) applyDirectives(j *Job) {
 	for line := range strings.Lines(j.Script) {
 		line = strings.TrimSuffix(line, "\n")
 		if line != "" && line[0] != '#' {
@@ -124,52 +124,52 @@ func (s syntax) read(j *Job) {
 	}
 }
 
-// submit takes a job, and goes wrong as it is told to; nil: it was refused. answer
+// submitJob takes a job, and goes wrong as it is told to; nil: it was refused. answer
 // is what is said of one taken.
-func (c *call) submit(file string, answer func(*Job) string) {
-	said := says[c.System]
+func (c *invocation) submitJob(file string, answer func(*Job) string) {
+	said := repliesOf[c.System]
 	switch {
-	case c.take(Reject):
-		c.refuse(said.rejected)
+	case c.takeFailure(Reject):
+		c.replyWith(said.rejected)
 		return
-	case c.take(Throttle):
-		c.refuse(said.throttled)
+	case c.takeFailure(Throttle):
+		c.replyWith(said.throttled)
 		return
 	}
-	text, err := c.script(file)
+	text, err := c.readScript(file)
 	if err != nil || !strings.HasPrefix(text, "#!") {
-		c.refuse(said.rejected)
+		c.replyWith(said.rejected)
 		return
 	}
-	j, err := c.enter(text)
+	j, err := c.enqueueJob(text)
 	if err != nil {
 		c.code = 70
-		c.warn("fakebatch: %v", err)
+		c.printErr("fakebatch: %v", err)
 		return
 	}
 	j.File = file
 	switch {
-	case c.take(QueueThenHang):
+	case c.takeFailure(QueueThenHang):
 		c.hang = true
-	case c.take(QueueThenTimeout):
-		c.refuse(said.lost)
-	case c.take(QueueThenRename):
-		c.rename(j, "my-analysis")
-		c.refuse(said.lost)
-	case c.take(QueueThenGarbage):
-		c.say("\x1b[1mWelcome!\x1b[0m quota: 93%%")
-	case c.take(QueueThenDie):
+	case c.takeFailure(QueueThenTimeout):
+		c.replyWith(said.lost)
+	case c.takeFailure(QueueThenRename):
+		c.renameJob(j, "my-analysis")
+		c.replyWith(said.lost)
+	case c.takeFailure(QueueThenGarbage):
+		c.printOut("\x1b[1mWelcome!\x1b[0m quota: 93%%")
+	case c.takeFailure(QueueThenDie):
 		c.die = true
-	case c.take(QueueLoudly):
-		c.say("Checking your allocation 17 … done")
-		c.say("%s", answer(j))
+	case c.takeFailure(QueueLoudly):
+		c.printOut("Checking your allocation 17 … done")
+		c.printOut("%s", answer(j))
 	default:
-		c.say("%s", answer(j))
+		c.printOut("%s", answer(j))
 	}
 }
 
-// enter puts a job into the queue, and begins it if the system is not stopped.
-func (c *call) enter(text string) (*Job, error) {
+// enqueueJob puts a job into the queue, and begins it if the system is not stopped.
+func (c *invocation) enqueueJob(text string) (*Job, error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (c *call) enter(text string) (*Job, error) {
 	}
 	c.Next++
 	c.Submits++
-	syntaxes[c.System].read(j)
+	syntaxes[c.System].applyDirectives(j)
 	j.Context = j.Token
 	if j.Name == "" {
 		j.Name = "STDIN"
@@ -197,7 +197,7 @@ func (c *call) enter(text string) (*Job, error) {
 	if c.Stopped {
 		return j, nil
 	}
-	return j, c.start(c.dir, j)
+	return j, c.startJob(c.dir, j)
 }
 
 // jobID is how a system writes a number.
@@ -208,20 +208,20 @@ func jobID(system string, n int) string {
 	return strconv.Itoa(n)
 }
 
-// cancel ends a job as its user wishes, and goes wrong as it is told to. False: it
+// cancelJob ends a job as its user wishes, and goes wrong as it is told to. False: it
 // was refused, or there is no such job.
-func (c *call) cancel(j *Job) {
+func (c *invocation) cancelJob(j *Job) {
 	switch {
-	case c.take(CancelLost):
+	case c.takeFailure(CancelLost):
 		c.hang = true
-	case c.take(CancelLate):
+	case c.takeFailure(CancelLate):
 		j.Late = 2
-	case c.take(CancelThenHang):
+	case c.takeFailure(CancelThenHang):
 		c.hang = true
-		j.doom(Canceled, j.killAt())
+		j.askToEnd(Canceled, j.killAt())
 	default:
-		j.doom(Canceled, j.killAt())
+		j.askToEnd(Canceled, j.killAt())
 	}
 }
 
-func (j *Job) killAt() time.Time { return time.Now().Add(grace) }
+func (j *Job) killAt() time.Time { return time.Now().Add(killGrace) }

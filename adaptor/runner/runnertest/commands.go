@@ -24,142 +24,142 @@ var Words = []string{
 
 func exitCodes(h *host) {
 	for _, code := range []int{0, 1, 2, 3, 65, 126, 127, 128, 137, 255} {
-		r := h.run(runner.Command{Argv: []string{"sh", "-c", fmt.Sprintf("echo out; echo err >&2; exit %d", code)}})
-		if r.Code != code || r.Signal != "" || string(r.Stdout) != "out\n" || string(r.Stderr) != "err\n" || r.Cut {
+		r := h.mustRun(runner.Command{Argv: []string{"sh", "-c", fmt.Sprintf("echo out; echo err >&2; exit %d", code)}})
+		if r.Code != code || r.Signal != "" || string(r.Stdout) != "out\n" || string(r.Stderr) != "err\n" || r.Truncated {
 			h.Errorf("exit %d: %+v", code, r)
 		}
 	}
 }
 
-func signals(h *host) {
+func signalsAreReported(h *host) {
 	for _, name := range []string{"KILL", "TERM", "SEGV", "USR1", "ABRT"} {
-		r := h.run(runner.Command{Argv: []string{"sh", "-c", "echo out; ulimit -c 0; kill -" + name + " $$; sleep 100"}})
+		r := h.mustRun(runner.Command{Argv: []string{"sh", "-c", "echo out; ulimit -c 0; kill -" + name + " $$; sleep 100"}})
 		if r.Signal != name || r.Code != -1 || string(r.Stdout) != "out\n" {
 			h.Errorf("%s: %+v", name, r)
 		}
 	}
 }
 
-func unstarted(h *host) {
+func unstartedDidNothing(h *host) {
 	for what, c := range map[string]runner.Command{
 		"no words":            {},
 		"an empty word":       {Argv: []string{""}},
 		"no such command":     {Argv: []string{"no-such-command-anywhere"}},
-		"no such file":        {Argv: []string{h.path("none")}},
+		"no such file":        {Argv: []string{h.pathTo("none")}},
 		"a directory":         {Argv: []string{h.dir}},
-		"no such directory":   {Argv: []string{"true"}, Dir: h.path("none")},
+		"no such directory":   {Argv: []string{"true"}, Dir: h.pathTo("none")},
 		"a relative one":      {Argv: []string{"true"}, Dir: "none"},
 		"a NUL in a word":     {Argv: []string{"true", "a\x00b"}},
 		"a NUL in a variable": {Argv: []string{"true"}, Env: []string{"A=a\x00b"}},
 		"no variable":         {Argv: []string{"true"}, Env: []string{"A"}},
 	} {
 		r, err := h.Runner.Run(h.Context(), c)
-		if h.unsure(what, err) {
+		if h.mayHaveStarted(what, err) {
 			h.Errorf("%s: may have started: %v, %+v", what, err, r)
 		}
 	}
 }
 
-func words(h *host) {
-	r := h.run(runner.Command{Argv: append([]string{"printf", `%s\0`}, Words...)})
+func wordsArrive(h *host) {
+	r := h.mustRun(runner.Command{Argv: append([]string{"printf", `%s\0`}, Words...)})
 	if want := strings.Join(Words, "\x00") + "\x00"; string(r.Stdout) != want || len(r.Stderr) > 0 || r.Code != 0 {
 		h.Errorf("want %.2000q\ngot  %.2000q, %s", want, r.Stdout, r.Stderr)
 	}
 	dir := "a 'dir'\n$(x)\\"
-	h.write(h.path(dir), runner.File{Name: "do it=", Content: []byte("#!/bin/sh\nprintf %s \"$1\"\n"), Mode: 0o700})
-	for _, name := range []string{h.path(dir, "do it="), "./do it=", "do it="} {
-		r = h.run(runner.Command{Argv: []string{name, "$1"}, Dir: h.path(dir), Env: []string{"PATH=" + h.path(dir) + ":/usr/bin:/bin"}})
+	h.mustWrite(h.pathTo(dir), runner.File{Name: "do it=", Content: []byte("#!/bin/sh\nprintf %s \"$1\"\n"), Mode: 0o700})
+	for _, name := range []string{h.pathTo(dir, "do it="), "./do it=", "do it="} {
+		r = h.mustRun(runner.Command{Argv: []string{name, "$1"}, Dir: h.pathTo(dir), Env: []string{"PATH=" + h.pathTo(dir) + ":/usr/bin:/bin"}})
 		if string(r.Stdout) != "$1" {
 			h.Errorf("%s: %+v", name, r)
 		}
 	}
 }
 
-func environment(h *host) {
+func environmentArrives(h *host) {
 	c := runner.Command{Argv: []string{"printenv", "-0"}}
 	for i, word := range Words {
 		name := fmt.Sprint("FL_", i)
 		c.Argv = append(c.Argv, name)
 		c.Env = append(c.Env, name+"=before", name+"="+word)
 	}
-	r := h.run(c)
+	r := h.mustRun(c)
 	if want := strings.Join(Words, "\x00") + "\x00"; string(r.Stdout) != want {
 		h.Errorf("want %.2000q\ngot  %.2000q, %s", want, r.Stdout, r.Stderr)
 	}
 	env := runner.Command{Argv: []string{"env"}}
-	plain := lines(string(h.run(env).Stdout))
+	plain := sortedLines(string(h.mustRun(env).Stdout))
 	if !slices.ContainsFunc(plain, func(s string) bool { return strings.HasPrefix(s, "PATH=/") }) {
 		h.Errorf("there is no PATH: %q", plain)
 	}
 	env.Env = []string{"FL_A=1", "FL_AB=2", "FL_B=a b", "PA=3"}
 	want := append(slices.Clone(plain), env.Env...)
 	slices.Sort(want)
-	if got := lines(string(h.run(env).Stdout)); !slices.Equal(got, want) {
+	if got := sortedLines(string(h.mustRun(env).Stdout)); !slices.Equal(got, want) {
 		h.Errorf("want %q\ngot  %q", want, got)
 	}
 	env.Unset = []string{"PATH", "!HOSTNAME", "HO*", "!HOME", "FL_A*", "no such", "$(id)", "*x"} // what Env says stays
 	want = slices.DeleteFunc(want, func(s string) bool {
 		return strings.HasPrefix(s, "PATH=") || strings.HasPrefix(s, "HO") && !strings.HasPrefix(s, "HOME=") && !strings.HasPrefix(s, "HOSTNAME=")
 	})
-	if got := lines(string(h.run(env).Stdout)); !slices.Equal(got, want) {
+	if got := sortedLines(string(h.mustRun(env).Stdout)); !slices.Equal(got, want) {
 		h.Errorf("want %q\ngot  %q", want, got)
 	}
 }
 
-func directories(h *host) {
-	if got := h.run(runner.Command{Argv: []string{"pwd"}, Dir: h.dir}); string(got.Stdout) != h.dir+"\n" {
+func directoriesAreEntered(h *host) {
+	if got := h.mustRun(runner.Command{Argv: []string{"pwd"}, Dir: h.dir}); string(got.Stdout) != h.dir+"\n" {
 		h.Errorf("want %s, got %+v", h.dir, got)
 	}
-	got := h.run(runner.Command{Argv: []string{"sh", "-c", `[ "$(pwd -P)" = "$(cd && pwd -P)" ] || pwd`}})
+	got := h.mustRun(runner.Command{Argv: []string{"sh", "-c", `[ "$(pwd -P)" = "$(cd && pwd -P)" ] || pwd`}})
 	if got.Code != 0 || len(got.Stdout) > 0 {
 		h.Errorf("not at home: %+v", got)
 	}
 }
 
-func input(h *host) {
+func inputArrives(h *host) {
 	all := make([]byte, 1<<20+17)
 	for i := range all {
 		all[i] = byte(i * i >> 3)
 	}
 	for _, in := range [][]byte{nil, {0}, []byte("a\n"), all} {
-		if r := h.run(runner.Command{Argv: []string{"cat"}, Stdin: in}); !bytes.Equal(r.Stdout, in) {
+		if r := h.mustRun(runner.Command{Argv: []string{"cat"}, Stdin: in}); !bytes.Equal(r.Stdout, in) {
 			h.Errorf("%d bytes come back as %d; %s", len(in), len(r.Stdout), r.Stderr)
 		}
 	}
-	if r := h.run(runner.Command{Argv: []string{"true"}, Stdin: all}); r.Code != 0 {
+	if r := h.mustRun(runner.Command{Argv: []string{"true"}, Stdin: all}); r.Code != 0 {
 		h.Errorf("who does not read: %+v", r)
 	}
 }
 
-func output(h *host) {
+func outputIsBounded(h *host) {
 	script := fmt.Sprintf("dd if=/dev/zero bs=1048576 count=%d; exit 3", runner.OutputLimit>>20+1)
-	r := h.run(runner.Command{Argv: []string{"sh", "-c", script}})
-	if len(r.Stdout) != runner.OutputLimit || len(r.Stderr) == 0 || !r.Cut || r.Code != 3 {
-		h.Errorf("%d and %d bytes, cut %v, exit %d", len(r.Stdout), len(r.Stderr), r.Cut, r.Code)
+	r := h.mustRun(runner.Command{Argv: []string{"sh", "-c", script}})
+	if len(r.Stdout) != runner.OutputLimit || len(r.Stderr) == 0 || !r.Truncated || r.Code != 3 {
+		h.Errorf("%d and %d bytes, cut %v, exit %d", len(r.Stdout), len(r.Stderr), r.Truncated, r.Code)
 	}
 }
 
-// deadline: the pipe alive is open for writing as long as any of the command's
+// deadlineKillsAll: the pipe alive is open for writing as long as any of the command's
 // processes lives.
-func deadline(h *host) {
-	h.sh("mkfifo alive started")
+func deadlineKillsAll(h *host) {
+	h.mustRunScript("mkfifo alive started")
 	victim := runner.Command{Dir: h.dir, Argv: []string{"sh", "-c", "exec 3>alive; sleep 1000 & echo up >started; wait"}}
 	ctx, end := context.WithCancelCause(h.Context())
 	cause := errors.New("it is time")
 	var busy sync.WaitGroup
-	busy.Go(func() { h.sh("cat alive") }) // until the last of them has died
+	busy.Go(func() { h.mustRunScript("cat alive") }) // until the last of them has died
 	busy.Go(func() {
 		defer end(cause)
-		h.sh("cat started")
+		h.mustRunScript("cat started")
 	})
 	_, err := h.Runner.Run(ctx, victim)
-	if !h.unsure("run", err) || !errors.Is(err, cause) {
+	if !h.mayHaveStarted("run", err) || !errors.Is(err, cause) {
 		h.Errorf("want the cause, and that it may have run; got %v", err)
 	}
 	busy.Wait()
 }
 
-func many(h *host) {
+func manyAtOnce(h *host) {
 	var busy sync.WaitGroup
 	for i := range 50 {
 		busy.Go(func() {
@@ -172,7 +172,7 @@ func many(h *host) {
 			if err := h.Write(h.Context(), h.dir, runner.File{Name: name, Content: []byte(word)}); err != nil {
 				h.Error(err)
 			}
-			got, err := h.Read(h.Context(), 100, h.path(name))
+			got, err := h.Read(h.Context(), 100, h.pathTo(name))
 			if err != nil || string(got[0]) != word {
 				h.Errorf("%d: %q, %v", i, got, err)
 			}

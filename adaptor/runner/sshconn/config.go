@@ -15,23 +15,23 @@ import (
 // Known libraries stop at the first Match of a kind that they do not know, and
 // Red Hat's own configuration begins with one.
 type options struct {
-	alias  string // as on the command line
-	user   string // the same; empty: none
-	home   string
-	values map[string][][]string
-	final  bool     // it is the pass in which "Match final" applies
-	warn   []string // what was passed over
+	alias     string // as on the command line
+	user      string // the same; empty: none
+	home      string
+	values    map[string][][]string
+	finalPass bool     // it is the pass in which "Match final" applies
+	warnings  []string // what was passed over
 }
 
 // maxInclude is how deep files may include each other, as in OpenSSH.
 const maxInclude = 16
 
-// read reads files; those that are not there say nothing.
-func (o *options) read(files ...string) error {
+// readFiles reads files; those that are not there say nothing.
+func (o *options) readFiles(files ...string) error {
 	o.values = map[string][][]string{}
-	for _, o.final = range []bool{false, true} {
+	for _, o.finalPass = range []bool{false, true} {
 		for _, file := range files {
-			if err := o.file(file, 0); err != nil {
+			if err := o.readFile(file, 0); err != nil {
 				return err
 			}
 		}
@@ -39,7 +39,7 @@ func (o *options) read(files ...string) error {
 	return nil
 }
 
-func (o *options) file(path string, depth int) error {
+func (o *options) readFile(path string, depth int) error {
 	if depth > maxInclude {
 		return fmt.Errorf("%s: files include each other too deep", path)
 	}
@@ -59,29 +59,29 @@ func (o *options) file(path string, depth int) error {
 		switch {
 		case keyword == "":
 		case keyword == "host":
-			block = matches(o.alias, args)
+			block = matchesPatterns(o.alias, args)
 		case keyword == "match":
-			block = o.match(args)
+			block = o.matchCriteria(args)
 		case !block || len(args) == 0:
 		case keyword == "include":
-			if err := o.include(path, args, depth); err != nil {
+			if err := o.readIncludes(path, args, depth); err != nil {
 				return err
 			}
-		case !o.has(keyword, args):
+		case !o.hasLine(keyword, args):
 			o.values[keyword] = append(o.values[keyword], args)
 		}
 	}
 	return nil
 }
 
-// has: the second pass meets what the first has met.
-func (o *options) has(keyword string, args []string) bool {
+// hasLine: the second pass meets what the first has met.
+func (o *options) hasLine(keyword string, args []string) bool {
 	return slices.ContainsFunc(o.values[keyword], func(a []string) bool { return slices.Equal(a, args) })
 }
 
-func (o *options) include(from string, patterns []string, depth int) error {
+func (o *options) readIncludes(from string, patterns []string, depth int) error {
 	for _, pattern := range patterns {
-		pattern, err := o.path("Include", pattern, o.tokensOf(&host{name: o.subject("host"), user: o.subject("user")}, "").only("CLdhikLlnru"))
+		pattern, err := o.expandPath("Include", pattern, o.tokensOf(&host{name: o.matchSubject("host"), user: o.matchSubject("user")}, "").restrictTo("CLdhikLlnru"))
 		if err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
@@ -97,7 +97,7 @@ func (o *options) include(from string, patterns []string, depth int) error {
 			return fmt.Errorf("%s: include %s: %w", from, pattern, err)
 		}
 		for _, file := range found {
-			if err := o.file(file, depth+1); err != nil {
+			if err := o.readFile(file, depth+1); err != nil {
 				return err
 			}
 		}
@@ -105,9 +105,9 @@ func (o *options) include(from string, patterns []string, depth int) error {
 	return nil
 }
 
-// match reads the criteria of a Match: all of them must be met. What would run
+// matchCriteria reads the criteria of a Match: all of them must be met. What would run
 // a command is not, nor is what this build does not know.
-func (o *options) match(args []string) bool {
+func (o *options) matchCriteria(args []string) bool {
 	met := true
 	for i := 0; i < len(args); i++ {
 		name, not := strings.CutPrefix(strings.ToLower(args[i]), "!")
@@ -116,18 +116,18 @@ func (o *options) match(args []string) bool {
 		case "all":
 			is = true
 		case "final":
-			is = o.final
+			is = o.finalPass
 		case "canonical":
 		case "host", "originalhost", "user", "localuser":
 			i++
 			if i >= len(args) {
 				return false
 			}
-			is = matches(o.subject(name), strings.Split(args[i], ","))
+			is = matchesPatterns(o.matchSubject(name), strings.Split(args[i], ","))
 		default:
 			i++ // they have an argument each
-			if text := "Match " + name + " is taken as not met"; !slices.Contains(o.warn, text) {
-				o.warn = append(o.warn, text)
+			if text := "Match " + name + " is taken as not met"; !slices.Contains(o.warnings, text) {
+				o.warnings = append(o.warnings, text)
 			}
 			met = false
 			continue
@@ -137,7 +137,7 @@ func (o *options) match(args []string) bool {
 	return met
 }
 
-func (o *options) subject(criterion string) string {
+func (o *options) matchSubject(criterion string) string {
 	switch criterion {
 	case "host":
 		name, err := o.hostName()
@@ -149,7 +149,7 @@ func (o *options) subject(criterion string) string {
 		if o.user != "" {
 			return o.user
 		}
-		return o.first("user", localUser())
+		return o.firstValue("user", localUser())
 	case "localuser":
 		return localUser()
 	default:
@@ -157,20 +157,20 @@ func (o *options) subject(criterion string) string {
 	}
 }
 
-// first gives the first argument that counts.
-func (o *options) first(keyword, otherwise string) string {
+// firstValue gives the first argument that counts.
+func (o *options) firstValue(keyword, otherwise string) string {
 	if all := o.values[keyword]; len(all) > 0 {
 		return all[0][0]
 	}
 	return otherwise
 }
 
-// matches says whether one of the patterns fits and none that is negated.
-func matches(s string, patterns []string) bool {
+// matchesPatterns says whether one of the patterns fits and none that is negated.
+func matchesPatterns(s string, patterns []string) bool {
 	found := false
 	for _, p := range patterns {
 		p, not := strings.CutPrefix(p, "!")
-		if fits(strings.ToLower(s), strings.ToLower(p)) {
+		if matchesGlob(strings.ToLower(s), strings.ToLower(p)) {
 			if not {
 				return false
 			}
@@ -180,8 +180,8 @@ func matches(s string, patterns []string) bool {
 	return found
 }
 
-// fits compares with a pattern of * and ?, in time |s|·|pattern| at worst.
-func fits(s, pattern string) bool {
+// matchesGlob compares with a pattern of * and ?, in time |s|·|pattern| at worst.
+func matchesGlob(s, pattern string) bool {
 	i, j, star, mark := 0, 0, -1, 0
 	for i < len(s) {
 		switch {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// configured gives what a configuration makes of a host.
-func configured(t *testing.T, text, name, login string, port int) ([]*host, []string, error) {
+// resolveConfig gives what a configuration makes of a host.
+func resolveConfig(t *testing.T, text, name, login string, port int) ([]*host, []string, error) {
 	t.Helper()
 	home := t.TempDir()
 	t.Setenv("HOME", home)
@@ -33,7 +33,7 @@ func configured(t *testing.T, text, name, login string, port int) ([]*host, []st
 	if err != nil {
 		t.Fatal(err)
 	}
-	hops, err := r.hops(name, login, port, 0)
+	hops, err := r.resolveHops(name, login, port, 0)
 	return hops, warnings, err
 }
 
@@ -78,7 +78,7 @@ Host *
 		"::1":  "late@[::1]:3",
 		"abcd": "late@abcd:3",
 	} {
-		hops, warnings, err := configured(t, text, name, "", 0)
+		hops, warnings, err := resolveConfig(t, text, name, "", 0)
 		if err != nil || len(hops) != 1 || hops[0].label() != want {
 			t.Errorf("%s: want %s, got %+v, %v", name, want, hops, err)
 		}
@@ -86,11 +86,11 @@ Host *
 			t.Errorf("%s: what was passed over is not told: %q", name, warnings)
 		}
 	}
-	hops, _, err := configured(t, text, "a", "me", 24)
+	hops, _, err := resolveConfig(t, text, "a", "me", 24)
 	if err != nil || hops[0].label() != "me@a.example.org:24" {
 		t.Errorf("what was asked for does not win: %v, %v", hops, err)
 	}
-	hops, _, err = configured(t, strings.Replace(text, "*.con? nothing", "more.conf", 1), "inc", "", 0)
+	hops, _, err = resolveConfig(t, strings.Replace(text, "*.con? nothing", "more.conf", 1), "inc", "", 0)
 	if err != nil || hops[0].label() != "inner@inc:99" {
 		t.Errorf("included: %v, %v", hops[0].label(), err)
 	}
@@ -112,14 +112,14 @@ Host h
  IdentityFile /k2
  User u
 `
-	hops, warnings, err := configured(t, text, "h", "", 0)
+	hops, warnings, err := resolveConfig(t, text, "h", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	home := os.Getenv("HOME")
 	want := host{
 		user: "u", name: "h", port: 22, alias: "other", keys: []string{home + "/.ssh/h-u-%", "/k2"}, keysOnly: true, agent: "/agent",
-		known: []string{"/a b/h", home + "/k"}, timeout: 90 * time.Second, interval: 7 * time.Second, count: 2,
+		knownHosts: []string{"/a b/h", home + "/k"}, timeout: 90 * time.Second, interval: 7 * time.Second, missedMax: 2,
 	}
 	if !reflect.DeepEqual(*hops[0], want) {
 		t.Errorf("want %+v\ngot  %+v", want, *hops[0])
@@ -127,15 +127,15 @@ Host h
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "accept-new") {
 		t.Errorf("%q", warnings)
 	}
-	hops, warnings, err = configured(t, "", "h", "u", 0)
+	hops, warnings, err = resolveConfig(t, "", "h", "u", 0)
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}
 	home = os.Getenv("HOME")
 	want = host{
 		user: "u", name: "h", port: 22, keys: []string{home + "/.ssh/id_ed25519", home + "/.ssh/id_ecdsa", home + "/.ssh/id_rsa"}, agent: "/agent",
-		known:   []string{home + "/.ssh/known_hosts", home + "/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
-		timeout: loginTimeout, interval: aliveInterval, count: aliveCount,
+		knownHosts: []string{home + "/.ssh/known_hosts", home + "/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
+		timeout:    loginTimeout, interval: aliveInterval, missedMax: aliveCount,
 	}
 	if !reflect.DeepEqual(*hops[0], want) {
 		t.Errorf("want %+v\ngot  %+v", want, *hops[0])
@@ -167,7 +167,7 @@ Host command
 Host ::1
   User six
 `
-	hops, _, err := configured(t, text, "t", "", 0)
+	hops, _, err := resolveConfig(t, text, "t", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +178,11 @@ Host ::1
 	if want := []string{"u0@j0:22", "u1@one.example.org:24", "you@j2:22", "six@[::1]:25", "me@t:22"}; !slices.Equal(labels, want) {
 		t.Errorf("want %q, got %q", want, labels)
 	}
-	if hops, _, err := configured(t, text, "none", "", 0); err != nil || len(hops) != 1 {
+	if hops, _, err := resolveConfig(t, text, "none", "", 0); err != nil || len(hops) != 1 {
 		t.Error(hops, err)
 	}
 	for _, name := range []string{"loop", "bad", "command"} {
-		if hops, _, err := configured(t, text, name, "", 0); err == nil {
+		if hops, _, err := resolveConfig(t, text, name, "", 0); err == nil {
 			t.Errorf("%s: %v", name, hops)
 		}
 	}
@@ -192,7 +192,7 @@ func TestConfigurationRefuses(t *testing.T) {
 	for _, text := range []string{
 		`User "no end`, "Port x", "Port 0", "Port 65536", "ConnectTimeout soon", "ServerAliveInterval 1y", "ServerAliveCountMax none", "Include loop.inc", "Include [",
 	} {
-		if hops, _, err := configured(t, text, "h", "", 0); err == nil {
+		if hops, _, err := resolveConfig(t, text, "h", "", 0); err == nil {
 			t.Errorf("%s: %+v", text, hops[0])
 		}
 	}
@@ -214,9 +214,9 @@ func FuzzConfig(f *testing.F) {
 			t.Skip("other files")
 		}
 		r := &resolver{files: []string{file}, home: dir, warn: func(string) {}}
-		hops, err := r.hops("host", "", 0, 0)
+		hops, err := r.resolveHops("host", "", 0, 0)
 		for _, h := range hops {
-			if err == nil && (h.port < 1 || h.port > 65535 || h.timeout <= 0 || h.interval <= 0 || h.count < 1) {
+			if err == nil && (h.port < 1 || h.port > 65535 || h.timeout <= 0 || h.interval <= 0 || h.missedMax < 1) {
 				t.Errorf("%+v", *h)
 			}
 		}

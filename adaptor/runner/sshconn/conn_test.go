@@ -19,13 +19,13 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// simulated is a connection to a server in simulated time.
-func simulated(t *testing.T, s *sshtest.Server, key crypto.PrivateKey, more ...string) *sshconn.Conn {
+// newSimulatedConn is a connection to a server in simulated time.
+func newSimulatedConn(t *testing.T, s *sshtest.Server, key crypto.PrivateKey, more ...string) *sshconn.Conn {
 	t.Helper()
-	return open(t, sshconn.Config{Host: "target", File: sshtest.Simulate(t, s, key, more...), Dial: s.Dial})
+	return newConn(t, sshconn.Config{Host: "target", File: sshtest.ConfigureForDial(t, s, key, more...), Dial: s.Dial})
 }
 
-func open(t *testing.T, config sshconn.Config) *sshconn.Conn {
+func newConn(t *testing.T, config sshconn.Config) *sshconn.Conn {
 	t.Helper()
 	c, err := sshconn.New(config)
 	if err != nil {
@@ -35,14 +35,14 @@ func open(t *testing.T, config sshconn.Config) *sshconn.Conn {
 	return c
 }
 
-// echo prints what it is told, and its input.
-func echo(line string, in io.Reader, out io.Writer) int {
+// echoHandler prints what it is told, and its input.
+func echoHandler(line string, in io.Reader, out io.Writer) int {
 	_, _ = io.WriteString(out, line)
 	_, _ = io.Copy(out, in)
 	return 7
 }
 
-func works(t *testing.T, c *sshconn.Conn) {
+func checkWorks(t *testing.T, c *sshconn.Conn) {
 	t.Helper()
 	out, err := c.Exec(t.Context(), "line", []byte(" in"), 100)
 	if err != nil || string(out.Stdout) != "line in" || out.Code != 7 {
@@ -50,8 +50,8 @@ func works(t *testing.T, c *sshconn.Conn) {
 	}
 }
 
-// fails gives what an error says: the command may have started.
-func fails(t *testing.T, err error) (started bool) {
+// checkError gives what an error says: the command may have started.
+func checkError(t *testing.T, err error) (started bool) {
 	t.Helper()
 	e, ok := errors.AsType[*sshconn.Error](err)
 	if !ok {
@@ -62,7 +62,7 @@ func fails(t *testing.T, err error) (started bool) {
 
 func TestFaultsAreNoAnswers(t *testing.T) {
 	for name, law := range map[string]struct {
-		fault   sshtest.Fault
+		fault   sshtest.Failure
 		started bool
 	}{
 		"refused":                           {sshtest.Refuse, false},
@@ -77,26 +77,26 @@ func TestFaultsAreNoAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server, key := sshtest.New(t)
-				server.Handle = echo
-				server.Exec = func(n int, _ string) sshtest.Fault {
+				server.Handle = echoHandler
+				server.Inject = func(n int, _ string) sshtest.Failure {
 					if n == 1 {
 						return law.fault
 					}
 					return sshtest.None
 				}
-				c := simulated(t, server, key)
-				works(t, c)
+				c := newSimulatedConn(t, server, key)
+				checkWorks(t, c)
 				out, err := c.Exec(t.Context(), "x", nil, 100)
-				if fails(t, err) != law.started || out.Stdout != nil || out.Code != 0 {
+				if checkError(t, err) != law.started || out.Stdout != nil || out.Code != 0 {
 					t.Errorf("%+v, %v", out, err)
 				}
-				works(t, c)
+				checkWorks(t, c)
 				want := 2
 				if law.fault == sshtest.Refuse || law.fault == sshtest.NoStatus {
 					want = 1
 				}
-				if server.Logins() != want || server.Execs() != 3 {
-					t.Errorf("%d logins, %d commands", server.Logins(), server.Execs())
+				if server.LoginCount() != want || server.ExecCount() != 3 {
+					t.Errorf("%d logins, %d commands", server.LoginCount(), server.ExecCount())
 				}
 				_ = c.Close()
 			})
@@ -107,20 +107,20 @@ func TestFaultsAreNoAnswers(t *testing.T) {
 func TestDeadPeerBreaksConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, key := sshtest.New(t)
-		server.Exec = func(n int, _ string) sshtest.Fault {
-			return map[int]sshtest.Fault{1: sshtest.Freeze}[n]
+		server.Inject = func(n int, _ string) sshtest.Failure {
+			return map[int]sshtest.Failure{1: sshtest.Freeze}[n]
 		}
 		server.Handle = func(string, io.Reader, io.Writer) int {
 			time.Sleep(time.Hour)
 			return 0
 		}
-		c := simulated(t, server, key, "ServerAliveInterval 10", "ServerAliveCountMax 2")
+		c := newSimulatedConn(t, server, key, "ServerAliveInterval 10", "ServerAliveCountMax 2")
 		if out, err := c.Exec(t.Context(), "x", nil, 1); err != nil { // signs of life keep it for an hour
 			t.Fatal(out, err)
 		}
 		server.Handle = func(string, io.Reader, io.Writer) int { return 0 }
 		start := time.Now()
-		if _, err := c.Exec(t.Context(), "x", nil, 1); !fails(t, err) {
+		if _, err := c.Exec(t.Context(), "x", nil, 1); !checkError(t, err) {
 			t.Error(err)
 		}
 		if took := time.Since(start); took < 20*time.Second || took > 40*time.Second {
@@ -136,13 +136,13 @@ func TestDeadPeerBreaksConnection(t *testing.T) {
 func TestDeadlineOfSilentServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, key := sshtest.New(t)
-		server.Handle = echo
-		server.Exec = func(int, string) sshtest.Fault { return sshtest.Hang }
-		c := simulated(t, server, key)
+		server.Handle = echoHandler
+		server.Inject = func(int, string) sshtest.Failure { return sshtest.Hang }
+		c := newSimulatedConn(t, server, key)
 		cause := errors.New("too late")
 		ctx, end := context.WithTimeoutCause(t.Context(), time.Minute, cause)
 		defer end()
-		if _, err := c.Exec(ctx, "x", nil, 1); !fails(t, err) || !errors.Is(err, cause) {
+		if _, err := c.Exec(ctx, "x", nil, 1); !checkError(t, err) || !errors.Is(err, cause) {
 			t.Error(err)
 		}
 		_ = c.Close()
@@ -166,16 +166,16 @@ func TestLoginsAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server, key := sshtest.New(t)
-				config := sshconn.Config{Host: "target", File: sshtest.Simulate(t, server, key), Dial: server.Dial}
+				config := sshconn.Config{Host: "target", File: sshtest.ConfigureForDial(t, server, key), Dial: server.Dial}
 				law.config(server, &config)
 				logins, inner := 0, config.Dial
 				config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 					logins++
 					return inner(ctx, network, address)
 				}
-				c := open(t, config)
+				c := newConn(t, config)
 				for start := time.Now(); time.Since(start) < 24*time.Hour; time.Sleep(time.Second) {
-					if _, err := c.Exec(t.Context(), "x", nil, 1); fails(t, err) || pilot.CodeOf(err) != law.code {
+					if _, err := c.Exec(t.Context(), "x", nil, 1); checkError(t, err) || pilot.CodeOf(err) != law.code {
 						t.Fatal(err)
 					}
 				}
@@ -192,23 +192,23 @@ func TestLoginsAreBounded(t *testing.T) {
 func TestFlappingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, key := sshtest.New(t)
-		server.Handle = echo
-		c := simulated(t, server, key)
+		server.Handle = echoHandler
+		c := newSimulatedConn(t, server, key)
 		for start := time.Now(); time.Since(start) < time.Hour; {
-			works(t, c)
-			server.Cut()
+			checkWorks(t, c)
+			server.CutConnections()
 			synctest.Wait()
 		}
-		if n := server.Logins(); n > 75 || n < 35 {
+		if n := server.LoginCount(); n > 75 || n < 35 {
 			t.Errorf("%d logins in an hour", n)
 		}
-		server.Handle = echo
-		works(t, c)
+		server.Handle = echoHandler
+		checkWorks(t, c)
 		time.Sleep(time.Hour) // it holds
 		before := time.Now()
-		server.Cut()
+		server.CutConnections()
 		synctest.Wait()
-		works(t, c)
+		checkWorks(t, c)
 		if took := time.Since(before); took > 0 {
 			t.Errorf("after an hour it takes %v to come back", took)
 		}
@@ -230,17 +230,17 @@ func TestOneLoginForAll(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 					now.Add(-1)
-					return echo(line, in, out)
+					return echoHandler(line, in, out)
 				}
-				c := simulated(t, server, key)
+				c := newSimulatedConn(t, server, key)
 				start := time.Now()
 				var busy sync.WaitGroup
 				for range 50 {
-					busy.Go(func() { works(t, c) })
+					busy.Go(func() { checkWorks(t, c) })
 				}
 				busy.Wait()
-				if server.Logins() != 1 || server.Execs() != 50 || peak.Load() != want {
-					t.Errorf("%d logins, %d commands, %d at once", server.Logins(), server.Execs(), peak.Load())
+				if server.LoginCount() != 1 || server.ExecCount() != 50 || peak.Load() != want {
+					t.Errorf("%d logins, %d commands, %d at once", server.LoginCount(), server.ExecCount(), peak.Load())
 				}
 				if took, full := time.Since(start), time.Duration(50/want+1)*time.Second; took > 2*full+10*time.Second {
 					t.Errorf("it took %v, and could have %v", took, full)
@@ -256,7 +256,7 @@ func TestContextEndsWaits(t *testing.T) {
 		server, key := sshtest.New(t)
 		server.MaxSessions = 1
 		server.Handle = func(string, io.Reader, io.Writer) int { time.Sleep(time.Hour); return 0 }
-		c := simulated(t, server, key)
+		c := newSimulatedConn(t, server, key)
 		var busy sync.WaitGroup
 		busy.Go(func() {
 			if _, err := c.Exec(t.Context(), "x", nil, 1); err != nil {
@@ -268,14 +268,14 @@ func TestContextEndsWaits(t *testing.T) {
 			busy.Go(func() {
 				ctx, end := context.WithTimeout(t.Context(), time.Minute)
 				defer end()
-				if _, err := c.Exec(ctx, "x", nil, 1); fails(t, err) || !errors.Is(err, context.DeadlineExceeded) {
+				if _, err := c.Exec(ctx, "x", nil, 1); checkError(t, err) || !errors.Is(err, context.DeadlineExceeded) {
 					t.Error(err)
 				}
 			})
 		}
 		busy.Wait()
-		if server.Execs() != 1 {
-			t.Errorf("%d commands", server.Execs())
+		if server.ExecCount() != 1 {
+			t.Errorf("%d commands", server.ExecCount())
 		}
 		_ = c.Close()
 		time.Sleep(time.Hour) // for the server
@@ -285,10 +285,10 @@ func TestContextEndsWaits(t *testing.T) {
 func TestContextEndsLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, key := sshtest.New(t)
-		server.Handle = echo
+		server.Handle = echoHandler
 		gate := make(chan struct{})
-		c := open(t, sshconn.Config{
-			Host: "target", File: sshtest.Simulate(t, server, key),
+		c := newConn(t, sshconn.Config{
+			Host: "target", File: sshtest.ConfigureForDial(t, server, key),
 			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 				<-gate
 				return server.Dial(ctx, network, address)
@@ -296,13 +296,13 @@ func TestContextEndsLogin(t *testing.T) {
 		})
 		ctx, end := context.WithTimeout(t.Context(), time.Second)
 		defer end()
-		if _, err := c.Exec(ctx, "x", nil, 1); fails(t, err) {
+		if _, err := c.Exec(ctx, "x", nil, 1); checkError(t, err) {
 			t.Error(err)
 		}
 		close(gate)
-		works(t, c) // by the same login
-		if server.Logins() != 1 {
-			t.Errorf("%d logins", server.Logins())
+		checkWorks(t, c) // by the same login
+		if server.LoginCount() != 1 {
+			t.Errorf("%d logins", server.LoginCount())
 		}
 		_ = c.Close()
 	})
@@ -312,17 +312,17 @@ func TestConnectionBreaksUnderMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, key := sshtest.New(t)
 		server.Handle = func(string, io.Reader, io.Writer) int { time.Sleep(time.Hour); return 0 }
-		c := simulated(t, server, key)
+		c := newSimulatedConn(t, server, key)
 		var busy sync.WaitGroup
 		for range 5 {
 			busy.Go(func() {
-				if _, err := c.Exec(t.Context(), "x", nil, 1); !fails(t, err) || !strings.Contains(err.Error(), "broke") {
+				if _, err := c.Exec(t.Context(), "x", nil, 1); !checkError(t, err) || !strings.Contains(err.Error(), "broke") {
 					t.Error(err)
 				}
 			})
 		}
 		synctest.Wait()
-		server.Cut()
+		server.CutConnections()
 		busy.Wait()
 		_ = c.Close()
 		time.Sleep(time.Hour) // for the server
@@ -333,17 +333,17 @@ func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, key := sshtest.New(t)
 		server.Handle = func(string, io.Reader, io.Writer) int { time.Sleep(time.Hour); return 0 }
-		c := simulated(t, server, key)
+		c := newSimulatedConn(t, server, key)
 		var busy sync.WaitGroup
 		busy.Go(func() {
-			if _, err := c.Exec(t.Context(), "x", nil, 1); !fails(t, err) {
+			if _, err := c.Exec(t.Context(), "x", nil, 1); !checkError(t, err) {
 				t.Error(err)
 			}
 		})
 		synctest.Wait()
 		_ = c.Close()
 		busy.Wait()
-		if _, err := c.Exec(t.Context(), "x", nil, 1); fails(t, err) || !errors.Is(err, sshconn.ErrClosed) {
+		if _, err := c.Exec(t.Context(), "x", nil, 1); checkError(t, err) || !errors.Is(err, sshconn.ErrClosed) {
 			t.Error(err)
 		}
 		time.Sleep(time.Hour) // for the server

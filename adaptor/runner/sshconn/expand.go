@@ -22,8 +22,8 @@ const (
 	nameTokens = "h"            // HostName
 )
 
-// only leaves those of the letters.
-func (t tokens) only(letters string) tokens {
+// restrictTo leaves those of the letters.
+func (t tokens) restrictTo(letters string) tokens {
 	some := tokens{}
 	for i := range len(letters) {
 		if value, ok := t[letters[i]]; ok {
@@ -41,7 +41,7 @@ func (o *options) tokensOf(h *host, jump string) tokens {
 		jump = ""
 	}
 	t := tokens{
-		'L': short, 'd': o.home, 'h': h.name, 'i': strconv.Itoa(os.Getuid()), 'j': jump, 'k': o.first("hostkeyalias", o.alias),
+		'L': short, 'd': o.home, 'h': h.name, 'i': strconv.Itoa(os.Getuid()), 'j': jump, 'k': o.firstValue("hostkeyalias", o.alias),
 		'l': full, 'n': o.alias, 'p': strconv.Itoa(h.port), 'r': h.user, 'u': localUser(),
 	}
 	sum := sha1.Sum([]byte(t['l'] + t['h'] + t['p'] + t['r'] + t['j'])) //nolint:gosec // see above
@@ -56,18 +56,18 @@ func localUser() string {
 	return ""
 }
 
-// path expands a leading ~ or ~user, then ${NAME} and %-tokens, in one pass: what a
+// expandPath expands a leading ~ or ~user, then ${NAME} and %-tokens, in one pass: what a
 // value holds is not looked at again.
-func (o *options) path(keyword, s string, t tokens) (string, error) {
-	s, err := o.tilde(s)
+func (o *options) expandPath(keyword, s string, t tokens) (string, error) {
+	s, err := o.expandTilde(s)
 	if err != nil {
 		return "", pilot.Errorf(pilot.Invalid, "%s: %w", keyword, err)
 	}
-	return expand(keyword, s, t, true)
+	return expandTokens(keyword, s, t, true)
 }
 
-// tilde replaces a leading ~ by this user's home directory, and ~user by that one's.
-func (o *options) tilde(path string) (string, error) {
+// expandTilde replaces a leading ~ by this user's home directory, and ~user by that one's.
+func (o *options) expandTilde(path string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~")
 	if !ok {
 		return path, nil
@@ -86,10 +86,10 @@ func (o *options) tilde(path string) (string, error) {
 	return u.HomeDir + below, nil
 }
 
-// expand replaces %-tokens and, with variables, ${NAME} by the value in this process's
+// expandTokens replaces %-tokens and, with variables, ${NAME} by the value in this process's
 // environment. A token that the keyword does not take and a variable that is not set
 // are errors, as they are in OpenSSH.
-func expand(keyword, s string, t tokens, variables bool) (string, error) {
+func expandTokens(keyword, s string, t tokens, variables bool) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		rest := s[i:]

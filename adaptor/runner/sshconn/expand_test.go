@@ -20,7 +20,7 @@ func TestExpansions(t *testing.T) {
 	}
 	first := func(all []string) string { return all[0] }
 	key := func(h *host) string { return first(h.keys) }
-	known := func(h *host) string { return first(h.known) }
+	known := func(h *host) string { return first(h.knownHosts) }
 	socket := func(h *host) string { return h.agent }
 	account := func(h *host) string { return h.user }
 	name := func(h *host) string { return h.name }
@@ -67,7 +67,7 @@ func TestExpansions(t *testing.T) {
 		if !strings.Contains(text, "HostName") {
 			all += "\nHostName Real.example.org"
 		}
-		hops, _, err := configured(t, "Host alias\n"+all+"\nUser me\n", "alias", "", 0)
+		hops, _, err := resolveConfig(t, "Host alias\n"+all+"\nUser me\n", "alias", "", 0)
 		if law.want == "" {
 			if err == nil || !strings.Contains(err.Error(), law.says) {
 				t.Errorf("%s: want an error with %q, got %v", text, law.says, err)
@@ -136,15 +136,15 @@ func TestExpansionsAreThoseOfOpenSSH(t *testing.T) {
 		}
 		r := &resolver{files: []string{file}, home: home, warn: func(string) {}}
 		o := options{alias: "cluster", home: home}
-		if err := o.read(file); err != nil {
+		if err := o.readFiles(file); err != nil {
 			t.Fatal(err)
 		}
-		h, err := r.host(&o, "", 0)
+		h, err := r.resolveHost(&o, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.known = slices.DeleteFunc(h.known, func(file string) bool { return strings.HasPrefix(file, systemDir) })
-		if h.name != said["hostname"] || h.user != said["user"] || strings.Join(h.known, " ") != said["userknownhostsfile"] || !slices.Equal(h.keys, keys) {
+		h.knownHosts = slices.DeleteFunc(h.knownHosts, func(file string) bool { return strings.HasPrefix(file, systemDir) })
+		if h.name != said["hostname"] || h.user != said["user"] || strings.Join(h.knownHosts, " ") != said["userknownhostsfile"] || !slices.Equal(h.keys, keys) {
 			t.Errorf("of\n%s\nssh makes %v, keys %q\nand this %+v", text, said, keys, h)
 		}
 		if want := said["identityagent"]; want != "" && h.agent != want {

@@ -24,10 +24,10 @@ type host struct {
 	keys       []string
 	keysOnly   bool   // offer no others
 	agent      string // socket; empty: none
-	known      []string
+	knownHosts []string
 	timeout    time.Duration // of a login
 	interval   time.Duration // between signs of life
-	count      int           // of them that may be missing
+	missedMax  int           // of them that may be missing
 }
 
 func (h *host) address() string { return net.JoinHostPort(h.name, strconv.Itoa(h.port)) }
@@ -70,31 +70,31 @@ func newResolver(file string, warn func(string)) (*resolver, error) {
 	return r, err
 }
 
-// hops gives the hosts to log in to one through the other; the last is the one
+// resolveHops gives the hosts to log in to one through the other; the last is the one
 // asked for. User and port as asked for win over the configuration.
-func (r *resolver) hops(name, login string, port, depth int) ([]*host, error) {
+func (r *resolver) resolveHops(name, login string, port, depth int) ([]*host, error) {
 	if depth > maxHops {
 		return nil, pilot.Errorf(pilot.Invalid, "host %s: ProxyJump goes on and on", name)
 	}
 	o := options{alias: name, user: login, home: r.home}
-	if err := o.read(r.files...); err != nil {
+	if err := o.readFiles(r.files...); err != nil {
 		return nil, pilot.Errorf(pilot.Invalid, "ssh configuration: %w", err)
 	}
-	h, err := r.host(&o, login, port)
+	h, err := r.resolveHost(&o, login, port)
 	if err != nil {
 		return nil, pilot.Errorf(pilot.Invalid, "host %s in the ssh configuration: %w", name, err)
 	}
-	for _, text := range o.warn {
+	for _, text := range o.warnings {
 		r.warn("ssh configuration: " + text)
 	}
-	if p := o.first("proxycommand", "none"); p != "none" {
+	if p := o.firstValue("proxycommand", "none"); p != "none" {
 		return nil, pilot.Errorf(pilot.Unsupported, "host %s has a ProxyCommand, which is not supported; ProxyJump is", name)
 	}
-	jumps := o.first("proxyjump", "none")
+	jumps := o.firstValue("proxyjump", "none")
 	if strings.EqualFold(jumps, "none") {
 		return []*host{h}, nil
 	}
-	if jumps, err = expand("ProxyJump", jumps, o.tokensOf(h, "").only(jumpTokens), false); err != nil {
+	if jumps, err = expandTokens("ProxyJump", jumps, o.tokensOf(h, "").restrictTo(jumpTokens), false); err != nil {
 		return nil, pilot.Errorf(pilot.Invalid, "host %s in the ssh configuration: %w", name, err)
 	}
 	var all []*host
@@ -103,7 +103,7 @@ func (r *resolver) hops(name, login string, port, depth int) ([]*host, error) {
 		if err != nil {
 			return nil, pilot.Errorf(pilot.Invalid, "host %s: ProxyJump: %w", o.alias, err)
 		}
-		before, err := r.hops(name, login, port, depth+1)
+		before, err := r.resolveHops(name, login, port, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func splitJump(s string) (login, name string, port int, err error) {
 	name = s
 	if h, p, split := net.SplitHostPort(s); split == nil {
 		name = h
-		if port, err = number(p); err != nil {
+		if port, err = parsePort(p); err != nil {
 			return "", "", 0, err
 		}
 	}
@@ -135,7 +135,7 @@ func splitJump(s string) (login, name string, port int, err error) {
 	return login, name, port, nil
 }
 
-func number(s string) (int, error) {
+func parsePort(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
 		return 0, pilot.Errorf(pilot.Invalid, "port %q is not one of 1 to 65535", s)
@@ -143,97 +143,97 @@ func number(s string) (int, error) {
 	return int(n), nil
 }
 
-func (r *resolver) host(o *options, login string, port int) (*host, error) {
+func (r *resolver) resolveHost(o *options, login string, port int) (*host, error) {
 	name, err := o.hostName()
 	if err != nil {
 		return nil, err
 	}
-	account, err := o.account(login)
+	account, err := o.loginUser(login)
 	if err != nil {
 		return nil, err
 	}
 	h := &host{
-		user: account, name: name, port: port, alias: o.first("hostkeyalias", ""),
-		keysOnly: strings.EqualFold(o.first("identitiesonly", "no"), "yes"),
+		user: account, name: name, port: port, alias: o.firstValue("hostkeyalias", ""),
+		keysOnly: strings.EqualFold(o.firstValue("identitiesonly", "no"), "yes"),
 	}
-	if err := h.numbers(o); err != nil {
+	if err := h.parseNumbers(o); err != nil {
 		return nil, err
 	}
-	if strict := strings.ToLower(o.first("stricthostkeychecking", "yes")); strict != "yes" && strict != "ask" {
+	if strict := strings.ToLower(o.firstValue("stricthostkeychecking", "yes")); strict != "yes" && strict != "ask" {
 		r.warn("StrictHostKeyChecking " + strict + " of host " + o.alias + " is ignored: keys of hosts must be known")
 	}
-	return h, h.files(o)
+	return h, h.resolveFiles(o)
 }
 
 // hostName is the name that is connected to, in small letters as OpenSSH has it.
 func (o *options) hostName() (string, error) {
-	name, err := expand("HostName", o.first("hostname", o.alias), tokens{'h': o.alias}, false)
+	name, err := expandTokens("HostName", o.firstValue("hostname", o.alias), tokens{'h': o.alias}, false)
 	return strings.ToLower(name), err
 }
 
-// account is whom to log in as. OpenSSH takes variables there since 10.0.
-func (o *options) account(login string) (string, error) {
+// loginUser is whom to log in as. OpenSSH takes variables there since 10.0.
+func (o *options) loginUser(login string) (string, error) {
 	if login != "" {
 		return login, nil
 	}
-	name := o.first("user", localUser())
+	name := o.firstValue("user", localUser())
 	if !strings.Contains(name, "${") {
 		return name, nil
 	}
-	return expand("User", name, o.tokensOf(&host{name: o.alias}, "").only("Ldiklnu"), true)
+	return expandTokens("User", name, o.tokensOf(&host{name: o.alias}, "").restrictTo("Ldiklnu"), true)
 }
 
-// files fills in the files that belong to a host, and its agent.
-func (h *host) files(o *options) (err error) {
-	t := o.tokensOf(h, o.first("proxyjump", "")).only(pathTokens)
-	if h.agent, err = o.agent(t); err != nil {
+// resolveFiles fills in the files that belong to a host, and its agent.
+func (h *host) resolveFiles(o *options) (err error) {
+	t := o.tokensOf(h, o.firstValue("proxyjump", "")).restrictTo(pathTokens)
+	if h.agent, err = o.agentSocket(t); err != nil {
 		return err
 	}
-	for _, args := range o.or("identityfile", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa") {
-		keys, err := o.paths("IdentityFile", args[:1], t)
+	for _, args := range o.valuesOr("identityfile", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa") {
+		keys, err := o.expandPaths("IdentityFile", args[:1], t)
 		if err != nil {
 			return err
 		}
 		h.keys = append(h.keys, keys...)
 	}
-	users := slices.Concat(o.or("userknownhostsfile", "~/.ssh/known_hosts", "~/.ssh/known_hosts2")...)
-	if h.known, err = o.paths("UserKnownHostsFile", users, t); err != nil {
+	users := slices.Concat(o.valuesOr("userknownhostsfile", "~/.ssh/known_hosts", "~/.ssh/known_hosts2")...)
+	if h.knownHosts, err = o.expandPaths("UserKnownHostsFile", users, t); err != nil {
 		return err
 	}
-	global := o.or("globalknownhostsfile", systemDir+"/ssh_known_hosts", systemDir+"/ssh_known_hosts2")
+	global := o.valuesOr("globalknownhostsfile", systemDir+"/ssh_known_hosts", systemDir+"/ssh_known_hosts2")
 	for _, file := range slices.Concat(global...) { // of these only a ~ is expanded
 		if file == "none" {
 			continue
 		}
-		if file, err = o.tilde(file); err != nil {
+		if file, err = o.expandTilde(file); err != nil {
 			return pilot.Errorf(pilot.Invalid, "GlobalKnownHostsFile: %w", err)
 		}
-		h.known = append(h.known, file)
+		h.knownHosts = append(h.knownHosts, file)
 	}
 	return nil
 }
 
-// numbers reads what of a host is a number.
-func (h *host) numbers(o *options) (err error) {
+// parseNumbers reads what of a host is a number.
+func (h *host) parseNumbers(o *options) (err error) {
 	if h.port == 0 {
-		if h.port, err = number(o.first("port", "22")); err != nil {
+		if h.port, err = parsePort(o.firstValue("port", "22")); err != nil {
 			return err
 		}
 	}
-	if h.timeout, err = duration(o.first("connecttimeout", "none"), loginTimeout); err != nil {
+	if h.timeout, err = parseDuration(o.firstValue("connecttimeout", "none"), loginTimeout); err != nil {
 		return err
 	}
-	if h.interval, err = duration(o.first("serveraliveinterval", "none"), aliveInterval); err != nil {
+	if h.interval, err = parseDuration(o.firstValue("serveraliveinterval", "none"), aliveInterval); err != nil {
 		return err
 	}
-	if h.count, err = strconv.Atoi(o.first("serveralivecountmax", strconv.Itoa(aliveCount))); err != nil || h.count < 1 {
-		return pilot.Errorf(pilot.Invalid, "ServerAliveCountMax %q is no number", o.first("serveralivecountmax", ""))
+	if h.missedMax, err = strconv.Atoi(o.firstValue("serveralivecountmax", strconv.Itoa(aliveCount))); err != nil || h.missedMax < 1 {
+		return pilot.Errorf(pilot.Invalid, "ServerAliveCountMax %q is no number", o.firstValue("serveralivecountmax", ""))
 	}
 	return nil
 }
 
-// or gives the lines of a keyword that count, or one line for each default.
-func (o *options) or(keyword string, defaults ...string) [][]string {
+// valuesOr gives the lines of a keyword that count, or one line for each default.
+func (o *options) valuesOr(keyword string, defaults ...string) [][]string {
 	if all := o.values[keyword]; len(all) > 0 {
 		if keyword != "identityfile" {
 			return all[:1]
@@ -247,14 +247,14 @@ func (o *options) or(keyword string, defaults ...string) [][]string {
 	return all
 }
 
-// paths expands the paths of a keyword; none is none.
-func (o *options) paths(keyword string, args []string, t tokens) ([]string, error) {
+// expandPaths expands the paths of a keyword; none is none.
+func (o *options) expandPaths(keyword string, args []string, t tokens) ([]string, error) {
 	var out []string
 	for _, arg := range args {
 		if arg == "none" {
 			continue
 		}
-		path, err := o.path(keyword, arg, t)
+		path, err := o.expandPath(keyword, arg, t)
 		if err != nil {
 			return nil, err
 		}
@@ -263,11 +263,11 @@ func (o *options) paths(keyword string, args []string, t tokens) ([]string, erro
 	return out, nil
 }
 
-// agent gives the socket of the agent to ask. Beside paths there are two older ways to
+// agentSocket gives the socket of the agent to ask. Beside paths there are two older ways to
 // name a variable that holds one: SSH_AUTH_SOCK, and $NAME.
-func (o *options) agent(t tokens) (string, error) {
+func (o *options) agentSocket(t tokens) (string, error) {
 	const variable = "SSH_AUTH_SOCK"
-	switch socket := o.first("identityagent", variable); {
+	switch socket := o.firstValue("identityagent", variable); {
 	case socket == "none":
 		return "", nil
 	case socket == variable:
@@ -275,13 +275,13 @@ func (o *options) agent(t tokens) (string, error) {
 	case strings.HasPrefix(socket, "$") && !strings.HasPrefix(socket, "${"):
 		return os.Getenv(socket[1:]), nil
 	default:
-		return o.path("IdentityAgent", socket, t)
+		return o.expandPath("IdentityAgent", socket, t)
 	}
 }
 
-// duration reads a time of sshd_config(5), as in 90, 90s and 1h30m; none and
+// parseDuration reads a time of sshd_config(5), as in 90, 90s and 1h30m; none and
 // zero are otherwise.
-func duration(s string, otherwise time.Duration) (time.Duration, error) {
+func parseDuration(s string, otherwise time.Duration) (time.Duration, error) {
 	if strings.EqualFold(s, "none") {
 		return otherwise, nil
 	}

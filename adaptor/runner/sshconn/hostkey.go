@@ -14,21 +14,21 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// book is known_hosts for one host.
-type book struct {
+// knownHostKeys is known_hosts for one host.
+type knownHostKeys struct {
 	files []string
 	name  string // with port, as knownhosts wants it
 	db    *knownhosts.HostKeyDB
 }
 
 // open reads the files anew: somebody may have added the host since.
-func (h *host) book() (*book, error) {
-	b := &book{files: h.known, name: h.address()}
+func (h *host) readKnownHosts() (*knownHostKeys, error) {
+	b := &knownHostKeys{files: h.knownHosts, name: h.address()}
 	if h.alias != "" {
 		b.name = net.JoinHostPort(h.alias, "22") // written without a port
 	}
 	var there []string
-	for _, file := range h.known {
+	for _, file := range h.knownHosts {
 		if _, err := os.Stat(file); err == nil {
 			there = append(there, file)
 		}
@@ -41,12 +41,12 @@ func (h *host) book() (*book, error) {
 	return b, nil
 }
 
-// algorithms are those of the keys that are known, so that the host shows one of
+// keyAlgorithms are those of the keys that are known, so that the host shows one of
 // these and not one that it has as well. Nil: any.
-func (b *book) algorithms() []string { return b.db.HostKeyAlgorithms(b.name) }
+func (b *knownHostKeys) keyAlgorithms() []string { return b.db.HostKeyAlgorithms(b.name) }
 
-// check is an ssh.HostKeyCallback. The address is no part of what is known.
-func (b *book) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+// checkHostKey is an ssh.HostKeyCallback. The address is no part of what is known.
+func (b *knownHostKeys) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 	err := b.db.HostKeyCallback()(b.name, &net.TCPAddr{}, key)
 	if err == nil {
 		return nil
@@ -72,10 +72,10 @@ func (b *book) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	return pilot.Errorf(pilot.Denied, "%s: %w", shown, err)
 }
 
-// explain says what is wrong if the host has no key of a kind that is known of it.
-func (b *book) explain(err error) error {
+// explainMismatch says what is wrong if the host has no key of a kind that is known of it.
+func (b *knownHostKeys) explainMismatch(err error) error {
 	e, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err)
-	algorithms := b.algorithms()
+	algorithms := b.keyAlgorithms()
 	if !ok || len(algorithms) == 0 || !strings.Contains(e.Error(), "host key") {
 		return nil
 	}

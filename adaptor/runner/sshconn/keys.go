@@ -23,12 +23,12 @@ type keyring struct {
 	socket  io.Closer // the agent's, needed for as long as its signers are
 }
 
-// open gathers keys in the order OpenSSH takes: those of the agent that are
+// gatherKeys gathers keys in the order OpenSSH takes: those of the agent that are
 // configured, its others, then files. Servers stop listening after some six.
-func (h *host) open() *keyring {
+func (h *host) gatherKeys() *keyring {
 	k := &keyring{}
-	files := k.files(h.keys)
-	held := k.agent(h.agent)
+	files := k.readKeyFiles(h.keys)
+	held := k.agentSigners(h.agent)
 	taken := map[string]bool{}
 	take := func(s ssh.Signer, from string) {
 		if id := string(s.PublicKey().Marshal()); !taken[id] {
@@ -39,7 +39,7 @@ func (h *host) open() *keyring {
 	}
 	for _, ours := range []bool{true, false} {
 		for _, s := range held {
-			configured := contains(files, s.PublicKey())
+			configured := containsKey(files, s.PublicKey())
 			if configured == ours && (configured || !h.keysOnly) {
 				take(s, "agent")
 			}
@@ -56,7 +56,7 @@ func (h *host) open() *keyring {
 	return k
 }
 
-func contains(files []keyFile, key ssh.PublicKey) bool {
+func containsKey(files []keyFile, key ssh.PublicKey) bool {
 	for _, f := range files {
 		if f.public != nil && bytes.Equal(f.public.Marshal(), key.Marshal()) {
 			return true
@@ -73,7 +73,7 @@ type keyFile struct {
 	problem string        // empty: none
 }
 
-func (k *keyring) files(paths []string) []keyFile {
+func (k *keyring) readKeyFiles(paths []string) []keyFile {
 	var out []keyFile
 	for _, path := range paths {
 		f := keyFile{path: path}
@@ -83,7 +83,7 @@ func (k *keyring) files(paths []string) []keyFile {
 			out = append(out, f)
 			continue
 		}
-		signer, err := f.read()
+		signer, err := f.readSigner()
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			f.problem = "it is not there"
@@ -92,7 +92,7 @@ func (k *keyring) files(paths []string) []keyFile {
 		default:
 			f.public = signer.PublicKey()
 			f.signers = []ssh.Signer{signer}
-			if s := certified(path, signer); s != nil {
+			if s := certSigner(path, signer); s != nil {
 				f.signers = []ssh.Signer{s, signer}
 			}
 		}
@@ -116,8 +116,8 @@ func readKey(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxKey))
 }
 
-// read refuses, as OpenSSH does, a key that others can read.
-func (f *keyFile) read() (ssh.Signer, error) {
+// readSigner refuses, as OpenSSH does, a key that others can read.
+func (f *keyFile) readSigner() (ssh.Signer, error) {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return nil, err
@@ -146,8 +146,8 @@ func readPublic(path string) (ssh.PublicKey, error) {
 	return key, err
 }
 
-// certified gives the key with the certificate that lies beside it; nil if there is none.
-func certified(path string, signer ssh.Signer) ssh.Signer {
+// certSigner gives the key with the certificate that lies beside it; nil if there is none.
+func certSigner(path string, signer ssh.Signer) ssh.Signer {
 	key, err := readPublic(path + "-cert.pub")
 	if err != nil {
 		return nil
@@ -163,7 +163,7 @@ func certified(path string, signer ssh.Signer) ssh.Signer {
 	return s
 }
 
-func (k *keyring) agent(socket string) []ssh.Signer {
+func (k *keyring) agentSigners(socket string) []ssh.Signer {
 	if socket == "" {
 		return nil
 	}

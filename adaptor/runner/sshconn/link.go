@@ -14,33 +14,33 @@ import (
 
 // link is a connection that holds until it breaks.
 type link struct {
-	client *ssh.Client
-	conns  []net.Conn // below it; the first is the network's
-	wire   *wire      // the last
-	slots  chan struct{}
-	once   sync.Once
+	client  *ssh.Client
+	conns   []net.Conn   // below it; the first is the network's
+	tracked *trackedConn // the last
+	slots   chan struct{}
+	once    sync.Once
 
-	done chan struct{} // closed when it broke; what follows is set then
-	err  error         // why
-	over time.Time     // when
+	done     chan struct{} // closed when it broke; what follows is set then
+	err      error         // why
+	brokenAt time.Time     // when
 }
 
-// open has the link watched.
-func (l *link) open(sessions int, h *host) {
+// startWatching has the link watched.
+func (l *link) startWatching(sessions int, h *host) {
 	l.slots = make(chan struct{}, sessions)
 	l.done = make(chan struct{})
 	go func() {
 		l.err = l.client.Wait()
-		l.over = time.Now()
+		l.brokenAt = time.Now()
 		close(l.done)
-		l.wire.set(false, true)
+		l.tracked.setReading(false, true)
 		l.close()
 	}()
-	go l.watch(h.interval, h.count)
+	go l.watchAlive(h.interval, h.missedMax)
 }
 
-// broken gives why the link broke; nil: it holds, as far as is known.
-func (l *link) broken() error {
+// brokenErr gives why the link broke; nil: it holds, as far as is known.
+func (l *link) brokenErr() error {
 	select {
 	case <-l.done:
 		return fmt.Errorf("the connection broke: %w", l.err)
@@ -58,9 +58,9 @@ func (l *link) close() {
 	})
 }
 
-// watch asks for signs of life. One question is open at a time; as many times
+// watchAlive asks for signs of life. One question is open at a time; as many times
 // as it may be missed it is waited for.
-func (l *link) watch(interval time.Duration, count int) {
+func (l *link) watchAlive(interval time.Duration, count int) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	answered := make(chan struct{}, 1)
@@ -91,45 +91,45 @@ func (l *link) watch(interval time.Duration, count int) {
 // How long a server's limit is kept in mind, and how long the last session of
 // ours waits for somebody else's to end.
 const (
-	limitLasts = time.Minute
-	firstWait  = 50 * time.Millisecond
-	longWait   = 2 * time.Second
+	sessionLimitTTL = time.Minute
+	minChannelWait  = 50 * time.Millisecond
+	maxChannelWait  = 2 * time.Second
 )
 
-// channel opens a session's channel. The server may grant a connection fewer
+// openChannel opens a session's channel. The server may grant a connection fewer
 // than we think: who is refused waits for another session's end, takes its place
 // and keeps its own free for a while, until as many are left as are granted.
-func (l *link) channel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
+func (l *link) openChannel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+	for wait := minChannelWait; ; wait = min(2*wait, maxChannelWait) {
 		ch, requests, err := l.client.OpenChannel("session", nil)
 		switch {
 		case err == nil:
 			return ch, requests, nil
 		case !isRefusal(err):
 			l.close()
-			return nil, nil, &stale{err}
+			return nil, nil, &staleLinkError{err}
 		case !isFull(err):
 			return nil, nil, err
 		}
 		t := time.NewTimer(wait/2 + time.Duration(rand.Int64N(int64(wait))))
 		select {
 		case l.slots <- struct{}{}:
-			time.AfterFunc(limitLasts, func() { <-l.slots })
+			time.AfterFunc(sessionLimitTTL, func() { <-l.slots })
 		case <-t.C:
 		case <-ctx.Done():
 			return nil, nil, context.Cause(ctx)
 		case <-l.done:
-			return nil, nil, &stale{l.broken()}
+			return nil, nil, &staleLinkError{l.brokenErr()}
 		}
 		t.Stop()
 	}
 }
 
-// stale is the error of a link that turns out to have broken before anything was
+// staleLinkError is the error of a link that turns out to have broken before anything was
 // asked of it.
-type stale struct{ error }
+type staleLinkError struct{ error }
 
-func (s *stale) Unwrap() error { return s.error }
+func (s *staleLinkError) Unwrap() error { return s.error }
 
 // isRefusal tells an answer from a failure to ask.
 func isRefusal(err error) bool {

@@ -17,66 +17,66 @@ import (
 // errCut is the end of a connection that nobody here ended.
 var errCut = errors.New("the connection was cut")
 
-// wire is a connection of which it can be told whether somebody still reads it.
+// trackedConn is a connection of which it can be told whether somebody still reads it.
 // Package ssh reads it to the end of what it understands, by one goroutine; when
 // that ends, all channels are made to look as if the server had closed them, and
 // nothing else tells the one from the other.
-type wire struct {
+type trackedConn struct {
 	net.Conn
 
-	mu      sync.Mutex
-	change  *sync.Cond
-	reading bool // a Read is under way
-	over    bool // there will be no other
+	mu         sync.Mutex
+	change     *sync.Cond
+	reading    bool // a Read is under way
+	readsEnded bool // there will be no other
 }
 
-func newWire(conn net.Conn) *wire {
-	w := &wire{Conn: conn}
+func newTrackedConn(conn net.Conn) *trackedConn {
+	w := &trackedConn{Conn: conn}
 	w.change = sync.NewCond(&w.mu)
 	return w
 }
 
-func (w *wire) Read(b []byte) (int, error) {
-	w.set(true, false)
+func (w *trackedConn) Read(b []byte) (int, error) {
+	w.setReading(true, false)
 	n, err := w.Conn.Read(b)
-	w.set(false, err != nil)
+	w.setReading(false, err != nil)
 	if errors.Is(err, io.EOF) {
 		err = errCut
 	}
 	return n, err
 }
 
-func (w *wire) set(reading, over bool) {
+func (w *trackedConn) setReading(reading, over bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.reading, w.over = reading, w.over || over
+	w.reading, w.readsEnded = reading, w.readsEnded || over
 	w.change.Broadcast()
 }
 
-// alive waits for the next Read, and says whether there is one: then whatever
+// awaitNextRead waits for the next Read, and says whether there is one: then whatever
 // was seen to end before was ended by the server.
-func (w *wire) alive() bool {
+func (w *trackedConn) awaitNextRead() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for !w.reading && !w.over {
+	for !w.reading && !w.readsEnded {
 		w.change.Wait()
 	}
-	return !w.over
+	return !w.readsEnded
 }
 
-// refused is the error of a server that took none of our keys.
-type refused struct{ error }
+// keysRefusedError is the error of a server that took none of our keys.
+type keysRefusedError struct{ error }
 
-func (r refused) Unwrap() error { return r.error }
+func (r keysRefusedError) Unwrap() error { return r.error }
 
 // dialer opens network connections, as net.Dialer does.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// login goes from host to host to the last and makes a link of it.
-func login(ctx context.Context, dial dialer, hops []*host) (*link, error) {
+// logIn goes from host to host to the last and makes a link of it.
+func logIn(ctx context.Context, dial dialer, hops []*host) (*link, error) {
 	l := &link{}
 	for i, h := range hops {
-		client, err := hop(ctx, dial, h, l)
+		client, err := logInToHop(ctx, dial, h, l)
 		if err != nil {
 			l.close()
 			if len(hops) > 1 {
@@ -90,13 +90,13 @@ func login(ctx context.Context, dial dialer, hops []*host) (*link, error) {
 	return l, nil
 }
 
-// hop logs in to one host.
-func hop(ctx context.Context, dial dialer, h *host, l *link) (*ssh.Client, error) {
-	known, err := h.book()
+// logInToHop logs in to one host.
+func logInToHop(ctx context.Context, dial dialer, h *host, l *link) (*ssh.Client, error) {
+	known, err := h.readKnownHosts()
 	if err != nil {
 		return nil, err
 	}
-	keys := h.open()
+	keys := h.gatherKeys()
 	defer keys.close()
 	ctx, cancel := context.WithTimeoutCause(ctx, h.timeout, pilot.Errorf(pilot.Unavailable, "no login within %v", h.timeout))
 	defer cancel()
@@ -112,9 +112,9 @@ func hop(ctx context.Context, dial dialer, h *host, l *link) (*ssh.Client, error
 	var hostErr error
 	config := &ssh.ClientConfig{
 		User:              h.user,
-		HostKeyAlgorithms: known.algorithms(),
+		HostKeyAlgorithms: known.keyAlgorithms(),
 		HostKeyCallback: func(name string, addr net.Addr, key ssh.PublicKey) error {
-			hostErr = known.check(name, addr, key)
+			hostErr = known.checkHostKey(name, addr, key)
 			shown = hostErr == nil
 			return hostErr
 		},
@@ -122,8 +122,8 @@ func hop(ctx context.Context, dial dialer, h *host, l *link) (*ssh.Client, error
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	l.wire = newWire(conn)
-	c, channels, requests, err := ssh.NewClientConn(l.wire, h.address(), config)
+	l.tracked = newTrackedConn(conn)
+	c, channels, requests, err := ssh.NewClientConn(l.tracked, h.address(), config)
 	switch {
 	case err == nil:
 		return ssh.NewClient(c, channels, requests), nil
@@ -131,24 +131,24 @@ func hop(ctx context.Context, dial dialer, h *host, l *link) (*ssh.Client, error
 		return nil, pilot.Errorf(pilot.Unavailable, "%w", context.Cause(ctx))
 	case hostErr != nil:
 		return nil, hostErr
-	case shown && !cutOff(err):
-		return nil, refused{pilot.Errorf(pilot.Denied, "%w; keys: %v", err, keys)}
+	case shown && !isCutOff(err):
+		return nil, keysRefusedError{pilot.Errorf(pilot.Denied, "%w; keys: %v", err, keys)}
 	}
-	if why := known.explain(err); why != nil {
+	if why := known.explainMismatch(err); why != nil {
 		return nil, why
 	}
 	return nil, pilot.Errorf(pilot.Unavailable, "%w", err)
 }
 
-// cutOff tells a connection that broke from one over which we were refused.
-func cutOff(err error) bool {
+// isCutOff tells a connection that broke from one over which we were refused.
+func isCutOff(err error) bool {
 	_, network := errors.AsType[net.Error](err)
 	return network || errors.Is(err, errCut) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
 }
 
-// pause is how long after a login the next may begin: the more of them were in
+// loginBackoff is how long after a login the next may begin: the more of them were in
 // vain, the longer.
-func pause(vain int, denied bool) time.Duration {
+func loginBackoff(vain int, denied bool) time.Duration {
 	base, most := time.Second, time.Minute
 	if denied {
 		base, most = 10*time.Second, 5*time.Minute

@@ -28,7 +28,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Output is how a command ended, and what it wrote.
 type Output struct {
 	Stdout, Stderr []byte
-	Cut            bool // there was more
+	Truncated      bool // there was more
 	Code           int  // exit code; -1 if a signal ended it
 	Signal         string
 }
@@ -37,12 +37,12 @@ type Output struct {
 // limit bytes each. An error is an *Error, and then there is no Output.
 func (c *Conn) Exec(ctx context.Context, line string, stdin []byte, limit int64) (Output, error) {
 	for again := true; ; again = false {
-		l, err := c.get(ctx)
+		l, err := c.getLink(ctx)
 		if err != nil {
 			return Output{}, &Error{Err: err}
 		}
-		out, err := l.exec(ctx, &session{line: line, stdin: stdin, limit: limit})
-		if _, ok := errors.AsType[*stale](err); !ok || !again {
+		out, err := l.execSession(ctx, &session{line: line, stdin: stdin, limit: limit})
+		if _, ok := errors.AsType[*staleLinkError](err); !ok || !again {
 			return out, err
 		}
 		select {
@@ -53,20 +53,20 @@ func (c *Conn) Exec(ctx context.Context, line string, stdin []byte, limit int64)
 	}
 }
 
-// exec runs a session and ends with ctx, also if the link does not answer.
-func (l *link) exec(ctx context.Context, s *session) (Output, error) {
+// execSession runs a session and ends with ctx, also if the link does not answer.
+func (l *link) execSession(ctx context.Context, s *session) (Output, error) {
 	select {
 	case l.slots <- struct{}{}:
 	case <-ctx.Done():
 		return Output{}, &Error{Err: context.Cause(ctx)}
 	case <-l.done:
-		return Output{}, &Error{Err: &stale{l.broken()}}
+		return Output{}, &Error{Err: &staleLinkError{l.brokenErr()}}
 	}
 	s.done = make(chan struct{})
 	go func() {
 		defer func() { <-l.slots }()
 		defer close(s.done)
-		s.run(ctx, l)
+		s.runCommand(ctx, l)
 	}()
 	select {
 	case <-s.done:
@@ -76,9 +76,9 @@ func (l *link) exec(ctx context.Context, s *session) (Output, error) {
 		return s.out, nil
 	case <-ctx.Done():
 	}
-	started := !s.state.CompareAndSwap(fresh, given)
+	started := !s.state.CompareAndSwap(stateFresh, stateAbandoned)
 	if started {
-		go s.kill()
+		go s.killRemote()
 	}
 	return Output{}, &Error{Started: started, Err: context.Cause(ctx)}
 }
@@ -97,28 +97,28 @@ type session struct {
 }
 
 const (
-	fresh int32 = iota
-	sent        // the server is being asked to run it
-	given       // up: the caller was told that it did not start
+	stateFresh     int32 = iota
+	stateSent            // the server is being asked to run it
+	stateAbandoned       // up: the caller was told that it did not start
 )
 
-func (s *session) run(ctx context.Context, l *link) {
-	ch, requests, err := l.channel(ctx)
+func (s *session) runCommand(ctx context.Context, l *link) {
+	ch, requests, err := l.openChannel(ctx)
 	if err != nil {
 		s.err = &Error{Err: fmt.Errorf("open a session: %w", err)}
 		return
 	}
 	defer func() { _ = ch.Close() }()
-	var end status
+	var end exitStatus
 	var busy sync.WaitGroup
-	busy.Go(func() { end = follow(requests) })
+	busy.Go(func() { end = readExitStatus(requests) })
 	s.ch = ch
-	if !s.state.CompareAndSwap(fresh, sent) {
+	if !s.state.CompareAndSwap(stateFresh, stateSent) {
 		return
 	}
 	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Line string }{s.line}))
 	if err != nil {
-		s.err = &Error{Started: true, Err: l.why(err)}
+		s.err = &Error{Started: true, Err: l.brokenCause(err)}
 		return
 	}
 	if !ok {
@@ -130,47 +130,47 @@ func (s *session) run(ctx context.Context, l *link) {
 		_ = ch.CloseWrite()
 	})
 	var cut [2]bool
-	busy.Go(func() { s.out.Stderr, cut[1] = keep(ch.Stderr(), s.limit) })
-	s.out.Stdout, cut[0] = keep(ch, s.limit)
+	busy.Go(func() { s.out.Stderr, cut[1] = readLimited(ch.Stderr(), s.limit) })
+	s.out.Stdout, cut[0] = readLimited(ch, s.limit)
 	busy.Wait()
 	switch {
-	case !l.wire.alive():
-		s.err = &Error{Started: true, Err: l.why(errCut)}
+	case !l.tracked.awaitNextRead():
+		s.err = &Error{Started: true, Err: l.brokenCause(errCut)}
 	case !end.known:
 		s.err = &Error{Started: true, Err: errors.New("the server does not say how the command ended")}
 	default:
-		s.out.Cut, s.out.Code, s.out.Signal = cut[0] || cut[1], end.code, end.signal
+		s.out.Truncated, s.out.Code, s.out.Signal = cut[0] || cut[1], end.code, end.signal
 	}
 }
 
-// why prefers what broke the link to what was noticed of it.
-func (l *link) why(err error) error {
-	if broken := l.broken(); broken != nil {
+// brokenCause prefers what broke the link to what was noticed of it.
+func (l *link) brokenCause(err error) error {
+	if broken := l.brokenErr(); broken != nil {
 		return broken
 	}
 	return fmt.Errorf("the connection broke: %w", err)
 }
 
-// kill ends what runs there, as far as the server is willing.
-func (s *session) kill() {
+// killRemote ends what runs there, as far as the server is willing.
+func (s *session) killRemote() {
 	_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{"KILL"}))
 	_ = s.ch.Close()
 }
 
-// status is what a server says of a command's end.
-type status struct {
+// exitStatus is what a server says of a command's end.
+type exitStatus struct {
 	known  bool
 	code   int
 	signal string
 }
 
-// follow reads a session's requests to their end (RFC 4254, 6.10).
-func follow(requests <-chan *ssh.Request) (end status) {
+// readExitStatus reads a session's requests to their end (RFC 4254, 6.10).
+func readExitStatus(requests <-chan *ssh.Request) (end exitStatus) {
 	for r := range requests {
 		switch {
 		case end.known:
 		case r.Type == "exit-status" && len(r.Payload) >= 4:
-			end = status{known: true, code: int(binary.BigEndian.Uint32(r.Payload))}
+			end = exitStatus{known: true, code: int(binary.BigEndian.Uint32(r.Payload))}
 		case r.Type == "exit-signal":
 			var body struct {
 				Name    string
@@ -179,7 +179,7 @@ func follow(requests <-chan *ssh.Request) (end status) {
 				Lang    string
 			}
 			if ssh.Unmarshal(r.Payload, &body) == nil {
-				end = status{known: true, code: -1, signal: body.Name}
+				end = exitStatus{known: true, code: -1, signal: body.Name}
 			}
 		}
 		if r.WantReply {
@@ -189,8 +189,8 @@ func follow(requests <-chan *ssh.Request) (end status) {
 	return end
 }
 
-// keep reads all and keeps the first bytes.
-func keep(r io.Reader, limit int64) (kept []byte, cut bool) {
+// readLimited reads all and keeps the first bytes.
+func readLimited(r io.Reader, limit int64) (kept []byte, cut bool) {
 	var b bytes.Buffer
 	_, _ = b.ReadFrom(io.LimitReader(r, limit)) // an error is the end
 	n, _ := io.Copy(io.Discard, r)

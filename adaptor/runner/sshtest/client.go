@@ -23,8 +23,8 @@ type Client struct {
 // NewClient makes an empty one.
 func NewClient(t testing.TB) *Client { return &Client{t, t.TempDir()} }
 
-// Write writes a file there and gives its path.
-func (c *Client) Write(name, content string) string {
+// WriteFile writes a file there and gives its path.
+func (c *Client) WriteFile(name, content string) string {
 	c.t.Helper()
 	path := filepath.Join(c.Dir, name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -33,8 +33,8 @@ func (c *Client) Write(name, content string) string {
 	return path
 }
 
-// Key writes a private key, encrypted if there is a passphrase.
-func (c *Client) Key(name string, key crypto.PrivateKey, passphrase string) string {
+// WriteKey writes a private key, encrypted if there is a passphrase.
+func (c *Client) WriteKey(name string, key crypto.PrivateKey, passphrase string) string {
 	c.t.Helper()
 	block, err := ssh.MarshalPrivateKey(key, "")
 	if passphrase != "" {
@@ -43,43 +43,43 @@ func (c *Client) Key(name string, key crypto.PrivateKey, passphrase string) stri
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.Write(name, string(pem.EncodeToMemory(block)))
+	return c.WriteFile(name, string(pem.EncodeToMemory(block)))
 }
 
-// Known gives a line of known_hosts.
-func Known(addr *net.TCPAddr, key ssh.PublicKey) string {
+// KnownHostsLine gives a line of known_hosts.
+func KnownHostsLine(addr *net.TCPAddr, key ssh.PublicKey) string {
 	return knownhosts.Line([]string{addr.String()}, key) + "\n"
 }
 
-// Config writes a configuration of these blocks, and of what keeps it from
+// WriteConfig writes a configuration of these blocks, and of what keeps it from
 // reading what this user has, and gives its path.
-func (c *Client) Config(blocks ...string) string {
+func (c *Client) WriteConfig(blocks ...string) string {
 	all := "IdentityAgent none\nGlobalKnownHostsFile none\nUserKnownHostsFile " + filepath.Join(c.Dir, "known_hosts") + "\n"
-	return c.Write("config", all+strings.Join(blocks, ""))
+	return c.WriteFile("config", all+strings.Join(blocks, ""))
 }
 
-// Block gives a Host block for a server.
-func Block(name string, addr *net.TCPAddr, key string, more ...string) string {
+// HostBlock gives a Host block for a server.
+func HostBlock(name string, addr *net.TCPAddr, key string, more ...string) string {
 	block := fmt.Sprintf("Host %s\nHostName %s\nPort %d\nUser somebody\nIdentityFile %s\n", name, addr.IP, addr.Port, key)
 	return block + strings.Join(more, "\n") + "\n"
 }
 
-// Connect serves, and gives the path of a configuration in which host "target"
+// ListenAndConfigure serves, and gives the path of a configuration in which host "target"
 // is this server.
-func Connect(t testing.TB, s *Server, key crypto.PrivateKey, more ...string) string {
+func ListenAndConfigure(t testing.TB, s *Server, key crypto.PrivateKey, more ...string) string {
 	t.Helper()
-	return s.connect(t, s.Listen(t), key, more)
+	return s.writeTargetConfig(t, s.Listen(t), key, more)
 }
 
-// Simulate gives such a configuration for who dials by Dial.
-func Simulate(t testing.TB, s *Server, key crypto.PrivateKey, more ...string) string {
+// ConfigureForDial gives such a configuration for who dials by Dial.
+func ConfigureForDial(t testing.TB, s *Server, key crypto.PrivateKey, more ...string) string {
 	t.Helper()
-	return s.connect(t, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 22}, key, more)
+	return s.writeTargetConfig(t, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 22}, key, more)
 }
 
-func (s *Server) connect(t testing.TB, addr *net.TCPAddr, key crypto.PrivateKey, more []string) string {
+func (s *Server) writeTargetConfig(t testing.TB, addr *net.TCPAddr, key crypto.PrivateKey, more []string) string {
 	t.Helper()
 	c := NewClient(t)
-	c.Write("known_hosts", Known(addr, s.Hosts[0].PublicKey()))
-	return c.Config(Block("target", addr, c.Key("id", key, ""), more...))
+	c.WriteFile("known_hosts", KnownHostsLine(addr, s.HostKeys[0].PublicKey()))
+	return c.WriteConfig(HostBlock("target", addr, c.WriteKey("id", key, ""), more...))
 }

@@ -12,8 +12,8 @@ import (
 // caller lives in such. Addresses mean nothing.
 func (s *Server) Dial(context.Context, string, string) (net.Conn, error) {
 	there, back := newBuffer(), newBuffer()
-	go s.Serve(&end{r: there, w: back})
-	return &end{r: back, w: there}, nil
+	go s.Serve(&pipeEnd{r: there, w: back})
+	return &pipeEnd{r: back, w: there}, nil
 }
 
 // buffer is one direction of a connection. It takes whatever is written, as the
@@ -63,20 +63,20 @@ func (b *buffer) close() {
 	b.more.Broadcast()
 }
 
-// end is one of the two of a connection.
-type end struct{ r, w *buffer }
+// pipeEnd is one of the two of a connection.
+type pipeEnd struct{ r, w *buffer }
 
-func (e *end) Read(p []byte) (int, error)  { return e.r.read(p) }
-func (e *end) Write(p []byte) (int, error) { return e.w.write(p) }
+func (e *pipeEnd) Read(p []byte) (int, error)  { return e.r.read(p) }
+func (e *pipeEnd) Write(p []byte) (int, error) { return e.w.write(p) }
 
-func (e *end) Close() error {
+func (e *pipeEnd) Close() error {
 	e.r.close()
 	e.w.close()
 	return nil
 }
 
-func (*end) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (*end) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (*end) SetDeadline(time.Time) error      { return nil }
-func (*end) SetReadDeadline(time.Time) error  { return nil }
-func (*end) SetWriteDeadline(time.Time) error { return nil }
+func (*pipeEnd) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*pipeEnd) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (*pipeEnd) SetDeadline(time.Time) error      { return nil }
+func (*pipeEnd) SetReadDeadline(time.Time) error  { return nil }
+func (*pipeEnd) SetWriteDeadline(time.Time) error { return nil }

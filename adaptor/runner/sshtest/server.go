@@ -14,39 +14,39 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Fault is what goes wrong with a command.
-type Fault int
+// Failure is what goes wrong with a command.
+type Failure int
 
 // The faults.
 const (
-	None        Fault = iota
-	Refuse            // the request is answered with no
-	CutBefore         // the connection ends before the command was run
-	CutAfter          // the command is run to its end, and then the connection ends
-	CutInside         // the same, but half of its output was sent
-	CutAtStatus       // the same, and its exit status too
-	Garbage           // the same, and then what makes no sense
-	NoStatus          // the channel is closed, and no status was sent
-	Hang              // it is run, and nothing is said of it
-	Freeze            // nothing on the whole connection is answered any more
+	None        Failure = iota
+	Refuse              // the request is answered with no
+	CutBefore           // the connection ends before the command was run
+	CutAfter            // the command is run to its end, and then the connection ends
+	CutInside           // the same, but half of its output was sent
+	CutAtStatus         // the same, and its exit status too
+	Garbage             // the same, and then what makes no sense
+	NoStatus            // the channel is closed, and no status was sent
+	Hang                // it is run, and nothing is said of it
+	Freeze              // nothing on the whole connection is answered any more
 )
 
 // Server is a server. Fields are set before it serves.
 type Server struct {
-	Shell       []string // that runs a line; nil: /bin/sh -c
-	Env         []string // what a shell sees; nil: HOME, PATH and SHELL
-	Home        string
-	Noise       string // what each shell prints to its output, and to its errors
-	Banner      string
-	MaxSessions int                                                // of one connection; 0: 10
-	Exec        func(n int, line string) Fault                     // of the n-th command, from 0; nil: None
-	Handle      func(line string, in io.Reader, out io.Writer) int // in place of a shell; nil: Shell
-	Keys        []ssh.PublicKey                                    // that may log in
-	Hosts       []ssh.Signer                                       // the keys it shows
+	Shell          []string // that runs a line; nil: /bin/sh -c
+	Env            []string // what a shell sees; nil: HOME, PATH and SHELL
+	Home           string
+	Noise          string // what each shell prints to its output, and to its errors
+	Banner         string
+	MaxSessions    int                                                // of one connection; 0: 10
+	Inject         func(n int, line string) Failure                   // of the n-th command, from 0; nil: None
+	Handle         func(line string, in io.Reader, out io.Writer) int // in place of a shell; nil: Shell
+	AuthorizedKeys []ssh.PublicKey                                    // that may log in
+	HostKeys       []ssh.Signer                                       // the keys it shows
 
-	logins atomic.Int64
-	execs  atomic.Int64
-	refuse atomic.Bool
+	logins     atomic.Int64
+	execs      atomic.Int64
+	refuseKeys atomic.Bool
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -64,7 +64,7 @@ func New(t testing.TB) (*Server, ed25519.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Server{Home: t.TempDir(), Keys: []ssh.PublicKey{signer.PublicKey()}, Hosts: []ssh.Signer{host}, conns: map[net.Conn]bool{}}, key
+	return &Server{Home: t.TempDir(), AuthorizedKeys: []ssh.PublicKey{signer.PublicKey()}, HostKeys: []ssh.Signer{host}, conns: map[net.Conn]bool{}}, key
 }
 
 // NewKey makes a key.
@@ -77,17 +77,17 @@ func NewKey(t testing.TB) ed25519.PrivateKey {
 	return key
 }
 
-// Logins is how many there were.
-func (s *Server) Logins() int { return int(s.logins.Load()) }
+// LoginCount is how many there were.
+func (s *Server) LoginCount() int { return int(s.logins.Load()) }
 
-// Execs is how many commands were asked for.
-func (s *Server) Execs() int { return int(s.execs.Load()) }
+// ExecCount is how many commands were asked for.
+func (s *Server) ExecCount() int { return int(s.execs.Load()) }
 
 // RefuseKeys says whether to refuse all keys from now on.
-func (s *Server) RefuseKeys(refuse bool) { s.refuse.Store(refuse) }
+func (s *Server) RefuseKeys(refuse bool) { s.refuseKeys.Store(refuse) }
 
-// Cut ends all connections.
-func (s *Server) Cut() {
+// CutConnections ends all connections.
+func (s *Server) CutConnections() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for conn := range s.conns {
@@ -114,7 +114,7 @@ func (s *Server) Listen(t testing.TB) *net.TCPAddr {
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
-		s.Cut()
+		s.CutConnections()
 		busy.Wait()
 	})
 	addr, _ := l.Addr().(*net.TCPAddr)
@@ -134,8 +134,8 @@ func (s *Server) Serve(conn net.Conn) {
 	}()
 	config := &ssh.ServerConfig{
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			for _, k := range s.Keys {
-				if !s.refuse.Load() && bytes.Equal(k.Marshal(), key.Marshal()) {
+			for _, k := range s.AuthorizedKeys {
+				if !s.refuseKeys.Load() && bytes.Equal(k.Marshal(), key.Marshal()) {
 					return &ssh.Permissions{}, nil
 				}
 			}
@@ -143,7 +143,7 @@ func (s *Server) Serve(conn net.Conn) {
 		},
 		BannerCallback: func(ssh.ConnMetadata) string { return s.Banner },
 	}
-	for _, key := range s.Hosts {
+	for _, key := range s.HostKeys {
 		config.AddHostKey(key)
 	}
 	s.logins.Add(1)
@@ -151,7 +151,7 @@ func (s *Server) Serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	(&peer{Server: s, conn: conn, ssh: c, frozen: make(chan struct{})}).serve(channels, requests)
+	(&peer{Server: s, conn: conn, ssh: c, frozen: make(chan struct{})}).serveChannels(channels, requests)
 }
 
 // peer is one client.
@@ -174,7 +174,7 @@ func (p *peer) isFrozen() bool {
 	}
 }
 
-func (p *peer) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+func (p *peer) serveChannels(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	p.busy.Go(func() {
 		for r := range requests { // as of keepalive
 			if r.WantReply && !p.isFrozen() {
@@ -190,7 +190,7 @@ func (p *peer) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 		switch {
 		case p.isFrozen():
 		case c.ChannelType() == "direct-tcpip":
-			p.busy.Go(func() { p.forward(c) })
+			p.busy.Go(func() { p.forwardTCP(c) })
 		case c.ChannelType() != "session":
 			_ = c.Reject(ssh.UnknownChannelType, "unknown channel type")
 		case p.sessions.Add(1) > most:
@@ -199,15 +199,15 @@ func (p *peer) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 		default:
 			p.busy.Go(func() {
 				defer p.sessions.Add(-1)
-				p.session(c)
+				p.serveSession(c)
 			})
 		}
 	}
 	p.busy.Wait()
 }
 
-// forward is for who jumps to another server.
-func (p *peer) forward(c ssh.NewChannel) {
+// forwardTCP is for who jumps to another server.
+func (p *peer) forwardTCP(c ssh.NewChannel) {
 	var to struct {
 		Host     string
 		Port     uint32

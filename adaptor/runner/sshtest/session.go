@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// session waits for the one command of a session and runs it.
-func (p *peer) session(c ssh.NewChannel) {
+// serveSession waits for the one command of a session and runs it.
+func (p *peer) serveSession(c ssh.NewChannel) {
 	ch, requests, err := c.Accept()
 	if err != nil {
 		return
 	}
 	defer func() { _ = ch.Close() }()
-	var command *running
+	var command *runningCommand
 	var busy sync.WaitGroup
 	for r := range requests {
 		switch {
@@ -29,8 +29,8 @@ func (p *peer) session(c ssh.NewChannel) {
 			_ = ssh.Unmarshal(r.Payload, &body)
 			fault := None
 			n := int(p.execs.Add(1)) - 1
-			if p.Exec != nil {
-				fault = p.Exec(n, body.Line)
+			if p.Inject != nil {
+				fault = p.Inject(n, body.Line)
 			}
 			if fault == CutBefore {
 				_ = p.conn.Close()
@@ -41,13 +41,13 @@ func (p *peer) session(c ssh.NewChannel) {
 				_ = ch.Close()
 				continue
 			}
-			command = &running{peer: p, ch: ch, fault: fault, line: body.Line}
-			command.start()
-			busy.Go(command.follow)
+			command = &runningCommand{peer: p, ch: ch, failure: fault, line: body.Line}
+			command.startShell()
+			busy.Go(command.copyStreams)
 		case r.Type == "signal" && command != nil:
 			var body struct{ Name string }
 			_ = ssh.Unmarshal(r.Payload, &body)
-			command.signal(body.Name)
+			command.sendSignal(body.Name)
 		default:
 			_ = r.Reply(false, nil)
 		}
@@ -55,20 +55,20 @@ func (p *peer) session(c ssh.NewChannel) {
 	busy.Wait()
 }
 
-// running is a command.
-type running struct {
+// runningCommand is a command.
+type runningCommand struct {
 	*peer
-	ch    ssh.Channel
-	fault Fault
-	line  string
+	ch      ssh.Channel
+	failure Failure
+	line    string
 
 	cmd       *exec.Cmd // nil: there is a handler
 	in        io.WriteCloser
 	out, errs io.ReadCloser
 }
 
-// start runs the shell in a session of its own, as sshd does.
-func (r *running) start() {
+// startShell runs the shell in a session of its own, as sshd does.
+func (r *runningCommand) startShell() {
 	if r.Handle != nil {
 		return
 	}
@@ -91,19 +91,19 @@ func (r *running) start() {
 	}
 }
 
-func (r *running) signal(name string) {
+func (r *runningCommand) sendSignal(name string) {
 	if r.cmd != nil {
 		_ = syscall.Kill(-r.cmd.Process.Pid, unix.SignalNum("SIG"+name))
 	}
 }
 
-// follow moves what goes in and out, and tells the end.
-func (r *running) follow() {
+// copyStreams moves what goes in and out, and tells the end.
+func (r *runningCommand) copyStreams() {
 	_, _ = io.WriteString(r.ch, r.Noise)
 	_, _ = io.WriteString(r.ch.Stderr(), r.Noise)
 	if r.cmd == nil {
-		r.end(func() error {
-			return r.status(r.Handle(r.line, r.ch, r.ch))
+		r.endOrFail(func() error {
+			return r.sendStatus(r.Handle(r.line, r.ch, r.ch))
 		})
 		return
 	}
@@ -113,18 +113,18 @@ func (r *running) follow() {
 		_ = r.in.Close()
 	}()
 	var stdout io.Writer = r.ch
-	if r.fault != None {
-		stdout = &half{w: r.ch, all: r.fault == NoStatus, none: r.fault == CutAfter || r.fault >= Hang}
+	if r.failure != None {
+		stdout = &partialWriter{w: r.ch, all: r.failure == NoStatus, none: r.failure == CutAfter || r.failure >= Hang}
 	}
 	busy.Go(func() { _, _ = io.Copy(stdout, r.out); _, _ = io.Copy(io.Discard, r.out) })
 	busy.Go(func() { _, _ = io.Copy(r.ch.Stderr(), r.errs); _, _ = io.Copy(io.Discard, r.errs) })
 	busy.Wait()
 	_ = r.cmd.Wait()
-	r.end(func() error { return r.exited(r.cmd.ProcessState) })
+	r.endOrFail(func() error { return r.sendExit(r.cmd.ProcessState) })
 }
 
-func (r *running) end(tell func() error) {
-	switch r.fault {
+func (r *runningCommand) endOrFail(tell func() error) {
+	switch r.failure {
 	case CutAfter, CutInside:
 		_ = r.conn.Close()
 	case CutAtStatus:
@@ -147,15 +147,15 @@ func (r *running) end(tell func() error) {
 	}
 }
 
-func (r *running) status(code int) error {
+func (r *runningCommand) sendStatus(code int) error {
 	_, err := r.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)})) //nolint:gosec // 0 to 255
 	return err
 }
 
-func (r *running) exited(state *os.ProcessState) error {
+func (r *runningCommand) sendExit(state *os.ProcessState) error {
 	status, _ := state.Sys().(syscall.WaitStatus)
 	if !status.Signaled() {
-		return r.status(status.ExitStatus())
+		return r.sendStatus(status.ExitStatus())
 	}
 	name := strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG")
 	_, err := r.ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
@@ -166,13 +166,13 @@ func (r *running) exited(state *os.ProcessState) error {
 	return err
 }
 
-// half passes on the first half of each thing written, or nothing, or all.
-type half struct {
+// partialWriter passes on the first half of each thing written, or nothing, or all.
+type partialWriter struct {
 	w         io.Writer
 	all, none bool
 }
 
-func (h *half) Write(b []byte) (int, error) {
+func (h *partialWriter) Write(b []byte) (int, error) {
 	n := len(b) / 2
 	if h.all {
 		n = len(b)

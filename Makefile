@@ -25,7 +25,7 @@ build: ## Binaries into bin/: flightlog, flightlog-manager, flightlog-launcher, 
 
 # Each command of a fake batch system is the test binary, whose start the race
 # detector makes 20 times as slow: what only does that is tested without it.
-FAKES := (/adaptor/batch|/adaptor/adaptortest/fakebatch)
+FAKES := (/internal/adaptor/batch|/internal/adaptor/adaptortest/fakebatch)
 # The timers of a bubble of testing/synctest share one context of the race detector,
 # which two threads at once corrupt (go.dev/issue/78156): "ThreadSanitizer: CHECK
 # failed", or SIGSEGV. Packages with such tests get one thread for Go code. The detector
@@ -37,7 +37,7 @@ RACED = $(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' $(PKG
 test: ## All tests but the long ones, with the race detector where that is not too slow
 	@$(RACED) | { grep -v '$(BUBBLES)' || true; } | cut -d' ' -f1 | xargs -rt $(GO) test -race -shuffle=on -short -timeout 9m
 	@$(RACED) | { grep '$(BUBBLES)' || true; } | cut -d' ' -f1 | xargs -rt $(GO) test -race $(ONE_CPU) -shuffle=on -short -timeout 9m
-	@$(GO) list $(PKGS) | { grep -E '$(FAKES)$$|/flightlog/launcher$$' || true; } | xargs -rt $(GO) test -shuffle=on -short -timeout 9m
+	@$(GO) list $(PKGS) | { grep -E '$(FAKES)$$|/internal/launcher$$' || true; } | xargs -rt $(GO) test -shuffle=on -short -timeout 9m
 
 browser: build ## The live page in headless Chromium; as root it installs what is missing
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
@@ -49,7 +49,7 @@ deploy-test: ## What deploy/ holds, read by the parsers of those who will
 	cd deploy/test && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m ./...
 
 catalogue: ## Every embedded resource resolves, under every schema, and takes a pilot
-	$(GO) test -count=1 -run '^TestEmbeddedCatalogue$$' -v ./resource
+	$(GO) test -count=1 -run '^TestEmbeddedCatalogue$$' -v ./internal/resource
 
 check: tidy lint test ## What must pass before a push
 
@@ -72,7 +72,7 @@ fuzz: ## Every fuzz target, FUZZ=200000x runs of each
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done || exit 1; done
 
 sim: ## The fleet in simulated time, SEEDS=10000 histories
-	$(GO) test -race $(ONE_CPU) -run Sim -timeout 60m ./launcher -rapid.checks=$(SEEDS)
+	$(GO) test -race $(ONE_CPU) -run Sim -timeout 60m ./internal/launcher -rapid.checks=$(SEEDS)
 
 e2e: ## A real server, everything killed and restarted
 	$(GO) test -race -run E2E -count=1 ./e2e

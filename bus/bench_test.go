@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
 

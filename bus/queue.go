@@ -9,8 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/access"
 )
 
 // CommandQueueConfig tunes an inbox. AckWait belongs to the queue: all who share it

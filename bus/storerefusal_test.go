@@ -13,9 +13,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/bustest"
-	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/bustest"
+	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/pilot"
 )
 

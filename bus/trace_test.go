@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/internal/bustest"
 )
 
 // TestCallsCarryTheirTrace: a handler learns under which trace it is asked.

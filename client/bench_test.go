@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/service"
 )
 
 // startExample runs a bus and a manager, and gives a connected client. Nobody launches:
@@ -27,7 +27,7 @@ func startExample() (c *client.Client, down func()) {
 	checkList(err)
 	checkList(conn.EnsureStream(ctx, bus.StreamConfig{}))
 	ended := make(chan error, 1)
-	go func() { ended <- service.RunManager(ctx, conn, service.ManagerOptions{}) }()
+	go func() { ended <- app.RunManager(ctx, conn, app.ManagerOptions{}) }()
 	c, err = client.Connect(ctx, server.URL(), client.WithActor("example"))
 	checkList(err)
 	return c, func() {

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/owner"
+	"github.com/flightlog/flightlog/internal/owner"
 )
 
 // defaultTimeout is the deadline of a call whose context has none.

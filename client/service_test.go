@@ -10,11 +10,11 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/service"
 )
 
 // startReplica runs a manager with its own connection. kill cuts the connection, as
@@ -25,7 +25,7 @@ func startReplica(t *testing.T, url string) (kill func()) {
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
-		ended <- service.RunManager(ctx, conn, service.ManagerOptions{Name: t.Name(), Ready: func() { close(ready) }})
+		ended <- app.RunManager(ctx, conn, app.ManagerOptions{Name: t.Name(), Ready: func() { close(ready) }})
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -15,8 +15,8 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/owner"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -15,10 +15,10 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/service"
 )
 
 // benchService is a service in this process, over TCP, as 'flightlog up' is one;
@@ -45,11 +45,11 @@ func newBenchService(b *testing.B, launches bool) *benchService {
 	}
 	var parts, ready sync.WaitGroup
 	ready.Add(1)
-	parts.Go(func() { _ = service.RunManager(ctx, conn, service.ManagerOptions{Ready: ready.Done}) })
+	parts.Go(func() { _ = app.RunManager(ctx, conn, app.ManagerOptions{Ready: ready.Done}) })
 	if launches {
 		ready.Add(1)
 		parts.Go(func() {
-			_ = service.RunLauncher(ctx, conn, service.LauncherOptions{
+			_ = app.RunLauncher(ctx, conn, app.LauncherOptions{
 				Resource: "local.localhost", State: b.TempDir(), Agent: []string{filepath.Join(binDir, "flightlog-agent")},
 				Bus: bus.Config{URL: server.URL()}, Ready: ready.Done,
 			})

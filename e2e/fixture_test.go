@@ -17,9 +17,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/embedded"
-	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/embedded"
+	"github.com/flightlog/flightlog/internal/owner"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/bus/bustest"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -13,54 +13,73 @@ import (
 
 const module = "github.com/flightlog/flightlog/"
 
-// allowedImports says which of our folders each folder may import directly. A folder
+// imports says which of our folders each folder may import directly. A folder
 // may always import what is below it. cmd, e2e and scripts may import all.
-var allowedImports = map[string]string{
+var imports = map[string]string{
 	"pilot":      "",
 	"events":     "pilot",
 	"projection": "pilot events",
 	"api":        "pilot events projection",
-	"resource":   "pilot",
-	"access":     "pilot",
-	"bus":        "pilot events api access",
-	"adaptor":    "pilot resource api agent",
-	"launcher":   "pilot events projection resource api adaptor",
-	"manager":    "pilot events projection resource api",
-	"agent":      "pilot events api",
-	"client":     "pilot events projection resource api bus",
-	"service":    "pilot events projection resource api bus adaptor launcher manager agent web",
-	"web":        "pilot events projection api",
+	"bus":        "pilot events api internal/access",
+	"client":     "pilot events projection api bus internal/owner",
+
+	"internal/access":    "pilot",
+	"internal/adaptor":   "pilot api internal/resource internal/agent internal/proc",
+	"internal/agent":     "pilot events api internal/proc",
+	"internal/app":       "pilot events projection api bus " + rooms("adaptor agent buildinfo launcher manager ops owner reserve resource web"),
+	"internal/auth":      "pilot internal/access",
+	"internal/buildinfo": "events",
+	"internal/bustest":   "pilot events bus internal/embedded",
+	"internal/config":    "pilot internal/reserve internal/resource",
+	"internal/embedded":  "pilot bus internal/access internal/owner",
+	"internal/explain":   "pilot events projection api",
+	"internal/launcher":  "pilot events projection api internal/resource internal/adaptor",
+	"internal/manager":   "pilot events projection api internal/explain internal/resource",
+	"internal/ops":       "pilot events projection bus " + rooms("adaptor buildinfo launcher manager reserve resource"),
+	"internal/owner":     "pilot bus internal/access",
+	"internal/proc":      "",
+	"internal/reserve":   "pilot bus",
+	"internal/resource":  "pilot",
+	"internal/web":       "pilot events projection api",
 }
 
-// purePackages packages take the time as a value, block nowhere and touch nothing.
-var purePackages = []string{"pilot", "events", "projection", "api", "resource", "access"}
+// rooms are folders of internal.
+func rooms(names string) string { return "internal/" + strings.ReplaceAll(names, " ", " internal/") }
 
-// impureImports is what of the standard library they do not import.
-var impureImports = []string{
+// pure packages take the time as a value, block nowhere and touch nothing.
+var pure = []string{"pilot", "events", "projection", "api", "internal/resource", "internal/access", "internal/explain"}
+
+// impure is what of the standard library they do not import.
+var impure = []string{
 	"os", "net", "net/http", "context", "sync", "sync/atomic", "math/rand", "math/rand/v2", "crypto/rand", "log", "log/slog",
 }
 
-// natsFreePackages are those that must work over any log, and in no process of which
+// withoutNATS are those that must work over any log, and in no process of which
 // the bus is a part unless cmd or service joins it.
-var natsFreePackages = append([]string{"adaptor", "launcher", "manager", "agent", "web"}, purePackages...)
+var withoutNATS = append([]string{"internal/adaptor", "internal/launcher", "internal/manager", "internal/agent", "internal/proc", "internal/web"}, pure...)
 
-// packageInfo is what `go list -json` says of a package.
-type packageInfo struct {
+// pkg is what `go list -json` says of a package.
+type pkg struct {
 	ImportPath    string
 	Imports, Deps []string
 }
 
-// packageFolder is the first part of the path of a package of ours, "" for others.
-func packageFolder(path string) string {
+// folder is the first part of the path of a package of ours, with internal the first
+// two; "" for the packages of others.
+func folder(path string) string {
 	below, ours := strings.CutPrefix(path, module)
 	if !ours {
 		return ""
 	}
-	first, _, _ := strings.Cut(below, "/")
+	first, rest, _ := strings.Cut(below, "/")
+	if first == "internal" {
+		second, _, _ := strings.Cut(rest, "/")
+		return first + "/" + second
+	}
 	return first
 }
 
-func listPackages(t *testing.T) []packageInfo {
+func packages(t *testing.T) []pkg {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "./...")
 	cmd.Dir = ".."
@@ -70,9 +89,9 @@ func listPackages(t *testing.T) []packageInfo {
 	if err != nil {
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
-	var all []packageInfo
+	var all []pkg
 	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
-		var p packageInfo
+		var p pkg
 		if err := dec.Decode(&p); err != nil {
 			t.Fatal(err)
 		}
@@ -84,10 +103,10 @@ func listPackages(t *testing.T) []packageInfo {
 func TestImportsGoOneWay(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, p := range listPackages(t) {
-		from := packageFolder(p.ImportPath)
+	for _, p := range packages(t) {
+		from := folder(p.ImportPath)
 		seen[from] = true
-		allowed, ruled := allowedImports[from]
+		allowed, ruled := imports[from]
 		if !ruled {
 			if from != "cmd" && from != "e2e" && from != "scripts" {
 				t.Errorf("%s: no rule says what it may import", p.ImportPath)
@@ -95,12 +114,12 @@ func TestImportsGoOneWay(t *testing.T) {
 			continue
 		}
 		for _, to := range p.Imports {
-			if f := packageFolder(to); f != "" && f != from && !slices.Contains(strings.Fields(allowed), f) {
+			if f := folder(to); f != "" && f != from && !slices.Contains(strings.Fields(allowed), f) {
 				t.Errorf("%s imports %s", p.ImportPath, to)
 			}
 		}
 	}
-	for _, from := range purePackages {
+	for _, from := range pure {
 		if !seen[from] {
 			t.Errorf("package %s is gone", from)
 		}
@@ -109,12 +128,12 @@ func TestImportsGoOneWay(t *testing.T) {
 
 func TestPurePackagesStayPure(t *testing.T) {
 	t.Parallel()
-	for _, p := range listPackages(t) {
-		if !slices.Contains(purePackages, packageFolder(p.ImportPath)) {
+	for _, p := range packages(t) {
+		if !slices.Contains(pure, folder(p.ImportPath)) {
 			continue
 		}
 		for _, to := range p.Imports {
-			if slices.Contains(impureImports, to) {
+			if slices.Contains(impure, to) {
 				t.Errorf("%s imports %s", p.ImportPath, to)
 			}
 		}
@@ -123,12 +142,12 @@ func TestPurePackagesStayPure(t *testing.T) {
 
 func TestOnlyTheBusKnowsNATS(t *testing.T) {
 	t.Parallel()
-	for _, p := range listPackages(t) {
-		if !slices.Contains(natsFreePackages, packageFolder(p.ImportPath)) {
+	for _, p := range packages(t) {
+		if !slices.Contains(withoutNATS, folder(p.ImportPath)) {
 			continue
 		}
 		for _, to := range p.Deps {
-			if packageFolder(to) == "bus" || strings.HasPrefix(to, "github.com/nats-io/") || strings.HasPrefix(to, "github.com/synadia-io/") {
+			if folder(to) == "bus" || strings.HasPrefix(to, "github.com/nats-io/") || strings.HasPrefix(to, "github.com/synadia-io/") {
 				t.Errorf("%s depends on %s", p.ImportPath, to)
 			}
 		}
@@ -140,7 +159,7 @@ func TestOnlyTheBusKnowsNATS(t *testing.T) {
 // traces: launchers tell those of them.
 func TestAgentsCarryNoServer(t *testing.T) {
 	t.Parallel()
-	for _, p := range listPackages(t) {
+	for _, p := range packages(t) {
 		for _, to := range p.Deps {
 			heavy := strings.HasPrefix(to, "github.com/nats-io/nats-server/") || strings.HasPrefix(to, "go.opentelemetry.io/") ||
 				strings.HasPrefix(to, "github.com/prometheus/")

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/bus/auth"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/auth"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -24,8 +24,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/auth"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/auth"
 )
 
 // natsServer builds the real server, of the version that go.mod names.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/client"
-	"github.com/flightlog/flightlog/launcher"
+	"github.com/flightlog/flightlog/internal/launcher"
 	"github.com/flightlog/flightlog/pilot"
 )
 

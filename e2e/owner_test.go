@@ -16,8 +16,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/owner"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -22,8 +22,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/embedded"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/pilot"
 )
 

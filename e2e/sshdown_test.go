@@ -15,9 +15,9 @@ import (
 	"golang.org/x/crypto/ssh"
 	sshagent "golang.org/x/crypto/ssh/agent"
 
-	"github.com/flightlog/flightlog/adaptor/runner/sshtest"
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/adaptor/runner/sshtest"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -11,8 +11,8 @@ import (
 	"runtime"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/service/agents"
-	"github.com/flightlog/flightlog/service/build"
+	"github.com/flightlog/flightlog/internal/app/agents"
+	"github.com/flightlog/flightlog/internal/buildinfo"
 )
 
 func main() {
@@ -36,9 +36,9 @@ func main() {
 func runCommand(args []string) error {
 	switch {
 	case args[0] == "version" && len(args) == 1:
-		return build.Print(os.Stdout, "flightlog-agent", "")
+		return buildinfo.Print(os.Stdout, "flightlog-agent", "")
 	case args[0] == "version" && len(args) == 3 && args[1] == "-o":
-		return build.Print(os.Stdout, "flightlog-agent", args[2])
+		return buildinfo.Print(os.Stdout, "flightlog-agent", args[2])
 	default:
 		return fmt.Errorf("launchers start it without arguments, and give it its assignments on stdin; 'flightlog-agent version [-o json]' shows what it is")
 	}

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/adaptor"
-	"github.com/flightlog/flightlog/adaptor/fork"
-	"github.com/flightlog/flightlog/agent"
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/internal/adaptor"
+	"github.com/flightlog/flightlog/internal/adaptor/fork"
+	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
 

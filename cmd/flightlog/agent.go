@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/flightlog/flightlog/service/agents"
+	"github.com/flightlog/flightlog/internal/app/agents"
 )
 
 // agentCommand is what launchers start where there is no agent binary.

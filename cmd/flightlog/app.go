@@ -13,11 +13,11 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/owner"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/ops"
+	"github.com/flightlog/flightlog/internal/owner"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/service"
-	"github.com/flightlog/flightlog/service/ops"
 )
 
 // commandLine is one run of the command line.
@@ -82,7 +82,7 @@ func (a *commandLine) rootCommand() *cobra.Command {
 
 func (a *commandLine) addGlobalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	service.BusFlags(f, &a.bus)
+	app.BusFlags(f, &a.bus)
 	f.DurationVar(&a.timeout, "request-timeout", 10*time.Second, "how long the service may take to answer")
 	f.StringVarP(&a.output, "output", "o", firstNonEmpty(a.getenv("FLIGHTLOG_OUTPUT"), outTable), "table, json, yaml or quiet (FLIGHTLOG_OUTPUT)")
 	f.BoolVar(&a.noHeader, "no-header", false, "tables without their first line")
@@ -149,7 +149,7 @@ func (a *commandLine) runWithClient(f action, checks ...argsCheck) func(*cobra.C
 			}
 		}
 		_, isTerminal := terminalWidth(a.stderr)
-		log, err := service.NewLogger(service.LogConfig{Level: "warn", Format: "auto"}, zapcore.Lock(zapcore.AddSync(a.stderr)), isTerminal)
+		log, err := app.NewLogger(app.LogConfig{Level: "warn", Format: "auto"}, zapcore.Lock(zapcore.AddSync(a.stderr)), isTerminal)
 		if err != nil {
 			return err
 		}

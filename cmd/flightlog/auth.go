@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flightlog/flightlog/access"
-	"github.com/flightlog/flightlog/bus/auth"
+	"github.com/flightlog/flightlog/internal/access"
+	"github.com/flightlog/flightlog/internal/auth"
 	"github.com/flightlog/flightlog/pilot"
 )
 

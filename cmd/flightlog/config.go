@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flightlog/flightlog/internal/config"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/service/config"
 )
 
 // setting is one key as config show has it.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/service/config"
+	"github.com/flightlog/flightlog/internal/config"
 )
 
 func TestEveryFlagOfUpHasAKey(t *testing.T) {

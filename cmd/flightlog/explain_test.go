@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/api/explain"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/explain"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
 )

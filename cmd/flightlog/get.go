@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/api/explain"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/explain"
 	"github.com/flightlog/flightlog/pilot"
 )
 

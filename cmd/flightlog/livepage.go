@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/owner"
+	"github.com/flightlog/flightlog/internal/owner"
+	"github.com/flightlog/flightlog/internal/web"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/web"
 )
 
 func (a *commandLine) pageCommand() *cobra.Command {

@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/internal/app"
 )
 
 func main() {
@@ -75,7 +75,7 @@ func runCommandLine(ctx context.Context, e processEnv) int {
 
 // flushStderr passes on what a service has said last.
 func (a *commandLine) flushStderr() {
-	if o, ok := a.stderr.(*service.LossyWriter); ok {
+	if o, ok := a.stderr.(*app.LossyWriter); ok {
 		_ = o.Sync() // it gives nil
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/bus/bustest"
+	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/resource"
 )
 
 // partialAnswer is the value of a submission that was accepted in part.

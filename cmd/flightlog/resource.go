@@ -13,7 +13,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
-	"github.com/flightlog/flightlog/resource"
+	"github.com/flightlog/flightlog/internal/resource"
 )
 
 func (a *commandLine) resourceCommand() *cobra.Command {

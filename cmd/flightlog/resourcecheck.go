@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/resource"
-	"github.com/flightlog/flightlog/service"
 )
 
 // checkedFile is what is said about one file.
@@ -36,14 +36,14 @@ func (a *commandLine) resourceCheck() *cobra.Command {
 }
 
 func (a *commandLine) checkFiles(files []string) error {
-	wrong, err := service.DeclareSystems(service.SystemDirs(a.getenv))
+	wrong, err := app.DeclareSystems(app.SystemDirs(a.getenv))
 	if len(wrong) > 0 {
 		err = &pilot.Error{Code: pilot.Invalid, Op: "systems", Err: &resource.FileError{Diagnostics: wrong}}
 	}
 	if err != nil {
 		return err
 	}
-	below, _, err := service.ReadResources(service.ResourceDirs(a.getenv, false))
+	below, _, err := app.ReadResources(app.ResourceDirs(a.getenv, false))
 	if err != nil { // the user's own files are not what is checked
 		if below, err = resource.BuiltinCatalogue(); err != nil {
 			return err

@@ -17,8 +17,8 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/client"
+	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/resource"
 )
 
 // unsafeTexts are texts that do something to a terminal, or to how what stands around

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/embedded"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/config"
+	"github.com/flightlog/flightlog/internal/embedded"
+	"github.com/flightlog/flightlog/internal/ops"
+	"github.com/flightlog/flightlog/internal/reserve"
+	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/resource"
-	"github.com/flightlog/flightlog/service"
-	"github.com/flightlog/flightlog/service/config"
-	"github.com/flightlog/flightlog/service/ops"
-	"github.com/flightlog/flightlog/service/room"
 )
 
 // upFlags are what the command line of up says.
@@ -28,11 +28,11 @@ type upFlags struct {
 	store     string
 	listen    string
 	sync      string
-	log       service.LogConfig
+	log       app.LogConfig
 	config    string
 	opsConfig ops.Config
-	page      service.PageFlags
-	reserve   room.Reserve
+	page      app.PageFlags
+	reserve   reserve.Reserve
 	access    accessFlags
 
 	resources []string
@@ -68,12 +68,12 @@ func (a *commandLine) upCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+service.StateDir(a.getenv)+")")
+	f.StringVar(&u.store, "store", "", "`directory` of the log (default "+app.StateDir(a.getenv)+")")
 	f.StringVar(&u.listen, "listen", embedded.DefaultListen, "`host:port` for clients; port 0: any free one")
 	f.StringVar(&u.sync, "sync", "always", "always: on disk before anything is acknowledged; or how long that may take, e.g. 1s")
 	f.StringArrayVar(&u.resources, "resource", []string{localResource}, "`resource` to launch pilots of; may be given again")
 	f.StringVar(&u.agentDir, "agent-dir", "",
-		"`directory` in which agents are kept for jobs, where the resource names none (default "+service.DefaultAgentDir+")")
+		"`directory` in which agents are kept for jobs, where the resource names none (default "+app.DefaultAgentDir+")")
 	f.BoolVar(&u.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
 	u.opsConfig.AddFlags(f)
 	u.page.AddFlags(f)
@@ -93,22 +93,22 @@ func (a *commandLine) runUp(ctx context.Context, u upFlags) error {
 		return err
 	}
 	defer log.Sync() //nolint:errcheck // it gives nil
-	return service.RunUntilDone(ctx, log, func(shutdown *service.Shutdown) error { return a.serveUp(ctx, u, log, shutdown) })
+	return app.RunUntilDone(ctx, log, func(shutdown *app.Shutdown) error { return a.serveUp(ctx, u, log, shutdown) })
 }
 
 // serveUp runs everything until ctx ends.
-func (a *commandLine) serveUp(ctx context.Context, u upFlags, log *zap.Logger, shutdown *service.Shutdown) error {
-	catalogue, faults, err := service.LoadCatalogue(a.getenv, u.radical, log)
+func (a *commandLine) serveUp(ctx context.Context, u upFlags, log *zap.Logger, shutdown *app.Shutdown) error {
+	catalogue, faults, err := app.LoadCatalogue(a.getenv, u.radical, log)
 	if err != nil {
 		return err
 	}
 	u.opsConfig.Faults = faults
-	dir, err := filepath.Abs(firstNonEmpty(u.store, service.StateDir(a.getenv)))
+	dir, err := filepath.Abs(firstNonEmpty(u.store, app.StateDir(a.getenv)))
 	if err != nil {
 		return err
 	}
 	u.opsConfig.Program, u.opsConfig.Logger, u.opsConfig.Components = "up", log.Named("http"), u.componentNames()
-	u.opsConfig.Dropped = service.Stderr().Dropped
+	u.opsConfig.Dropped = app.Stderr().Dropped
 	opsServer, err := ops.Open(ctx, u.opsConfig)
 	if err != nil {
 		return err
@@ -162,14 +162,14 @@ func (a *commandLine) runStore(ctx context.Context, u *upFlags, p components) er
 }
 
 // openLog makes the log of a service, which goes on whoever reads its stderr.
-func (a *commandLine) openLog(c service.LogConfig) (*zap.Logger, error) {
+func (a *commandLine) openLog(c app.LogConfig) (*zap.Logger, error) {
 	_, isTerminal := terminalWidth(a.stderr)
-	log, err := service.NewServingLogger(c, isTerminal)
+	log, err := app.NewServingLogger(c, isTerminal)
 	if err != nil {
 		return nil, usageErrorf("%v", err)
 	}
 	if a.stderr == os.Stderr {
-		a.stderr = service.Stderr()
+		a.stderr = app.Stderr()
 	}
 	return log, nil
 }
@@ -195,7 +195,7 @@ func ensureStore(ctx context.Context, conn *bus.Conn) error {
 	if err := conn.EnsureStream(ctx, bus.StreamConfig{}); err != nil {
 		return err
 	}
-	return service.EnsureLeases(ctx, conn, 0)
+	return app.EnsureLeases(ctx, conn, 0)
 }
 
 // componentNames are those whose readiness is that of this process.
@@ -216,9 +216,9 @@ type components struct {
 	users     map[string]busUsers // by resource
 	log       *zap.Logger
 	opsServer *ops.Server
-	page      service.PageOptions
-	shutdown  *service.Shutdown
-	reserve   room.Reserve
+	page      app.PageOptions
+	shutdown  *app.Shutdown
+	reserve   reserve.Reserve
 }
 
 // runComponents runs the manager, the launcher and the live page until ctx ends or one
@@ -228,14 +228,14 @@ func (a *commandLine) runComponents(ctx context.Context, conn *bus.Conn, p compo
 	if err != nil {
 		return err
 	}
-	page, err := service.OpenPage(conn, p.page)
+	page, err := app.OpenPage(conn, p.page)
 	if err != nil {
 		return err
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	ready := make(chan struct{}, 1+len(p.resources)) // each says so once
 	all.Go(func() error {
-		return service.RunManager(ctx, conn, service.ManagerOptions{
+		return app.RunManager(ctx, conn, app.ManagerOptions{
 			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
 			Ops: p.opsServer, Shutdown: p.shutdown, Reserve: p.reserve,
 		})
@@ -243,8 +243,8 @@ func (a *commandLine) runComponents(ctx context.Context, conn *bus.Conn, p compo
 	for _, label := range p.resources {
 		all.Go(func() error { return p.runLauncher(ctx, conn, label, agents, func() { ready <- struct{}{} }) })
 	}
-	out := service.NewLossyWriter(a.stdout) // it serves, whoever hears that
-	defer out.Sync()                        //nolint:errcheck // it gives nil
+	out := app.NewLossyWriter(a.stdout) // it serves, whoever hears that
+	defer out.Sync()                    //nolint:errcheck // it gives nil
 	said := fmt.Sprintf("ready: %s\n", p.url)
 	if page != nil {
 		said += fmt.Sprintf("page: %s\n", p.page.Link())
@@ -266,7 +266,7 @@ func (a *commandLine) runComponents(ctx context.Context, conn *bus.Conn, p compo
 
 // runLauncher runs that of a resource, over a connection of its own if it is a user.
 func (p *components) runLauncher(ctx context.Context, conn *bus.Conn, label string, agents []string, ready func()) error {
-	policy, err := service.PolicyOf(p.catalogue, label)
+	policy, err := app.PolicyOf(p.catalogue, label)
 	if err != nil {
 		p.log.Error("no launcher for this resource until its file is mended", zap.String("resource", label), zap.Error(err))
 		ready()
@@ -286,7 +286,7 @@ func (p *components) runLauncher(ctx context.Context, conn *bus.Conn, label stri
 	if label != localResource {
 		spare = -1 // its jobs start their agents
 	}
-	return service.RunLauncher(ctx, conn, service.LauncherOptions{
+	return app.RunLauncher(ctx, conn, app.LauncherOptions{
 		Resource: label, State: p.dir, Agent: agents, AgentDir: p.agentDir, Bus: as.agent, Spare: spare, Policy: policy,
 		Logger: p.log.Named("launcher"), Ready: ready, Ops: p.opsServer, Shutdown: p.shutdown,
 	})
@@ -307,7 +307,7 @@ func (u *upFlags) checkFlags() error {
 	if err := u.access.checkFlags(u.listen); err != nil {
 		return err
 	}
-	if err := service.CheckAgentDir(u.agentDir); err != nil {
+	if err := app.CheckAgentDir(u.agentDir); err != nil {
 		return usageErrorf("--agent-dir: %v", err)
 	}
 	if every, err := time.ParseDuration(u.sync); u.sync != "always" && (err != nil || every <= 0) {

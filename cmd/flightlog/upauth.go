@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/access"
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/auth"
-	"github.com/flightlog/flightlog/bus/embedded"
-	"github.com/flightlog/flightlog/bus/owner"
+	"github.com/flightlog/flightlog/internal/access"
+	"github.com/flightlog/flightlog/internal/auth"
+	"github.com/flightlog/flightlog/internal/embedded"
+	"github.com/flightlog/flightlog/internal/owner"
 	"github.com/flightlog/flightlog/pilot"
 )
 

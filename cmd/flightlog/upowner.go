@@ -8,8 +8,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/bus/owner"
-	"github.com/flightlog/flightlog/service"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/owner"
 )
 
 // openKeys makes the credentials of the store's owner where no others are named, and says
@@ -48,7 +48,7 @@ func (g *accessFlags) soleUser() string {
 
 // guardPage has visitors of the page of this machine say a token, where nobody says who
 // else may come. Elsewhere than on loopback there is a page only if somebody does.
-func (g *accessFlags) guardPage(page *service.PageOptions) {
+func (g *accessFlags) guardPage(page *app.PageOptions) {
 	page.Open = g.open
 	if g.keys == nil || g.open || page.Token != "" || page.URL() == "" {
 		return
@@ -57,7 +57,7 @@ func (g *accessFlags) guardPage(page *service.PageOptions) {
 }
 
 // ownerService is what the owner's other programs need to know; nil: auth.conf says who is let in.
-func (g *accessFlags) ownerService(dir string, page *service.PageOptions) *owner.Service {
+func (g *accessFlags) ownerService(dir string, page *app.PageOptions) *owner.Service {
 	if g.keys == nil {
 		return nil
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/flightlog/flightlog/service/build"
+	"github.com/flightlog/flightlog/internal/buildinfo"
 )
 
 func (a *commandLine) versionCommand() *cobra.Command {
@@ -11,7 +11,7 @@ func (a *commandLine) versionCommand() *cobra.Command {
 		Use: "version", Short: "Show what this binary is", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			a.parsed = true
-			b := build.ReadInfo()
+			b := buildinfo.ReadInfo()
 			return a.printResult(result{value: b, names: []string{b.Version}, text: func(p *printer) { p.writeLine("flightlog %s", b) }})
 		},
 	}

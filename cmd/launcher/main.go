@@ -13,26 +13,26 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/owner"
-	"github.com/flightlog/flightlog/service"
-	"github.com/flightlog/flightlog/service/config"
-	"github.com/flightlog/flightlog/service/ops"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/config"
+	"github.com/flightlog/flightlog/internal/ops"
+	"github.com/flightlog/flightlog/internal/owner"
 )
 
 // findBusTimeout is how long the bus is looked for before the command gives up.
 const findBusTimeout = 30 * time.Second
 
-func main() { os.Exit(service.RunCommand(newCommand())) }
+func main() { os.Exit(app.RunCommand(newCommand())) }
 
 // flags are what the command line says.
 type flags struct {
 	bus    bus.Config
 	agent  string
 	agents bus.Config // who agents are
-	log    service.LogConfig
+	log    app.LogConfig
 	panel  ops.Config
 	config string
-	opts   service.LauncherOptions
+	opts   app.LauncherOptions
 
 	radical bool
 }
@@ -49,13 +49,13 @@ func newCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.runCommand(c) },
 	}
 	set := c.Flags()
-	service.BusFlags(set, &f.bus)
+	app.BusFlags(set, &f.bus)
 	set.StringVar(&f.opts.Resource, "resource", "local.localhost", "resource it serves")
-	set.StringVar(&f.opts.State, "state", service.StateDir(os.Getenv), "`directory` for what it keeps on this host")
+	set.StringVar(&f.opts.State, "state", app.StateDir(os.Getenv), "`directory` for what it keeps on this host")
 	set.StringVar(&f.opts.Sandboxes, "sandboxes", "", "`directory` of sandboxes (default <state>/sandbox)")
 	set.StringVar(&f.agent, "agent", "", "the agent's `binary` (default: flightlog-agent beside this one)")
-	set.StringVar(&f.opts.AgentDir, "agent-dir", "", "`directory` in which agents are kept for jobs, where the resource names none (default "+service.DefaultAgentDir+")")
-	service.AgentFlags(set, &f.agents)
+	set.StringVar(&f.opts.AgentDir, "agent-dir", "", "`directory` in which agents are kept for jobs, where the resource names none (default "+app.DefaultAgentDir+")")
+	app.AgentFlags(set, &f.agents)
 	set.IntVar(&f.opts.Spare, "spare", 0, "agents kept warm; 0: 2, negative: none")
 	set.IntVar(&f.opts.Replicas, "replicas", 0, "replicas of the leases, if they are new; 0: 1")
 	set.BoolVar(&f.radical, "radical-configs", false, "read resources of ~/.radical/pilot/configs too")
@@ -74,22 +74,22 @@ func (f *flags) runCommand(c *cobra.Command) error {
 	if err := settings.Apply(config.Launcher, c.Flags()); err != nil {
 		return err
 	}
-	logger, err := service.NewServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
+	logger, err := app.NewServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
 	defer logger.Sync() //nolint:errcheck // it gives nil
-	return service.RunUntilDone(ctx, logger, func(l *service.Shutdown) error { return f.serveResource(ctx, logger, l) })
+	return app.RunUntilDone(ctx, logger, func(l *app.Shutdown) error { return f.serveResource(ctx, logger, l) })
 }
 
 // serveResource launches until ctx ends.
-func (f *flags) serveResource(ctx context.Context, logger *zap.Logger, l *service.Shutdown) error {
-	known, faults, err := service.LoadCatalogue(os.Getenv, f.radical, logger)
+func (f *flags) serveResource(ctx context.Context, logger *zap.Logger, l *app.Shutdown) error {
+	known, faults, err := app.LoadCatalogue(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
 	f.panel.Faults = faults
-	if f.opts.Policy, err = service.PolicyOf(known, f.opts.Resource); err != nil {
+	if f.opts.Policy, err = app.PolicyOf(known, f.opts.Resource); err != nil {
 		return err
 	}
 	if f.agent == "" {
@@ -105,7 +105,7 @@ func (f *flags) serveResource(ctx context.Context, logger *zap.Logger, l *servic
 	f.opts.Agent, f.opts.Logger, f.opts.Shutdown = []string{f.agent}, logger, l
 	f.opts.Ready = func() { logger.Info("ready", zap.String("resource", f.opts.Resource)) }
 	f.panel.Program, f.panel.Components, f.panel.Logger = "launcher", []ops.ComponentName{{Kind: ops.ComponentLauncher, Resource: f.opts.Resource}}, logger
-	f.panel.Dropped = service.Stderr().Dropped
+	f.panel.Dropped = app.Stderr().Dropped
 	if f.opts.Ops, err = ops.Open(ctx, f.panel); err != nil {
 		return err
 	}
@@ -120,6 +120,6 @@ func (f *flags) serveResource(ctx context.Context, logger *zap.Logger, l *servic
 	}
 	defer l.AddPending("connection to the bus", nil)()
 	defer conn.Close()
-	f.opts.Bus = service.AgentBus(&f.bus, &f.agents, conn.Servers())
-	return service.RunLauncher(ctx, conn, f.opts)
+	f.opts.Bus = app.AgentBus(&f.bus, &f.agents, conn.Servers())
+	return app.RunLauncher(ctx, conn, f.opts)
 }

@@ -13,17 +13,17 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flightlog/flightlog/bus"
-	"github.com/flightlog/flightlog/bus/owner"
-	"github.com/flightlog/flightlog/service"
-	"github.com/flightlog/flightlog/service/config"
-	"github.com/flightlog/flightlog/service/ops"
-	"github.com/flightlog/flightlog/service/room"
+	"github.com/flightlog/flightlog/internal/app"
+	"github.com/flightlog/flightlog/internal/config"
+	"github.com/flightlog/flightlog/internal/ops"
+	"github.com/flightlog/flightlog/internal/owner"
+	"github.com/flightlog/flightlog/internal/reserve"
 )
 
 // findBusTimeout is how long the bus is looked for before the command gives up.
 const findBusTimeout = 30 * time.Second
 
-func main() { os.Exit(service.RunCommand(newCommand())) }
+func main() { os.Exit(app.RunCommand(newCommand())) }
 
 // flags are what the command line says.
 type flags struct {
@@ -31,11 +31,11 @@ type flags struct {
 	stream    bus.StreamConfig
 	ensure    bool
 	name      string
-	log       service.LogConfig
+	log       app.LogConfig
 	config    string
 	opsConfig ops.Config
-	page      service.PageFlags
-	reserve   room.Reserve
+	page      app.PageFlags
+	reserve   reserve.Reserve
 
 	radical bool
 }
@@ -51,7 +51,7 @@ func newCommand() *cobra.Command {
 	}
 	host, _ := os.Hostname() // without a name it is called manager
 	set := c.Flags()
-	service.BusFlags(set, &f.bus)
+	app.BusFlags(set, &f.bus)
 	set.BoolVar(&f.ensure, "ensure", true, "create the log if it is missing, and check it if not")
 	set.IntVar(&f.stream.Replicas, "replicas", 0, "replicas of a new log; 0: 1, or what an existing one has")
 	set.StringVar(&f.name, "name", host, "name of this replica, seen where it acts by itself")
@@ -74,17 +74,17 @@ func (f *flags) loadAndServe(c *cobra.Command) error {
 	if err := settings.Apply(config.Manager, c.Flags()); err != nil {
 		return err
 	}
-	logger, err := service.NewServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
+	logger, err := app.NewServingLogger(f.log, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
 	defer logger.Sync() //nolint:errcheck // it gives nil
-	return service.RunUntilDone(ctx, logger, func(shutdown *service.Shutdown) error { return f.serveReplica(ctx, logger, shutdown) })
+	return app.RunUntilDone(ctx, logger, func(shutdown *app.Shutdown) error { return f.serveReplica(ctx, logger, shutdown) })
 }
 
 // serveReplica answers until ctx ends.
-func (f *flags) serveReplica(ctx context.Context, logger *zap.Logger, shutdown *service.Shutdown) error {
-	catalogue, faults, err := service.LoadCatalogue(os.Getenv, f.radical, logger)
+func (f *flags) serveReplica(ctx context.Context, logger *zap.Logger, shutdown *app.Shutdown) error {
+	catalogue, faults, err := app.LoadCatalogue(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
@@ -111,13 +111,13 @@ func (f *flags) serveReplica(ctx context.Context, logger *zap.Logger, shutdown *
 	if err := f.ensureStore(findCtx, conn); err != nil {
 		return err
 	}
-	live, err := service.OpenPage(conn, page)
+	live, err := app.OpenPage(conn, page)
 	if err != nil {
 		return err
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {
-		return service.RunManager(ctx, conn, service.ManagerOptions{
+		return app.RunManager(ctx, conn, app.ManagerOptions{
 			Name: f.name, Resources: catalogue, Logger: logger, Ready: func() { logger.Info("ready") },
 			Ops: opsServer, Shutdown: shutdown, Reserve: f.reserve,
 		})
@@ -132,7 +132,7 @@ func (f *flags) serveReplica(ctx context.Context, logger *zap.Logger, shutdown *
 // openOpsServer serves health and metrics of this replica, where they are asked for.
 func (f *flags) openOpsServer(ctx context.Context, logger *zap.Logger) (*ops.Server, error) {
 	f.opsConfig.Program, f.opsConfig.Components = "manager", []ops.ComponentName{{Kind: ops.ComponentManager}}
-	f.opsConfig.Logger, f.opsConfig.Dropped = logger, service.Stderr().Dropped
+	f.opsConfig.Logger, f.opsConfig.Dropped = logger, app.Stderr().Dropped
 	return ops.Open(ctx, f.opsConfig)
 }
 
@@ -145,5 +145,5 @@ func (f *flags) ensureStore(ctx context.Context, conn *bus.Conn) error {
 	if err := conn.EnsureStream(ctx, f.stream); err != nil {
 		return err
 	}
-	return service.EnsureLeases(ctx, conn, f.stream.Replicas)
+	return app.EnsureLeases(ctx, conn, f.stream.Replicas)
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"github.com/flightlog/flightlog/service/config"
+	"github.com/flightlog/flightlog/internal/config"
 )
 
 func TestEveryFlagHasAKey(t *testing.T) {

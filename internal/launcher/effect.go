@@ -1,0 +1,334 @@
+package launcher
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/adaptor"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// result is what came of an effect. Only what is set is taken over.
+type result struct {
+	tracked     *tracked
+	effect      effect
+	attempt     int
+	command     *events.Delivery // what ack and again were about
+	latest      []events.Event   // what is now known to be the last of the pilot's subject
+	extent      events.Extent    // of the list that was counted
+	submissions []events.Event   // of it, those of this launcher's resource
+
+	secret       string // of the attempt just claimed
+	submittedJob *adaptor.SubmittedJob
+	notFound     bool // Find is sure that there is no job
+	submitErr    *adaptor.Error
+	reachErr     error // why there is no way to the batch system; nil: there is
+	err          error
+}
+
+// startEffect runs an effect beside the owner's goroutine, or queues the pilot for a slot.
+func (l *Launcher) startEffect(t *tracked, o *observation, e effect) {
+	if !l.takeSlot(t, e.Act.lane()) {
+		return
+	}
+	command, system := t.heldCommand, t.system
+	if e.command != nil {
+		command = e.command
+	}
+	spec := adaptor.Spec{Key: t.key, Attempt: o.Attempt, SubmittedAt: o.SubmittedAt, LiveOnly: o.State.IsCanceling()}
+	if o.Submission != nil && t.config != nil {
+		spec.Description, spec.Config = withTrace(o.Submission.Description, o.Trace), *t.config
+	}
+	if e.Act == actLaunch {
+		spec.Secret, t.submittingSince = t.secret, time.Now()
+	}
+	go func() {
+		// Not the context of Run: what is begun is finished when the process leaves.
+		ctx, cancel := context.WithTimeout(context.Background(), l.lim.EffectTimeout)
+		defer cancel()
+		r := l.runEffect(ctx, o, e, system, command, &spec)
+		r.tracked, r.effect, r.attempt, r.command = t, e, o.Attempt, command
+		l.results <- r
+	}()
+}
+
+// withTrace lets a payload go on with the trace its pilot was submitted under.
+func withTrace(d pilot.Description, traceparent string) pilot.Description {
+	const name = "TRACEPARENT" // as OpenTelemetry has it for environments
+	if _, own := d.Environment[name]; traceparent == "" || own {
+		return d
+	}
+	env := map[string]string{name: traceparent}
+	maps.Copy(env, d.Environment)
+	d.Environment = env
+	return d
+}
+
+// runEffect carries out one effect. It runs beside the owner and touches nothing of it.
+func (l *Launcher) runEffect(
+	ctx context.Context, o *observation, e effect, system adaptor.Adaptor, command *events.Delivery, spec *adaptor.Spec,
+) result {
+	switch e.Act {
+	case actAck:
+		return result{err: command.Done()}
+	case actRequeue:
+		return result{err: command.Again(max(0, time.Until(e.At)))}
+	case actRecord:
+		return l.appendChange(ctx, o, e.Change)
+	case actFind:
+		submitted, ok, err := system.Find(ctx, spec)
+		if err != nil || !ok {
+			return result{notFound: err == nil, err: err}
+		}
+		return result{submittedJob: &submitted}
+	case actLaunch:
+		return l.submitJob(ctx, o, system, spec)
+	case actStop:
+		return result{err: system.Cancel(ctx, o.Handle, e.Stop)}
+	case actCleanup:
+		c, ok := system.(adaptor.SandboxRemover)
+		if !ok {
+			return result{}
+		}
+		return result{err: c.RemoveSandbox(ctx, o.Handle)}
+	case actNote:
+		return l.appendNote(ctx, o, e.Note)
+	case actRefresh:
+		fresh, err := l.readLatest(ctx, events.Event{Class: events.ClassChange, Key: o.Key})
+		return result{latest: fresh, err: err}
+	case actCount:
+		return l.countList(ctx, command)
+	case actReach:
+		if r, ok := system.(adaptor.Reacher); ok {
+			return result{reachErr: r.Reach(ctx)}
+		}
+	case actWait, actPoll: // never started
+	}
+	return result{}
+}
+
+// submitJob submits and, without a detour over the owner, records the job.
+func (l *Launcher) submitJob(ctx context.Context, o *observation, system adaptor.Adaptor, spec *adaptor.Spec) result {
+	if faults := l.policy.Check(0, o.Actor, &spec.Description); len(faults) > 0 {
+		err := &pilot.Error{Code: pilot.Denied, Message: "not launched", FieldErrors: faults}
+		l.logger.Warn("pilot against the policy", zap.String("pilot", o.Key.Pilot), zap.String("actor", o.Actor), zap.Error(err))
+		return result{submitErr: &adaptor.Error{Class: adaptor.Impossible, Err: err}}
+	}
+	submitted, err := system.Submit(ctx, spec)
+	if err != nil {
+		var submitErr *adaptor.Error
+		if !errors.As(err, &submitErr) {
+			submitErr = &adaptor.Error{Class: adaptor.Uncertain, Err: err}
+		}
+		return result{submitErr: submitErr}
+	}
+	r := l.appendChange(ctx, o, change{Kind: pilot.KindPendingActive, SubmittedJob: &submitted})
+	r.submittedJob = &submitted
+	for _, last := range r.latest {
+		if attemptGivenUp(o, last.Status) { // nobody else knows of this job
+			l.meter.DuplicateFenced(FencedJob)
+			orphan := adaptor.Handle{Key: o.Key, Attempt: o.Attempt, Job: submitted.Job, Sandbox: submitted.Sandbox, SubmittedAt: o.SubmittedAt}
+			if err := system.Cancel(ctx, orphan, adaptor.Stop{Force: true}); err != nil {
+				l.logger.Error("a fenced job could not be killed", zap.String("pilot", o.Key.Pilot), zap.String("job", submitted.Job.ID), zap.Error(err))
+			}
+		}
+	}
+	return r
+}
+
+// attemptGivenUp says that the attempt was given up while its job was submitted: another one
+// began, or the pilot ended, and not by this job's agent.
+func attemptGivenUp(o *observation, last *pilot.Status) bool {
+	return last != nil && (last.Attempt != o.Attempt || last.State.Final() && last.Instance == "")
+}
+
+// appendChange appends a change and gives back what the pilot's subject ends with.
+func (l *Launcher) appendChange(ctx context.Context, o *observation, c change) result {
+	var r result
+	e, ok := l.changeEvent(o, c, &r)
+	if !ok {
+		return result{err: pilot.Errorf(pilot.Internal, "%s does not move a pilot that is %s", c.Kind, o.State)}
+	}
+	seq, err := l.log.Append(ctx, &e)
+	switch {
+	case err == nil:
+		e.Seq = seq
+		r.latest = []events.Event{e}
+		l.meter.PilotMoved(&o.Pilot, &e)
+		l.logger.Info("pilot moved", zap.String("manager", e.Manager), zap.String("pilot", e.Pilot),
+			zap.Stringer("state", e.Status.State), zap.Uint64("seq", seq), zap.Int("attempt", e.Status.Attempt))
+	case pilot.CodeOf(err) == pilot.Conflict || pilot.CodeOf(err) == pilot.Timeout:
+		r.latest, r.err = l.readLatest(ctx, e)
+		if len(r.latest) == 0 || r.latest[0].ID != e.ID {
+			r.secret = "" // somebody else's change, not this one
+		} else {
+			l.meter.PilotMoved(&o.Pilot, &r.latest[0])
+		}
+	default:
+		r.secret, r.err = "", err
+	}
+	return r
+}
+
+// readLatest gives the last message of e's subject.
+func (l *Launcher) readLatest(ctx context.Context, e events.Event) ([]events.Event, error) {
+	last, ok, err := l.log.Last(ctx, e)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return []events.Event{last}, nil
+}
+
+// appendNote appends a remark; it moves nothing.
+func (l *Launcher) appendNote(ctx context.Context, o *observation, n note) result {
+	e := events.Event{
+		ID: newID(), Class: events.ClassNote, Key: o.Key, Kind: n.Kind, At: time.Now(), Actor: l.id,
+		Note: &events.Note{Text: n.Text, Phase: o.Note.Phase, Native: o.Note.Native, Health: n.Health, Limit: o.firstLimit()},
+	}
+	if n.Observed {
+		e.Note.Phase, e.Note.Native = string(o.LastPoll.Phase), o.nativeState()
+	}
+	seq, err := l.log.Append(ctx, &e)
+	if err != nil {
+		return result{err: err}
+	}
+	e.Seq = seq
+	return result{latest: []events.Event{e}}
+}
+
+// finishEffect takes over what an effect brought and looks at the pilot again.
+func (l *Launcher) finishEffect(r result) {
+	t, way := r.tracked, r.effect.Act.lane()
+	t.busy[way] = false
+	l.lanes[way].running--
+	if r.effect.Act == actLaunch {
+		t.submittingSince = time.Time{}
+	}
+	for i := range r.latest {
+		l.view.Apply(&r.latest[i])
+	}
+	if r.effect.Act == actCount {
+		l.finishCount(&r)
+	}
+	now := time.Now()
+	if r.secret != "" {
+		t.resetAttempt(r.attempt + 1)
+		t.secret = r.secret
+	} else if r.attempt == t.attempt {
+		t.applyResult(&r, now)
+	}
+	t.completeWaiters(&r)
+	if answers, known := r.systemAnswered(); known {
+		l.recordAnswering(t.system, answers, now)
+	}
+	if r.err != nil {
+		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Stringer("act", r.effect.Act), zap.Error(r.err))
+		t.wakeAt = now.Add(t.effectRetryPause(&r))
+	} else {
+		if r.effect.Act == actFind {
+			t.failedFinds, t.failedQueries = 0, 0
+		}
+		l.reconcile(t)
+	}
+	l.fillSlots(way)
+}
+
+// retryPause is the pause after an effect that could not be carried out, and
+// maxRetryPause that after many a look for a job: a system that is ill is not to be
+// asked by each pilot at every second.
+const (
+	retryPause    = time.Second
+	maxRetryPause = time.Minute
+)
+
+// effectRetryPause is the pause after an effect that has failed.
+func (t *tracked) effectRetryPause(r *result) time.Duration {
+	if r.effect.Act != actFind {
+		return retryPause
+	}
+	t.failedQueries++
+	t.failedFinds++
+	return min(retryPause<<min(t.failedFinds-1, 6), maxRetryPause)
+}
+
+// applyResult keeps what an effect told about the present attempt.
+func (t *tracked) applyResult(r *result, now time.Time) {
+	if r.submittedJob != nil {
+		t.submittedJob = r.submittedJob
+	}
+	if r.notFound {
+		t.notFoundAt = now
+	}
+	if r.submitErr != nil {
+		t.submitErr, t.submitFailedAt, t.notFoundAt = r.submitErr, now, time.Time{}
+	}
+	switch r.effect.Act {
+	case actStop:
+		t.stopSent, t.stopSentAt, t.stopFailed = stopAsked, now, r.err != nil
+		if r.effect.Stop.Force {
+			t.stopSent = stopForced
+		}
+	case actCleanup:
+		if r.err != nil {
+			t.failedCleanups++
+		}
+		t.cleaned = r.err == nil || t.failedCleanups == maxCleanupTries
+	case actNote:
+		if r.effect.Note.Kind == events.Health && r.err == nil {
+			t.lossNotedOf = r.effect.Note.Since
+		}
+	case actReach:
+		t.recordReach(r.reachErr, now)
+	case actRequeue:
+		t.forgetReach()
+	case actAck, actWait, actRecord, actFind, actLaunch, actPoll, actRefresh, actCount:
+	}
+}
+
+// maxCleanupTries is how often a sandbox that cannot be removed is tried.
+const maxCleanupTries = 10
+
+// completeWaiters lets go of a command that was handed on, and tells the agents' asks
+// what the effect on their behalf came to. A command whose ack did not arrive
+// comes again; one that came meanwhile is another delivery.
+func (t *tracked) completeWaiters(r *result) {
+	if r.effect.Act == actAck || r.effect.Act == actRequeue {
+		t.staleCommands = slices.DeleteFunc(t.staleCommands, func(d *events.Delivery) bool { return d == r.command })
+		if t.heldCommand == r.command {
+			t.heldCommand = nil
+		}
+	}
+	a := r.effect.waiter
+	switch {
+	case a == nil:
+	case r.err != nil:
+		t.completeWaiter(a, agentAnswer{err: pilot.Errorf(pilot.Unavailable, "the log cannot be asked now")})
+	case r.effect.Act == actRefresh:
+		a.rereadDone = true
+	case r.effect.Act == actNote:
+		a.lateNoted = true
+	}
+}
+
+// newID makes the unique id of an append.
+func newID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// newSecret makes the ticket of an attempt, and what of it goes into the log.
+func newSecret() (secret string, hash []byte) {
+	secret = rand.Text()
+	sum := sha256.Sum256([]byte(secret))
+	return secret, sum[:]
+}

@@ -1,3 +1,0 @@
-// Package room watches how much the log may still grow. Below a reserve nothing new
-// begins, so that what runs can still be told, canceled and ended.
-package room

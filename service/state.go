@@ -1,6 +1,0 @@
-package service
-
-import "github.com/flightlog/flightlog/bus/owner"
-
-// StateDir is where a user's state belongs: see package owner.
-func StateDir(getenv func(string) string) string { return owner.StateDir(getenv) }

@@ -25,7 +25,7 @@ const (
 )
 
 func main() {
-	knot := flag.String("files", "launcher", "package whose calls between files are drawn, as a path below the module")
+	knot := flag.String("files", "internal/launcher", "package whose calls between files are drawn, as a path below the module")
 	list := flag.Bool("list", false, "also list what was counted")
 	flag.Parse()
 	var out strings.Builder
@@ -76,7 +76,7 @@ func run(w *strings.Builder, knot string, list bool) error {
 		}
 		arrows := p.calls()
 		back := backArrows(arrows)
-		fmt.Fprintf(w, "calls between files of %-12s%d, of which %d run back (%d %%)\n", knot, len(arrows), len(back), len(back)*100/max(len(arrows), 1))
+		fmt.Fprintf(w, "calls between files of %s: %d, of which %d run back (%d %%)\n", knot, len(arrows), len(back), len(back)*100/max(len(arrows), 1))
 		for _, a := range back {
 			report(w, list, "back: %s -> %s", a.from, a.to)
 		}

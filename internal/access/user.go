@@ -128,10 +128,10 @@ const inboxPrefix = "_INBOX_"
 // InboxPrefix is where answers to the user come to (NATS_INBOX_PREFIX).
 func (u *User) InboxPrefix() string { return inboxPrefix + u.Name }
 
-// UserOf gives the name of the user whose prefix of inboxes that is; false: it is
-// nobody's.
-func UserOf(inboxPrefix string) (string, bool) {
-	name, ok := strings.CutPrefix(inboxPrefix, inboxPrefix)
+// UserOf returns the name of the user whose inboxes begin with prefix, as
+// [User.InboxPrefix] writes it; false: no user of ours has such inboxes.
+func UserOf(prefix string) (string, bool) {
+	name, ok := strings.CutPrefix(prefix, inboxPrefix)
 	return name, ok && pilot.ValidToken(name)
 }
 

@@ -254,10 +254,13 @@ func (p *Permissions) addConsumer(name string) {
 	)
 }
 
-// ackSubjects is where the messages of a consumer are acknowledged: servers with a
-// domain write it the second way (ADR-15).
+// ackSubjects gives the subjects at which the messages of a consumer are acknowledged; servers
+// with a domain use the second form (ADR-15). The words are counted, for an acknowledgement may
+// ask for the next message: were the second form open at its end, the first form of any other
+// consumer would fit it, with this one's name in place of numbers. (nats-server 2.15.2,
+// consumer.go: ackSubjOld has nine words, ackSubj eleven or more.)
 func ackSubjects(name string) []string {
-	return []string{"$JS.ACK." + logStream + "." + name + ".>", "$JS.ACK.*.*." + logStream + "." + name + ".>"}
+	return []string{"$JS.ACK." + logStream + "." + name + ".*.*.*.*.*", "$JS.ACK.*.*." + logStream + "." + name + ".*.*.*.*.>"}
 }
 
 // flowControlSubjects is where it is said that what a consumer has pushed is taken, likewise.

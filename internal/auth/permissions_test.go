@@ -80,7 +80,12 @@ A M L C W S G F
 + + - - + + - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-subscriber_32.pilots.evt.>
 + + - - + + - -  pub $JS.API.CONSUMER.CREATE.PILOTS.tail-subscriber_33.pilots.evt.>
 + + - - + + - -  pub $JS.API.CONSUMER.DURABLE.CREATE.PILOTS.tail-subscriber-0
++ - - - - - - +  pub $JS.ACK.PILOTS.launcher-site-b=host.PILOTS.tail-subscriber-0.1.1.1
++ - - - - - - +  pub $JS.ACK.PILOTS.launcher-site-b=host.PILOTS.tail-watcher-0.1.1.1
++ - - - - - - +  pub $JS.ACK.PILOTS.launcher-site-b=host.PILOTS.launcher-site-a=host.1.1.1
 + - - - - + - +  pub $JS.ACK.PILOTS.tail-subscriber-0.1.1.1.1.0
++ - - - - + - +  pub $JS.ACK.hub.hash.PILOTS.tail-subscriber-0.1.1.1.1.0
++ - - - - - - +  pub $JS.ACK.PILOTS.tail-subscriber-0.PILOTS.launcher-site-b=host.1.1.1.1.0
 + + - - - - - +  pub $JS.ACK.PILOTS.tail-manager-0.1.1.1.1.0
 + + - - + + - -  pub $JS.FC.PILOTS.tail-subscriber-0.x
 + + - - + + - -  pub $JS.FC.PILOTS.launcher-site-a=host.x

@@ -1,0 +1,63 @@
+package auth_test
+
+import (
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/internal/auth"
+	"github.com/flightlog/flightlog/pilot"
+)
+
+// TestAcknowledgementsTakeNothingFromQueues: an acknowledgement may ask for the next message,
+// so that nobody may send one to a consumer of somebody else, whatever stands behind its name.
+func TestAcknowledgementsTakeNothingFromQueues(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode auth.Mode) {
+		h := newFixture(t, mode, usualUsers()...)
+		m := h.connectManager(t)
+		if _, err := h.connectAs(t, "launcher-site-a-host").CommandQueue(t.Context(), here, bus.CommandQueueConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		log, err := m.Log(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := log.Append(t.Context(), birthEvent(pilot.Key{Resource: here, Manager: "m", Pilot: "p"})); err != nil {
+			t.Fatal(err)
+		}
+		own := map[string]string{
+			"manager": "tail-manager-0", "watcher": "tail-watcher-0", "subscriber": "tail-subscriber-0", "launcher-site-b-host": "launcher-site-b=host",
+		}
+		for name, consumer := range own {
+			nc := h.rawConn(t, name)
+			ask := &nats.Msg{
+				Subject: "$JS.ACK.PILOTS.launcher-site-a=host.PILOTS." + consumer + ".1.1.1", Reply: "_INBOX_" + name + ".taken", Data: []byte("+NXT 1"),
+			}
+			if err := nc.PublishMsg(ask); err != nil {
+				t.Fatal(err)
+			}
+			if err := nc.Flush(); err != nil { // it is at the server, which knows what it does
+				t.Fatal(err)
+			}
+		}
+		admin, err := jetstream.New(h.rawConn(t, "admin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What asks for messages stands in line: the launcher's own request is behind theirs.
+		queue, err := admin.Consumer(t.Context(), "PILOTS", "launcher-site-a=host")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := queue.Next(jetstream.FetchContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if about, err := got.Metadata(); err != nil || about.Sequence.Consumer != 1 {
+			t.Errorf("the launcher's first message is the consumer's %+v, %v", about, err)
+		}
+	})
+}

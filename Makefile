@@ -9,7 +9,7 @@ PKGS         ?= ./...
 STORE        ?= .store
 LISTEN       ?= 127.0.0.1:4222
 
-.PHONY: help demo up build test browser deploy-test catalogue check tidy lint fmt fuzz sim e2e e2e-batch e2e-long bench cover clean \
+.PHONY: help demo up build test browser deploy-test catalogue check tidy lint fmt fuzz sim e2e e2e-batch e2e-long bench bench-compare codestat cover clean \
 	slurm-up slurm-down sge-up sge-down sshd-up sshd-down
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ e2e-long: ## The same under load, for a long time
 
 bench: ## Benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+bench-compare: ## Benchmarks of BASE=commit against those of the work tree, by benchstat; PKGS=, BENCH=, COUNT=6
+	GO=$(GO) scripts/bench-compare.sh "$(BASE)" "$(or $(BENCH),.)" "$(or $(COUNT),6)" $(PKGS)
 
 codestat: ## What the syntax trees show of the readability of the code
 	$(GO) run ./scripts/codestat -list

@@ -3,6 +3,7 @@ package pilot_test
 import (
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -63,6 +64,13 @@ func machineTable() string {
 func TestMachinePicture(t *testing.T) {
 	t.Parallel()
 	checkGolden(t, "testdata/machine.golden", machineTable())
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), machineTable()) {
+		t.Error("docs/architecture.md has another table: put that of testdata/machine.golden there")
+	}
 }
 
 func TestOutsideTheMachineNothingMoves(t *testing.T) {

@@ -30,6 +30,7 @@ var imports = map[string]string{
 	"internal/auth":      "pilot internal/access",
 	"internal/buildinfo": "events",
 	"internal/bustest":   "pilot events bus internal/embedded",
+	"internal/cli":       "pilot events api bus client " + rooms("access app auth buildinfo config embedded explain ops owner reserve resource web"),
 	"internal/config":    "pilot internal/reserve internal/resource",
 	"internal/embedded":  "pilot bus internal/access internal/owner",
 	"internal/explain":   "pilot events projection api",

@@ -70,14 +70,6 @@ func (f *changeStream) isWatched(e *events.Event) bool {
 		(f.options.Manager == "" || f.options.Manager == e.Manager)
 }
 
-func (f *changeStream) applyEntry(e *events.Entry) bool {
-	if e.Broken == "" {
-		return f.view.Apply(&e.Event)
-	}
-	f.view.ApplyBroken(&e.Event, e.Broken)
-	return true
-}
-
 // yieldPresent yields the present.
 func (f *changeStream) yieldPresent(yield func(Change, error) bool) bool {
 	all, _ := f.view.List(projection.Filter{Manager: f.options.Manager}, 0, 0)
@@ -122,7 +114,7 @@ func (f *changeStream) yieldEntry(ctx context.Context, e *events.Entry, yield fu
 // foldEntry folds an entry. Of a list, who watches one pilot gets but one birth, and asks the
 // log for the others.
 func (f *changeStream) foldEntry(ctx context.Context, e *events.Entry) (changed bool, err error) {
-	changed = f.applyEntry(e)
+	changed = f.view.Fold(e)
 	if changed || f.options.Pilot == "" || e.Submission == nil || !e.Submission.List.Several() {
 		return changed, nil
 	}

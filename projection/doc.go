@@ -6,7 +6,7 @@
 // kind this version does not know, or of bytes that are none, moves nothing; it
 // is counted, and its pilot is marked degraded; what follows a change that was
 // not understood is taken at its word. The first birth of a uid within its
-// manager wins, whatever the resource. Apply is idempotent by position, so a
+// manager wins, whatever the resource. [View.Fold] is idempotent by position, so a
 // message may come twice, and a single subject may be read ahead of the rest. A
 // View that starts from the last message of each subject is equal to one that
 // folded the whole log, as long as every writer kept to the machine.

@@ -128,6 +128,6 @@ func (v *View) CompleteList(name string) []*events.Event {
 	return v.entered
 }
 
-// Entered gives the births, in log order, that became pilots by the last Apply,
-// ApplyBroken or CompleteList. It is for reading, and good until the next of these.
+// Entered gives the births, in log order, that became pilots by the last Fold,
+// Apply or CompleteList. It is for reading, and good until the next of these.
 func (v *View) Entered() []*events.Event { return v.entered }

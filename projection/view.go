@@ -107,7 +107,20 @@ func (v *View) markDegraded(p *Pilot, format string, args ...any) {
 	p.Degraded = fmt.Sprintf(format, args...)
 }
 
-// Apply folds one event and says whether it changed anything.
+// Fold folds one entry of a tail and reports whether it may have changed anything: a broken
+// entry always may, the mark never does. Use [View.Apply] for an event that came by another way.
+func (v *View) Fold(e *events.Entry) (changed bool) {
+	switch {
+	case e.Mark:
+		return false
+	case e.Broken != "":
+		v.applyBroken(&e.Event, e.Broken)
+		return true
+	}
+	return v.Apply(&e.Event)
+}
+
+// Apply folds one event whose payload was understood and reports whether it changed anything.
 func (v *View) Apply(e *events.Event) bool {
 	v.applied, v.entered = max(v.applied, e.Seq), v.entered[:0]
 	switch e.Class {
@@ -128,10 +141,10 @@ func (v *View) Apply(e *events.Event) bool {
 	return false
 }
 
-// ApplyBroken takes note of a message whose payload does not decode: e has its
+// applyBroken notes a message whose payload does not decode: e has its
 // place in the log, and no body. What is appended next to its subject must
 // expect it all the same.
-func (v *View) ApplyBroken(e *events.Event, why string) {
+func (v *View) applyBroken(e *events.Event, why string) {
 	v.applied, v.entered = max(v.applied, e.Seq), v.entered[:0]
 	v.oddities.Broken++
 	switch {

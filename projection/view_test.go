@@ -225,7 +225,10 @@ func TestAfterWhatIsNotUnderstoodTheNextIsBelieved(t *testing.T) {
 	t.Parallel()
 	for name, odd := range map[string]func(*projection.View, *events.Event){
 		"unknown": func(v *projection.View, e *events.Event) { e.Kind, e.Status = "paused", nil; v.Apply(e) },
-		"broken":  func(v *projection.View, e *events.Event) { e.Status = nil; v.ApplyBroken(e, "torn") },
+		"broken": func(v *projection.View, e *events.Event) {
+			e.Status = nil
+			v.Fold(&events.Entry{Event: *e, Broken: "torn"})
+		},
 	} {
 		h := newHistoryLog()
 		h.submit(key)
@@ -258,7 +261,7 @@ func TestBrokenMessagesKeepTheirPlace(t *testing.T) {
 		{},
 	} {
 		e.Seq = uint64(i + 1)
-		v.ApplyBroken(&e, "torn")
+		v.Fold(&events.Entry{Event: e, Broken: "torn"})
 	}
 	m, _ := v.Manager("m1")
 	s, _ := v.Session("s")
@@ -291,7 +294,7 @@ func TestTheLastConfigurationIsTheWholeTruth(t *testing.T) {
 	}
 	for name, apply := range map[string]func(*projection.View, *events.Event){
 		"unknown": func(v *projection.View, e *events.Event) { v.Apply(e) },
-		"broken":  func(v *projection.View, e *events.Event) { v.ApplyBroken(e, "torn") },
+		"broken":  func(v *projection.View, e *events.Event) { v.Fold(&events.Entry{Event: *e, Broken: "torn"}) },
 	} {
 		e := events.Event{Seq: 4, Class: events.ClassResource, Kind: "moved", Key: pilot.Key{Resource: "local.a"}}
 		whole, late := foldLogs(h.log), projection.New()
@@ -366,7 +369,7 @@ func TestNothingMakesApplyFail(t *testing.T) {
 				e.Status = &pilot.Status{State: pilot.State(rapid.Uint8Range(0, 12).Draw(t, "to"))}
 			}
 			if rapid.Bool().Draw(t, "broken") {
-				v.ApplyBroken(&e, "torn")
+				v.Fold(&events.Entry{Event: e, Broken: "torn"})
 			} else {
 				v.Apply(&e)
 			}

@@ -95,7 +95,7 @@ func (s pageSource) Changes(ctx context.Context) (int64, iter.Seq2[web.Change, e
 				goOn = yield(web.Change{}, err)
 			case e.Mark:
 				standing, goOn = true, yieldPresent(view, e.Seq, yield)
-			case !applyEntry(view, &e) || !standing || e.Pilot == "":
+			case !view.Fold(&e) || !standing || e.Pilot == "":
 			case e.Class == events.ClassCommand:
 				goOn = yieldBirths(view, yield)
 			default:
@@ -108,14 +108,6 @@ func (s pageSource) Changes(ctx context.Context) (int64, iter.Seq2[web.Change, e
 			}
 		}
 	}, nil
-}
-
-func applyEntry(v *projection.View, e *events.Entry) bool {
-	if e.Broken == "" {
-		return v.Apply(&e.Event)
-	}
-	v.ApplyBroken(&e.Event, e.Broken)
-	return true
 }
 
 // yieldBirths yields the pilots that were born with what was folded last: those of a list

@@ -252,15 +252,9 @@ func (f *fleet) append(k pilot.Key, kind pilot.Kind, change func(*pilot.Status))
 // foldView folds the whole log.
 func (f *fleet) foldView() *projection.View {
 	f.t.Helper()
-	v := projection.New()
-	for e, err := range f.log.Tail(f.t.Context(), events.Span{Past: true}) {
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		if e.Mark {
-			break
-		}
-		v.Apply(&e.Event)
+	v, err := projection.Present(f.log.Tail(f.t.Context(), events.Span{Past: true}))
+	if err != nil {
+		f.t.Fatal(err)
 	}
 	if odd := v.Oddities(); odd != (projection.Oddities{}) {
 		f.t.Fatalf("the log holds what it must not: %+v", odd)

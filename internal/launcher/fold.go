@@ -26,7 +26,7 @@ func (l *Launcher) foldEntry(e events.Entry) {
 		l.logger.Info("launcher ready", zap.Uint64("seq", e.Seq), zap.Int("live", len(l.tracked)))
 		return
 	case e.Broken != "":
-		l.view.ApplyBroken(&e.Event, e.Broken)
+		l.view.Fold(&e)
 		l.logger.Error("message does not decode", zap.String("pilot", e.Pilot), zap.Uint64("seq", e.Seq), zap.String("err", e.Broken))
 	default:
 		l.applyEvent(&e.Event)

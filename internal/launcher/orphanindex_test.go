@@ -124,7 +124,7 @@ func TestDegradedPilotsHaveNoOrphans(t *testing.T) {
 	t.Parallel()
 	l := &viewBuilder{view: projection.New()}
 	k := l.addPilot(t, "p", pilot.KindLaunching, pilot.KindPendingActive, pilot.KindFailed)
-	l.view.ApplyBroken(&events.Event{Seq: 99, Class: events.ClassChange, Key: k}, "it is of a later version")
+	l.view.Fold(&events.Entry{Event: events.Event{Seq: 99, Class: events.ClassChange, Key: k}, Broken: "it is of a later version"})
 	job := adaptor.Job{ID: "1", Token: k.Token(1, l.at)}
 	if o, is := newAttemptIndex(l.view, nil, time.Now(), 0).classifyJob(&job); is {
 		t.Errorf("it is %+v", o)

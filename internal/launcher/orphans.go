@@ -49,7 +49,7 @@ func (l *Launcher) ListOrphans(ctx context.Context, r api.OrphansRequest) (api.O
 		all = append(all, places[i].jobs...)
 		answer.Systems = append(answer.Systems, places[i].forAPI())
 	}
-	view, err := l.foldLog(ctx, events.Span{})
+	view, err := projection.Present(l.log.Tail(ctx, events.Span{}))
 	if err != nil {
 		return answer, err
 	}
@@ -82,7 +82,7 @@ func (p *surveyedSystem) forAPI() api.OrphanSystem {
 
 // surveyedSystems are the batch systems in the configurations of the resource's pilots.
 func (l *Launcher) surveyedSystems(ctx context.Context) ([]surveyedSystem, error) {
-	view, err := l.foldLog(ctx, events.Span{Resource: l.resource})
+	view, err := projection.Present(l.log.Tail(ctx, events.Span{Resource: l.resource}))
 	if err != nil {
 		return nil, err
 	}
@@ -138,24 +138,6 @@ func endpointOf(cfg *resource.Config) string {
 	}
 	e.Options = nil
 	return e.String()
-}
-
-// foldLog folds what the log holds now.
-func (l *Launcher) foldLog(ctx context.Context, span events.Span) (*projection.View, error) {
-	view := projection.New()
-	for e, err := range l.log.Tail(ctx, span) {
-		switch {
-		case err != nil:
-			return nil, err
-		case e.Mark:
-			return view, nil
-		case e.Broken != "":
-			view.ApplyBroken(&e.Event, e.Broken)
-		default:
-			view.Apply(&e.Event)
-		}
-	}
-	return nil, &pilot.Error{Code: pilot.Timeout, Op: "read the log", Err: context.Cause(ctx)}
 }
 
 // pilotsOf gives pilots of a view one by one.

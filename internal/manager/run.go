@@ -71,7 +71,7 @@ func (m *Manager) foldEntry(st *state, e *events.Entry) {
 		close(m.ready)
 		return
 	case e.Broken != "":
-		st.view.ApplyBroken(&e.Event, e.Broken)
+		st.view.Fold(e)
 		st.takeSource(e.Resource)
 		m.logger.Warn("message does not decode", zap.Uint64("seq", e.Seq), zap.String("pilot", e.Pilot), zap.String("err", e.Broken))
 	default:

@@ -124,10 +124,10 @@ func (m *Manager) cancelChunk(ctx context.Context, ps []projection.Pilot, intent
 	if len(es) == 0 {
 		return 0, nil
 	}
-	seq, err := m.appendEvents(ctx, es...)
-	if err == nil {
-		m.logger.Info("cancel asked", zap.String("manager", ps[0].Manager), zap.Int("pilots", len(ps)), zap.Uint64("seq", seq))
-	}
+	seq, err := m.appendDecision(ctx, &decision{
+		events: es, logText: "cancel asked",
+		fields: []zap.Field{zap.String("manager", ps[0].Manager), zap.Int("pilots", len(ps))},
+	})
 	if pilot.CodeOf(err) != pilot.Conflict {
 		return seq, err
 	}

@@ -68,42 +68,30 @@ type closeOptions struct {
 	by        identity // who wants it closed, also where another replica finishes it
 }
 
-// appendClose writes down that o closes, unless it does so already; the position is 0
-// then.
+// appendClose appends that o closes and returns the position of that; 0: it does so already.
 func (m *Manager) appendClose(ctx context.Context, o scopeRef, t closeOptions, c Call) (uint64, error) {
-	for try := 0; ; try++ {
-		e, err := readYourWrites(ctx, m, c, func(st *state) (*events.Event, error) { return st.planClose(o, t, c.identity()) })
-		if err != nil || e == nil {
-			return 0, err
-		}
-		seq, err := m.appendEvents(ctx, e)
-		if err == nil {
-			m.logger.Info("closes", zap.String("uid", o.uid), zap.String("state", string(e.Scope.State)), zap.Uint64("seq", seq))
-		}
-		if pilot.CodeOf(err) != pilot.Conflict || try == maxTries {
-			return seq, err
-		}
-		if err := m.awaitConflict(ctx, try, e); err != nil {
-			return 0, err
-		}
-	}
+	return m.commit(ctx, c, func(st *state) (decision, error) { return st.decideClose(o, t, c.identity()) })
 }
 
-// planClose is the event by which o closes on those terms; nil: none is needed.
-func (st *state) planClose(o scopeRef, t closeOptions, by identity) (*events.Event, error) {
+// decideClose returns the event by which o closes with these options, or none if it does
+// so already.
+func (st *state) decideClose(o scopeRef, t closeOptions, by identity) (decision, error) {
 	at, err := st.statusOf(o)
 	if err != nil {
-		return nil, err
+		return decision{}, err
 	}
 	after, ok := afterClose(&at, t, nowMillis())
 	if !ok {
-		return nil, nil //nolint:nilnil // nothing to do is an answer
+		return decision{}, nil
 	}
 	kind := events.Closed
 	if after.State == events.StateClosing {
 		kind = events.Closing
 	}
-	return o.newEvent(kind, at.Seq, by, after), nil
+	return decision{
+		events: []*events.Event{o.newEvent(kind, at.Seq, by, after)}, logText: "closes",
+		fields: []zap.Field{zap.String("uid", o.uid), zap.String("state", string(after.State))},
+	}, nil
 }
 
 // scopeStatus is an owner and what it still has.

@@ -77,30 +77,13 @@ func newScopeUID(kind, of, key string) pilot.UID {
 	return deriveUID(kind, of, key, 0)
 }
 
-// commitCreate appends what plan gives; nothing to append: it is there already. It
-// plans anew where others were first.
+// commitCreate appends the events that plan returns; none: what was asked for exists already.
 func (m *Manager) commitCreate(ctx context.Context, r *api.CreateRequest, c Call, plan func(*state) ([]*events.Event, error)) (uint64, error) {
-	ctx, stop := withCallTimeout(ctx)
-	defer stop()
-	for try := 0; ; try++ {
-		es, err := readYourWrites(ctx, m, c, plan)
-		if err != nil || len(es) == 0 {
-			return 0, err
-		}
-		if err := m.admit(); err != nil {
-			return 0, err
-		}
-		seq, err := m.appendEvents(ctx, es...)
-		if err == nil {
-			m.logger.Info("created", zap.String("uid", r.UID), zap.String("session", r.Session), zap.Uint64("seq", seq))
-		}
-		if pilot.CodeOf(err) != pilot.Conflict || try == maxTries {
-			return seq, err
-		}
-		if err := m.awaitConflict(ctx, try, es...); err != nil {
-			return 0, err
-		}
-	}
+	fields := []zap.Field{zap.String("uid", r.UID), zap.String("session", r.Session)}
+	return m.commit(ctx, c, func(st *state) (decision, error) {
+		es, err := plan(st)
+		return decision{events: es, logText: "created", fields: fields}, err
+	})
 }
 
 func (st *state) newManager(r *api.CreateRequest, c Call) ([]*events.Event, error) {

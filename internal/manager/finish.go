@@ -67,34 +67,23 @@ func (m *Manager) finishPending(ctx context.Context) error {
 	return nil
 }
 
-// finishScope writes down that o is CLOSED, if it is CLOSING and nothing is left.
+// finishScope appends that a manager or session is CLOSED, if it is CLOSING and nothing of
+// it is left.
 func (m *Manager) finishScope(ctx context.Context, ref scopeRef, c Call) (uint64, error) {
-	for try := 0; ; try++ {
-		e, err := readYourWrites(ctx, m, c, func(st *state) (*events.Event, error) { return st.planFinish(ref, c.identity()) })
-		if err != nil || e == nil {
-			return 0, err
-		}
-		seq, err := m.appendEvents(ctx, e)
-		if err == nil {
-			m.logger.Info("closed", zap.String("uid", ref.uid), zap.Uint64("seq", seq))
-		}
-		if pilot.CodeOf(err) != pilot.Conflict || try == maxTries {
-			return seq, err
-		}
-		if err := m.awaitConflict(ctx, try, e); err != nil {
-			return 0, err
-		}
-	}
+	return m.commit(ctx, c, func(st *state) (decision, error) { return st.decideFinish(ref, c.identity()) })
 }
 
-func (st *state) planFinish(o scopeRef, by identity) (*events.Event, error) {
+func (st *state) decideFinish(o scopeRef, by identity) (decision, error) {
 	h, err := st.statusOf(o)
 	if err != nil || h.State != events.StateClosing || h.hasPending(h.Terminate) {
-		return nil, err
+		return decision{}, err
 	}
 	after := h.Scope.Scope
 	after.State, after.ClosedAt = events.StateClosed, nowMillis()
-	return o.newEvent(events.Closed, h.Seq, by, after), nil
+	return decision{
+		events: []*events.Event{o.newEvent(events.Closed, h.Seq, by, after)}, logText: "closed",
+		fields: []zap.Field{zap.String("uid", o.uid)},
+	}, nil
 }
 
 // closeTask is something to do for an owner that closes.

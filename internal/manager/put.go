@@ -138,48 +138,39 @@ func (m *Manager) writeResources(ctx context.Context, r *resourceWrite, c Call, 
 	if len(r.idempotencyKey) > maxIdempotencyKey {
 		return api.PutResourceAnswer{}, invalidField("idempotency_key", "is %d bytes long, %d are allowed", len(r.idempotencyKey), maxIdempotencyKey)
 	}
+	var answer api.PutResourceAnswer
+	seq, err := m.commitTries(ctx, func(int) (d decision, err error) {
+		answer, d, err = m.decideWrite(ctx, r, c, check)
+		return d, err
+	})
+	if err != nil {
+		return api.PutResourceAnswer{}, err
+	}
+	if seq == 0 {
+		return answer, nil
+	}
+	answer.Seq = seq
+	return afterCommit(ctx, m, seq, func(*state) (api.PutResourceAnswer, error) { return answer, nil })
+}
+
+// decideWrite returns what must be appended, and the answer once it is.
+func (m *Manager) decideWrite(ctx context.Context, r *resourceWrite, c Call, check func(*catalogueAt) error) (api.PutResourceAnswer, decision, error) {
 	labels := make([]string, len(r.changes))
 	for i := range r.changes {
 		labels[i] = r.changes[i].label
 	}
-	for try := 0; ; try++ {
-		known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(labels...), nil })
-		if err != nil {
-			return api.PutResourceAnswer{}, err
-		}
-		if answer, done, err := m.findEarlierWrite(ctx, r, &known); done || err != nil {
-			return answer, err
-		}
-		if err := check(&known); err != nil {
-			return api.PutResourceAnswer{}, err
-		}
-		answer, es, err := m.planWrite(ctx, r, &known, c)
-		if err != nil || len(es) == 0 {
-			return answer, err
-		}
-		if err := m.admitPut(es); err != nil {
-			return api.PutResourceAnswer{}, err
-		}
-		answer.Seq, err = m.appendEvents(ctx, es...)
-		if err == nil {
-			m.logger.Info("resources changed", zap.Strings("labels", labels), zap.Uint64("seq", answer.Seq))
-			return afterCommit(ctx, m, answer.Seq, func(*state) (api.PutResourceAnswer, error) { return answer, nil })
-		}
-		if pilot.CodeOf(err) != pilot.Conflict || try == maxTries {
-			return api.PutResourceAnswer{}, err
-		}
-		if err := m.awaitConflict(ctx, try, es...); err != nil {
-			return api.PutResourceAnswer{}, err
-		}
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(labels...), nil })
+	if err != nil {
+		return api.PutResourceAnswer{}, decision{}, err
 	}
-}
-
-// admitPut says whether configurations may be put now; what takes them away always may.
-func (m *Manager) admitPut(es []*events.Event) error {
-	if !slices.ContainsFunc(es, func(e *events.Event) bool { return e.Kind != events.Deleted }) {
-		return nil
+	if answer, done, err := m.findEarlierWrite(ctx, r, &known); done || err != nil {
+		return answer, decision{}, err
 	}
-	return m.admit()
+	if err := check(&known); err != nil {
+		return api.PutResourceAnswer{}, decision{}, err
+	}
+	answer, es, err := m.planWrite(ctx, r, &known, c)
+	return answer, decision{events: es, logText: "resources changed", fields: []zap.Field{zap.Strings("labels", labels)}}, err
 }
 
 // findEarlierWrite finds what an earlier request with the same key has written, also

@@ -38,21 +38,8 @@ func (m *Manager) submitRead(ctx context.Context, r api.SubmitRead, c Call) (api
 		seq, err := m.checkSubmit(ctx, o, c)
 		return api.PilotsAnswer{Pilots: []api.Pilot{}, Seq: seq}, err
 	}
-	for try := 0; ; try++ {
-		answer, es, err := m.submitOnce(ctx, o, c)
-		partly := errors.Is(err, errKeyPartlyUsed)
-		if pilot.CodeOf(err) != pilot.Conflict || es == nil || try == maxTries || partly && try > 0 {
-			return answer, o.mergeManagerError(err)
-		}
-		if err := m.awaitConflict(ctx, try, es...); err != nil {
-			return api.PilotsAnswer{}, err
-		}
-		if unfinished, ok := errors.AsType[*unfinishedListError](err); ok && try > 0 {
-			if err := m.sealTornList(ctx, &unfinished.part); err != nil {
-				return api.PilotsAnswer{}, err
-			}
-		}
-	}
+	answer, err := m.commitSubmit(ctx, o, c)
+	return answer, o.mergeManagerError(err)
 }
 
 // checkSubmit gives what a submit list would be refused for, and writes nothing. A list of
@@ -68,36 +55,52 @@ func (m *Manager) checkSubmit(ctx context.Context, o *submitList, c Call) (seq u
 	return seq, o.mergeManagerError(err)
 }
 
-// submitOnce decides and appends. With code conflict, es is what must be looked
-// at in the log before anybody decides again; nil if nobody need.
-func (m *Manager) submitOnce(ctx context.Context, o *submitList, c Call) (a api.PilotsAnswer, es []*events.Event, err error) {
-	admitted, err := readYourWrites(ctx, m, c, func(st *state) (admission, error) { return st.admitSubmit(o) })
-	if _, unfinished := errors.AsType[*unfinishedListError](err); unfinished || errors.Is(err, errKeyPartlyUsed) {
-		return a, o.submitEvents(c.identity(), nil), err
-	}
+// commitSubmit appends the pilots of a list and answers them, or those of an earlier request
+// with the same idempotency key.
+func (m *Manager) commitSubmit(ctx context.Context, o *submitList, c Call) (api.PilotsAnswer, error) {
+	var admitted admission
+	var d decision
+	var unfinished *unfinishedListError // why the try before was in vain, if that was it
+	seq, err := m.commitTries(ctx, func(try int) (decision, error) {
+		if unfinished != nil && try > 1 {
+			if err := m.sealTornList(ctx, &unfinished.part); err != nil {
+				return decision{}, err
+			}
+		}
+		var err error
+		admitted, err = readYourWrites(ctx, m, c, func(st *state) (admission, error) { return st.admitSubmit(o) })
+		unfinished, _ = errors.AsType[*unfinishedListError](err)
+		d, err = o.decideSubmit(&admitted, err, try, c.identity())
+		return d, err
+	})
 	if err != nil {
-		return a, nil, err
+		return api.PilotsAnswer{}, err
 	}
 	if admitted.pilots != nil {
-		return answerSubmitted(admitted.pilots, admitted.seq), nil, nil
+		return answerSubmitted(admitted.pilots, admitted.seq), nil
 	}
-	if err := m.admit(); err != nil {
-		return a, nil, err
-	}
-	es = o.submitEvents(c.identity(), admitted.torn)
-	seq, err := m.appendEvents(ctx, es...)
-	if err != nil {
-		return a, es, err
-	}
-	m.logger.Info("pilots submitted", zap.String("manager", o.manager), zap.Int("pilots", len(es)), zap.Uint64("seq", seq))
 	ps, err := afterCommit(ctx, m, 0, func(st *state) ([]projection.Pilot, error) {
-		st.readAhead(es, seq)
+		st.readAhead(d.events, seq)
 		return st.findPilots(o.manager, o.uids())
 	})
 	if err != nil {
-		return a, nil, err
+		return api.PilotsAnswer{}, err
 	}
-	return answerSubmitted(ps, seq), nil, nil
+	return answerSubmitted(ps, seq), nil
+}
+
+// decideSubmit returns the pilots to be appended; none, if they are there. Where a list that
+// is in the log in part stands in the way, they come with the error: it may pass.
+func (o *submitList) decideSubmit(admitted *admission, err error, try int, by identity) (decision, error) {
+	_, unfinished := errors.AsType[*unfinishedListError](err)
+	mayPass := unfinished || errors.Is(err, errKeyPartlyUsed) && try == 0
+	if admitted.pilots != nil || err != nil && !mayPass {
+		return decision{}, err
+	}
+	return decision{
+		events: o.submitEvents(by, admitted.torn), logText: "pilots submitted",
+		fields: []zap.Field{zap.String("manager", o.manager), zap.Int("pilots", len(o.items))},
+	}, err
 }
 
 // answerSubmitted tells of pilots that are there, whatever there is to tell: where a

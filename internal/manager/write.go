@@ -16,8 +16,6 @@ const (
 	// callTimeout is how long a write may take, folding included. The log repeats an
 	// append for as long; a leader election takes seconds.
 	callTimeout = 20 * time.Second
-	// maxTries is how often a decision is taken again because others were first.
-	maxTries = 12
 )
 
 var errBehind = pilot.Errorf(pilot.Unavailable, "this replica has not yet folded the log as far as was asked")

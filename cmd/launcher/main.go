@@ -84,12 +84,12 @@ func (f *flags) runCommand(c *cobra.Command) error {
 
 // serveResource launches until ctx ends.
 func (f *flags) serveResource(ctx context.Context, logger *zap.Logger, l *app.Shutdown) error {
-	known, faults, err := app.LoadCatalogue(os.Getenv, f.radical, logger)
+	inventory, err := app.LoadInventory(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
-	f.panel.Faults = faults
-	if f.opts.Policy, err = app.PolicyOf(known, f.opts.Resource); err != nil {
+	f.panel.Faults, f.opts.Systems = inventory.Faults, inventory.Systems
+	if f.opts.Policy, err = app.PolicyOf(inventory.Resources, f.opts.Resource); err != nil {
 		return err
 	}
 	if f.agent == "" {

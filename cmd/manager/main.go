@@ -84,11 +84,11 @@ func (f *flags) loadAndServe(c *cobra.Command) error {
 
 // serveReplica answers until ctx ends.
 func (f *flags) serveReplica(ctx context.Context, logger *zap.Logger, shutdown *app.Shutdown) error {
-	catalogue, faults, err := app.LoadCatalogue(os.Getenv, f.radical, logger)
+	inventory, err := app.LoadInventory(os.Getenv, f.radical, logger)
 	if err != nil {
 		return err
 	}
-	f.opsConfig.Faults = faults
+	f.opsConfig.Faults = inventory.Faults
 	opsServer, err := f.openOpsServer(ctx, logger)
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (f *flags) serveReplica(ctx context.Context, logger *zap.Logger, shutdown *
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {
 		return app.RunManager(ctx, conn, app.ManagerOptions{
-			Name: f.name, Resources: catalogue, Logger: logger, Ready: func() { logger.Info("ready") },
+			Name: f.name, Resources: inventory.Resources, Systems: inventory.Systems, Logger: logger, Ready: func() { logger.Info("ready") },
 			Ops: opsServer, Shutdown: shutdown, Reserve: f.reserve,
 		})
 	})

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/flightlog/flightlog/internal/adaptor/batch"
 	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -124,20 +125,26 @@ func (d ResourceDir) readLayer() (resource.Layer, []resource.Diagnostic, error) 
 	return l, faults, nil
 }
 
-// LoadCatalogue declares the systems of this machine's files and gives the catalogue of
-// its resources; what is odd about those, and what is wrong, is logged. The faults are
-// to be told for as long as the process lives.
-func LoadCatalogue(getenv func(string) string, radical bool, log *zap.Logger) (*resource.Catalogue, []resource.Diagnostic, error) {
-	faults, err := DeclareSystems(SystemDirs(getenv))
+// Inventory holds what the files of a machine describe.
+type Inventory struct {
+	Systems   *batch.Systems
+	Resources *resource.Catalogue
+	Faults    []resource.Diagnostic // what is wrong in the files: to be told for as long as the process lives
+}
+
+// LoadInventory reads the files of this machine's batch systems and of its resources; what is
+// odd about those, and what is wrong, is logged.
+func LoadInventory(getenv func(string) string, radical bool, log *zap.Logger) (*Inventory, error) {
+	systems, faults, err := ReadSystems(SystemDirs(getenv))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, f := range faults {
 		log.Error("file of a batch system is wrong: pilots for resources of that system are refused", inFile(f)...)
 	}
 	catalogue, found, err := ReadResources(ResourceDirs(getenv, radical))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, n := range found.Notices {
 		log.Warn("odd resource", zap.String("notice", n))
@@ -145,7 +152,7 @@ func LoadCatalogue(getenv func(string) string, radical bool, log *zap.Logger) (*
 	for _, f := range found.Faults {
 		log.Error("file of resources is wrong: pilots for what that is about are refused", inFile(f)...)
 	}
-	return catalogue, slices.Concat(faults, found.Faults), nil
+	return &Inventory{Systems: systems, Resources: catalogue, Faults: slices.Concat(faults, found.Faults)}, nil
 }
 
 func inFile(f resource.Diagnostic) []zap.Field {

@@ -31,7 +31,7 @@ func TestWrongFilesAreLoggedAndGivenBack(t *testing.T) {
 		}
 	}
 	core, logged := observer.New(zapcore.ErrorLevel)
-	known, faults, err := app.LoadCatalogue(func(name string) string {
+	inventory, err := app.LoadInventory(func(name string) string {
 		if name == "XDG_CONFIG_HOME" {
 			return config
 		}
@@ -40,6 +40,7 @@ func TestWrongFilesAreLoggedAndGivenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	faults := inventory.Faults
 	if last := faults[len(faults)-1]; len(faults) < 2 || last.File != file || last.Line != 2 || last.Key != "north.cores_per_node" || last.Reason == "" {
 		t.Fatalf("faults are %+v", faults)
 	}
@@ -56,7 +57,7 @@ func TestWrongFilesAreLoggedAndGivenBack(t *testing.T) {
 			t.Errorf("nothing is wrong with %s: %v", f.File, f)
 		}
 	}
-	if _, err := known.Resolve("local.localhost", ""); err != nil {
+	if _, err := inventory.Resources.Resolve("local.localhost", ""); err != nil {
 		t.Errorf("what is well: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/internal/adaptor/batch"
 	"github.com/flightlog/flightlog/internal/adaptor/fork"
 	"github.com/flightlog/flightlog/internal/launcher"
 	"github.com/flightlog/flightlog/internal/ops"
@@ -21,6 +22,7 @@ import (
 // LauncherOptions are the wishes for a launcher.
 type LauncherOptions struct {
 	Resource  string          // that it serves; required
+	Systems   *batch.Systems  // that it can launch on; nil: those of this build
 	State     string          // directory it keeps its name in, on this host; required
 	Sandboxes string          // directory of the sandboxes that have no other; empty: <State>/sandbox
 	Agent     []string        // command line of the agent; required

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/bus"
+	"github.com/flightlog/flightlog/internal/adaptor/batch"
 	"github.com/flightlog/flightlog/internal/buildinfo"
 	"github.com/flightlog/flightlog/internal/manager"
 	"github.com/flightlog/flightlog/internal/ops"
@@ -21,6 +22,7 @@ type ManagerOptions struct {
 	Name      string              // acts where no user does; empty: "manager"
 	Version   string              // semantic, shown by the micro service; empty: this binary's
 	Resources *resource.Catalogue // nil: the built-in one
+	Systems   *batch.Systems      // that pilots can be launched on; nil: those of this build
 	Logger    *zap.Logger         // nil: silent
 	Ready     func()              // called once requests are answered; may be nil
 	Ops       *ops.Server         // shows how it does; nil: nothing does
@@ -93,7 +95,7 @@ func (o *ManagerOptions) openManager(ctx context.Context, conn *bus.Conn, watch 
 		o.Version = buildinfo.ReadInfo().SemVer()
 	}
 	m, err := manager.New(manager.Config{
-		Log: o.Ops.TimedLog(ops.ComponentManager, log), Leases: conn, Resources: o.Resources, Name: o.Name, Logger: o.Logger, Admit: watch.CheckReserve,
+		Log: o.Ops.TimedLog(ops.ComponentManager, log), Leases: conn, Resources: o.Resources, Systems: o.Systems.Scripts(), Name: o.Name, Logger: o.Logger, Admit: watch.CheckReserve,
 	})
 	return log, m, err
 }

@@ -160,7 +160,7 @@ func TestAgentsAreKeptAsLongAsAJobMayNeedThem(t *testing.T) {
 	submit()
 	stands(true, old, waited, torn, young, other, mine[0])
 	key := pilot.Key{Resource: "lab.host", Manager: "m", Pilot: "p"}
-	script, err := render.Render(&render.Spec{
+	script, err := render.Render(nil, &render.Spec{
 		Key: key, Attempt: 1, Token: key.Token(1, now), System: "slurm", Agent: []string{waited, "agent"}, Sandbox: "/s/m/p",
 		Description: pilot.Description{Runtime: pilot.Runtime(time.Hour), Cores: 1},
 	})

@@ -22,43 +22,48 @@ func SystemDirs(getenv func(string) string) []string {
 	return dirs
 }
 
-// DeclareSystems makes the systems of these directories known; a later file
-// replaces an earlier one of the same system. A process does it before it reads
-// resources. A directory that does not exist is an empty one. What is wrong in a file
-// makes nothing unusable but resources of its system, whatever an earlier file says of it. Code
-// invalid: a directory cannot be read.
-func DeclareSystems(dirs []string) ([]resource.Diagnostic, error) {
+// ReadSystems returns the systems of this build and of the files in these directories; a later
+// file replaces an earlier one of the same system. A directory that does not exist is an
+// empty one. What is wrong in a file makes nothing unusable but resources of its system,
+// whatever an earlier file says of it. Code invalid: a directory cannot be read.
+func ReadSystems(dirs []string) (*batch.Systems, []resource.Diagnostic, error) {
+	var all *batch.Systems
 	var faults []resource.Diagnostic
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, &pilot.Error{Code: pilot.Invalid, Op: "systems", Err: err}
+			return nil, nil, &pilot.Error{Code: pilot.Invalid, Op: "systems", Err: err}
 		}
 		for _, e := range entries {
 			switch filepath.Ext(e.Name()) {
 			case ".json", ".yaml", ".yml":
 				if !strings.HasPrefix(e.Name(), ".") {
-					faults = append(faults, declareSystem(filepath.Join(dir, e.Name()))...)
+					var wrong []resource.Diagnostic
+					all, wrong = addSystem(all, filepath.Join(dir, e.Name()))
+					faults = append(faults, wrong...)
 				}
 			}
 		}
 	}
-	return faults, nil
+	return all, faults, nil
 }
 
-func declareSystem(file string) []resource.Diagnostic {
+// addSystem returns the systems with that of a file, and what is wrong with the file.
+func addSystem(all *batch.Systems, file string) (*batch.Systems, []resource.Diagnostic) {
 	b, err := os.ReadFile(file)
 	if err == nil {
 		var d *batch.Declared
 		if d, err = batch.ParseDeclared(file, b); err == nil {
-			err = d.Register()
+			var more *batch.Systems
+			if more, err = all.With(d); err == nil {
+				return more, nil
+			}
 		}
 	}
-	if err == nil {
-		return nil
-	}
 	faults := resource.DiagnosticsOf(file, err)
-	// An error is of a name that no file can declare: who has it keeps it.
-	_ = resource.DeclareBrokenSystem(batch.NameOfDeclared(file, b), faults)
-	return faults
+	more, err := all.WithBroken(batch.NameOfDeclared(file, b), faults)
+	if err != nil { // no file can declare that name: the system that has it keeps it
+		return all, faults
+	}
+	return more, faults
 }

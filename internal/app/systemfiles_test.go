@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flightlog/flightlog/internal/adaptor/batch"
 	"github.com/flightlog/flightlog/internal/app"
-	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// TestDeclaredSystems is not parallel: what it declares is the whole process's.
-func TestDeclaredSystems(t *testing.T) {
+// TestReadSystems: what files declare is known to the value that was read of them, and to no
+// other one.
+func TestReadSystems(t *testing.T) {
+	t.Parallel()
 	example, err := os.ReadFile("../../docs/systems.d/oar.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -37,16 +37,17 @@ func TestDeclaredSystems(t *testing.T) {
 	dirs := func(config string) []string {
 		return app.SystemDirs(func(name string) string { return map[string]string{"XDG_CONFIG_HOME": config}[name] })[1:] // not the machine's own
 	}
-	if wrong, err := app.DeclareSystems(dirs(dir)); err != nil || len(wrong) > 0 {
+	known, wrong, err := app.ReadSystems(dirs(dir))
+	if err != nil || len(wrong) > 0 {
 		t.Fatal(wrong, err)
 	}
-	if e, err := resource.ParseEndpoint("oar+ssh://host/"); err != nil || e.Supported() != nil {
+	if e, err := known.Names().ParseEndpoint("oar+ssh://host/"); err != nil || e.Supported(known.Names()) != nil {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if d, ok := batch.LookupDialect("oar"); !ok || d.Name != "oar" {
+	if d, ok := known.LookupDialect("oar"); !ok || d.Name != "oar" {
 		t.Error("there is no oar")
 	}
-	wrong, err := app.DeclareSystems(dirs(filepath.Join(dir, "broken")))
+	known, wrong, err = app.ReadSystems(dirs(filepath.Join(dir, "broken")))
 	files := map[string]bool{}
 	for _, f := range wrong {
 		files[filepath.Base(f.File)] = true
@@ -54,15 +55,21 @@ func TestDeclaredSystems(t *testing.T) {
 	if err != nil || len(files) != 2 || !files["a.yml"] || !files["b.yml"] {
 		t.Errorf("%v, %v", wrong, err)
 	}
-	if e, err := resource.ParseEndpoint("slurm://host/"); err != nil || e.Supported() != nil {
-		t.Errorf("what no file can be about: %v, %v", err, e.Supported())
+	if e, err := known.Names().ParseEndpoint("slurm://host/"); err != nil || e.Supported(known.Names()) != nil {
+		t.Errorf("what no file can be about: %v, %v", err, e.Supported(known.Names()))
+	}
+	if _, err := known.Names().ParseEndpoint("oar://host/"); pilot.CodeOf(err) != pilot.Unsupported {
+		t.Errorf("what other directories declare: %v", err)
+	}
+	if _, ok := known.LookupDialect("oar"); ok {
+		t.Error("there is an oar of other directories")
 	}
 }
 
 // TestSystemsWhoseFilesAreWrong are known and of no use, with the reason, and all others
-// are; what an earlier file says of them does not count, and a later one mends them. It is
-// not parallel.
+// are; what an earlier file says of them does not count, and a later one mends them.
 func TestSystemsWhoseFilesAreWrong(t *testing.T) {
+	t.Parallel()
 	example, err := os.ReadFile("../../docs/systems.d/oar.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +94,7 @@ func TestSystemsWhoseFilesAreWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	faults, err := app.DeclareSystems([]string{first, second})
+	known, faults, err := app.ReadSystems([]string{first, second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +102,11 @@ func TestSystemsWhoseFilesAreWrong(t *testing.T) {
 		"replaced": second + "/a.yaml", "mended": "", "wrong": first + "/c.yaml", "unread": first + "/d.yaml",
 		"byitsname": first + "/byitsname.yaml", "fine": "", "notatext": first + "/notatext.yaml", "slurm": "",
 	} {
-		e, err := resource.ParseEndpoint(name + "+ssh://host/")
+		e, err := known.Names().ParseEndpoint(name + "+ssh://host/")
 		if err != nil {
 			t.Errorf("%s is not known: %v", name, err)
 		}
-		err = e.Supported()
+		err = e.Supported(known.Names())
 		if file == "" && err != nil || file != "" && (pilot.CodeOf(err) != pilot.Invalid || !strings.Contains(err.Error(), file)) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -111,7 +118,7 @@ func TestSystemsWhoseFilesAreWrong(t *testing.T) {
 	if len(told) != 8 {
 		t.Errorf("told of %v", told)
 	}
-	if _, err := app.DeclareSystems([]string{first + "/a.yaml"}); pilot.CodeOf(err) != pilot.Invalid {
+	if _, _, err := app.ReadSystems([]string{first + "/a.yaml"}); pilot.CodeOf(err) != pilot.Invalid {
 		t.Errorf("a directory that cannot be read: %v", err)
 	}
 }

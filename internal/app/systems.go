@@ -59,10 +59,10 @@ func (s *systems) For(cfg *resource.Config) (adaptor.Adaptor, error) {
 	if cfg.System() == "fork" {
 		return s.fork, nil
 	}
-	e, err := cfg.Endpoint()
+	e, err := s.options.Systems.Names().ParseEndpoint(cfg.JobManagerEndpoint)
 	code := pilot.Unsupported
 	if err == nil {
-		if err = e.Supported(); pilot.CodeOf(err) == pilot.Invalid {
+		if err = e.Supported(s.options.Systems.Names()); pilot.CodeOf(err) == pilot.Invalid {
 			code = pilot.Unavailable // the file of its system may be mended
 		}
 	}
@@ -102,7 +102,7 @@ func (s *systems) noteOpenFailure(name string, was *failedEndpoint, err error, n
 }
 
 func (s *systems) openSystem(e resource.Endpoint, name string) (*batch.System, error) {
-	dialect, ok := batch.LookupDialect(name)
+	dialect, ok := s.options.Systems.LookupDialect(name)
 	if !ok {
 		return nil, pilot.Errorf(pilot.Unsupported, "no dialect for %s", name)
 	}
@@ -115,7 +115,7 @@ func (s *systems) openSystem(e resource.Endpoint, name string) (*batch.System, e
 		begun: time.Now(), removedAt: map[string]time.Time{},
 	}
 	c := batch.Config{
-		Dialect: dialect, Runner: r, URL: e.String(), Agent: a.stageCommand, RetainAgents: a.touchAgents, Logger: s.options.Logger.Named(name),
+		Dialect: dialect, Scripts: s.options.Systems.Scripts(), Runner: r, URL: e.String(), Agent: a.stageCommand, RetainAgents: a.touchAgents, Logger: s.options.Logger.Named(name),
 		OnCommand: s.options.Ops.CallObserver().ForSystem(name),
 	}
 	alone, err := batch.New(c) // that asks for the fleet, if this launcher is the one that does

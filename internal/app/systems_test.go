@@ -16,18 +16,20 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// TestASystemWhoseFileIsWrong may be mended: its pilots wait. It is not parallel.
+// TestASystemWhoseFileIsWrong may be mended: its pilots wait.
 func TestASystemWhoseFileIsWrong(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "mistaken.yaml"), []byte("settle: long"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if faults, err := DeclareSystems([]string{dir}); err != nil || len(faults) == 0 {
+	known, faults, err := ReadSystems([]string{dir})
+	if err != nil || len(faults) == 0 {
 		t.Fatal(faults, err)
 	}
-	all := newSystems(nil, &LauncherOptions{Resource: "lab.host", Logger: zap.NewNop()}, fleet{me: "a"})
+	all := newSystems(nil, &LauncherOptions{Resource: "lab.host", Systems: known, Logger: zap.NewNop()}, fleet{me: "a"})
 	defer all.Close()
-	_, err := all.For(&resource.Config{JobManagerEndpoint: "mistaken://host/"})
+	_, err = all.For(&resource.Config{JobManagerEndpoint: "mistaken://host/"})
 	if pilot.CodeOf(err) != pilot.Unavailable || !strings.Contains(err.Error(), "mistaken.yaml") || !strings.Contains(err.Error(), ", and ") {
 		t.Errorf("%v", err)
 	}
@@ -73,4 +75,27 @@ func TestEndpointsThatCannotBeOpened(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestServicesWithDifferentSystems: two launchers of one process open the systems that each was
+// given, and not those of the other.
+func TestServicesWithDifferentSystems(t *testing.T) {
+	t.Parallel()
+	known, faults, err := ReadSystems([]string{"../../docs/systems.d"})
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	open := func(o LauncherOptions) error {
+		o.Resource, o.Logger = "lab.host", zap.NewNop()
+		all := newSystems(nil, &o, fleet{struct{ polling.Bus }{}, struct{ polling.Leases }{}, "a"})
+		defer all.Close()
+		_, err := all.For(&resource.Config{JobManagerEndpoint: "oar://localhost/"})
+		return err
+	}
+	if err := open(LauncherOptions{Systems: known}); err != nil {
+		t.Errorf("with the files: %v", err)
+	}
+	if err := open(LauncherOptions{}); pilot.CodeOf(err) != pilot.Unsupported {
+		t.Errorf("without the files: %v", err)
+	}
 }

@@ -36,7 +36,7 @@ func (a *commandLine) resourceCheck() *cobra.Command {
 }
 
 func (a *commandLine) checkFiles(files []string) error {
-	wrong, err := app.DeclareSystems(app.SystemDirs(a.getenv))
+	_, wrong, err := app.ReadSystems(app.SystemDirs(a.getenv))
 	if len(wrong) > 0 {
 		err = &pilot.Error{Code: pilot.Invalid, Op: "systems", Err: &resource.FileError{Diagnostics: wrong}}
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/internal/ops"
 	"github.com/flightlog/flightlog/internal/reserve"
-	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -98,11 +97,11 @@ func (a *commandLine) runUp(ctx context.Context, u upFlags) error {
 
 // serveUp runs everything until ctx ends.
 func (a *commandLine) serveUp(ctx context.Context, u upFlags, log *zap.Logger, shutdown *app.Shutdown) error {
-	catalogue, faults, err := app.LoadCatalogue(a.getenv, u.radical, log)
+	inventory, err := app.LoadInventory(a.getenv, u.radical, log)
 	if err != nil {
 		return err
 	}
-	u.opsConfig.Faults = faults
+	u.opsConfig.Faults = inventory.Faults
 	dir, err := filepath.Abs(firstNonEmpty(u.store, app.StateDir(a.getenv)))
 	if err != nil {
 		return err
@@ -124,7 +123,7 @@ func (a *commandLine) serveUp(ctx context.Context, u upFlags, log *zap.Logger, s
 	}
 	u.access.guardPage(&page)
 	return a.runStore(ctx, &u, components{
-		dir: dir, catalogue: catalogue, resources: u.resources, agentDir: u.agentDir, log: log, opsServer: opsServer, page: page, shutdown: shutdown, reserve: u.reserve,
+		dir: dir, inventory: inventory, resources: u.resources, agentDir: u.agentDir, log: log, opsServer: opsServer, page: page, shutdown: shutdown, reserve: u.reserve,
 	})
 }
 
@@ -210,7 +209,7 @@ func (u *upFlags) componentNames() []ops.ComponentName {
 // components is what the manager and the launcher of up need to know.
 type components struct {
 	url, dir  string
-	catalogue *resource.Catalogue
+	inventory *app.Inventory
 	resources []string
 	agentDir  string
 	users     map[string]busUsers // by resource
@@ -236,7 +235,7 @@ func (a *commandLine) runComponents(ctx context.Context, conn *bus.Conn, p compo
 	ready := make(chan struct{}, 1+len(p.resources)) // each says so once
 	all.Go(func() error {
 		return app.RunManager(ctx, conn, app.ManagerOptions{
-			Resources: p.catalogue, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
+			Resources: p.inventory.Resources, Systems: p.inventory.Systems, Logger: p.log.Named("manager"), Ready: func() { ready <- struct{}{} },
 			Ops: p.opsServer, Shutdown: p.shutdown, Reserve: p.reserve,
 		})
 	})
@@ -266,7 +265,7 @@ func (a *commandLine) runComponents(ctx context.Context, conn *bus.Conn, p compo
 
 // runLauncher runs that of a resource, over a connection of its own if it is a user.
 func (p *components) runLauncher(ctx context.Context, conn *bus.Conn, label string, agents []string, ready func()) error {
-	policy, err := app.PolicyOf(p.catalogue, label)
+	policy, err := app.PolicyOf(p.inventory.Resources, label)
 	if err != nil {
 		p.log.Error("no launcher for this resource until its file is mended", zap.String("resource", label), zap.Error(err))
 		ready()
@@ -287,7 +286,7 @@ func (p *components) runLauncher(ctx context.Context, conn *bus.Conn, label stri
 		spare = -1 // its jobs start their agents
 	}
 	return app.RunLauncher(ctx, conn, app.LauncherOptions{
-		Resource: label, State: p.dir, Agent: agents, AgentDir: p.agentDir, Bus: as.agent, Spare: spare, Policy: policy,
+		Resource: label, Systems: p.inventory.Systems, State: p.dir, Agent: agents, AgentDir: p.agentDir, Bus: as.agent, Spare: spare, Policy: policy,
 		Logger: p.log.Named("launcher"), Ready: ready, Ops: p.opsServer, Shutdown: p.shutdown,
 	})
 }

@@ -88,7 +88,7 @@ func (s *site) url() string { return s.system + "://localhost/" }
 // openSystem gives a System as a launcher opens it when it starts.
 func (s *site) openSystem() *batch.System {
 	s.t.Helper()
-	dialect, ok := batch.LookupDialect(s.system)
+	dialect, ok := (*batch.Systems)(nil).LookupDialect(s.system)
 	if !ok {
 		s.t.Fatalf("no dialect %s", s.system)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/resource"
+	"github.com/flightlog/flightlog/internal/resource/render"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -46,6 +47,7 @@ type Config struct {
 	Log       Log
 	Leases    Leases              // nil: it is not said whether launchers live
 	Resources *resource.Catalogue // the layers below what is put at run time
+	Systems   *render.Systems     // the batch systems that pilots can be launched on; nil: those of this build
 	Admit     func() error        // why nothing new may begin now; nil, or what gives nil: it may. Must not block
 	Name      string              // acts where no user does: finishing what another replica began; "manager"
 	Logger    *zap.Logger         // nil: silent
@@ -56,6 +58,7 @@ type Manager struct {
 	log       Log
 	leases    Leases
 	resources *resource.Catalogue
+	systems   *render.Systems
 	name      string
 	logger    *zap.Logger
 	admit     func() error
@@ -102,7 +105,7 @@ func New(c Config) (*Manager, error) {
 		return nil, pilot.Errorf(pilot.Internal, "a manager needs a log and a catalogue of resources")
 	}
 	m := &Manager{
-		log: c.Log, leases: c.Leases, resources: c.Resources, name: c.Name, logger: c.Logger, admit: c.Admit,
+		log: c.Log, leases: c.Leases, resources: c.Resources, systems: c.Systems, name: c.Name, logger: c.Logger, admit: c.Admit,
 		calls: make(chan func(*state), 64), // spares callers a switch while the owner folds
 		ready: make(chan struct{}), ended: make(chan struct{}), wakeFinisher: make(chan struct{}, 1),
 	}

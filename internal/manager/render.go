@@ -59,7 +59,7 @@ func (m *Manager) renderRead(ctx context.Context, r api.RenderRead, c Call) (api
 		return api.RenderAnswer{}, err
 	}
 	asked := api.SubmitRead{SubmitRequest: api.SubmitRequest{Manager: of, Pilots: []pilot.Description{r.Pilot}}, Unread: r.Unread}
-	o, err := newSubmitList(&asked, known.Catalogue, c.identity().actor)
+	o, err := newSubmitList(&asked, m.systems, known.Catalogue, c.identity().actor)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
@@ -83,7 +83,7 @@ func (m *Manager) findSubmitted(ctx context.Context, r *api.RenderRead, c Call) 
 	_, err = readYourWrites(ctx, m, c, func(st *state) (struct{}, error) {
 		p, ok := st.view.Get(r.Manager, r.Pilot.UID)
 		if ok && p.Submission != nil && reflect.DeepEqual(p.Submission.Description, r.Pilot) {
-			o, seq = &submitList{manager: r.Manager, items: []events.Submission{*p.Submission}, submittedAt: p.SubmittedAt}, st.applied
+			o, seq = &submitList{manager: r.Manager, systems: m.systems, items: []events.Submission{*p.Submission}, submittedAt: p.SubmittedAt}, st.applied
 		}
 		return struct{}{}, nil
 	})
@@ -104,11 +104,11 @@ func (o *submitList) renderScript() (api.RenderAnswer, error) {
 	key := pilot.Key{Resource: b.Description.Resource, Manager: o.manager, Pilot: b.Description.UID}
 	spec, err := render.Spec{
 		Key: key, Attempt: 1, Token: key.Token(1, born), Description: b.Description, Agent: []string{placeholderAgent},
-	}.WithConfig(cfg)
+	}.WithConfig(o.systems, cfg)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}
-	s, err := render.Render(spec)
+	s, err := render.Render(o.systems, spec)
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}

@@ -29,7 +29,7 @@ func (m *Manager) ListResources(ctx context.Context, r api.ResourcesRequest, c C
 		if label <= r.After || r.Site != "" && !strings.HasPrefix(label, r.Site+".") {
 			continue
 		}
-		shown := known.showResource(label)
+		shown := known.showResource(m.systems.Names(), label)
 		size += 250 + textSize(label) + textSize(shown.Description) + textSize(shown.Remark)
 		for _, schema := range shown.Schemas {
 			size += textSize(schema) + 1
@@ -47,7 +47,7 @@ func (m *Manager) ListResources(ctx context.Context, r api.ResourcesRequest, c C
 func (s *catalogueAt) allLabels() []string { return s.Labels() }
 
 // showResource is a resource as lists have it.
-func (s *catalogueAt) showResource(label string) api.Resource {
+func (s *catalogueAt) showResource(systems *resource.Systems, label string) api.Resource {
 	out := api.Resource{Label: label, Schemas: s.Schemas(label)}
 	if src, ok := s.sources[label]; ok && src.IsSet() {
 		out.Version = src.Version
@@ -58,10 +58,10 @@ func (s *catalogueAt) showResource(label string) api.Resource {
 		return out
 	}
 	out.Description, out.DefaultSchema = cfg.Description, cfg.Schema
-	if e, err := cfg.Endpoint(); err == nil || pilot.CodeOf(err) == pilot.Unsupported {
+	if e, err := cfg.Endpoint(); err == nil {
 		out.System, out.Transport = e.System, e.Transport
 	}
-	if err := cfg.Supported(); err != nil {
+	if err := cfg.Supported(systems); err != nil {
 		out.Remark = err.Error()
 	}
 	out.Supported = out.Remark == ""
@@ -92,7 +92,7 @@ func (m *Manager) GetResource(ctx context.Context, r api.ResourceRequest, c Call
 		return api.ResourceAnswer{}, err
 	}
 	answer := api.ResourceAnswer{
-		Resource: known.showResource(cfg.Label), Schema: cfg.Schema, Notices: known.Notices(r.Label, r.Schema), Seq: known.seq,
+		Resource: known.showResource(m.systems.Names(), cfg.Label), Schema: cfg.Schema, Notices: known.Notices(r.Label, r.Schema), Seq: known.seq,
 	}
 	answer.Config, answer.Digest = cfg.Canonical()
 	for name := range cfg.Carried {

@@ -30,7 +30,7 @@ func (m *Manager) submitRead(ctx context.Context, r api.SubmitRead, c Call) (api
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}
-	o, err := newSubmitList(&r, known, c.identity().actor)
+	o, err := newSubmitList(&r, m.systems, known, c.identity().actor)
 	if err != nil {
 		return api.PilotsAnswer{}, err
 	}

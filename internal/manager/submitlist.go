@@ -14,6 +14,7 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/resource"
+	"github.com/flightlog/flightlog/internal/resource/render"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
 )
@@ -24,6 +25,7 @@ const maxIdempotencyKey = 256
 // submitList is a submit request, checked as far as it can be without the log.
 type submitList struct {
 	manager     pilot.UID
+	systems     *render.Systems // that its pilots can be launched on
 	key         string
 	items       []events.Submission // descriptions as they are kept: with uid, label, schema and job name
 	requested   []pilot.Description // the same as they came, but for the uid
@@ -37,9 +39,9 @@ type submitList struct {
 
 // newSubmitList checks every item and normalises it. What is wrong with it is among
 // the faults; err is of a list that has no items to be looked at, or too many.
-func newSubmitList(r *api.SubmitRead, known *resource.Catalogue, actor string) (*submitList, error) {
+func newSubmitList(r *api.SubmitRead, systems *render.Systems, known *resource.Catalogue, actor string) (*submitList, error) {
 	o := &submitList{
-		manager: r.Manager, key: r.IdempotencyKey, actor: actor, policies: map[string]*resource.Policy{},
+		manager: r.Manager, systems: systems, key: r.IdempotencyKey, actor: actor, policies: map[string]*resource.Policy{},
 		items: make([]events.Submission, len(r.Pilots)), requested: make([]pilot.Description, len(r.Pilots)), unread: r.Unread,
 	}
 	if n := len(r.IdempotencyKey); n > maxIdempotencyKey {
@@ -131,7 +133,7 @@ func (o *submitList) addItem(i int, d pilot.Description, s *resourceSnapshot) ev
 
 // applyResource makes a birth what its resource demands.
 func (o *submitList) applyResource(i int, b *events.Submission, s *resourceSnapshot) {
-	d, notes, faults := s.cfg.Check(i, &b.Description)
+	d, notes, faults := s.cfg.Check(o.systems.Names(), i, &b.Description)
 	faults = append(faults, s.cfg.Policy.Check(i, o.actor, &d)...)
 	o.addPolicy(s.cfg)
 	b.Description, b.Notes = d, slices.Concat(s.notices, notes)
@@ -140,7 +142,7 @@ func (o *submitList) applyResource(i int, b *events.Submission, s *resourceSnaps
 		full, _ = s.cfg.Expand(i, &d) // its faults are among those
 		b.Config, b.Digest = full.Canonical()
 	}
-	err := full.Supported()
+	err := full.Supported(o.systems.Names())
 	for _, f := range faults {
 		if pilot.CodeOf(err) == pilot.Unsupported && f.Reason == err.Error() {
 			o.unsupported++
@@ -272,7 +274,7 @@ func (o *submitList) sameItem(i int, was *events.Submission) bool {
 		return false
 	}
 	d.Resource, d.AccessSchema = cfg.Label, cfg.Schema
-	d, _, _ = cfg.Check(i, &d)
+	d, _, _ = cfg.Check(o.systems.Names(), i, &d)
 	defaultJobName(&d)
 	return sameDescription(&was.Description, &d)
 }

@@ -23,7 +23,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(label, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				cfg.Check(0, &d)
+				cfg.Check(nil, 0, &d)
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 // cores rounded up to whole nodes), what was changed, in words for the user,
 // and every fault, one of them if this build has no way to the resource. d is
 // not changed.
-func (c *Config) Check(index int, d *pilot.Description) (pilot.Description, []string, []pilot.FieldError) {
+func (c *Config) Check(known *Systems, index int, d *pilot.Description) (pilot.Description, []string, []pilot.FieldError) {
 	k := checker{Config: c, index: index, d: *d}
 	k.applyDefaults()
 	k.checkMandatory()
@@ -23,7 +23,7 @@ func (c *Config) Check(index int, d *pilot.Description) (pilot.Description, []st
 	full, faults := c.Expand(index, &k.d)
 	k.faults = append(k.faults, faults...)
 	if len(faults) == 0 {
-		if err := full.Supported(); err != nil {
+		if err := full.Supported(known); err != nil {
 			k.addError("access_schema", "%s", err)
 		}
 		k.checkWorkdir(full)

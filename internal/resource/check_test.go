@@ -57,7 +57,7 @@ func TestWholeNodesAreReported(t *testing.T) {
 		{-5, 0, 0, -5, "", ""}, // Validate's to say
 	} {
 		d := testDescription(func(d *pilot.Description) { d.Cores, d.Nodes, d.GPUs = tt.cores, tt.nodes, tt.gpus })
-		got, notes, faults := testConfig(nil).Check(0, d)
+		got, notes, faults := testConfig(nil).Check(nil, 0, d)
 		if got.Cores != tt.got || got.Nodes != tt.nodes || strings.Join(notes, "\n") != tt.notes || joinReasons(faults) != tt.faults {
 			t.Errorf("%+v: %d cores, %d nodes, %q, %q", tt, got.Cores, got.Nodes, notes, joinReasons(faults))
 		}
@@ -71,7 +71,7 @@ func TestProcessesNeedNoNodes(t *testing.T) {
 	t.Parallel()
 	c := testConfig(func(c *resource.Config) { c.JobManagerEndpoint, c.DefaultQueue = "fork://localhost/", "batch" })
 	d := testDescription(func(d *pilot.Description) { d.Cores = 1 })
-	if got, notes, faults := c.Check(0, d); !reflect.DeepEqual(&got, d) || notes != nil || faults != nil {
+	if got, notes, faults := c.Check(nil, 0, d); !reflect.DeepEqual(&got, d) || notes != nil || faults != nil {
 		t.Errorf("%+v, %q, %v", got, notes, faults)
 	}
 }
@@ -88,7 +88,7 @@ func TestRoundingGivesWhatWasAsked(t *testing.T) {
 		d := testDescription(func(d *pilot.Description) {
 			d.Cores, d.GPUs = rapid.Int64Range(1, pilot.MaxCount).Draw(t, "cores"), rapid.Int64Range(0, 100).Draw(t, "gpus")
 		})
-		got, notes, faults := c.Check(0, d)
+		got, notes, faults := c.Check(nil, 0, d)
 		per := c.UsableCores()
 		if len(faults) > 0 || per == 0 {
 			return
@@ -96,7 +96,7 @@ func TestRoundingGivesWhatWasAsked(t *testing.T) {
 		if got.Cores < d.Cores || got.Cores%per != 0 || (len(notes) > 0) != (got.Cores != d.Cores) {
 			t.Fatalf("%d cores of %d become %d: %q", d.Cores, per, got.Cores, notes)
 		}
-		again, notes, _ := c.Check(0, &got)
+		again, notes, _ := c.Check(nil, 0, &got)
 		if again.Cores != got.Cores || notes != nil {
 			t.Fatalf("%d cores become %d when checked again", got.Cores, again.Cores)
 		}
@@ -111,7 +111,7 @@ func TestDefaultsAndDemands(t *testing.T) {
 		c.ValidRoots = []string{"/work"}
 	})
 	d := testDescription(func(d *pilot.Description) { d.Runtime, d.Sandbox = pilot.Runtime(3*time.Hour), "/home/me" })
-	got, notes, faults := c.Check(4, d)
+	got, notes, faults := c.Check(nil, 4, d)
 	const want = `project: does not define attribute 'project' which is required for 'isle.gull'
 candidate_hosts: is required for 'isle.gull', and is no attribute this version knows
 runtime: 3h is more than isle.gull allows: 2h
@@ -125,7 +125,7 @@ sandbox: Working directory for resource 'isle.gull' defined as '/home/me' but ne
 		}
 	}
 	c.DefaultProject, c.MandatoryArgs = "abc", []string{"project"}
-	got, _, faults = c.Check(0, testDescription(func(d *pilot.Description) { d.Queue = "mine" }))
+	got, _, faults = c.Check(nil, 0, testDescription(func(d *pilot.Description) { d.Queue = "mine" }))
 	if got.Project != "abc" || got.Queue != "mine" || faults != nil {
 		t.Errorf("%+v, %v", got, faults)
 	}
@@ -138,7 +138,7 @@ func TestNoWayIsAFault(t *testing.T) {
 		"loadl+ssh://h/":    "access_schema: unsupported system loadl in loadl+ssh://h; supported are fork, slurm, pbspro, pbs, torque, lsf, sge, cobalt",
 		"condor://h/":       "access_schema: unsupported system in 'condor://h/'; supported are fork, slurm, pbspro, pbs, torque, lsf, sge, cobalt, also with +ssh",
 	} {
-		_, _, faults := testConfig(func(c *resource.Config) { c.JobManagerEndpoint = endpoint }).Check(0, testDescription(nil))
+		_, _, faults := testConfig(func(c *resource.Config) { c.JobManagerEndpoint = endpoint }).Check(nil, 0, testDescription(nil))
 		if joinReasons(faults) != says {
 			t.Errorf("%s: %s", endpoint, joinReasons(faults))
 		}
@@ -155,10 +155,10 @@ func TestEndpointsAreOfTheRightSort(t *testing.T) {
 		func(c *resource.Config) { c.FilesystemEndpoint = "slurm+ssh://gull.example.org/" },
 	} {
 		c := testConfig(change)
-		if err := c.Supported(); pilot.CodeOf(err) != pilot.Unsupported {
+		if err := c.Supported(nil); pilot.CodeOf(err) != pilot.Unsupported {
 			t.Errorf("%s, %s: %v", c.JobManagerEndpoint, c.FilesystemEndpoint, err)
 		}
-		if _, _, faults := c.Check(0, testDescription(nil)); len(faults) != 1 {
+		if _, _, faults := c.Check(nil, 0, testDescription(nil)); len(faults) != 1 {
 			t.Errorf("%s, %s: %v", c.JobManagerEndpoint, c.FilesystemEndpoint, faults)
 		}
 	}
@@ -175,7 +175,7 @@ func TestRoots(t *testing.T) {
 		"/scratch/`id`": false, "/scratch/$(id)": false, "/scratch/${X:-y}": false, "/scratch/a;b": false, "/scratch/$": false, "/scratch/a'b": false,
 	} {
 		c := testConfig(func(c *resource.Config) { c.ValidRoots = roots })
-		_, _, faults := c.Check(0, testDescription(func(d *pilot.Description) { d.Sandbox, d.Project = dir, "abc" }))
+		_, _, faults := c.Check(nil, 0, testDescription(func(d *pilot.Description) { d.Sandbox, d.Project = dir, "abc" }))
 		if (len(faults) == 0) != in {
 			t.Errorf("%q: %v", dir, faults)
 		}
@@ -223,14 +223,14 @@ func TestPlaceholdersAreNoWayIn(t *testing.T) {
 	t.Parallel()
 	c := testConfig(func(c *resource.Config) { c.DefaultRemoteWorkdir = "/fs/%(pd.project)s/x" })
 	for _, project := range []string{"$(id)", "`id`", "a;b", "a b", "a'b", "../../etc", "..", "a\nb", "a$HOME", "%(pd.queue)s", "ä"} {
-		got, _, faults := c.Check(0, testDescription(func(d *pilot.Description) { d.Project = project }))
+		got, _, faults := c.Check(nil, 0, testDescription(func(d *pilot.Description) { d.Project = project }))
 		if len(faults) != 1 || faults[0].Field != "project" {
 			t.Errorf("%q: %+v, %v", project, got, faults)
 		}
 	}
 	host := testConfig(func(c *resource.Config) { c.JobManagerEndpoint = "slurm+ssh://%(pd.project)s/" })
 	for project, ok := range map[string]bool{"login1": true, "-oProxyCommand=x": false, "": false} {
-		if _, _, faults := host.Check(0, testDescription(func(d *pilot.Description) { d.Project = project })); (len(faults) == 0) != ok {
+		if _, _, faults := host.Check(nil, 0, testDescription(func(d *pilot.Description) { d.Project = project })); (len(faults) == 0) != ok {
 			t.Errorf("host %q: %v", project, faults)
 		}
 	}
@@ -244,13 +244,13 @@ func TestPlaceholdersNobodyFills(t *testing.T) {
 		"/fs/%(pd.project":   "resource: default_remote_workdir has a placeholder without an end",
 		"/fs/%(pd.project)s": "project: is needed on isle.gull, whose directory for pilots is /fs/%(pd.project)s",
 	} {
-		_, _, faults := testConfig(func(c *resource.Config) { c.DefaultRemoteWorkdir = workdir }).Check(0, testDescription(nil))
+		_, _, faults := testConfig(func(c *resource.Config) { c.DefaultRemoteWorkdir = workdir }).Check(nil, 0, testDescription(nil))
 		if joinReasons(faults) != says {
 			t.Errorf("%s: %s", workdir, joinReasons(faults))
 		}
 	}
 	own := testDescription(func(d *pilot.Description) { d.Sandbox = "/elsewhere" })
-	if _, _, faults := testConfig(func(c *resource.Config) { c.DefaultRemoteWorkdir = "/fs/%(pd.project)s" }).Check(0, own); faults != nil {
+	if _, _, faults := testConfig(func(c *resource.Config) { c.DefaultRemoteWorkdir = "/fs/%(pd.project)s" }).Check(nil, 0, own); faults != nil {
 		t.Errorf("with a sandbox of its own: %v", faults)
 	}
 }
@@ -264,7 +264,7 @@ func TestARelativeSandboxIsRefused(t *testing.T) {
 			"": true, "/work": true, "work": false, "./work": false, "../work": false, ".": false, "work/$USER": false,
 			"$HOME/work": expands, "${WORK}": expands, "~": expands, "~/work": expands, "~ada/work": expands,
 		} {
-			_, _, faults := c.Check(0, testDescription(func(d *pilot.Description) { d.Sandbox = dir }))
+			_, _, faults := c.Check(nil, 0, testDescription(func(d *pilot.Description) { d.Sandbox = dir }))
 			said := joinReasons(faults)
 			if taken != (said == "") || !taken && !strings.HasPrefix(said, "sandbox: '"+dir+"' is a relative path: name a directory of isle.gull that begins with /") {
 				t.Errorf("%q on %s: %q", dir, endpoint, said)
@@ -279,7 +279,7 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, workdir, project, sandbox, root string, cores int64) {
 		c := testConfig(func(c *resource.Config) { c.DefaultRemoteWorkdir, c.ValidRoots = workdir, []string{root} })
 		d := testDescription(func(d *pilot.Description) { d.Project, d.Sandbox, d.Cores = project, sandbox, cores })
-		_, _, faults := c.Check(0, d)
+		_, _, faults := c.Check(nil, 0, d)
 		if len(faults) > 0 {
 			return
 		}

@@ -65,21 +65,22 @@ type Architecture struct {
 	Carried map[string]json.RawMessage `json:"carried,omitempty"`
 }
 
-// Endpoint is where the resource's jobs are submitted.
+// Endpoint returns where the resource's jobs are submitted, whether there is a way to its
+// system or not.
 func (c *Config) Endpoint() (Endpoint, error) { return ParseEndpoint(c.JobManagerEndpoint) }
 
-// Supported is nil if this build has a way to the resource's batch system and
-// to its files, and otherwise an error of code unsupported or invalid.
-func (c *Config) Supported() error {
+// Supported returns nil if there is a way to the resource's batch system and to its
+// files, and otherwise an error of code unsupported or invalid.
+func (c *Config) Supported(known *Systems) error {
 	for i, raw := range []string{c.JobManagerEndpoint, c.FilesystemEndpoint} {
 		if raw == "" {
 			continue
 		}
-		e, err := ParseEndpoint(raw)
+		e, err := known.ParseEndpoint(raw)
 		if err != nil {
 			return err
 		}
-		if err := e.Supported(); err != nil {
+		if err := e.Supported(known); err != nil {
 			return err
 		}
 		if files := i == 1; files != (e.System == "file") {
@@ -91,7 +92,7 @@ func (c *Config) Supported() error {
 
 // System names what launches the resource's pilots: "slurm" for
 // slurm+ssh://host. It is "fork" for processes of this machine only; for those
-// of another one it is the transport. Empty if it is not known.
+// of another one it is the transport. Empty if the endpoint cannot be read.
 func (c *Config) System() string {
 	e, err := c.Endpoint()
 	switch {

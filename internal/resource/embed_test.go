@@ -57,7 +57,7 @@ func checkUsable(t *testing.T, cfg *resource.Config) {
 		t.Errorf("%s: does not say where its facts are from", at)
 	}
 	d := pilot.Description{Resource: cfg.Label, AccessSchema: cfg.Schema, Cores: 1, Runtime: pilot.Runtime(time.Minute), Project: "abc"}
-	got, _, faults := cfg.Check(0, &d)
+	got, _, faults := cfg.Check(nil, 0, &d)
 	if faults != nil || got.Validate(0) != nil {
 		t.Errorf("%s: %v, %v", at, faults, got.Validate(0))
 	}

@@ -44,9 +44,9 @@ var shortSchemes = map[string][2]string{
 	"file": {"file", ""}, "sftp": {"file", "ssh"}, "gsisftp": {"file", "gsissh"}, "go": {"file", "go"},
 }
 
-// ParseEndpoint reads a URL of a configuration. The reversed form ssh+pbspro
-// is that of pbspro+ssh. Code invalid: it is no such URL; code unsupported:
-// it is, and names a system that is not known.
+// ParseEndpoint reads a URL of a configuration, whatever system it names: see
+// [Systems.ParseEndpoint] and [Endpoint.Supported]. The reversed form ssh+pbspro is that
+// of pbspro+ssh. Code invalid: it is no such URL.
 func ParseEndpoint(raw string) (Endpoint, error) {
 	var e Endpoint
 	bad := func(why string) (Endpoint, error) {
@@ -73,13 +73,9 @@ func ParseEndpoint(raw string) (Endpoint, error) {
 	if slash {
 		e.Path = "/" + path
 	}
-	found := e.setScheme(scheme)
+	e.setScheme(scheme)
 	if why := e.parseAuthority(authority); why != "" {
 		return bad(why)
-	}
-	if !found {
-		return e, pilot.Errorf(pilot.Unsupported, "unsupported system in '%s'; supported are %s, also with +ssh",
-			clipLine(raw), strings.Join(drivenSystems(), ", "))
 	}
 	switch {
 	case e.Transport != "" && e.Host == "":
@@ -114,18 +110,17 @@ func validScheme(s string) bool {
 	return len(s) <= pilot.MaxToken && s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789+") == ""
 }
 
-// setScheme tells system from transport, in either order; false if it cannot.
-func (e *Endpoint) setScheme(scheme string) bool {
+// setScheme tells system from transport, in either order.
+func (e *Endpoint) setScheme(scheme string) {
 	if both, ok := shortSchemes[scheme]; ok {
 		e.System, e.Transport = both[0], both[1]
-		return true
+		return
 	}
 	system, transport, _ := strings.Cut(scheme, "+")
 	if slices.Contains(transports, system) {
 		system, transport = transport, system
 	}
 	e.System, e.Transport = system, transport
-	return slices.Contains(knownSystems(), system) && (transport == "" || slices.Contains(transports, transport))
 }
 
 // parseAuthority reads [user@]host[:port] and says what is wrong with it. What
@@ -181,19 +176,19 @@ func validHost(s, extra string) bool {
 	return s != "" && s[0] != '-' && len(s) <= 255
 }
 
-// Supported is nil for what this build has a way to, and otherwise an error: of
-// code unsupported, or invalid where the file that describes its system is wrong, which
+// Supported returns nil if there is a way to the endpoint's system, and otherwise an error:
+// of code unsupported, or invalid where the file that describes its system is wrong, which
 // may be mended.
-func (e Endpoint) Supported() error {
-	why := brokenSystems[e.System]
+func (e Endpoint) Supported(known *Systems) error {
+	why := known.faultOf(e.System)
 	switch {
 	case e.Transport != "" && e.Transport != "ssh":
 		return pilot.Errorf(pilot.Unsupported, "unsupported transport %s in %s://%s; supported are ssh and none", e.Transport, e.scheme, e.Host)
 	case why != "":
 		return pilot.Errorf(pilot.Invalid, "system %s cannot be used, for its file is wrong: %s", e.System, why)
-	case e.System != "file" && !slices.Contains(drivenSystems(), e.System):
+	case e.System != "file" && !slices.Contains(known.driven(), e.System):
 		return pilot.Errorf(pilot.Unsupported, "unsupported system %s in %s://%s; supported are %s",
-			clipLine(e.System), e.scheme, e.Host, strings.Join(drivenSystems(), ", "))
+			clipLine(e.System), e.scheme, e.Host, strings.Join(known.driven(), ", "))
 	default:
 		return nil
 	}

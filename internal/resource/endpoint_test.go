@@ -30,8 +30,8 @@ func TestEndpoints(t *testing.T) {
 		"file://localhost/":                  {System: "file", Host: "localhost", Path: "/"},
 	} {
 		got, err := resource.ParseEndpoint(raw)
-		if err != nil || got.Supported() != nil || got.String() != raw {
-			t.Errorf("%s: %v, %v, written %s", raw, err, got.Supported(), got)
+		if err != nil || got.Supported(nil) != nil || got.String() != raw {
+			t.Errorf("%s: %v, %v, written %s", raw, err, got.Supported(nil), got)
 		}
 		if endpointDiff(got, want) != "" {
 			t.Errorf("%s: %s", raw, endpointDiff(got, want))
@@ -72,13 +72,13 @@ func TestEndpointsWithoutAWay(t *testing.T) {
 		"gsisftp://h/":           "unsupported transport gsissh in gsisftp://h; supported are ssh and none",
 		"go://xsede#stampede/":   "unsupported transport go in go://xsede#stampede; supported are ssh and none",
 	} {
-		e, err := resource.ParseEndpoint(raw)
-		if err != nil || pilot.CodeOf(e.Supported()) != pilot.Unsupported || e.Supported().Error() != says {
-			t.Errorf("%s: %v, %v", raw, err, e.Supported())
+		e, err := (*resource.Systems)(nil).ParseEndpoint(raw)
+		if err != nil || pilot.CodeOf(e.Supported(nil)) != pilot.Unsupported || e.Supported(nil).Error() != says {
+			t.Errorf("%s: %v, %v", raw, err, e.Supported(nil))
 		}
 	}
 	for _, raw := range []string{"condor://h/", "condor+ssh://h/", "slurm+rsh://h/", "http://h/", "ssh+ssh://h/", "slurm+ssh+ssh://h/"} {
-		if e, err := resource.ParseEndpoint(raw); pilot.CodeOf(err) != pilot.Unsupported {
+		if e, err := (*resource.Systems)(nil).ParseEndpoint(raw); pilot.CodeOf(err) != pilot.Unsupported {
 			t.Errorf("%s: %+v, %v", raw, e, err)
 		}
 	}

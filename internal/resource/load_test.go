@@ -59,7 +59,7 @@ func TestDialectOf2015(t *testing.T) {
 		t.Errorf("carried is %s", gull.Carried)
 	}
 	for schema, works := range map[string]bool{"ssh": true, "gsissh": false, "go": false} {
-		err := mustResolve(t, c, "isle.gull", schema).Supported()
+		err := mustResolve(t, c, "isle.gull", schema).Supported(nil)
 		if works && err != nil || !works && pilot.CodeOf(err) != pilot.Unsupported {
 			t.Errorf("under %s: %v", schema, err)
 		}
@@ -313,7 +313,7 @@ func FuzzParse(f *testing.F) {
 				if _, sum := again.Canonical(); sum != digest {
 					t.Fatalf("%s reads back as %+v", canonical, again)
 				}
-				cfg.Check(0, &pilot.Description{Resource: label, Cores: 1, Runtime: 1, Project: "p", Sandbox: "/x"})
+				cfg.Check(nil, 0, &pilot.Description{Resource: label, Cores: 1, Runtime: 1, Project: "p", Sandbox: "/x"})
 			}
 		}
 	})

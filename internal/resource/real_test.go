@@ -72,7 +72,7 @@ func resolveAll(t *testing.T, c *resource.Catalogue, files int) {
 				continue // the default, which is among the others
 			}
 			schemas++
-			if err := cfg.Supported(); err != nil {
+			if err := cfg.Supported(nil); err != nil {
 				if pilot.CodeOf(err) != pilot.Unsupported {
 					t.Errorf("%s under %s: %v", label, schema, err)
 				}

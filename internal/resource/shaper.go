@@ -80,7 +80,7 @@ func (s *shaper) checkEndpoint(path, url string) {
 	if strings.Contains(url, "%(") {
 		return
 	}
-	if _, err := ParseEndpoint(url); pilot.CodeOf(err) == pilot.Invalid {
+	if _, err := ParseEndpoint(url); err != nil {
 		s.addDiagnostic(path, "%s", err)
 	}
 }

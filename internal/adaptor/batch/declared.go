@@ -9,26 +9,11 @@ import (
 	"github.com/flightlog/flightlog/internal/resource/render"
 )
 
-// Declared is a system that a site describes in a file: docs/batch-systems.md.
+// Declared is a system that a site describes in a file (docs/batch-systems.md): see
+// [Systems.With].
 type Declared struct {
 	Dialect Dialect
 	Script  render.Syntax
-}
-
-// Register makes endpoints able to name the system. A process does it before
-// anything else of it reads a configuration. Errors: code invalid.
-func (d *Declared) Register() error {
-	if err := render.DeclareSyntax(d.Dialect.Name, d.Script); err != nil {
-		return err
-	}
-	for i, known := range dialects {
-		if known.Name == d.Dialect.Name {
-			dialects[i] = &d.Dialect
-			return nil
-		}
-	}
-	dialects = append(dialects, &d.Dialect)
-	return nil
 }
 
 // commandTemplate is a command of a file: words with placeholders, or a line of shell.

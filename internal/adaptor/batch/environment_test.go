@@ -57,7 +57,7 @@ func TestSurroundings(t *testing.T) {
 		for _, name := range append(slices.Clone(names.gone), names.kept...) {
 			t.Setenv(name, "of the launcher")
 		}
-		d, _ := LookupDialect(system)
+		d, _ := (*Systems)(nil).LookupDialect(system)
 		seen := submitEnvironment(t, d)
 		for _, name := range names.gone {
 			if slices.ContainsFunc(seen, func(s string) bool { return strings.HasPrefix(s, name+"=") }) {

@@ -16,7 +16,6 @@ import (
 	"github.com/flightlog/flightlog/internal/adaptor/batch"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
 	"github.com/flightlog/flightlog/internal/resource"
-	"github.com/flightlog/flightlog/internal/resource/render"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -31,9 +30,11 @@ func TestMain(m *testing.M) {
 	adaptortest.Main(m, os.Getenv(agentSocketVariable))
 }
 
-// declaredOAR is the system of a file that is the manual's example. It is not among those that
-// are known without one.
-var declaredOAR *batch.Declared
+// testSystems are those of this build and declaredOAR, the manual's example of a file.
+var (
+	testSystems *batch.Systems
+	declaredOAR *batch.Declared
+)
 
 func declareOAR() {
 	b, err := os.ReadFile("../../../docs/systems.d/oar.yaml")
@@ -41,7 +42,7 @@ func declareOAR() {
 		declaredOAR, err = batch.ParseDeclared("oar.yaml", b)
 	}
 	if err == nil {
-		err = render.DeclareSyntax(declaredOAR.Dialect.Name, declaredOAR.Script)
+		testSystems, err = testSystems.With(declaredOAR)
 	}
 	if err != nil {
 		panic(err)
@@ -74,9 +75,6 @@ func newFixture(t *testing.T, system string) *fixture {
 		b.fake = fakebatch.New(t, system)
 	}
 	b.runsFile = filepath.Join(b.root, "runs")
-	if system == declaredOAR.Dialect.Name {
-		b.dialect = &declaredOAR.Dialect
-	}
 	return b
 }
 
@@ -94,7 +92,7 @@ func (h localWithFake) Run(ctx context.Context, c runner.Command) (runner.Result
 
 func (b *fixture) openSystem() *batch.System {
 	b.Helper()
-	dialect, ok := batch.LookupDialect(b.system)
+	dialect, ok := testSystems.LookupDialect(b.system)
 	if b.dialect != nil {
 		dialect, ok = b.dialect, true
 	}
@@ -106,7 +104,7 @@ func (b *fixture) openSystem() *batch.System {
 		at.env = b.fake.Env()
 	}
 	s, err := batch.New(batch.Config{
-		Dialect: dialect, Runner: at, URL: b.endpoint(), Deadline: time.Minute,
+		Dialect: dialect, Scripts: testSystems.Scripts(), Runner: at, URL: b.endpoint(), Deadline: time.Minute,
 		Floor: cmp.Or(b.floor, 10*time.Millisecond), SharedLister: b.listings, RetainAgents: b.retainAgents, MarkLag: max(b.markLag, time.Nanosecond), WordLag: max(b.markLag, time.Nanosecond),
 		Agent: func(context.Context, string) ([]string, map[string]string, error) {
 			self, err := os.Executable()

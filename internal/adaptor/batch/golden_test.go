@@ -120,7 +120,7 @@ func TestPictures(t *testing.T) {
 		system := filepath.Base(filepath.Dir(file))
 		t.Run(system+"/"+strings.TrimSuffix(filepath.Base(file), ".in"), func(t *testing.T) {
 			t.Parallel()
-			d, ok := LookupDialect(system)
+			d, ok := (*Systems)(nil).LookupDialect(system)
 			if !ok {
 				t.Fatalf("no system %s", system)
 			}

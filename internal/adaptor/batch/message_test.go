@@ -39,7 +39,7 @@ func (w *wordCase) result() runner.Result {
 
 // describeMisread says what is wrong with how a word is read; empty: nothing.
 func (w *wordCase) describeMisread() string {
-	d, ok := LookupDialect(w.System)
+	d, ok := (*Systems)(nil).LookupDialect(w.System)
 	if !ok {
 		return "no such system"
 	}
@@ -165,7 +165,7 @@ func TestUnknownWordsAreNeverFinal(t *testing.T) {
 		"lsf":    {"%s. Job not submitted.", "bsub: %s", "%s"},
 		"cobalt": {"%s", "component error: %s", "ERROR: %s"},
 	} {
-		d, _ := LookupDialect(name)
+		d, _ := (*Systems)(nil).LookupDialect(name)
 		for _, frame := range frames {
 			said := strings.ReplaceAll(frame, "%s", "the flux of the grommet is askew")
 			for _, r := range []runner.Result{{Code: 1, Stderr: []byte(said)}, {Code: 1, Stdout: []byte(said)}, {Stdout: []byte(said)}} {

@@ -15,7 +15,7 @@ import (
 func readAnswer(t *testing.T, answer string) ([]Record, error) {
 	t.Helper()
 	system, _, _ := strings.Cut(answer, "/")
-	d, ok := LookupDialect(system)
+	d, ok := (*Systems)(nil).LookupDialect(system)
 	if !ok {
 		t.Fatalf("no system %s", system)
 	}

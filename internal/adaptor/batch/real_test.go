@@ -48,7 +48,7 @@ func (l *liveSystem) runCommand(c runner.Command) runner.Result {
 func (l *liveSystem) submit(attempt int, change func(string) string, commands string) Ref {
 	l.Helper()
 	dir := l.TempDir()
-	script, err := render.Render(&render.Spec{
+	script, err := render.Render(nil, &render.Spec{
 		Key: l.key, Attempt: attempt, Token: l.key.Token(attempt, l.born), System: l.d.Name, Agent: []string{"true"}, Sandbox: dir,
 		Description: pilot.Description{Resource: l.key.Resource, Runtime: pilot.Runtime(10 * time.Minute), Cores: 1, Executable: "true"},
 	})

@@ -80,7 +80,7 @@ func (s *System) renderScript(ctx context.Context, spec *adaptor.Spec) (*render.
 		return nil, nil, err
 	}
 	full.Agent, full.Environment = argv, maps.Clone(env)
-	script, err := render.Render(full)
+	script, err := render.Render(s.Scripts, full)
 	if err != nil {
 		return nil, nil, impossibleError(err)
 	}
@@ -91,7 +91,7 @@ func (s *System) renderScript(ctx context.Context, spec *adaptor.Spec) (*render.
 func (s *System) resolveSpec(ctx context.Context, spec *adaptor.Spec) (*render.Spec, error) {
 	full, err := render.Spec{
 		Key: spec.Key, Attempt: spec.Attempt, Token: spec.Token(), Description: spec.Description,
-	}.WithConfig(&spec.Config)
+	}.WithConfig(s.Scripts, &spec.Config)
 	if err != nil {
 		return nil, impossibleError(err)
 	}

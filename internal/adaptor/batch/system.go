@@ -12,12 +12,14 @@ import (
 
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
+	"github.com/flightlog/flightlog/internal/resource/render"
 	"github.com/flightlog/flightlog/pilot"
 )
 
 // Config is what a System needs.
 type Config struct {
 	Dialect *Dialect
+	Scripts *render.Systems // what scripts can be written for; nil: the systems of this build
 	Runner  runner.Runner
 	URL     string // the endpoint, without options: what jobs are known by beside their id
 	// Agent gives the command line of an agent at the place where jobs run, and

@@ -10,15 +10,15 @@ import (
 // defaultWorkdir is where sandboxes go if nobody has said it.
 const defaultWorkdir = "$HOME/flightlog"
 
-// WithConfig gives the Spec with all that a resource says filled in. The Description
+// WithConfig returns the Spec with all that a resource says filled in. The Description
 // is one that the resource's Check gave. Errors: code unsupported if there is
 // no way to the resource, invalid with the faults of its placeholders.
-func (s Spec) WithConfig(cfg *resource.Config) (*Spec, error) {
+func (s Spec) WithConfig(known *Systems, cfg *resource.Config) (*Spec, error) {
 	full, faults := cfg.Expand(0, &s.Description)
 	if len(faults) > 0 {
 		return nil, &pilot.Error{Code: pilot.Invalid, Op: "render", FieldErrors: faults}
 	}
-	if err := full.Supported(); err != nil {
+	if err := full.Supported(known.Names()); err != nil {
 		return nil, err
 	}
 	e, err := full.Endpoint()

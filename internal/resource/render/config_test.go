@@ -52,8 +52,8 @@ func renderOn(c *resource.Catalogue, label, schema string, cores int64) (*render
 	if cfg.System() == "cobalt" && cfg.CoresPerNode == 0 {
 		d.Cores, d.Nodes = 0, 1 // which gives nothing else
 	}
-	d, _, faults := cfg.Check(0, &d)
-	if err := cfg.Supported(); err != nil {
+	d, _, faults := cfg.Check(nil, 0, &d)
+	if err := cfg.Supported(nil); err != nil {
 		return nil, err
 	}
 	if len(faults) > 0 {
@@ -61,11 +61,11 @@ func renderOn(c *resource.Catalogue, label, schema string, cores int64) (*render
 	}
 	s := *plain("")
 	s.Key.Resource, s.Description, s.ParallelEnvironment = cfg.Label, d, ""
-	spec, err := s.WithConfig(cfg)
+	spec, err := s.WithConfig(nil, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return render.Render(spec)
+	return render.Render(nil, spec)
 }
 
 func TestBothDialectsRender(t *testing.T) {

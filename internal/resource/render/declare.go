@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -23,20 +22,9 @@ type Syntax struct {
 	Home       string     // variable with the directory of submission; empty: jobs begin there
 }
 
-// declaredDialects are the systems that a site describes.
-var declaredDialects = map[string]*dialect{}
-
-// DeclareSyntax lets endpoints name a system and scripts be written for it. A process does
-// it before anything else of it reads a configuration or writes a script; a second
-// one of the same name replaces the first.
-func DeclareSyntax(name string, s Syntax) error {
-	if faults := s.Check(); len(faults) > 0 {
-		return &pilot.Error{Code: pilot.Invalid, Op: "declare", FieldErrors: faults}
-	}
-	if err := resource.DeclareSystem(name); err != nil {
-		return err
-	}
-	d := dialect{name: name, prefix: s.Prefix, nameLimit: s.NameLimit, write: (*job).writeDeclared, home: s.Home, syntax: &s}
+// toDialect returns the dialect of a checked syntax.
+func (s *Syntax) toDialect(name string) *dialect {
+	d := dialect{name: name, prefix: s.Prefix, nameLimit: s.NameLimit, write: (*job).writeDeclared, home: s.Home, syntax: s}
 	if s.Like != "" {
 		d = *dialects[s.Like]
 	} else if d.nameLimit == 0 {
@@ -48,8 +36,7 @@ func DeclareSyntax(name string, s Syntax) error {
 	if s.ID != "" {
 		d.id = s.ID
 	}
-	declaredDialects[name] = &d
-	return nil
+	return &d
 }
 
 // placeholder in a directive: a word in braces.

@@ -1,12 +1,6 @@
 package render
 
-import (
-	"maps"
-	"slices"
-	"strings"
-
-	"github.com/flightlog/flightlog/pilot"
-)
+import "strings"
 
 // dialect is how one batch system is spoken to.
 type dialect struct {
@@ -22,36 +16,11 @@ type dialect struct {
 	syntax    *Syntax // of a declared one
 }
 
-// dialects by the systems of endpoints. pbs is what RADICAL-Pilot called
+// dialects are those of this build, by the systems of endpoints; nothing changes them. pbs is what RADICAL-Pilot called
 // Torque before it knew PBS Pro; ssh is fork on another host.
 var dialects = map[string]*dialect{
 	"fork": &fork, "ssh": &fork, "slurm": &slurm, "pbspro": &pbspro, "torque": &torque, "pbs": &torque,
 	"lsf": &lsf, "sge": &sge, "loadl": &loadl, "cobalt": &cobalt,
-}
-
-// Systems are the systems of endpoints that there are scripts for, sorted.
-func Systems() []string {
-	return slices.Sorted(maps.Keys(mergeDialects(dialects, declaredDialects)))
-}
-
-func mergeDialects(all, more map[string]*dialect) map[string]*dialect {
-	all = maps.Clone(all)
-	maps.Copy(all, more)
-	return all
-}
-
-func dialectOf(system, transport string) (*dialect, error) {
-	if transport != "" && transport != "ssh" && transport != "local" {
-		return nil, pilot.Errorf(pilot.Unsupported, "unsupported transport %.64q: only ssh, or none", transport)
-	}
-	d, ok := dialects[system]
-	if !ok {
-		d, ok = declaredDialects[system]
-	}
-	if !ok {
-		return nil, pilot.Errorf(pilot.Unsupported, "unsupported system %.64q: known are %s", system, strings.Join(Systems(), ", "))
-	}
-	return d, nil
 }
 
 // isClean says that a value can stand in a directive of any system as it is:

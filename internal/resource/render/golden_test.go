@@ -51,7 +51,7 @@ func sampleSpecs() map[string]*render.Spec {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for name, spec := range sampleSpecs() {
-		s, err := render.Render(spec)
+		s, err := render.Render(nil, spec)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -106,7 +106,7 @@ func TestShellcheckIsClean(t *testing.T) {
 
 func mustRender(t *testing.T, spec *render.Spec) string {
 	t.Helper()
-	s, err := render.Render(spec)
+	s, err := render.Render(nil, spec)
 	if err != nil {
 		t.Fatal(err)
 	}

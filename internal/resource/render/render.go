@@ -34,10 +34,10 @@ func (s *Script) CommandLine() string {
 	return line
 }
 
-// Render writes the script of an attempt. Errors: code unsupported for a
-// transport or system that has none, invalid with every fault of the Spec.
-func Render(spec *Spec) (*Script, error) {
-	d, err := dialectOf(spec.System, spec.Transport)
+// Render writes the script of an attempt for one of the systems. Errors: code unsupported
+// for a transport or system that has none, invalid with every fault of the Spec.
+func Render(known *Systems, spec *Spec) (*Script, error) {
+	d, err := known.dialectOf(spec.System, spec.Transport)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 
 func TestUnsupportedIsSaidSo(t *testing.T) {
 	t.Parallel()
-	known := strings.Join(render.Systems(), ", ")
+	known := strings.Join((*render.Systems)(nil).List(), ", ")
 	if !strings.Contains(known, "cobalt, fork, loadl, lsf") {
 		t.Errorf("systems are %s", known)
 	}
@@ -31,7 +31,7 @@ func TestUnsupportedIsSaidSo(t *testing.T) {
 	} {
 		s := plain(tt.system)
 		s.Transport = tt.transport
-		_, err := render.Render(s)
+		_, err := render.Render(nil, s)
 		if pilot.CodeOf(err) != pilot.Unsupported || err.Error() != tt.says {
 			t.Errorf("%.20s+%s: %v", tt.system, tt.transport, err)
 		}
@@ -46,11 +46,11 @@ var systems = map[string]string{
 func TestAliasesRenderAlike(t *testing.T) {
 	t.Parallel()
 	for alias, system := range map[string]string{"pbs": "torque", "ssh": "fork"} {
-		a, err := render.Render(fullSpec(alias))
+		a, err := render.Render(nil, fullSpec(alias))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := render.Render(fullSpec(system))
+		b, err := render.Render(nil, fullSpec(system))
 		if err != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("%s is not %s: %v", alias, system, err)
 		}
@@ -71,7 +71,7 @@ func TestWhatCannotStandInADirectiveIsRefused(t *testing.T) {
 				}
 				s := nodesSpec(system)
 				set(s)
-				_, err := render.Render(s)
+				_, err := render.Render(nil, s)
 				faults := pilot.FieldErrorsOf(err)
 				if pilot.CodeOf(err) != pilot.Invalid || !slices.ContainsFunc(faults, func(f pilot.FieldError) bool { return f.Field == field }) {
 					t.Errorf("%s takes %s %q: %v", system, field, bad, err)
@@ -91,7 +91,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	s.PreBootstrap = []string{"\x00"}
 	s.Environment = map[string]string{"1A": "", "A": "\x00"}
 	s.Sandbox = "a\nb"
-	_, err := render.Render(s)
+	_, err := render.Render(nil, s)
 	var fields []string
 	for _, f := range pilot.FieldErrorsOf(err) {
 		fields = append(fields, f.Field)
@@ -114,7 +114,7 @@ func TestOptionsAreChecked(t *testing.T) {
 			s := plain(system)
 			s.Description.Memory = 1 << 30
 			s.Options, _ = url.ParseQuery(q)
-			_, err := render.Render(s)
+			_, err := render.Render(nil, s)
 			if wantOK := q == "memreqs="; (pilot.CodeOf(err) == pilot.Invalid) == wantOK {
 				if strings.Contains(q, ";") && s.Options.Get("network_mpi") == "" {
 					continue // net/url refuses it itself
@@ -132,13 +132,13 @@ func TestWhatASystemCannotCount(t *testing.T) {
 		if name == "sge-nodes" {
 			s.Description.Cores, s.Description.Nodes = 0, 2
 		}
-		if _, err := render.Render(s); pilot.CodeOf(err) != pilot.Invalid {
+		if _, err := render.Render(nil, s); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	one := plain("sge")
 	one.Description.Cores, one.ParallelEnvironment = 1, ""
-	if _, err := render.Render(one); err != nil {
+	if _, err := render.Render(nil, one); err != nil {
 		t.Errorf("one core needs a parallel environment: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestSlurmReplacesSignsInDirectories(t *testing.T) {
 	for _, dir := range []string{"/scratch/%j", `$WORK/a\b`} {
 		s := plain("slurm")
 		s.Sandbox = dir
-		if _, err := render.Render(s); pilot.CodeOf(err) != pilot.Invalid {
+		if _, err := render.Render(nil, s); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestNames(t *testing.T) {
 				s := plain(system)
 				s.Description.JobName = name
 				s.Token = fmt.Sprintf("m.p.%d", attempt)
-				r, err := render.Render(s)
+				r, err := render.Render(nil, s)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -224,7 +224,7 @@ func TestSizes(t *testing.T) {
 		s.Node.GPUs = rapid.Int64Range(0, 8).Draw(t, "gpus per node")
 		for system, form := range map[string]string{"pbspro": `^(\d+):ncpus=(\d+)`, "torque": `^(\d+):ppn=(\d+)`} {
 			s.System = system
-			r, err := render.Render(s)
+			r, err := render.Render(nil, s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -256,7 +256,7 @@ func FuzzDirectives(f *testing.F) {
 		s.Description.Cores, s.Description.GPUs = int64(cores), int64(gpus)
 		s.PreBootstrap, s.Environment = []string{command}, map[string]string{variable: value}
 		s.Constraints, s.Agent, s.Sandbox = []string{word}, []string{value, command}, sandbox
-		r, err := render.Render(s)
+		r, err := render.Render(nil, s)
 		if err != nil {
 			return
 		}
@@ -278,7 +278,7 @@ func FuzzDirectives(f *testing.F) {
 		if strings.Contains(r.Text, "\r\n") {
 			t.Fatal("DOS line ends")
 		}
-		if again, err := render.Render(s); err != nil || !reflect.DeepEqual(again, r) {
+		if again, err := render.Render(nil, s); err != nil || !reflect.DeepEqual(again, r) {
 			t.Fatalf("rendered again it is another, %v", err)
 		}
 	})

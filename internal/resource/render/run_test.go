@@ -41,7 +41,7 @@ func newScriptDirIn(t *testing.T, sandbox string, spec *render.Spec, agentScript
 	spec.Sandbox = s.sandbox
 	spec.Agent = []string{"/bin/sh", "-c", agentScript, "agent"}
 	var err error
-	if s.script, err = render.Render(spec); err != nil {
+	if s.script, err = render.Render(nil, spec); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(s.marks.Dir, 0o700); err != nil {

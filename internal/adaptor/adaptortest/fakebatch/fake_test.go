@@ -20,23 +20,28 @@ import (
 
 func TestMain(m *testing.M) {
 	fakebatch.Main()
-	registerSystem("../../../../docs/systems.d/oar.yaml")
+	testSystems = readSystem("../../../../docs/systems.d/oar.yaml")
 	os.Exit(m.Run())
 }
 
-// registerSystem makes a system known that is described in a file.
-func registerSystem(file string) {
+// testSystems are those of this build and the manual's example of a file.
+var testSystems *batch.Systems
+
+// readSystem returns the systems of this build and that of a file.
+func readSystem(file string) *batch.Systems {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		panic(err)
 	}
 	d, err := batch.ParseDeclared(file, b)
+	var all *batch.Systems
 	if err == nil {
-		err = d.Register()
+		all, err = all.With(d)
 	}
 	if err != nil {
 		panic(err)
 	}
+	return all
 }
 
 // fixture is a fake with the dialect that speaks to it.
@@ -48,7 +53,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, system string) *fixture {
 	t.Helper()
-	d, ok := batch.LookupDialect(system)
+	d, ok := testSystems.LookupDialect(system)
 	if !ok {
 		t.Fatalf("no dialect %s", system)
 	}
@@ -95,7 +100,7 @@ func (b *fixture) submitScriptIn(dir string, attempt int, commands string) runne
 		Description: pilot.Description{Resource: "site.host", Runtime: pilot.Runtime(time.Hour), Cores: 1, Executable: "true"},
 		System:      b.d.Name, Agent: []string{"true"}, Sandbox: dir, Node: render.Node{Cores: 1},
 	}
-	script, err := render.Render(spec)
+	script, err := render.Render(testSystems.Scripts(), spec)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -25,7 +25,7 @@ type Client struct {
 
 	mu       sync.Mutex // guards what is below
 	closed   bool
-	handlers map[*registration]struct{}
+	handlers map[*Registration]struct{}
 }
 
 // Connect connects to the NATS server at url; an empty url is the one of the
@@ -37,7 +37,7 @@ func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
 	s := newSettings(url, opts)
 	c := &Client{
 		conn: s.conn, timeout: s.timeout, log: s.log, attemptTimeout: attemptTimeout, waitSlice: waitSlice, tracers: s.tracers,
-		handlers: map[*registration]struct{}{},
+		handlers: map[*Registration]struct{}{},
 	}
 	if c.conn != nil {
 		return c, nil

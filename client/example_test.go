@@ -158,12 +158,12 @@ func ExampleManager_OnState() {
 	m, err := c.CreateManager(ctx, client.ManagerOptions{})
 	checkList(err)
 	states := make(chan pilot.State)
-	unregister, err := m.OnState(ctx, func(_ context.Context, ch client.Change) error {
+	handling, err := m.OnState(ctx, func(_ context.Context, ch client.Change) error {
 		states <- ch.Pilot.State
 		return nil
 	}, client.HandlerOptions{Replay: client.ReplayNone})
 	checkList(err)
-	defer unregister()
+	defer handling.Stop()
 	pilots, err := m.Submit(ctx, smallPilot)
 	checkList(err)
 	fmt.Println(<-states)

@@ -1,12 +1,9 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -31,32 +28,42 @@ type HandlerOptions struct {
 // other. It returns once the registration stands: what happens from then on is
 // told. ctx bounds only that.
 //
-// unregister ends the registration, after a call that is running; from inside
-// the handler it returns at once and that call is the last.
-func (m *Manager) OnState(ctx context.Context, handler Handler, o HandlerOptions) (unregister func(), err error) {
+// The registration ends by [Registration.Stop], by [Client.Close], or by itself after an
+// error that it passes to HandlerOptions.OnError.
+func (m *Manager) OnState(ctx context.Context, handler Handler, o HandlerOptions) (*Registration, error) {
 	return m.c.onState(ctx, WatchOptions{Manager: m.uid, Replay: o.Replay}, handler, o.OnError)
 }
 
 // OnState calls handler for every change of the pilot's state; see
-// Manager.OnState.
-func (p *Pilot) OnState(ctx context.Context, handler Handler, o HandlerOptions) (unregister func(), err error) {
+// [Manager.OnState].
+func (p *Pilot) OnState(ctx context.Context, handler Handler, o HandlerOptions) (*Registration, error) {
 	return p.m.c.onState(ctx, WatchOptions{Manager: p.m.uid, Pilot: p.uid, Replay: o.Replay}, handler, o.OnError)
 }
 
-type registration struct {
-	handler          Handler
-	onError          func(error)
-	stop             context.CancelFunc
-	done             chan struct{} // closed when the goroutine has ended
-	handlerGoroutine atomic.Int64  // id of the goroutine that runs the handler, for unregister
+// Registration is a handler that OnState registered. Its methods may be called from many
+// goroutines at once, and Stop also from inside the handler.
+type Registration struct {
+	handler Handler
+	onError func(error)
+	stop    context.CancelFunc
+	done    chan struct{} // closed when the goroutine that runs the handler has ended
 }
 
-func (c *Client) onState(ctx context.Context, o WatchOptions, h Handler, onError func(error)) (func(), error) {
+// Stop ends the registration without waiting, and may be called again. The context of a call
+// that is running ends. From inside the handler, that call is the last; elsewhere, wait for
+// Done to be sure that no call is running and none will begin.
+func (r *Registration) Stop() { r.stop() }
+
+// Done returns a channel that is closed once the registration has ended and its last call
+// has returned. Inside the handler it must not be waited for: it closes only afterwards.
+func (r *Registration) Done() <-chan struct{} { return r.done }
+
+func (c *Client) onState(ctx context.Context, o WatchOptions, h Handler, onError func(error)) (*Registration, error) {
 	if onError == nil {
 		onError = func(err error) { c.log.Warn("state handler failed", zap.Error(err)) }
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	r := &registration{handler: h, onError: onError, stop: stop, done: make(chan struct{})}
+	r := &Registration{handler: h, onError: onError, stop: stop, done: make(chan struct{})}
 	if !c.addRegistration(r) {
 		stop()
 		return nil, pilot.Errorf(pilot.Closed, "the client is closed")
@@ -71,7 +78,7 @@ func (c *Client) onState(ctx context.Context, o WatchOptions, h Handler, onError
 	defer cancel()
 	select {
 	case <-stands:
-		return r.unregister, nil
+		return r, nil
 	case err := <-failed:
 		return nil, err
 	case <-ctx.Done():
@@ -83,8 +90,7 @@ func (c *Client) onState(ctx context.Context, o WatchOptions, h Handler, onError
 
 // runHandler watches until the registration is ended. An error before it stands goes
 // to failed, a later one to the handler's owner.
-func (r *registration) runHandler(ctx context.Context, c *Client, o WatchOptions, stands chan<- struct{}, failed chan<- error) {
-	r.handlerGoroutine.Store(goroutineID())
+func (r *Registration) runHandler(ctx context.Context, c *Client, o WatchOptions, stands chan<- struct{}, failed chan<- error) {
 	stood := false
 	stand := func() {
 		if !stood {
@@ -110,7 +116,7 @@ func (r *registration) runHandler(ctx context.Context, c *Client, o WatchOptions
 }
 
 // callHandler runs the handler once and survives it.
-func (r *registration) callHandler(ctx context.Context, ch Change) {
+func (r *Registration) callHandler(ctx context.Context, ch Change) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.onError(&pilot.Error{
@@ -124,14 +130,7 @@ func (r *registration) callHandler(ctx context.Context, ch Change) {
 	}
 }
 
-func (r *registration) unregister() {
-	r.stop()
-	if goroutineID() != r.handlerGoroutine.Load() {
-		<-r.done
-	}
-}
-
-func (c *Client) addRegistration(r *registration) bool {
+func (c *Client) addRegistration(r *Registration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -141,23 +140,8 @@ func (c *Client) addRegistration(r *registration) bool {
 	return true
 }
 
-func (c *Client) removeRegistration(r *registration) {
+func (c *Client) removeRegistration(r *Registration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.handlers, r)
-}
-
-// goroutineID is the number of the goroutine that calls it, as the head of its
-// stack shows it ("goroutine 7 [running]:"). Only unregister needs it: it must
-// not wait for a handler that is waiting for it.
-func goroutineID() (n int64) {
-	var buf [64]byte
-	head := buf[:runtime.Stack(buf[:], false)]
-	for _, digit := range bytes.TrimPrefix(head, []byte("goroutine ")) {
-		if digit < '0' || digit > '9' {
-			break
-		}
-		n = 10*n + int64(digit-'0')
-	}
-	return n
 }

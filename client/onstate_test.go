@@ -46,11 +46,11 @@ func TestOnStateTellsWhatItsReplaySays(t *testing.T) {
 			h.movePilot(k, pilot.KindLaunching, pilot.KindPendingActive)
 			h.noteHealth(k, "moves nothing")
 			handler, states := recordingHandler(10)
-			unregister, err := c.Handle("m").Pilot("p").OnState(t.Context(), handler, client.HandlerOptions{Replay: x.replay})
+			handling, err := c.Handle("m").Pilot("p").OnState(t.Context(), handler, client.HandlerOptions{Replay: x.replay})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer unregister()
+			defer handling.Stop()
 			h.movePilot(k, pilot.KindActive)
 			if got := nextStates(states, len(x.want)); !slices.Equal(got, x.want) {
 				t.Errorf("got %v, want %v", got, x.want)
@@ -72,14 +72,14 @@ func TestABadHandlerHurtsNobodyElse(t *testing.T) {
 		func(context.Context, client.Change) error { panic("no") },
 		func(ctx context.Context, _ client.Change) error { close(stuck); <-ctx.Done(); return nil },
 	} {
-		unregister, err := m.OnState(t.Context(), bad, count)
+		handling, err := m.OnState(t.Context(), bad, count)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer unregister()
+		defer handling.Stop()
 	}
 	handler, states := recordingHandler(10)
-	unregister, err := m.OnState(t.Context(), handler, client.HandlerOptions{})
+	handling, err := m.OnState(t.Context(), handler, client.HandlerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,8 @@ func TestABadHandlerHurtsNobodyElse(t *testing.T) {
 	if got := nextStates(states, len(want)); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	unregister()
+	handling.Stop()
+	<-handling.Done()
 	c.Close() // ends the others, of which two have been told or will be told
 	if n := failures.Load(); n > 10 {
 		t.Errorf("%d failures of 10 calls", n)
@@ -122,14 +123,15 @@ func TestErrorsOfAHandlerReachItsOwner(t *testing.T) {
 	}
 }
 
-func TestUnregisterWaitsForTheHandlerThatRuns(t *testing.T) {
+func TestStopDoesNotWaitAndDoneDoes(t *testing.T) {
 	t.Parallel()
 	c, h := unservedClient(t)
 	var ended atomic.Bool
-	running := make(chan struct{})
-	unregister, err := c.Handle("m").OnState(t.Context(), func(ctx context.Context, _ client.Change) error {
+	running, release := make(chan struct{}), make(chan struct{})
+	handling, err := c.Handle("m").OnState(t.Context(), func(ctx context.Context, _ client.Change) error {
 		close(running)
 		<-ctx.Done()
+		<-release
 		ended.Store(true)
 		return nil
 	}, client.HandlerOptions{})
@@ -138,21 +140,28 @@ func TestUnregisterWaitsForTheHandlerThatRuns(t *testing.T) {
 	}
 	h.submitPilot(pilotKey("m", "p"))
 	<-running
-	unregister()
-	if !ended.Load() {
-		t.Error("unregister returned while the handler was running")
+	handling.Stop() // would never return if it waited for the handler
+	select {
+	case <-handling.Done():
+		t.Error("it is done while the handler is running")
+	default:
 	}
-	unregister()
+	close(release)
+	<-handling.Done()
+	if !ended.Load() {
+		t.Error("it was done before the handler had returned")
+	}
+	handling.Stop()
 }
 
-func TestUnregisterFromInsideMakesTheCallTheLast(t *testing.T) {
+func TestStopFromInsideMakesTheCallTheLast(t *testing.T) {
 	t.Parallel()
 	c, h := unservedClient(t)
-	var unregister func()
+	var handling *client.Registration
 	ready, once := make(chan struct{}), make(chan struct{})
-	unregister, err := c.Handle("m").OnState(t.Context(), func(context.Context, client.Change) error {
+	handling, err := c.Handle("m").OnState(t.Context(), func(context.Context, client.Change) error {
 		<-ready
-		unregister()
+		handling.Stop()
 		close(once) // a second call would panic
 		return nil
 	}, client.HandlerOptions{OnError: func(err error) { t.Error(err) }})
@@ -163,7 +172,7 @@ func TestUnregisterFromInsideMakesTheCallTheLast(t *testing.T) {
 	h.submitPilot(pilotKey("m", "p"))
 	h.submitPilot(pilotKey("m", "q"))
 	<-once
-	unregister()
+	<-handling.Done()
 }
 
 func TestAClosedClientTakesNoHandlers(t *testing.T) {

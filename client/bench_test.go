@@ -8,6 +8,7 @@ import (
 
 	"github.com/flightlog/flightlog/client"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/app"
 	"github.com/flightlog/flightlog/internal/bustest"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -58,6 +59,39 @@ func BenchmarkWatch(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*pilots*each)/watch.Seconds(), "changes/s")
 	b.ReportMetric(tail.Seconds()/watch.Seconds(), "of-tail")
+}
+
+// BenchmarkSubmitLongList submits a list of three parts, and tells how long it takes to have it
+// checked as a whole before, which is part of that.
+func BenchmarkSubmitLongList(b *testing.B) {
+	conn := bustest.ConnectReady(b)
+	ready := make(chan struct{})
+	go func() {
+		_ = app.RunManager(b.Context(), conn, app.ManagerOptions{Name: b.Name(), Ready: func() { close(ready) }}) // ends with the benchmark
+	}()
+	<-ready
+	c, err := client.Connect(b.Context(), "", client.WithConn(conn), client.WithTimeout(time.Minute))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := c.CreateManager(b.Context(), client.ManagerOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	descs := describeMany(2500)
+	var check, submit time.Duration
+	for b.Loop() {
+		check += elapsed(func() { err = c.Check(b.Context(), m.UID(), client.SubmitOptions{}, descs...) })
+		if err != nil {
+			b.Fatal(err)
+		}
+		submit += elapsed(func() { _, err = m.Submit(b.Context(), descs...) })
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(check.Milliseconds())/float64(b.N), "check-ms")
+	b.ReportMetric(float64(submit.Milliseconds())/float64(b.N), "submit-ms")
 }
 
 func elapsed(f func()) time.Duration {

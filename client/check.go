@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
@@ -14,8 +15,11 @@ import (
 // written. An empty manager stands for any. Code unsupported: a service of an earlier
 // version, which cannot be asked.
 func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, descs ...pilot.Description) error {
-	ctx, cancel := c.withDeadline(ctx)
-	defer cancel()
+	return c.checkParts(ctx, c.timeout, manager, o, descs)
+}
+
+// checkParts is Check with no more time for each part of the list.
+func (c *Client) checkParts(ctx context.Context, each time.Duration, manager pilot.UID, o SubmitOptions, descs []pilot.Description) error {
 	wrong, parts, before := pilot.Error{Op: "check"}, splitList(descs), 0
 	var local []pilot.FieldError
 	if len(parts) > 1 { // no part shows what two of them have in common
@@ -29,7 +33,7 @@ func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, 
 		if o.IdempotencyKey != "" {
 			r.IdempotencyKey = partKey(o.IdempotencyKey, i)
 		}
-		_, err := callEndpoint[api.PilotsAnswer](ctx, c, "pilot.submit", r)
+		err := c.checkPart(ctx, each, &r)
 		faults := pilot.FieldErrorsOf(err)
 		switch {
 		case err == nil:
@@ -54,6 +58,17 @@ func (c *Client) Check(ctx context.Context, manager pilot.UID, o SubmitOptions, 
 	return nil
 }
 
+// checkPart asks the service about one part.
+func (c *Client) checkPart(ctx context.Context, patience time.Duration, r *api.SubmitRequest) error {
+	if patience < c.timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	_, err := callEndpoint[api.PilotsAnswer](ctx, c, "pilot.submit", r)
+	return err
+}
+
 // merge gives what we found and what the service did. That two uids are the same it says
 // of items as its part counts them.
 func merge(local, served []pilot.FieldError) []pilot.FieldError {
@@ -72,14 +87,11 @@ func merge(local, served []pilot.FieldError) []pilot.FieldError {
 // it is not accepted in part for a fault that was there to see. Where the service cannot
 // say, that is what can be found without it.
 func (c *Client) judge(ctx context.Context, manager pilot.UID, o SubmitOptions, descs []pilot.Description) error {
-	local := faultsOf(descs)
-	asking := ctx
+	local, each := faultsOf(descs), c.timeout
 	if len(local) > 0 { // there is something to say without the service
-		var cancel context.CancelFunc
-		asking, cancel = context.WithTimeout(ctx, c.timeout/3)
-		defer cancel()
+		each /= 3
 	}
-	err := c.Check(asking, manager, o, descs...)
+	err := c.checkParts(ctx, each, manager, o, descs)
 	code := pilot.CodeOf(err)
 	switch {
 	case err == nil:

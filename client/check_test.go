@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/bus"
@@ -96,5 +99,52 @@ func TestAnEarlierServiceIsNotTakenForASubmit(t *testing.T) {
 	got, err = m.Submit(t.Context(), descs...)
 	if faults := pilot.FieldErrorsOf(err); len(got) > 0 || pilot.CodeOf(err) != pilot.Invalid || len(faults) != 1 || faults[0].Index != 3 || !strings.Contains(err.Error(), "earlier version") {
 		t.Errorf("%d handles, %v", len(got), err)
+	}
+}
+
+// TestEachPartOfALongListHasItsOwnTime: what came before a part takes nothing of it, so that
+// the time for a list grows with the list.
+func TestEachPartOfALongListHasItsOwnTime(t *testing.T) {
+	t.Parallel()
+	server := bustest.StartServer(t)
+	conn := connectBus(t, server.URL())
+	if err := conn.EnsureStream(t.Context(), bus.StreamConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	const all, held = 8 * time.Second, 2 * time.Second
+	patience, asked := make(chan string, 100), 0
+	overhear := func(m *nats.Msg) { patience <- m.Header.Get(api.HeaderTimeout) }
+	if _, err := conn.NATS().Subscribe("pilots.api.pilot.submit", overhear); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := conn.Serve(t.Context(), bus.Service{Name: "pilots", Version: "1.0.0", Endpoints: []bus.Endpoint{{
+		Name: "pilot.submit", Limit: 1,
+		Handle: func(_ context.Context, r bus.Request) (any, uint64, error) {
+			var ask api.SubmitRequest
+			if err := r.Decode(&ask); err != nil {
+				return nil, 0, err
+			}
+			if asked++; asked < 4 {
+				time.Sleep(held) // together they take most of the time of one
+			}
+			return api.PilotsAnswer{Pilots: make([]api.Pilot, len(ask.Pilots))}, 1, nil
+		},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	c, err := client.Connect(t.Context(), server.URL(), client.WithTimeout(all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if got, err := c.Handle("m").Submit(t.Context(), describeMany(api.MaxItems+10)...); err != nil || len(got) != api.MaxItems+10 {
+		t.Fatalf("%d handles, %v", len(got), err)
+	}
+	for range 4 { // two parts are checked, then submitted
+		if left, err := time.ParseDuration(<-patience); err != nil || left <= all-3*held {
+			t.Errorf("a part has %s left, %v", left, err)
+		}
 	}
 }

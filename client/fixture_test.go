@@ -99,7 +99,7 @@ func unservedClient(t *testing.T) (*client.Client, *logWriter) {
 // nextChanges gives the next n changes of a watch.
 func nextChanges(t *testing.T, c *client.Client, o client.WatchOptions, n int) []client.Change {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	got := make([]client.Change, 0, n)
 	for ch, err := range c.Watch(ctx, o) {

@@ -55,8 +55,8 @@ func WithConn(conn *bus.Conn) Option { return func(s *settings) { s.conn = conn 
 // this the one on whose behalf he says he acts.
 func WithActor(name string) Option { return func(s *settings) { s.bus.Actor = name } }
 
-// WithTimeout sets the deadline of calls whose context has none; 30 s without
-// this option.
+// WithTimeout sets the deadline of calls whose context has none, of a long list that is
+// submitted that of each part; 30 s without this option.
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
 // WithLogger tells of retries and of failing handlers that have nobody to tell.

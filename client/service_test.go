@@ -56,7 +56,7 @@ func startService(t *testing.T, replicas int) (c *client.Client, h *logWriter, k
 
 func connectClient(t *testing.T, url string) *client.Client {
 	t.Helper()
-	c, err := client.Connect(t.Context(), url)
+	c, err := client.Connect(t.Context(), url, client.WithTimeout(2*time.Minute)) // no test ends because the machine is busy
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,8 @@ func TestWaitTellsReachedFromEnded(t *testing.T) {
 	ps := submitPilots(t, m, 3)
 	h.movePilot(keyOf(ps[0]), pilot.KindLaunching, pilot.KindPendingActive, pilot.KindActive, pilot.KindDone)
 	h.movePilot(keyOf(ps[1]), pilot.KindLaunching, pilot.KindFailed)
-	active := client.WaitOptions{States: []pilot.State{pilot.Active}, Timeout: 50 * time.Millisecond}
+	active := client.WaitOptions{States: []pilot.State{pilot.Active}}
+	soon := client.WaitOptions{States: active.States, Timeout: 50 * time.Millisecond}
 
 	for _, p := range ps[:2] { // a replica that is not that far answers with what it knows
 		if _, err := p.Wait(t.Context(), client.WaitOptions{}); err != nil {
@@ -252,7 +253,7 @@ func TestWaitTellsReachedFromEnded(t *testing.T) {
 	if w, err := ps[1].Wait(t.Context(), active); err != nil || w.Reached || w.State != pilot.Failed {
 		t.Errorf("ended otherwise: %+v, %v", w, err)
 	}
-	got, err := m.WaitAll(t.Context(), active)
+	got, err := m.WaitAll(t.Context(), soon)
 	if err != nil || !got.TimedOut || got.Reached() || len(got.Pilots) != 3 {
 		t.Errorf("deadline: %+v, %v", got, err)
 	}

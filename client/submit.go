@@ -59,8 +59,6 @@ func (m *Manager) Submit(ctx context.Context, descs ...pilot.Description) ([]*Pi
 
 // SubmitWith is Submit with options.
 func (m *Manager) SubmitWith(ctx context.Context, o SubmitOptions, descs ...pilot.Description) ([]*Pilot, error) {
-	ctx, cancel := m.c.withDeadline(ctx)
-	defer cancel()
 	if o.IdempotencyKey == "" {
 		o.IdempotencyKey = newKey()
 	}

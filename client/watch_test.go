@@ -185,7 +185,7 @@ func startServer(t *testing.T, store, listen string) *embedded.Server {
 
 func connectBus(t *testing.T, url string) *bus.Conn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	conn, err := bus.Connect(ctx, bus.Config{URL: url})
 	if err != nil {

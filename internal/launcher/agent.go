@@ -112,8 +112,8 @@ func (l *Launcher) answerWaiters(t *tracked, o *observation) (effect, bool) {
 			l.meter.DuplicateFenced(FencedAgent)
 		}
 		if fromCurrentAttempt(&o.Status, &a.req) {
-			t.agentHeardAt = time.Now()
-			o.AgentHeardAt = t.agentHeardAt
+			t.AgentHeardAt = time.Now()
+			o.AgentHeardAt = t.AgentHeardAt
 		}
 		if v.ending && o.Launcher == o.Self {
 			l.expectEnd(t)

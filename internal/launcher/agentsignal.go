@@ -32,11 +32,11 @@ func (l *Launcher) observeAgent(w agentSignal) {
 	if !ok || p.State.Final() || !fromCurrentAttempt(&p.Status, &w.req) {
 		return
 	}
-	t.agentHeardAt = time.Now() // of other launchers' pilots too: one that is gone may never come back
+	t.AgentHeardAt = time.Now() // of other launchers' pilots too: one that is gone may never come back
 	if p.Launcher != l.id {
 		return
 	}
-	if w.req.Near && w.verb == api.Beat && l.observe(t, &p).mayBeLonger(t.agentHeardAt) && !t.pollRunning {
+	if w.req.Near && w.verb == api.Beat && l.observe(t, &p).mayBeLonger(t.AgentHeardAt) && !t.pollRunning {
 		l.pollSoon(t)
 	}
 	if v := decideRequest(l.observe(t, &p), &agentWaiter{key: w.key, verb: w.verb, req: w.req}); v.ending {
@@ -46,8 +46,8 @@ func (l *Launcher) observeAgent(w agentSignal) {
 
 // expectEnd asks the batch system why a job ends, soon and until it knows.
 func (l *Launcher) expectEnd(t *tracked) {
-	if !t.agentEnding {
-		t.agentEnding = true
+	if !t.AgentEnding {
+		t.AgentEnding = true
 		l.pollSoon(t)
 	}
 }

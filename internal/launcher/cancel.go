@@ -33,7 +33,7 @@ func (o *observation) decideCanceling(now time.Time, lim *Limits) effect {
 func (o *observation) cancelWithoutJob(now time.Time) effect {
 	settled := o.ChangedAt.Add(o.SettleTime)
 	switch {
-	case o.SubmitErr != nil && o.SubmitErr.Class != adaptor.Uncertain, o.HasSecret && o.SubmitErr == nil:
+	case o.SubmitErr != nil && o.SubmitErr.Class != adaptor.Uncertain, o.Secret != "" && o.SubmitErr == nil:
 		// Nothing was submitted, or certainly nothing arrived.
 	case o.SubmitErr != nil:
 		settled = o.SubmitFailedAt.Add(o.SettleTime)

@@ -74,52 +74,79 @@ type change struct {
 
 // observation is all that decide looks at.
 type observation struct {
-	projection.Pilot
-	Handle         adaptor.Handle
-	Self           string
-	HoldsCommand   bool   // this launcher holds the submit command
-	Supported      bool   // there is an adaptor for its batch system
-	OpenErr        string // why there is none; empty: there is one
-	NeverSupported bool   // and there will be none
+	projection.Pilot // as the log has it
+	attemptState
+	systemTraits
 
-	ChecksReach      bool      // the way to its batch system may be closed
-	Reachable        bool      // it is open
+	Self         string         // the id of this launcher
+	Handle       adaptor.Handle // of the pilot's job
+	HoldsCommand bool           // this launcher holds the submit command
+	CanSeeJob    bool           // this launcher sees the pilot's job, as far as that is bound to a host
+
+	OwnerLease     leaseState
+	SoleOwnerSince time.Time // nobody else has been at work on the attempt since; zero: nobody was
+	BusSilentAt    time.Time // no agent could be heard then
+
+	PollInterval time.Duration // between polls, while nothing is expected
+	RecoveredAt  time.Time     // its batch system answered again then, after it had not
+}
+
+// attemptState is what is known of one attempt of a pilot beside the log. A new attempt
+// begins with the zero value.
+type attemptState struct {
+	Number int // of the attempt, as the log has it
+
+	Reachable        bool      // the way to the batch system is open
 	UnreachableWhy   string    // why it is closed; empty: not known to be
 	UnreachableSince time.Time // zero: it was open when last asked
-	RecoveredAt      time.Time // its batch system answered again then, after it had not
 
-	HasSecret      bool                  // this process claimed the attempt and can submit it
-	SubmittedJob   *adaptor.SubmittedJob // the job of this attempt, not yet in the log
+	Secret         string                // set: this process claimed the attempt and can submit it
+	SubmittedJob   *adaptor.SubmittedJob // the job of this attempt; it may not be in the log yet
 	SubmitErr      *adaptor.Error        // of this attempt's submit
 	SubmitFailedAt time.Time
-	NotFoundAt     time.Time     // when Find last said that there is no job; zero: not asked
-	SoleOwnerSince time.Time     // nobody else has been at work on the attempt since; zero: nobody was
-	JobsHost       pilot.Job     // where the system's jobs are seen from; its Host is empty: anywhere
-	CanSeeJob      bool          // this launcher sees the pilot's job there
-	SettleTime     time.Duration // how long a submit without an answer may still show up
+	NotFoundAt     time.Time // when Find last said that there is no job; zero: not asked
 
-	OwnerLease leaseState
-
-	BulkPolled   bool      // its batch system must not be asked often, and shows phases
 	AgentHeardAt time.Time // its agent was heard, here
-	LastAnswerAt time.Time // its batch system last said something of it
-	BusSilentAt  time.Time // nobody could be heard then
 	AgentEnding  bool      // its agent said that it ends, and its batch system knows why
 
 	FirstJobLimit   time.Duration   // of its job, when this launcher first saw one; 0: it has not
 	LastPoll        *adaptor.Status // last answer; nil: ask
 	PolledAt        time.Time
+	LastAnswerAt    time.Time // its batch system last said something of it
 	VanishedSince   time.Time // first of the answers Vanished, one after the other
 	CompletingSince time.Time // the same of Completing
+	FailedQueries   int       // polls and finds that failed, one after the other
+	FailedFinds     int       // finds alone
 
 	StopSent   stopLevel
 	StopSentAt time.Time // when the last stop was sent
 	StopFailed bool      // it could not be
 
-	PollInterval time.Duration // between polls, while nothing is expected
-	PollsFailing bool          // polls of this system fail
-	LossNoted    bool          // the note that the owner is gone was written
-	Cleaned      bool
+	LossNotedOf    time.Time // a note says that the owner is gone since then
+	FailedCleanups int       // tries to remove the sandbox
+	Cleaned        bool
+}
+
+// systemTraits is what decisions depend on of a pilot's batch system.
+type systemTraits struct {
+	Supported      bool          // there is an adaptor for it
+	OpenErr        string        // why there is none; empty: there is one
+	NeverSupported bool          // and there will be none
+	ChecksReach    bool          // the way to it may be closed
+	BulkPolled     bool          // it must not be asked often, and shows phases
+	SettleTime     time.Duration // how long a submit without an answer may still show up
+	JobsHost       pilot.Job     // where its jobs are seen from; its Host is empty: anywhere
+}
+
+// pollsFailingAfter is how many queries in a row may fail before people are told.
+const pollsFailingAfter = 3
+
+// pollsFailing reports whether the batch system cannot be asked about the pilot's job.
+func (o *observation) pollsFailing() bool { return o.FailedQueries >= pollsFailingAfter }
+
+// lossNoted reports whether a note says already that the owner is gone.
+func (o *observation) lossNoted() bool {
+	return !o.LossNotedOf.IsZero() && o.LossNotedOf.Equal(o.OwnerLease.DeadSince)
 }
 
 // leaseState is what is known of the launcher that a pilot belongs to.
@@ -221,7 +248,7 @@ func (o *observation) decideLaunching(now time.Time, lim *Limits) effect {
 		return effect{Act: actRecord, Change: change{Kind: pilot.KindPendingActive, SubmittedJob: o.SubmittedJob}}
 	case o.SubmitErr != nil:
 		return o.submitFailed(now, lim)
-	case o.HasSecret:
+	case o.Secret != "":
 		return effect{Act: actLaunch}
 	default:
 		return o.relaunch(now, lim) // begun by an earlier life of this launcher
@@ -333,13 +360,13 @@ func (o *observation) pollPause(lim *Limits) time.Duration {
 var silentNote = note{Kind: events.Health, Text: "its batch system cannot be asked", Health: api.HealthSilent}
 
 // fellSilent says that its batch system does not answer, and that people were not told.
-func (o *observation) fellSilent() bool { return o.PollsFailing && o.Note.Health != api.HealthSilent }
+func (o *observation) fellSilent() bool { return o.pollsFailing() && o.Note.Health != api.HealthSilent }
 
 // addNotes adds, when there is nothing else to do, what people should know of a
 // pilot's care: a note that cannot be written must not keep it from its care.
 func (o *observation) addNotes(next effect) effect {
 	next = o.addHealthNote(next)
-	if next.Act == actWait && o.BulkPolled && !o.PollsFailing && o.LastPoll.Phase != adaptor.Unknown &&
+	if next.Act == actWait && o.BulkPolled && !o.pollsFailing() && o.LastPoll.Phase != adaptor.Unknown &&
 		(string(o.LastPoll.Phase) != o.Note.Phase || o.nativeState() != o.Note.Native) {
 		return effect{Act: actNote, Note: note{Kind: events.Observed, Text: "job " + o.Job.ID + " is " + string(o.LastPoll.Phase), Observed: true}}
 	}
@@ -353,7 +380,7 @@ func (o *observation) addHealthNote(next effect) effect {
 		return next
 	case o.fellSilent():
 		return effect{Act: actNote, Note: silentNote}
-	case !o.PollsFailing && o.Note.Health != "":
+	case !o.pollsFailing() && o.Note.Health != "":
 		return effect{Act: actNote, Note: note{Kind: events.Health, Text: "launcher " + o.Self + " looks after it"}}
 	}
 	return next

@@ -49,7 +49,7 @@ func (l *Launcher) startEffect(t *tracked, o *observation, e effect) {
 		spec.Description, spec.Config = withTrace(o.Submission.Description, o.Trace), *t.config
 	}
 	if e.Act == actLaunch {
-		spec.Secret, t.submittingSince = t.secret, time.Now()
+		spec.Secret, t.submittingSince = t.Secret, time.Now()
 	}
 	go func() {
 		// Not the context of Run: what is begun is finished when the process leaves.
@@ -222,8 +222,8 @@ func (l *Launcher) finishEffect(r result) {
 	now := time.Now()
 	if r.secret != "" {
 		t.resetAttempt(r.attempt + 1)
-		t.secret = r.secret
-	} else if r.attempt == t.attempt {
+		t.Secret = r.secret
+	} else if r.attempt == t.Number {
 		t.applyResult(&r, now)
 	}
 	t.completeWaiters(&r)
@@ -235,7 +235,7 @@ func (l *Launcher) finishEffect(r result) {
 		t.wakeAt = now.Add(t.effectRetryPause(&r))
 	} else {
 		if r.effect.Act == actFind {
-			t.failedFinds, t.failedQueries = 0, 0
+			t.FailedFinds, t.FailedQueries = 0, 0
 		}
 		l.reconcile(t)
 	}
@@ -255,36 +255,36 @@ func (t *tracked) effectRetryPause(r *result) time.Duration {
 	if r.effect.Act != actFind {
 		return retryPause
 	}
-	t.failedQueries++
-	t.failedFinds++
-	return min(retryPause<<min(t.failedFinds-1, 6), maxRetryPause)
+	t.FailedQueries++
+	t.FailedFinds++
+	return min(retryPause<<min(t.FailedFinds-1, 6), maxRetryPause)
 }
 
 // applyResult keeps what an effect told about the present attempt.
 func (t *tracked) applyResult(r *result, now time.Time) {
 	if r.submittedJob != nil {
-		t.submittedJob = r.submittedJob
+		t.SubmittedJob = r.submittedJob
 	}
 	if r.notFound {
-		t.notFoundAt = now
+		t.NotFoundAt = now
 	}
 	if r.submitErr != nil {
-		t.submitErr, t.submitFailedAt, t.notFoundAt = r.submitErr, now, time.Time{}
+		t.SubmitErr, t.SubmitFailedAt, t.NotFoundAt = r.submitErr, now, time.Time{}
 	}
 	switch r.effect.Act {
 	case actStop:
-		t.stopSent, t.stopSentAt, t.stopFailed = stopAsked, now, r.err != nil
+		t.StopSent, t.StopSentAt, t.StopFailed = stopAsked, now, r.err != nil
 		if r.effect.Stop.Force {
-			t.stopSent = stopForced
+			t.StopSent = stopForced
 		}
 	case actCleanup:
 		if r.err != nil {
-			t.failedCleanups++
+			t.FailedCleanups++
 		}
-		t.cleaned = r.err == nil || t.failedCleanups == maxCleanupTries
+		t.Cleaned = r.err == nil || t.FailedCleanups == maxCleanupTries
 	case actNote:
 		if r.effect.Note.Kind == events.Health && r.err == nil {
-			t.lossNotedOf = r.effect.Note.Since
+			t.LossNotedOf = r.effect.Note.Since
 		}
 	case actReach:
 		t.recordReach(r.reachErr, now)

@@ -71,7 +71,7 @@ func TestALimitThatWasCutShort(t *testing.T) {
 			Status:     pilot.Status{State: pilot.Active, FurthestState: pilot.Active, ActiveAt: active},
 			Submission: &events.Submission{Description: pilot.Description{Executable: "solve"}},
 			Note:       events.Note{Limit: c.first},
-		}, LastPoll: &adaptor.Status{Phase: adaptor.Ended, Limit: c.limit}}
+		}, attemptState: attemptState{LastPoll: &adaptor.Status{Phase: adaptor.Ended, Limit: c.limit}}}
 		change := s.outcomeChange(&api.Outcome{Kind: c.kind, Code: pilot.JobCanceledByThem, EndedAt: active.Add(c.ran)})
 		if change.Kind != pilot.KindFailed || change.Cause.Code != c.want {
 			t.Errorf("%s: %s, %+v", name, change.Kind, change.Cause)
@@ -99,7 +99,7 @@ func TestMoreTimeThatIsNotHad(t *testing.T) {
 		s := &observation{Pilot: projection.Pilot{
 			Status: pilot.Status{State: pilot.Active, FurthestState: pilot.Active, ActiveAt: active, Deadline: active.Add(time.Hour)},
 			Note:   events.Note{Limit: time.Hour}, ChangedAt: active,
-		}, LastPoll: &adaptor.Status{Phase: adaptor.Running, Limit: c.limit, LimitFixed: c.firm}, PolledAt: active.Add(time.Minute)}
+		}, attemptState: attemptState{LastPoll: &adaptor.Status{Phase: adaptor.Running, Limit: c.limit, LimitFixed: c.firm}, PolledAt: active.Add(time.Minute)}}
 		s.Handle.AgentOffline = c.mute
 		if _, moved := s.changedLimit(); moved != c.want {
 			t.Errorf("%s: %v", name, moved)

@@ -127,7 +127,7 @@ func (l *Launcher) applyPoll(p pollAnswer) {
 			continue
 		}
 		t.pollRunning = false
-		if t.attempt == job.Attempt {
+		if t.Number == job.Attempt {
 			t.recordPoll(st, p.err != nil, now)
 		}
 		l.reconcile(t)

@@ -19,8 +19,8 @@ func (l *Launcher) recordAnswering(system adaptor.Adaptor, does bool, now time.T
 	}
 	a.recoveredAt = now
 	for _, t := range l.tracked {
-		if t.system == system && t.failedFinds > 0 {
-			t.failedFinds, t.wakeAt = 0, now
+		if t.system == system && t.FailedFinds > 0 {
+			t.FailedFinds, t.wakeAt = 0, now
 		}
 	}
 }

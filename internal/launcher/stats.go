@@ -74,7 +74,7 @@ func (l *Launcher) collectStats(now time.Time) Stats {
 		if !ok || !p.State.Live() || t.system == nil || p.Launcher != l.id || !p.Job.Known() {
 			continue
 		}
-		heard := t.lastAnswerAt
+		heard := t.LastAnswerAt
 		if heard.IsZero() {
 			heard = p.ChangedAt
 		}
@@ -87,6 +87,6 @@ func (l *Launcher) collectStats(now time.Time) Stats {
 // recordAnswer notes an answer about a job that says something.
 func (t *tracked) recordAnswer(st *adaptor.Status, failed bool, now time.Time) {
 	if !failed && st.Phase != adaptor.Unknown {
-		t.lastAnswerAt = now
+		t.LastAnswerAt = now
 	}
 }

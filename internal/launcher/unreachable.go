@@ -59,15 +59,15 @@ func (o *observation) reopenAt(since, now time.Time, lim *Limits, most time.Dura
 
 // recordReach takes note of what asking for the way to a batch system came to.
 func (t *tracked) recordReach(err error, now time.Time) {
-	if t.reachable = err == nil; t.reachable {
-		t.unreachableWhy, t.unreachableSince = "", time.Time{}
+	if t.Reachable = err == nil; t.Reachable {
+		t.UnreachableWhy, t.UnreachableSince = "", time.Time{}
 		return
 	}
-	t.unreachableWhy = err.Error()
-	if t.unreachableSince.IsZero() {
-		t.unreachableSince = now
+	t.UnreachableWhy = err.Error()
+	if t.UnreachableSince.IsZero() {
+		t.UnreachableSince = now
 	}
 }
 
 // forgetReach has the way asked for again before the next claim.
-func (t *tracked) forgetReach() { t.reachable, t.unreachableWhy = false, "" }
+func (t *tracked) forgetReach() { t.Reachable, t.UnreachableWhy = false, "" }

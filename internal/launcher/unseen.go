@@ -57,7 +57,7 @@ func (o *observation) addLossNote(next effect) effect {
 	case api.HealthLostContact, api.HealthAgentHeard, api.HealthUnseen:
 		return next
 	}
-	if next.Act != actWait || o.LossNoted {
+	if next.Act != actWait || o.lossNoted() {
 		return next
 	}
 	n := note{Kind: events.Health, Text: "launcher " + o.Launcher + " is gone", Health: api.HealthLostContact, Since: o.OwnerLease.DeadSince}

@@ -34,7 +34,7 @@ var imports = map[string]string{
 	"internal/config":    "pilot internal/reserve internal/resource",
 	"internal/embedded":  "pilot bus internal/access internal/owner",
 	"internal/explain":   "pilot events projection api",
-	"internal/launcher":  "pilot events projection api internal/resource internal/adaptor",
+	"internal/launcher":  "pilot events projection api internal/resource internal/adaptor internal/launcher/decide",
 	"internal/manager":   "pilot events projection api internal/explain internal/resource",
 	"internal/ops":       "pilot events projection bus " + rooms("adaptor buildinfo launcher manager reserve resource"),
 	"internal/owner":     "pilot bus internal/access",
@@ -42,13 +42,15 @@ var imports = map[string]string{
 	"internal/reserve":   "pilot bus",
 	"internal/resource":  "pilot",
 	"internal/web":       "pilot events projection api",
+
+	"internal/launcher/decide": "pilot events projection api internal/adaptor",
 }
 
 // rooms are folders of internal.
 func rooms(names string) string { return "internal/" + strings.ReplaceAll(names, " ", " internal/") }
 
 // pure packages take the time as a value, block nowhere and touch nothing.
-var pure = []string{"pilot", "events", "projection", "api", "internal/resource", "internal/access", "internal/explain"}
+var pure = []string{"pilot", "events", "projection", "api", "internal/resource", "internal/access", "internal/explain", "internal/launcher/decide"}
 
 // impure is what of the standard library they do not import.
 var impure = []string{
@@ -66,11 +68,14 @@ type pkg struct {
 }
 
 // folder is the first part of the path of a package of ours, with internal the first
-// two; "" for the packages of others.
+// two or as many as a rule names; "" for the packages of others.
 func folder(path string) string {
 	below, ours := strings.CutPrefix(path, module)
 	if !ours {
 		return ""
+	}
+	if _, ruled := imports[below]; ruled {
+		return below
 	}
 	first, rest, _ := strings.Cut(below, "/")
 	if first == "internal" {

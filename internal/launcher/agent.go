@@ -2,14 +2,12 @@ package launcher
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -96,120 +94,31 @@ func (l *Launcher) refuseUnknownPilot(t *tracked) {
 
 // answerWaiters answers the agents that wait, until one needs something to be in the
 // log first: then that is the effect to carry out, before all else.
-func (l *Launcher) answerWaiters(t *tracked, o *observation) (effect, bool) {
+func (l *Launcher) answerWaiters(t *tracked, o *decide.Observation) (effect, bool) {
 	for len(t.waiters) > 0 {
 		a := t.waiters[0]
-		v := decideRequest(o, a)
+		v := decide.AnswerRequest(o, a.verb, &a.req)
 		switch {
-		case v.reread && !a.rereadDone:
-			return effect{Act: actRefresh, waiter: a}, true
-		case v.change != nil:
-			return effect{Act: actRecord, Change: *v.change}, true
-		case v.lateReport != "" && !a.lateNoted:
-			return effect{Act: actNote, Note: note{Kind: events.Late, Text: v.lateReport, Health: o.Note.Health}, waiter: a}, true
+		case v.Reread && !a.rereadDone:
+			return effect{Effect: decide.Effect{Act: decide.ActRefresh}, waiter: a}, true
+		case v.Change != nil:
+			return effect{Effect: decide.Effect{Act: decide.ActRecord, Change: *v.Change}}, true
+		case v.LateReport != "" && !a.lateNoted:
+			late := decide.Note{Kind: events.Late, Text: v.LateReport, Health: o.Note.Health}
+			return effect{Effect: decide.Effect{Act: decide.ActNote, Note: late}, waiter: a}, true
 		}
-		if v.fenced {
+		if v.Fenced {
 			l.meter.DuplicateFenced(FencedAgent)
 		}
-		if fromCurrentAttempt(&o.Status, &a.req) {
+		if decide.FromCurrentAttempt(&o.Status, &a.req) {
 			t.AgentHeardAt = time.Now()
 			o.AgentHeardAt = t.AgentHeardAt
 		}
-		if v.ending && o.Launcher == o.Self {
+		if v.Ending && o.Launcher == o.Self {
 			l.expectEnd(t)
 		}
-		a.reply <- agentAnswer{reply: v.reply}
+		a.reply <- agentAnswer{reply: v.Reply}
 		t.waiters = t.waiters[1:]
 	}
 	return effect{}, false
-}
-
-// verdict is what an agent's request leads to.
-type verdict struct {
-	reply      api.AgentReply
-	change     *change // to be in the log before it is answered
-	reread     bool    // refused by what is folded; the log may know more
-	ending     bool    // it ends, and its batch system is to say why
-	lateReport string  // it came after the end; keep its words
-	fenced     bool    // it has no claim to the attempt
-}
-
-// decideRequest decides about an agent's request. Pure.
-func decideRequest(o *observation, a *agentWaiter) verdict {
-	st := &o.Status
-	switch {
-	case !fromCurrentAttempt(st, &a.req):
-		return fenceAgent("it is not of the present attempt")
-	case st.State.Final():
-		return finalAgentReply(st, a)
-	case st.Instance != "" && st.Instance != a.req.Instance:
-		return fenceAgent("another agent has activated this attempt")
-	}
-	on := verdict{reply: api.AgentReply{ActiveAt: st.ActiveAt, Deadline: st.Deadline}}
-	if st.Limit != 0 {
-		on.reply.Moved = o.Seq
-	}
-	if c := st.Cancel; c != nil {
-		on.reply.Stop, on.reply.Force, on.reply.Grace = true, c.Force, api.Duration(c.Grace)
-	}
-	switch a.verb {
-	case api.Activate:
-		switch {
-		case st.Instance != "":
-			return on
-		case st.State == pilot.Canceling:
-			return refuseRequest("the pilot is canceled")
-		case o.Submission == nil:
-			return refuseRequest("the log holds no description of this pilot")
-		}
-		return verdict{change: &change{Kind: pilot.KindActive, Agent: &a.req}}
-	case api.Finish:
-		switch {
-		case a.req.Outcome == nil:
-			return verdict{reply: api.AgentReply{Refused: "finish without an outcome"}}
-		case st.Instance == "":
-			return refuseRequest("it has not activated")
-		}
-		if o.BulkPolled && a.req.Outcome.Vague() && !st.State.IsCanceling() {
-			return verdict{ending: true}
-		}
-		c := o.outcomeChange(a.req.Outcome)
-		c.Agent = &a.req
-		return verdict{change: &c}
-	case api.Beat:
-		return on
-	}
-	return verdict{reply: api.AgentReply{Refused: "unknown verb"}}
-}
-
-// fromCurrentAttempt says that a request comes from the present attempt's agent.
-func fromCurrentAttempt(st *pilot.Status, req *api.AgentRequest) bool {
-	sum := sha256.Sum256([]byte(req.Secret))
-	return req.Attempt == st.Attempt && subtle.ConstantTimeCompare(sum[:], st.SecretHash) == 1
-}
-
-func refuseRequest(why string) verdict {
-	return verdict{reply: api.AgentReply{Refused: why}, reread: true}
-}
-
-// fenceAgent refuses who is not the one agent of the attempt.
-func fenceAgent(why string) verdict {
-	v := refuseRequest(why)
-	v.fenced = true
-	return v
-}
-
-// finalAgentReply answers an agent whose pilot has ended already.
-func finalAgentReply(st *pilot.Status, a *agentWaiter) verdict {
-	if a.verb != api.Finish {
-		return verdict{reply: api.AgentReply{Refused: "the pilot is " + st.State.String()}}
-	}
-	v := verdict{reply: api.AgentReply{Stop: true, Force: true}}
-	out := a.req.Outcome
-	same := st.Cause != nil && out != nil &&
-		(st.Cause.Code == out.Code || strings.HasPrefix(st.Cause.Underlying, string(out.Code)+":"))
-	if !same && out != nil {
-		v.lateReport = "after the end its agent reported " + string(out.Code) + ": " + out.Message
-	}
-	return v
 }

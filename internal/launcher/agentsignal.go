@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -29,17 +30,17 @@ func (l *Launcher) observeAgent(w agentSignal) {
 		return
 	}
 	p, ok := l.view.Get(w.key.Manager, w.key.Pilot)
-	if !ok || p.State.Final() || !fromCurrentAttempt(&p.Status, &w.req) {
+	if !ok || p.State.Final() || !decide.FromCurrentAttempt(&p.Status, &w.req) {
 		return
 	}
 	t.AgentHeardAt = time.Now() // of other launchers' pilots too: one that is gone may never come back
 	if p.Launcher != l.id {
 		return
 	}
-	if w.req.Near && w.verb == api.Beat && l.observe(t, &p).mayBeLonger(t.AgentHeardAt) && !t.pollRunning {
+	if w.req.Near && w.verb == api.Beat && l.observe(t, &p).MayBeLonger(t.AgentHeardAt) && !t.pollRunning {
 		l.pollSoon(t)
 	}
-	if v := decideRequest(l.observe(t, &p), &agentWaiter{key: w.key, verb: w.verb, req: w.req}); v.ending {
+	if v := decide.AnswerRequest(l.observe(t, &p), w.verb, &w.req); v.Ending {
 		l.expectEnd(t)
 	}
 }

@@ -14,8 +14,16 @@ import (
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/adaptor"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/pilot"
 )
+
+// effect is what is carried out about a pilot, and on whose behalf.
+type effect struct {
+	decide.Effect
+	waiter  *agentWaiter     // the agent that waits for it; nil: none does
+	command *events.Delivery // ack: one that another has taken the place of; nil: the one that is held
+}
 
 // result is what came of an effect. Only what is set is taken over.
 type result struct {
@@ -36,8 +44,8 @@ type result struct {
 }
 
 // startEffect runs an effect beside the owner's goroutine, or queues the pilot for a slot.
-func (l *Launcher) startEffect(t *tracked, o *observation, e effect) {
-	if !l.takeSlot(t, e.Act.lane()) {
+func (l *Launcher) startEffect(t *tracked, o *decide.Observation, e effect) {
+	if !l.takeSlot(t, laneOf(e.Act)) {
 		return
 	}
 	command, system := t.heldCommand, t.system
@@ -48,7 +56,7 @@ func (l *Launcher) startEffect(t *tracked, o *observation, e effect) {
 	if o.Submission != nil && t.config != nil {
 		spec.Description, spec.Config = withTrace(o.Submission.Description, o.Trace), *t.config
 	}
-	if e.Act == actLaunch {
+	if e.Act == decide.ActLaunch {
 		spec.Secret, t.submittingSince = t.Secret, time.Now()
 	}
 	go func() {
@@ -75,49 +83,49 @@ func withTrace(d pilot.Description, traceparent string) pilot.Description {
 
 // runEffect carries out one effect. It runs beside the owner and touches nothing of it.
 func (l *Launcher) runEffect(
-	ctx context.Context, o *observation, e effect, system adaptor.Adaptor, command *events.Delivery, spec *adaptor.Spec,
+	ctx context.Context, o *decide.Observation, e effect, system adaptor.Adaptor, command *events.Delivery, spec *adaptor.Spec,
 ) result {
 	switch e.Act {
-	case actAck:
+	case decide.ActAck:
 		return result{err: command.Done()}
-	case actRequeue:
+	case decide.ActRequeue:
 		return result{err: command.Again(max(0, time.Until(e.At)))}
-	case actRecord:
-		return l.appendChange(ctx, o, e.Change)
-	case actFind:
+	case decide.ActRecord:
+		return l.appendChange(ctx, o, &e.Change)
+	case decide.ActFind:
 		submitted, ok, err := system.Find(ctx, spec)
 		if err != nil || !ok {
 			return result{notFound: err == nil, err: err}
 		}
 		return result{submittedJob: &submitted}
-	case actLaunch:
+	case decide.ActLaunch:
 		return l.submitJob(ctx, o, system, spec)
-	case actStop:
+	case decide.ActStop:
 		return result{err: system.Cancel(ctx, o.Handle, e.Stop)}
-	case actCleanup:
+	case decide.ActCleanup:
 		c, ok := system.(adaptor.SandboxRemover)
 		if !ok {
 			return result{}
 		}
 		return result{err: c.RemoveSandbox(ctx, o.Handle)}
-	case actNote:
-		return l.appendNote(ctx, o, e.Note)
-	case actRefresh:
+	case decide.ActNote:
+		return l.appendNote(ctx, o, &e.Note)
+	case decide.ActRefresh:
 		fresh, err := l.readLatest(ctx, events.Event{Class: events.ClassChange, Key: o.Key})
 		return result{latest: fresh, err: err}
-	case actCount:
+	case decide.ActCount:
 		return l.countList(ctx, command)
-	case actReach:
+	case decide.ActReach:
 		if r, ok := system.(adaptor.Reacher); ok {
 			return result{reachErr: r.Reach(ctx)}
 		}
-	case actWait, actPoll: // never started
+	case decide.ActWait, decide.ActPoll: // never started
 	}
 	return result{}
 }
 
 // submitJob submits and, without a detour over the owner, records the job.
-func (l *Launcher) submitJob(ctx context.Context, o *observation, system adaptor.Adaptor, spec *adaptor.Spec) result {
+func (l *Launcher) submitJob(ctx context.Context, o *decide.Observation, system adaptor.Adaptor, spec *adaptor.Spec) result {
 	if faults := l.policy.Check(0, o.Actor, &spec.Description); len(faults) > 0 {
 		err := &pilot.Error{Code: pilot.Denied, Message: "not launched", FieldErrors: faults}
 		l.logger.Warn("pilot against the policy", zap.String("pilot", o.Key.Pilot), zap.String("actor", o.Actor), zap.Error(err))
@@ -131,7 +139,7 @@ func (l *Launcher) submitJob(ctx context.Context, o *observation, system adaptor
 		}
 		return result{submitErr: submitErr}
 	}
-	r := l.appendChange(ctx, o, change{Kind: pilot.KindPendingActive, SubmittedJob: &submitted})
+	r := l.appendChange(ctx, o, &decide.Change{Kind: pilot.KindPendingActive, SubmittedJob: &submitted})
 	r.submittedJob = &submitted
 	for _, last := range r.latest {
 		if attemptGivenUp(o, last.Status) { // nobody else knows of this job
@@ -147,14 +155,19 @@ func (l *Launcher) submitJob(ctx context.Context, o *observation, system adaptor
 
 // attemptGivenUp says that the attempt was given up while its job was submitted: another one
 // began, or the pilot ended, and not by this job's agent.
-func attemptGivenUp(o *observation, last *pilot.Status) bool {
+func attemptGivenUp(o *decide.Observation, last *pilot.Status) bool {
 	return last != nil && (last.Attempt != o.Attempt || last.State.Final() && last.Instance == "")
 }
 
 // appendChange appends a change and gives back what the pilot's subject ends with.
-func (l *Launcher) appendChange(ctx context.Context, o *observation, c change) result {
+func (l *Launcher) appendChange(ctx context.Context, o *decide.Observation, c *decide.Change) result {
 	var r result
-	e, ok := l.changeEvent(o, c, &r)
+	var hash []byte
+	if c.Kind == pilot.KindLaunching {
+		r.secret, hash = newSecret()
+	}
+	e, ok := o.ChangeEvent(c, hash, time.Now())
+	e.ID = newID()
 	if !ok {
 		return result{err: pilot.Errorf(pilot.Internal, "%s does not move a pilot that is %s", c.Kind, o.State)}
 	}
@@ -189,14 +202,9 @@ func (l *Launcher) readLatest(ctx context.Context, e events.Event) ([]events.Eve
 }
 
 // appendNote appends a remark; it moves nothing.
-func (l *Launcher) appendNote(ctx context.Context, o *observation, n note) result {
-	e := events.Event{
-		ID: newID(), Class: events.ClassNote, Key: o.Key, Kind: n.Kind, At: time.Now(), Actor: l.id,
-		Note: &events.Note{Text: n.Text, Phase: o.Note.Phase, Native: o.Note.Native, Health: n.Health, Limit: o.firstLimit()},
-	}
-	if n.Observed {
-		e.Note.Phase, e.Note.Native = string(o.LastPoll.Phase), o.nativeState()
-	}
+func (l *Launcher) appendNote(ctx context.Context, o *decide.Observation, n *decide.Note) result {
+	e := o.NoteEvent(n, time.Now())
+	e.ID = newID()
 	seq, err := l.log.Append(ctx, &e)
 	if err != nil {
 		return result{err: err}
@@ -207,16 +215,16 @@ func (l *Launcher) appendNote(ctx context.Context, o *observation, n note) resul
 
 // finishEffect takes over what an effect brought and looks at the pilot again.
 func (l *Launcher) finishEffect(r result) {
-	t, way := r.tracked, r.effect.Act.lane()
+	t, way := r.tracked, laneOf(r.effect.Act)
 	t.busy[way] = false
 	l.lanes[way].running--
-	if r.effect.Act == actLaunch {
+	if r.effect.Act == decide.ActLaunch {
 		t.submittingSince = time.Time{}
 	}
 	for i := range r.latest {
 		l.view.Apply(&r.latest[i])
 	}
-	if r.effect.Act == actCount {
+	if r.effect.Act == decide.ActCount {
 		l.finishCount(&r)
 	}
 	now := time.Now()
@@ -234,7 +242,7 @@ func (l *Launcher) finishEffect(r result) {
 		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Stringer("act", r.effect.Act), zap.Error(r.err))
 		t.wakeAt = now.Add(t.effectRetryPause(&r))
 	} else {
-		if r.effect.Act == actFind {
+		if r.effect.Act == decide.ActFind {
 			t.FailedFinds, t.FailedQueries = 0, 0
 		}
 		l.reconcile(t)
@@ -252,7 +260,7 @@ const (
 
 // effectRetryPause is the pause after an effect that has failed.
 func (t *tracked) effectRetryPause(r *result) time.Duration {
-	if r.effect.Act != actFind {
+	if r.effect.Act != decide.ActFind {
 		return retryPause
 	}
 	t.FailedQueries++
@@ -272,25 +280,25 @@ func (t *tracked) applyResult(r *result, now time.Time) {
 		t.SubmitErr, t.SubmitFailedAt, t.NotFoundAt = r.submitErr, now, time.Time{}
 	}
 	switch r.effect.Act {
-	case actStop:
-		t.StopSent, t.StopSentAt, t.StopFailed = stopAsked, now, r.err != nil
+	case decide.ActStop:
+		t.StopSent, t.StopSentAt, t.StopFailed = decide.StopAsked, now, r.err != nil
 		if r.effect.Stop.Force {
-			t.StopSent = stopForced
+			t.StopSent = decide.StopForced
 		}
-	case actCleanup:
+	case decide.ActCleanup:
 		if r.err != nil {
 			t.FailedCleanups++
 		}
 		t.Cleaned = r.err == nil || t.FailedCleanups == maxCleanupTries
-	case actNote:
+	case decide.ActNote:
 		if r.effect.Note.Kind == events.Health && r.err == nil {
 			t.LossNotedOf = r.effect.Note.Since
 		}
-	case actReach:
+	case decide.ActReach:
 		t.recordReach(r.reachErr, now)
-	case actRequeue:
+	case decide.ActRequeue:
 		t.forgetReach()
-	case actAck, actWait, actRecord, actFind, actLaunch, actPoll, actRefresh, actCount:
+	case decide.ActAck, decide.ActWait, decide.ActRecord, decide.ActFind, decide.ActLaunch, decide.ActPoll, decide.ActRefresh, decide.ActCount:
 	}
 }
 
@@ -301,7 +309,7 @@ const maxCleanupTries = 10
 // what the effect on their behalf came to. A command whose ack did not arrive
 // comes again; one that came meanwhile is another delivery.
 func (t *tracked) completeWaiters(r *result) {
-	if r.effect.Act == actAck || r.effect.Act == actRequeue {
+	if r.effect.Act == decide.ActAck || r.effect.Act == decide.ActRequeue {
 		t.staleCommands = slices.DeleteFunc(t.staleCommands, func(d *events.Delivery) bool { return d == r.command })
 		if t.heldCommand == r.command {
 			t.heldCommand = nil
@@ -312,9 +320,9 @@ func (t *tracked) completeWaiters(r *result) {
 	case a == nil:
 	case r.err != nil:
 		t.completeWaiter(a, agentAnswer{err: pilot.Errorf(pilot.Unavailable, "the log cannot be asked now")})
-	case r.effect.Act == actRefresh:
+	case r.effect.Act == decide.ActRefresh:
 		a.rereadDone = true
-	case r.effect.Act == actNote:
+	case r.effect.Act == decide.ActNote:
 		a.lateNoted = true
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
 )
@@ -80,7 +81,7 @@ func (l *Launcher) reconcile(t *tracked) {
 		return
 	}
 	if len(t.staleCommands) > 0 {
-		l.startEffect(t, &observation{Pilot: projection.Pilot{Key: t.key}}, effect{Act: actAck, command: t.staleCommands[0]})
+		l.startEffect(t, &decide.Observation{Pilot: projection.Pilot{Key: t.key}}, effect{Effect: decide.Effect{Act: decide.ActAck}, command: t.staleCommands[0]})
 		return
 	}
 	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
@@ -103,15 +104,15 @@ func (l *Launcher) reconcile(t *tracked) {
 	case t.busy[laneCommands]:
 		return
 	default:
-		e = decide(o, now, &l.lim)
+		e.Effect = decide.NextEffect(o, now, &l.lim)
 	}
 	t.wakeAt = e.At
 	switch e.Act {
-	case actWait:
+	case decide.ActWait:
 		if p.State.Final() && len(t.waiters) == 0 && e.At.IsZero() {
 			delete(l.tracked, t.key)
 		}
-	case actPoll:
+	case decide.ActPoll:
 		if !t.pollRunning {
 			l.pollSoon(t)
 		}

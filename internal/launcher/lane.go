@@ -1,6 +1,10 @@
 package launcher
 
-import "time"
+import (
+	"time"
+
+	"github.com/flightlog/flightlog/internal/launcher/decide"
+)
 
 // lane is where an effect is under way. Of one pilot there is at most one in each, and
 // the lanes have slots of their own: commands of a batch system that is away take
@@ -13,10 +17,10 @@ const (
 	laneCount    int  = iota
 )
 
-// lane is the one that an effect takes.
-func (a action) lane() lane {
+// laneOf returns the lane that an action takes.
+func laneOf(a decide.Action) lane {
 	switch a {
-	case actFind, actLaunch, actStop, actCleanup, actReach:
+	case decide.ActFind, decide.ActLaunch, decide.ActStop, decide.ActCleanup, decide.ActReach:
 		return laneCommands
 	default:
 		return laneWrites

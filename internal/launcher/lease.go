@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -66,9 +67,9 @@ func (l *Launcher) applyLeases(r leaseRead) {
 	if r.failed {
 		l.busSilentAt = now
 	}
-	owners := make(map[string]leaseState, len(r.alive))
+	owners := make(map[string]decide.Lease, len(r.alive))
 	for id, is := range r.alive {
-		o := leaseState{Known: true, Alive: is}
+		o := decide.Lease{Known: true, Alive: is}
 		if !is {
 			o.DeadSince = now
 			if was := l.leaseStates[id]; was.Known && !was.Alive {

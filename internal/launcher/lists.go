@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
 )
@@ -29,18 +30,18 @@ func (l *Launcher) reconcileListPart(t *tracked) {
 		return
 	}
 	now, name := time.Now(), t.heldCommand.Submission.List.ID
-	o := &observation{Pilot: projection.Pilot{Key: t.key}}
+	o := &decide.Observation{Pilot: projection.Pilot{Key: t.key}}
 	switch {
 	case t.list.torn: // what takes its place is a command of its own
-		l.startEffect(t, o, effect{Act: actAck})
+		l.startEffect(t, o, effect{Effect: decide.Effect{Act: decide.ActAck}})
 	case t.list.partial:
-		l.startEffect(t, o, effect{Act: actRequeue, At: now.Add(recountPause)})
+		l.startEffect(t, o, effect{Effect: decide.Effect{Act: decide.ActRequeue, At: now.Add(recountPause)}})
 	case now.Before(t.list.countAt):
 		t.wakeAt = t.list.countAt
 	case l.countingLists[name]:
 		t.wakeAt = now.Add(tickEvery)
 	default:
-		if l.startEffect(t, o, effect{Act: actCount}); t.busy[laneWrites] {
+		if l.startEffect(t, o, effect{Effect: decide.Effect{Act: decide.ActCount}}); t.busy[laneWrites] {
 			l.countingLists[name] = true
 		}
 	}

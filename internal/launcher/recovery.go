@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 )
 
 // recordAnswering takes note of whether a batch system answers polls and submits. When it does
@@ -38,24 +38,11 @@ func (l *Launcher) queryStateOf(system adaptor.Adaptor) *queryState {
 // systemAnswered says what an effect tells of whether its batch system answers, if anything.
 func (r *result) systemAnswered() (does, known bool) {
 	switch {
-	case r.effect.Act != actLaunch:
+	case r.effect.Act != decide.ActLaunch:
 		return false, false
 	case r.submittedJob != nil:
 		return true, true
 	default:
 		return false, r.submitErr != nil && r.submitErr.NoAnswer
 	}
-}
-
-// systemRecovered says that the pause of a pilot is over, for its batch system was away and is not.
-func (o *observation) systemRecovered() bool {
-	return o.Cause != nil && o.Cause.Code == pilot.LaunchError && o.RecoveredAt.After(o.ChangedAt)
-}
-
-// retryAt is when the command of a pilot that makes a pause comes again; until then the
-// queue gives it to nobody. That is before the pause is over, for its batch system may be
-// back; but not at once, for one that answers by fits and starts is not to be rushed at,
-// nor the log to be filled with attempts.
-func (o *observation) retryAt(now time.Time, lim *Limits) time.Time {
-	return earlierTime(o.NotBefore, now.Add(max(o.NotBefore.Sub(o.ChangedAt)/8, lim.LeaseCheck)))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/adaptor"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
@@ -48,7 +49,7 @@ type Launcher struct {
 	startedAt     time.Time // an earlier life under the same id is over
 	view          *projection.View
 	tracked       map[pilot.Key]*tracked
-	leaseStates   map[string]leaseState
+	leaseStates   map[string]decide.Lease
 	configs       map[string]*resource.Config // by its bytes; few pilots have one of their own
 	caughtUp      bool
 	draining      bool
@@ -79,7 +80,7 @@ func New(cfg Config) (*Launcher, error) {
 	return &Launcher{
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
 		log: cfg.Log, queue: cfg.Queue, leases: cfg.Leases, systems: cfg.Systems,
-		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.withDefaults(), policy: cfg.Policy,
+		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.WithDefaults(), policy: cfg.Policy,
 		meter: cfg.Meter, statsCalls: make(chan chan<- Stats), calls: make(chan func()), stopped: make(chan struct{}),
 		entries:       make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
 		deliveries:    make(chan *events.Delivery),
@@ -97,7 +98,7 @@ func New(cfg Config) (*Launcher, error) {
 		ready:         make(chan struct{}),
 		view:          projection.New(),
 		tracked:       map[pilot.Key]*tracked{},
-		leaseStates:   map[string]leaseState{},
+		leaseStates:   map[string]decide.Lease{},
 		configs:       map[string]*resource.Config{},
 	}, nil
 }

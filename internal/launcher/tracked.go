@@ -6,6 +6,7 @@ import (
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/adaptor"
+	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/internal/resource"
 	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
@@ -28,14 +29,14 @@ type tracked struct {
 	pollRunning     bool // a query about its job is under way
 	pollDue         bool // its job is in the next query
 
-	systemTraits
-	attemptState
+	decide.SystemTraits
+	decide.AttemptState
 }
 
 // resetAttempt begins with nothing about an attempt, unless it is the present one.
 func (t *tracked) resetAttempt(number int) {
 	if t.Number != number {
-		t.attemptState = attemptState{Number: number}
+		t.AttemptState = decide.AttemptState{Number: number}
 	}
 }
 
@@ -77,14 +78,14 @@ func (l *Launcher) bindSystem(t *tracked, birth *events.Submission) {
 	t.config = cfg
 	var err error
 	t.system, err = l.systems.For(cfg)
-	t.systemTraits = traitsOf(t.system, err)
+	t.SystemTraits = traitsOf(t.system, err)
 	l.listenForEnds(t.system)
 }
 
 // traitsOf returns what the decisions about a pilot depend on of its batch system, or
 // of why there is none.
-func traitsOf(system adaptor.Adaptor, openErr error) systemTraits {
-	traits := systemTraits{Supported: system != nil, SettleTime: adaptor.DefaultSettleTime}
+func traitsOf(system adaptor.Adaptor, openErr error) decide.SystemTraits {
+	traits := decide.SystemTraits{Supported: system != nil, SettleTime: adaptor.DefaultSettleTime}
 	if openErr != nil {
 		traits.OpenErr, traits.NeverSupported = openErr.Error(), pilot.CodeOf(openErr) == pilot.Unsupported
 	}
@@ -100,9 +101,9 @@ func traitsOf(system adaptor.Adaptor, openErr error) systemTraits {
 }
 
 // observe returns all that decide looks at for a pilot.
-func (l *Launcher) observe(t *tracked, p *projection.Pilot) *observation {
-	o := &observation{
-		Pilot: *p, attemptState: t.attemptState, systemTraits: t.systemTraits,
+func (l *Launcher) observe(t *tracked, p *projection.Pilot) *decide.Observation {
+	o := &decide.Observation{
+		Pilot: *p, AttemptState: t.AttemptState, SystemTraits: t.SystemTraits,
 		Self: l.id, Handle: t.jobHandle(p), HoldsCommand: t.heldCommand != nil, CanSeeJob: t.canSeeJob(p),
 		OwnerLease: l.leaseStates[p.Launcher], SoleOwnerSince: l.startedAt,
 		BusSilentAt: l.busSilentAt, PollInterval: l.pollInterval(t.system),
@@ -132,3 +133,18 @@ func (t *tracked) jobHandle(p *projection.Pilot) adaptor.Handle {
 
 // agentOffline says that the pilot's agent reaches no launcher.
 func (t *tracked) agentOffline() bool { return t.config != nil && t.config.Agent == "none" }
+
+// recordReach takes note of what asking for the way to a batch system came to.
+func (t *tracked) recordReach(err error, now time.Time) {
+	if t.Reachable = err == nil; t.Reachable {
+		t.UnreachableWhy, t.UnreachableSince = "", time.Time{}
+		return
+	}
+	t.UnreachableWhy = err.Error()
+	if t.UnreachableSince.IsZero() {
+		t.UnreachableSince = now
+	}
+}
+
+// forgetReach has the way asked for again before the next claim.
+func (t *tracked) forgetReach() { t.Reachable, t.UnreachableWhy = false, "" }

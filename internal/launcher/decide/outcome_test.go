@@ -1,4 +1,4 @@
-package launcher
+package decide
 
 import (
 	"testing"
@@ -37,12 +37,13 @@ func TestTheRuntimeIsOver(t *testing.T) {
 		if c.state.IsCanceling() {
 			status.Cancel = &pilot.Cancel{By: "ada"}
 		}
-		s := &observation{Pilot: projection.Pilot{
+		s := &Observation{Pilot: projection.Pilot{
 			Status: status, Submission: &events.Submission{Description: pilot.Description{Executable: c.payload}},
 		}}
 		exit := 0
 		out := &api.Outcome{Kind: c.told, Code: pilot.RuntimeReached, Message: "the runtime is over", ExitCode: &exit}
-		e, ok := (&Launcher{}).changeEvent(s, s.outcomeChange(out), &result{})
+		change := s.outcomeChange(out)
+		e, ok := s.ChangeEvent(&change, nil, time.Now())
 		if !ok || e.Status.State != c.want || e.Status.Cause.Code != c.cause {
 			t.Errorf("%s: %v, %+v, cause %+v", c.name, ok, e.Status.State, e.Status.Cause)
 		}
@@ -67,11 +68,11 @@ func TestALimitThatWasCutShort(t *testing.T) {
 		"nobody knows the first": {0, 10 * time.Minute, 9 * time.Minute, api.OutcomeFailed, pilot.JobCanceledByThem},
 		"a system says who":      {time.Hour, 10 * time.Minute, 9 * time.Minute, api.OutcomeCanceled, pilot.JobCanceledByThem},
 	} {
-		s := &observation{Pilot: projection.Pilot{
+		s := &Observation{Pilot: projection.Pilot{
 			Status:     pilot.Status{State: pilot.Active, FurthestState: pilot.Active, ActiveAt: active},
 			Submission: &events.Submission{Description: pilot.Description{Executable: "solve"}},
 			Note:       events.Note{Limit: c.first},
-		}, attemptState: attemptState{LastPoll: &adaptor.Status{Phase: adaptor.Ended, Limit: c.limit}}}
+		}, AttemptState: AttemptState{LastPoll: &adaptor.Status{Phase: adaptor.Ended, Limit: c.limit}}}
 		change := s.outcomeChange(&api.Outcome{Kind: c.kind, Code: pilot.JobCanceledByThem, EndedAt: active.Add(c.ran)})
 		if change.Kind != pilot.KindFailed || change.Cause.Code != c.want {
 			t.Errorf("%s: %s, %+v", name, change.Kind, change.Cause)
@@ -96,10 +97,10 @@ func TestMoreTimeThatIsNotHad(t *testing.T) {
 		"less, and a system as firm":      {false, true, time.Hour / 2, true},
 		"nothing that anybody could read": {false, false, -time.Hour, false},
 	} {
-		s := &observation{Pilot: projection.Pilot{
+		s := &Observation{Pilot: projection.Pilot{
 			Status: pilot.Status{State: pilot.Active, FurthestState: pilot.Active, ActiveAt: active, Deadline: active.Add(time.Hour)},
 			Note:   events.Note{Limit: time.Hour}, ChangedAt: active,
-		}, attemptState: attemptState{LastPoll: &adaptor.Status{Phase: adaptor.Running, Limit: c.limit, LimitFixed: c.firm}, PolledAt: active.Add(time.Minute)}}
+		}, AttemptState: AttemptState{LastPoll: &adaptor.Status{Phase: adaptor.Running, Limit: c.limit, LimitFixed: c.firm}, PolledAt: active.Add(time.Minute)}}
 		s.Handle.AgentOffline = c.mute
 		if _, moved := s.changedLimit(); moved != c.want {
 			t.Errorf("%s: %v", name, moved)

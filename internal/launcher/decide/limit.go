@@ -1,24 +1,23 @@
-package launcher
+package decide
 
 import (
 	"cmp"
 	"time"
 
-	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/pilot"
 )
 
 // firstLimit is the time limit of the job before anybody changed it, which need not be
 // the runtime: systems round it, and sites have their own ideas. 0: nobody has seen it.
-func (o *observation) firstLimit() time.Duration { return cmp.Or(o.Note.Limit, o.FirstJobLimit) }
+func (o *Observation) firstLimit() time.Duration { return cmp.Or(o.Note.Limit, o.FirstJobLimit) }
 
 // changedLimit gives the time limit of a job that runs, if it was changed and so moves the
 // deadline: a longer one never to an earlier time, and a shorter one never to a later.
 // What was asked before the pilot's last change counts for nothing: another launcher may
 // have seen more since. An agent that hears no launcher cannot be given more time, nor can a job
 // whose system keeps to the limit of its beginning.
-func (o *observation) changedLimit() (time.Duration, bool) {
+func (o *Observation) changedLimit() (time.Duration, bool) {
 	was := cmp.Or(o.Limit, o.firstLimit())
 	limit := o.LastPoll.Limit
 	if o.State != pilot.Active || o.LastPoll.Phase != adaptor.Running || was == 0 || limit <= 0 || limit == was || !o.PolledAt.After(o.ChangedAt) {
@@ -36,22 +35,8 @@ func (o *observation) changedLimit() (time.Duration, bool) {
 // more often.
 const limitAge = 5 * time.Second
 
-// mayBeLonger says that the batch system is worth asking whether a job that is about to be
-// ended was given more time.
-func (o *observation) mayBeLonger(now time.Time) bool {
+// MayBeLonger reports whether the batch system is worth asking if a job that is about to
+// be ended was given more time.
+func (o *Observation) MayBeLonger(now time.Time) bool {
 	return o.State == pilot.Active && o.LastPoll != nil && o.firstLimit() > 0 && !o.LastPoll.LimitFixed && now.Sub(o.PolledAt) >= limitAge
-}
-
-// warningLead is how long before a job's end its system may warn it: 60 s, as package
-// render asks, and 60 s more (sbatch(1), --signal).
-const warningLead = 2 * time.Minute
-
-// cutByShortLimit says that an agent was asked to end, and did not know by whom, because of a
-// limit that was made so short that it had heard nothing of it yet.
-func (o *observation) cutByShortLimit(out *api.Outcome) bool {
-	if o.LastPoll == nil || o.ActiveAt.IsZero() || out.Kind != api.OutcomeFailed || out.Code != pilot.JobCanceledByThem {
-		return false
-	}
-	limit := o.LastPoll.Limit
-	return limit > 0 && limit < o.firstLimit() && !out.EndedAt.Before(o.ActiveAt.Add(limit-warningLead))
 }

@@ -1,4 +1,4 @@
-package launcher
+package decide
 
 import (
 	"time"
@@ -9,7 +9,7 @@ import (
 
 // relaunch begins a new attempt once it is sure that the present one made no job:
 // whoever had it may have submitted one just before he died.
-func (o *observation) relaunch(now time.Time, lim *Limits) effect {
+func (o *Observation) relaunch(now time.Time, lim *Limits) Effect {
 	last := o.ChangedAt
 	if o.SoleOwnerSince.After(last) {
 		last = o.SoleOwnerSince
@@ -20,32 +20,32 @@ func (o *observation) relaunch(now time.Time, lim *Limits) effect {
 	if o.Crashes >= lim.Crashes {
 		return o.failPilot(pilot.RetriesExhausted, "its launcher died %d times while it launched it", o.Crashes)
 	}
-	return effect{Act: actRecord, Change: change{Kind: pilot.KindLaunching}}
+	return Effect{Act: ActRecord, Change: Change{Kind: pilot.KindLaunching}}
 }
 
 // findByToken looks for the attempt's job by its token until one look, at settled or
 // later, has found nothing; that is sure.
-func (o *observation) findByToken(now, settled time.Time) (e effect, sure bool) {
+func (o *Observation) findByToken(now, settled time.Time) (e Effect, sure bool) {
 	if o.fellSilent() {
-		return effect{Act: actNote, Note: silentNote}, false
+		return Effect{Act: ActNote, Note: silentNote}, false
 	}
 	if o.NotFoundAt.IsZero() {
-		return effect{Act: actFind}, false
+		return Effect{Act: ActFind}, false
 	}
 	if !o.NotFoundAt.Before(settled) {
-		return effect{}, true
+		return Effect{}, true
 	}
 	if next := earlierTime(o.NotFoundAt.Add(max(o.SettleTime/8, findInterval)), settled); now.Before(next) {
-		return effect{At: next}, false
+		return Effect{At: next}, false
 	}
-	return effect{Act: actFind}, false
+	return Effect{Act: ActFind}, false
 }
 
 // findInterval is the least time between two looks for the same job.
 const findInterval = 250 * time.Millisecond
 
 // submitFailed decides after a submit that did not say it had worked.
-func (o *observation) submitFailed(now time.Time, lim *Limits) effect {
+func (o *Observation) submitFailed(now time.Time, lim *Limits) Effect {
 	words, lost := o.SubmitErr.Err.Error(), false
 	code, pause := pilot.LaunchError, lim.Backoff
 	switch o.SubmitErr.Class {
@@ -62,13 +62,13 @@ func (o *observation) submitFailed(now time.Time, lim *Limits) effect {
 		code, pause = pilot.Throttled, 10*lim.Backoff
 	case adaptor.NotSent:
 	}
-	return effect{Act: actRecord, Change: change{
+	return Effect{Act: ActRecord, Change: Change{
 		Kind: pilot.KindRetrying, Cause: &pilot.Cause{Code: code, Message: words}, NotBefore: now.Add(o.attemptPause(pause, now)), AnswerLost: lost,
 	}}
 }
 
 // attemptPause is how long an attempt waits for the one before: twice as long each time.
-func (o *observation) attemptPause(first time.Duration, now time.Time) time.Duration {
+func (o *Observation) attemptPause(first time.Duration, now time.Time) time.Duration {
 	most := min(max(now.Sub(o.SubmittedAt)/24, maxBackoff), longestBackoff)
 	return min(first<<min(o.Attempt-1, 16), most)
 }

@@ -1,4 +1,4 @@
-package launcher
+package decide
 
 import (
 	"time"
@@ -11,7 +11,7 @@ import (
 
 // showsSign says that a job which should not be seen from here is: its processes, or the
 // word it left.
-func (o *observation) showsSign() bool {
+func (o *Observation) showsSign() bool {
 	if o.LastPoll == nil {
 		return false
 	}
@@ -22,7 +22,7 @@ func (o *observation) showsSign() bool {
 // gone, or is this one at another place. Its agent says it to any launcher of the
 // resource, and takes from any that it is to stop; it is lost once nobody has heard
 // that for long, and no launcher that sees the job has come.
-func (o *observation) decideUnseen(now time.Time, lim *Limits) effect {
+func (o *Observation) decideUnseen(now time.Time, lim *Limits) Effect {
 	since := o.SoleOwnerSince
 	for _, at := range []time.Time{o.AgentHeardAt, o.LastAnswerAt, o.BusSilentAt} {
 		if at.After(since) {
@@ -37,30 +37,30 @@ func (o *observation) decideUnseen(now time.Time, lim *Limits) effect {
 
 // pollForSign looks now and then for a sign of the job here: who polls knows more than what
 // the log says of its place.
-func (o *observation) pollForSign(until, now time.Time, lim *Limits) effect {
+func (o *Observation) pollForSign(until, now time.Time, lim *Limits) Effect {
 	switch {
 	case !o.Job.Known():
-		return effect{At: until}
+		return Effect{At: until}
 	case o.LastPoll == nil:
-		return effect{Act: actPoll}
+		return Effect{Act: ActPoll}
 	}
 	next := o.pollAt(o.PolledAt.Add(max(o.PollInterval, lim.PollCanceling)), now)
-	if next.Act == actWait {
+	if next.Act == ActWait {
 		next.At = earlierTime(next.At, until)
 	}
 	return next
 }
 
 // addLossNote adds what people should know.
-func (o *observation) addLossNote(next effect) effect {
+func (o *Observation) addLossNote(next Effect) Effect {
 	switch o.Note.Health {
 	case api.HealthLostContact, api.HealthAgentHeard, api.HealthUnseen:
 		return next
 	}
-	if next.Act != actWait || o.lossNoted() {
+	if next.Act != ActWait || o.lossNoted() {
 		return next
 	}
-	n := note{Kind: events.Health, Text: "launcher " + o.Launcher + " is gone", Health: api.HealthLostContact, Since: o.OwnerLease.DeadSince}
+	n := Note{Kind: events.Health, Text: "launcher " + o.Launcher + " is gone", Health: api.HealthLostContact, Since: o.OwnerLease.DeadSince}
 	switch {
 	case o.Launcher == o.Self:
 		n.Text = "its job, on host " + o.Job.Host + ", cannot be seen from " + o.JobsHost.Host
@@ -69,5 +69,5 @@ func (o *observation) addLossNote(next effect) effect {
 		n.Text += ", and its agent is heard"
 		n.Health = api.HealthAgentHeard
 	}
-	return effect{Act: actNote, Note: n}
+	return Effect{Act: ActNote, Note: n}
 }

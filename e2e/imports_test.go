@@ -26,7 +26,7 @@ var imports = map[string]string{
 	"internal/access":    "pilot",
 	"internal/adaptor":   "pilot api internal/resource internal/agent internal/proc",
 	"internal/agent":     "pilot events api internal/proc",
-	"internal/app":       "pilot events projection api bus " + rooms("adaptor agent buildinfo launcher manager ops owner reserve resource web"),
+	"internal/app":       "pilot events projection api bus " + rooms("access adaptor agent auth buildinfo config embedded launcher manager ops owner reserve resource web"),
 	"internal/auth":      "pilot internal/access",
 	"internal/buildinfo": "events",
 	"internal/bustest":   "pilot events bus internal/embedded",

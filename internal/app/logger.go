@@ -22,6 +22,12 @@ func (c *LogConfig) AddFlags(set *pflag.FlagSet) {
 	set.StringVar(&c.Format, "log-format", "auto", "json, console, or auto: lines for people on a terminal, json elsewhere")
 }
 
+// Check returns an error, code invalid, where level or format is none.
+func (c *LogConfig) Check() error {
+	_, _, err := c.newEncoder(false)
+	return err
+}
+
 // NewLogger writes a line for each change of the world, and omits none, to a writer, which
 // leads to a terminal or not.
 func NewLogger(c LogConfig, to zapcore.WriteSyncer, terminal bool) (*zap.Logger, error) {

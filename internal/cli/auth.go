@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flightlog/flightlog/internal/access"
+	"github.com/flightlog/flightlog/internal/app"
 	"github.com/flightlog/flightlog/internal/auth"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -65,7 +66,7 @@ func (a *commandLine) authInit(f *authFlags) *cobra.Command {
 	}
 	c.Flags().StringVar(&f.mode, "mode", string(auth.NKey), "nkey: users in the server's configuration; operator: users with tokens (JWT)")
 	c.Flags().StringArrayVar(&f.tenants, "tenant", []string{access.DefaultTenant}, "`name` of an account; may be given again")
-	c.Flags().StringArrayVar(&f.resources, "resource", []string{localResource}, "`resource` that has launchers; may be given again")
+	c.Flags().StringArrayVar(&f.resources, "resource", []string{app.LocalResource}, "`resource` that has launchers; may be given again")
 	return c
 }
 

@@ -1,24 +1,21 @@
-package cli
+package app
 
 import (
 	"crypto/rand"
-	"fmt"
-	"io"
 	"path/filepath"
 
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/internal/app"
 	"github.com/flightlog/flightlog/internal/owner"
 )
 
 // openKeys makes the credentials of the store's owner where no others are named, and says
 // aloud what --open means.
-func (g *accessFlags) openKeys(dir string, log *zap.Logger, stderr io.Writer) (err error) {
-	if g.auth != "" {
+func (g *upAccess) openKeys(dir string, log *zap.Logger, warn func(string) error) (err error) {
+	if g.Auth != "" {
 		return nil
 	}
-	if g.keys, err = owner.Open(dir); err != nil || !g.open {
+	if g.keys, err = owner.Open(dir); err != nil || !g.Open {
 		return err
 	}
 	const loud = "open to every user of this machine: whoever reaches the bus runs programs as you, sees all pilots and cancels them"
@@ -26,20 +23,19 @@ func (g *accessFlags) openKeys(dir string, log *zap.Logger, stderr io.Writer) (e
 		log.Warn(loud)
 		return nil
 	}
-	_, err = fmt.Fprintln(stderr, "flightlog: "+loud)
-	return err
+	return warn(loud)
 }
 
 // admittedKeys are the keys that the bus asks for; nil: auth.conf says who is let in, or all are.
-func (g *accessFlags) admittedKeys() *owner.Keys {
-	if g.open {
+func (g *upAccess) admittedKeys() *owner.Keys {
+	if g.Open {
 		return nil
 	}
 	return g.keys
 }
 
 // soleUser is who asks, whoever does; empty: others are let in too.
-func (g *accessFlags) soleUser() string {
+func (g *upAccess) soleUser() string {
 	if g.admittedKeys() == nil {
 		return ""
 	}
@@ -48,22 +44,22 @@ func (g *accessFlags) soleUser() string {
 
 // guardPage has visitors of the page of this machine say a token, where nobody says who
 // else may come. Elsewhere than on loopback there is a page only if somebody does.
-func (g *accessFlags) guardPage(page *app.PageOptions) {
-	page.Open = g.open
-	if g.keys == nil || g.open || page.Token != "" || page.URL() == "" {
+func (g *upAccess) guardPage(page *PageOptions) {
+	page.Open = g.Open
+	if g.keys == nil || g.Open || page.Token != "" || page.URL() == "" {
 		return
 	}
 	page.Token, page.TokenFile, page.Run = g.keys.PageToken, g.keys.PageFile, rand.Text()
 }
 
 // ownerService is what the owner's other programs need to know; nil: auth.conf says who is let in.
-func (g *accessFlags) ownerService(dir string, page *app.PageOptions) *owner.Service {
+func (g *upAccess) ownerService(dir string, page *PageOptions) *owner.Service {
 	if g.keys == nil {
 		return nil
 	}
 	agent := owner.AgentUser()
 	return &owner.Service{
-		NKey: g.keys.Owner.File, CA: absolutePath(g.ca), Store: dir,
+		NKey: g.keys.Owner.File, CA: absolutePath(g.CA), Store: dir,
 		AgentNKey: g.keys.Agent.File, AgentInboxPrefix: agent.InboxPrefix(),
 		Page: page.URL(), PageToken: page.TokenFile, Run: page.Run,
 	}

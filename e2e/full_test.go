@@ -94,7 +94,7 @@ func (h *fixture) fillLog(m *client.Manager) {
 	nobodys := localPilot("true")
 	nobodys.Resource = "generic.slurm"
 	for range 1000 {
-		ctx, stop := context.WithTimeout(h.t.Context(), 3*time.Second)
+		ctx, stop := context.WithTimeout(h.t.Context(), 10*time.Second) // a busy machine takes what it takes seconds for
 		_, err := m.Submit(ctx, nobodys)
 		stop()
 		if err != nil {
@@ -146,7 +146,7 @@ func TestE2ELeavingIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			writes := regexp.MustCompile(`flightlog_launcher_effects\{resource="local.localhost",state="running"\} [1-9]`)
-			for over := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // between two looks
+			for over := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) { // between two looks
 				if _, metrics := httpGet(t, "http://"+at+"/metrics"); writes.MatchString(metrics) {
 					break
 				}

@@ -74,7 +74,7 @@ func TestAnswersStayWithWhoAsks(t *testing.T) {
 		for _, name := range []string{"launcher-site-a-host", "watcher", "subscriber"} {
 			tail := "tail-" + name + "-0"
 			nc := h.rawConn(t, name)
-			own, err := jetstream.New(nc)
+			own, err := jetstream.New(nc, jetstream.WithDefaultTimeout(hangs))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func newServingFixture(t *testing.T, mode auth.Mode, more ...access.User) (*fixt
 	if _, err := m.Leases(t.Context(), time.Minute, 1); err != nil {
 		t.Fatal(err)
 	}
-	js, err := jetstream.New(h.rawConn(t, "admin"))
+	js, err := jetstream.New(h.rawConn(t, "admin"), jetstream.WithDefaultTimeout(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestEmptyMessagesEndNoTail(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t, auth.NKey, usualUsers()...)
 	m := h.connectManager(t)
-	js, err := jetstream.New(h.rawConn(t, "admin"))
+	js, err := jetstream.New(h.rawConn(t, "admin"), jetstream.WithDefaultTimeout(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}

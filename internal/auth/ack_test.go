@@ -43,7 +43,7 @@ func TestAcknowledgementsTakeNothingFromQueues(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		admin, err := jetstream.New(h.rawConn(t, "admin"))
+		admin, err := jetstream.New(h.rawConn(t, "admin"), jetstream.WithDefaultTimeout(hangs))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,4 +60,32 @@ func TestAcknowledgementsTakeNothingFromQueues(t *testing.T) {
 			t.Errorf("the launcher's first message is the consumer's %+v, %v", about, err)
 		}
 	})
+}
+
+// TestManagersLeaveQueuesAlone: they may make consumers of other names than those of queues, and
+// the body of the request names none but the subject does.
+func TestManagersLeaveQueuesAlone(t *testing.T) {
+	t.Parallel()
+	h := newFixture(t, auth.NKey, usualUsers()...)
+	h.connectManager(t)
+	if _, err := h.connectAs(t, "launcher-site-a-host").CommandQueue(t.Context(), here, bus.CommandQueueConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := jetstream.New(h.rawConn(t, "admin"), jetstream.WithDefaultTimeout(hangs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, nc := states(t, admin), h.rawConn(t, "manager")
+	for _, names := range []string{`"name":"launcher-site-a=host"`, `"durable_name":"launcher-site-a=host"`, `"name":"x","durable_name":"launcher-site-a=host"`, `"name":"launcher-site-a=host","durable_name":"x"`} {
+		body := `{"stream_name":"PILOTS","config":{` + names + `,"ack_policy":"explicit","deliver_policy":"all","replay_policy":"instant","filter_subject":"pilots.cmd.x"}}`
+		for _, subject := range []string{"CONSUMER.CREATE.PILOTS.x", "CONSUMER.CREATE.PILOTS.x.pilots.cmd.x", "CONSUMER.DURABLE.CREATE.PILOTS.x"} {
+			refusedBy(t, nc, subject, body) // or x is made, which is the manager's
+		}
+	}
+	if err := admin.DeleteConsumer(t.Context(), "PILOTS", "x"); err != nil {
+		t.Errorf("none of them makes a consumer, this test is void: %v", err)
+	}
+	if after := states(t, admin); after != before {
+		t.Errorf("before %s\nafter %s", before, after)
+	}
 }

@@ -16,6 +16,9 @@ import (
 const (
 	here  = "site-a.host"
 	there = "site-b.host"
+
+	// hangs is after how long something is said to hang: no test fails because the machine is busy.
+	hangs = 2 * time.Minute
 )
 
 // fixture is a server that knows the users of a directory.
@@ -59,14 +62,14 @@ func startServer(t *testing.T, conf string) *server.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.NoSigs, opts.NoLog = true, true
+	opts.NoSigs, opts.NoLog, opts.AuthTimeout = true, true, hangs.Seconds()
 	s, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	go s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(time.Minute) {
+	if !s.ReadyForConnections(hangs) {
 		t.Fatal("the server does not start")
 	}
 	return s

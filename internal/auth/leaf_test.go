@@ -167,7 +167,7 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 		site := h.startSite(t, "leaf-site-a")
 		for _, name := range []string{"launcher-site-a-host", "second"} {
 			nc := site.rawConn(t, name)
-			js, err := jetstream.New(nc)
+			js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(hangs))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +218,7 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 		}
 		nc := h.startSite(t, "leaf-site-a").rawConn(t, third.Name) // as if it were restarted
 		awaitLink(t, nc)
-		js, err := jetstream.New(nc)
+		js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(hangs))
 		if err == nil {
 			_, err = js.Publish(t.Context(), "pilots.evt.site-a.other.m.p", []byte("{}"))
 		}
@@ -239,7 +239,7 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for over := time.Now().Add(time.Minute); ; {
+		for over := time.Now().Add(hangs); ; {
 			if _, err := stream.GetLastMsgForSubject(t.Context(), forged); err == nil {
 				break
 			}
@@ -253,7 +253,7 @@ func TestASiteSaysWhatItsLaunchersMay(t *testing.T) {
 // awaitLink waits until the site's server has its link.
 func awaitLink(t *testing.T, nc *nats.Conn) {
 	t.Helper()
-	for over := time.Now().Add(time.Minute); ; {
+	for over := time.Now().Add(hangs); ; {
 		_, err := nc.Request("$JS.API.STREAM.INFO.PILOTS", nil, time.Second) // lost, if the link comes meanwhile
 		switch {
 		case err == nil:

@@ -128,7 +128,7 @@ func (h *fixture) rawConn(t *testing.T, name string) *nats.Conn {
 			t.Fatal(err)
 		}
 	}
-	nc, err := nats.Connect(h.server.ClientURL(), credentials, nats.CustomInboxPrefix("_INBOX_"+name),
+	nc, err := nats.Connect(h.server.ClientURL(), credentials, nats.CustomInboxPrefix("_INBOX_"+name), nats.Timeout(hangs),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // asked for instead
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -151,7 +151,7 @@ func isAllowed(t *testing.T, nc *nats.Conn, verb, subject string) bool {
 	} else if err := nc.Publish(subject, []byte("{")); err != nil { // a request that does nothing where it arrives
 		t.Fatal(err)
 	}
-	if err := nc.Flush(); err != nil {
+	if err := nc.FlushTimeout(hangs); err != nil {
 		t.Fatal(err)
 	}
 	after := nc.LastError()
@@ -219,7 +219,7 @@ func TestTenantsDoNotSeeEachOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		js, err := jetstream.New(h.rawConn(t, "other-manager"))
+		js, err := jetstream.New(h.rawConn(t, "other-manager"), jetstream.WithDefaultTimeout(hangs))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func TestTenantsDoNotSeeEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]uint64{"manager": 0, "other-manager": 1} {
-			js, err := jetstream.New(h.rawConn(t, name))
+			js, err := jetstream.New(h.rawConn(t, name), jetstream.WithDefaultTimeout(hangs))
 			if err != nil {
 				t.Fatal(err)
 			}

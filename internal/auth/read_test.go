@@ -79,7 +79,7 @@ func TestWhoReadsHow(t *testing.T) {
 	inBothModes(t, func(t *testing.T, mode auth.Mode) {
 		h := newFixture(t, mode, usualUsers()...)
 		h.connectManager(t)
-		launcher, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
+		launcher, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"), jetstream.WithDefaultTimeout(hangs))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func (r *readCase) readBySubscription(t *testing.T, subject, about string) error
 
 // listOrderedArgs is a JetStream client that ends what the server denies.
 func (r *readCase) listOrderedArgs(t *testing.T) (jetstream.JetStream, context.Context) {
-	js, err := jetstream.New(r.nc)
+	js, err := jetstream.New(r.nc, jetstream.WithDefaultTimeout(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}

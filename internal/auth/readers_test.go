@@ -35,11 +35,11 @@ func TestOrderedConsumersGoOn(t *testing.T) {
 	inBothModes(t, func(t *testing.T, mode auth.Mode) {
 		h := newFixture(t, mode, usualUsers()...)
 		h.connectManager(t)
-		writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
+		writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"), jetstream.WithDefaultTimeout(hangs))
 		if err != nil {
 			t.Fatal(err)
 		}
-		admin, err := jetstream.New(h.rawConn(t, "admin"))
+		admin, err := jetstream.New(h.rawConn(t, "admin"), jetstream.WithDefaultTimeout(hangs))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestReadingGoesOnWithoutAManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
+	writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"), jetstream.WithDefaultTimeout(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func removeOrdered(t *testing.T, admin jetstream.JetStream) {
 // pulls reads a pilot's changes by an ordered consumer, and gives the position of the next.
 func pulls(t *testing.T, nc *nats.Conn, about string) func() (uint64, error) {
 	t.Helper()
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func pulls(t *testing.T, nc *nats.Conn, about string) func() (uint64, error) {
 // pushes does the same by the older kind.
 func pushes(t *testing.T, nc *nats.Conn, about string) func() (uint64, error) {
 	t.Helper()
-	js, err := nc.JetStream()
+	js, err := nc.JetStream(nats.MaxWait(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestWhatIsPushedFlows(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t, auth.NKey, usualUsers()...)
 	h.connectManager(t)
-	writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"))
+	writer, err := jetstream.New(h.rawConn(t, "launcher-site-a-host"), jetstream.WithDefaultTimeout(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,14 +228,14 @@ func TestAnEmbeddedServerLetsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc, err := nats.Connect(s.URL(), key, nats.CustomInboxPrefix("_INBOX_"+name))
+		nc, err := nats.Connect(s.URL(), key, nats.CustomInboxPrefix("_INBOX_"+name), nats.Timeout(hangs))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(nc.Close)
 		return nc
 	}
-	writer, err := jetstream.New(connect("launcher-site-a-host"))
+	writer, err := jetstream.New(connect("launcher-site-a-host"), jetstream.WithDefaultTimeout(hangs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +306,7 @@ func TestReadersHaveNoOthersConsumers(t *testing.T) {
 		if _, err := launcher.CommandQueue(t.Context(), here, bus.CommandQueueConfig{}); err != nil {
 			t.Fatal(err)
 		}
-		admin, err := jetstream.New(h.rawConn(t, "admin"))
+		admin, err := jetstream.New(h.rawConn(t, "admin"), jetstream.WithDefaultTimeout(hangs))
 		if err != nil {
 			t.Fatal(err)
 		}

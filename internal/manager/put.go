@@ -41,7 +41,7 @@ func (m *Manager) PutResource(ctx context.Context, r api.PutResourceRequest, c C
 		return api.PutResourceAnswer{}, err
 	}
 	write := resourceWrite{all, r.ExpectVersion, r.IdempotencyKey}
-	answer, err := m.writeResources(ctx, &write, c, func(known *catalogueAt) error {
+	answer, err := m.writeResources(ctx, &write, c, func(known *catalogueWithBelow) error {
 		contrary, incomplete := known.below.FindFlaws(site)
 		return fileRefusal(slices.Concat(contrary, incomplete))
 	})
@@ -53,7 +53,7 @@ func (m *Manager) PutResource(ctx context.Context, r api.PutResourceRequest, c C
 // before. Code not_found: nothing ever was put; conflict: see PutResource.
 func (m *Manager) DeleteResource(ctx context.Context, r api.DeleteResourceRequest, c Call) (api.PutResourceAnswer, error) {
 	write := resourceWrite{[]resourceChange{{label: r.Label}}, r.ExpectVersion, r.IdempotencyKey}
-	return m.writeResources(ctx, &write, c, func(known *catalogueAt) error {
+	return m.writeResources(ctx, &write, c, func(known *catalogueWithBelow) error {
 		if _, ok := known.sources[r.Label]; !ok {
 			return neverPutError(r.Label)
 		}
@@ -132,7 +132,7 @@ type resourceWrite struct {
 
 // writeResources appends what is wanted and does not stand. It decides anew where
 // others were first, unless a version is expected that cannot come again.
-func (m *Manager) writeResources(ctx context.Context, r *resourceWrite, c Call, check func(*catalogueAt) error) (api.PutResourceAnswer, error) {
+func (m *Manager) writeResources(ctx context.Context, r *resourceWrite, c Call, check func(*catalogueWithBelow) error) (api.PutResourceAnswer, error) {
 	ctx, stop := withCallTimeout(ctx)
 	defer stop()
 	if len(r.idempotencyKey) > maxIdempotencyKey {
@@ -154,12 +154,12 @@ func (m *Manager) writeResources(ctx context.Context, r *resourceWrite, c Call, 
 }
 
 // decideWrite returns what must be appended, and the answer once it is.
-func (m *Manager) decideWrite(ctx context.Context, r *resourceWrite, c Call, check func(*catalogueAt) error) (api.PutResourceAnswer, decision, error) {
+func (m *Manager) decideWrite(ctx context.Context, r *resourceWrite, c Call, check func(*catalogueWithBelow) error) (api.PutResourceAnswer, decision, error) {
 	labels := make([]string, len(r.changes))
 	for i := range r.changes {
 		labels[i] = r.changes[i].label
 	}
-	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(labels...), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueWithBelow, error) { return st.catalogueFor(labels...), nil })
 	if err != nil {
 		return api.PutResourceAnswer{}, decision{}, err
 	}
@@ -175,7 +175,7 @@ func (m *Manager) decideWrite(ctx context.Context, r *resourceWrite, c Call, che
 
 // findEarlierWrite finds what an earlier request with the same key has written, also
 // where others have written since.
-func (m *Manager) findEarlierWrite(ctx context.Context, r *resourceWrite, known *catalogueAt) (api.PutResourceAnswer, bool, error) {
+func (m *Manager) findEarlierWrite(ctx context.Context, r *resourceWrite, known *catalogueWithBelow) (api.PutResourceAnswer, bool, error) {
 	answer, done := api.PutResourceAnswer{Resources: make([]api.PutResource, len(r.changes)), Seq: known.seq}, false
 	for i := range r.changes {
 		was := known.sources[r.changes[i].label]
@@ -202,7 +202,7 @@ func (m *Manager) findEarlierWrite(ctx context.Context, r *resourceWrite, known 
 }
 
 // planWrite gives what must be appended, and the answer once it is.
-func (m *Manager) planWrite(ctx context.Context, r *resourceWrite, known *catalogueAt, c Call) (api.PutResourceAnswer, []*events.Event, error) {
+func (m *Manager) planWrite(ctx context.Context, r *resourceWrite, known *catalogueWithBelow, c Call) (api.PutResourceAnswer, []*events.Event, error) {
 	answer := api.PutResourceAnswer{Resources: make([]api.PutResource, len(r.changes)), Seq: known.seq}
 	var es []*events.Event
 	for i := range r.changes {

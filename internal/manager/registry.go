@@ -94,37 +94,53 @@ func (st *state) resourceLabel(name string) string {
 // catalogueAt is the catalogue and what was put, as of a position of the log.
 type catalogueAt struct {
 	*resource.Catalogue
-	below   *resource.Catalogue          // without what was put of the labels that were asked for
-	sources map[string]projection.Source // by label
-	flaws   map[string]string            // by label
+	sources map[string]projection.Source // what was put last, by label
+	flaws   map[string]string            // why what was put counts for nothing, by label
 	seq     uint64
 }
 
-// catalogueAt gives the catalogue with what was put of these labels; of all, and then
-// without what is below, if there are none.
-func (st *state) catalogueAt(labels ...string) catalogueAt {
-	s := catalogueAt{
-		Catalogue: st.resources.catalogue(), sources: map[string]projection.Source{}, flaws: map[string]string{}, seq: st.applied,
-	}
-	add := func(src projection.Source) {
-		s.sources[src.Label] = src
-		if why, ok := st.resources.flaws[src.Label]; ok {
-			s.flaws[src.Label] = why
-		}
-	}
+// catalogueWithBelow is the catalogue and, of some labels only, what was put.
+type catalogueWithBelow struct {
+	catalogueAt
+	below *resource.Catalogue // without what was put of these labels
+}
+
+// fullCatalogue returns the catalogue with all that was put.
+func (st *state) fullCatalogue() catalogueAt { return st.catalogueOf(st.view.Sources()) }
+
+// catalogueFor returns the catalogue with what was put of these labels, and without it.
+func (st *state) catalogueFor(labels ...string) catalogueWithBelow {
+	var put []projection.Source
 	for _, label := range labels {
 		if src, ok := st.view.Source(label); ok {
-			add(src)
+			put = append(put, src)
 		}
 	}
-	if labels != nil {
-		s.below = st.resources.catalogueWithout(labels...)
-	} else {
-		for _, src := range st.view.Sources() {
-			add(src)
+	return catalogueWithBelow{st.catalogueOf(put), st.resources.catalogueWithout(labels...)}
+}
+
+func (st *state) catalogueOf(put []projection.Source) catalogueAt {
+	at := catalogueAt{
+		Catalogue: st.resources.catalogue(), sources: map[string]projection.Source{}, flaws: map[string]string{}, seq: st.applied,
+	}
+	for i := range put {
+		label := put[i].Label
+		at.sources[label] = put[i]
+		if why, ok := st.resources.flaws[label]; ok {
+			at.flaws[label] = why
 		}
 	}
-	return s
+	return at
+}
+
+// putLabel returns the label by which something was put of a resource: its full name or,
+// where nothing was put by that, the name as it came.
+func (st *state) putLabel(name string) string {
+	label := st.resourceLabel(name)
+	if _, ok := st.view.Source(label); ok {
+		return label
+	}
+	return name
 }
 
 // neverPutError is what is said of a resource nobody ever put.

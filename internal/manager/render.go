@@ -54,7 +54,7 @@ func (m *Manager) renderRead(ctx context.Context, r api.RenderRead, c Call) (api
 	if r.Manager == "" || r.Pilot.UID == placeholderPilot {
 		notes = append(notes, "names of zeros are made at submit")
 	}
-	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.fullCatalogue(), nil })
 	if err != nil {
 		return api.RenderAnswer{}, err
 	}

@@ -20,7 +20,7 @@ func (m *Manager) ListResources(ctx context.Context, r api.ResourcesRequest, c C
 	if r.Limit == 0 || r.Limit > api.MaxItems {
 		r.Limit = api.MaxItems
 	}
-	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.fullCatalogue(), nil })
 	if err != nil {
 		return api.ResourcesAnswer{}, err
 	}
@@ -74,16 +74,19 @@ func (s *catalogueAt) showResource(systems *resource.Systems, label string) api.
 // GetResource answers a resource's configuration with its schema applied, as
 // it is now or as it would be if another version of what was put stood.
 func (m *Manager) GetResource(ctx context.Context, r api.ResourceRequest, c Call) (api.ResourceAnswer, error) {
-	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(st.resourceLabel(r.Label)), nil })
+	type found struct {
+		known catalogueAt
+		label string // by which it was put
+	}
+	now, err := readYourWrites(ctx, m, c, func(st *state) (found, error) {
+		return found{st.catalogueFor(st.resourceLabel(r.Label)).catalogueAt, st.putLabel(r.Label)}, nil
+	})
 	if err != nil {
 		return api.ResourceAnswer{}, err
 	}
-	label := r.Label
-	for put := range known.sources {
-		label = put
-	}
+	known := now.known
 	if r.Version > 0 {
-		if known, err = m.catalogueAsOf(ctx, label, r.Version, c); err != nil {
+		if known, err = m.catalogueAsOf(ctx, now.label, r.Version, c); err != nil {
 			return api.ResourceAnswer{}, err
 		}
 	}
@@ -126,7 +129,7 @@ func showSource(s *projection.Source, flaw string) *api.ResourceSource {
 	}
 }
 
-// catalogueAsOf is the shelf with another version of one resource on it.
+// catalogueAsOf returns the catalogue as if another version stood of one resource.
 func (m *Manager) catalogueAsOf(ctx context.Context, label string, version uint64, c Call) (catalogueAt, error) {
 	versions, err := m.knownVersions(ctx, label)
 	if err != nil {
@@ -139,11 +142,12 @@ func (m *Manager) catalogueAsOf(ctx context.Context, label string, version uint6
 		}
 		src := projection.Source{Label: label, Source: *e.Source, Actor: e.Actor, OnBehalfOf: e.OnBehalfOf, At: e.Time, Seq: e.Seq}
 		return readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) {
-			s := st.catalogueAt(label)
+			with := st.catalogueFor(label)
+			s := with.catalogueAt
 			site, err := siteOf(&src)
-			s.Catalogue = s.below
+			s.Catalogue = with.below
 			if site != nil {
-				s.Catalogue = s.below.WithLayer(resource.Layer{Name: putLayer, Sites: []*resource.Site{site}})
+				s.Catalogue = with.below.WithLayer(resource.Layer{Name: putLayer, Sites: []*resource.Site{site}})
 			}
 			delete(s.flaws, label)
 			if err != nil {
@@ -185,7 +189,7 @@ func (m *Manager) CheckResource(ctx context.Context, r api.CheckResourceRequest,
 	if wrong == nil {
 		labels = site.Labels()
 	}
-	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueAt, error) { return st.catalogueAt(labels...), nil })
+	known, err := readYourWrites(ctx, m, c, func(st *state) (catalogueWithBelow, error) { return st.catalogueFor(labels...), nil })
 	if err != nil {
 		return api.CheckResourceAnswer{}, err
 	}

@@ -93,19 +93,22 @@ func (m *Manager) post(ctx context.Context, f func(*state)) error {
 	}
 }
 
-// runCall runs f. A panic of f is a line in the log; who waits for what f gives
-// asks by look, which answers all the same.
-func (m *Manager) runCall(st *state, call func(*state)) {
-	defer func() {
-		if p := recover(); p != nil {
-			m.logger.Error("panic of the owner", zap.Error(panicError(p)))
-		}
-	}()
-	call(st)
+// runCall runs f for the owner, which a panic of f does not end.
+func (m *Manager) runCall(st *state, f func(*state)) {
+	_ = m.catchPanic(func() { f(st) }) // it is in our own log; a caller of query gets an answer all the same
 }
 
-func panicError(p any) error {
-	return &pilot.Error{Code: pilot.Internal, Op: "look at the pilots", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+// catchPanic runs f and returns its panic, if there is one, as an error of code internal.
+// It is written to our own log too.
+func (m *Manager) catchPanic(f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &pilot.Error{Code: pilot.Internal, Op: "look at the pilots", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+			m.logger.Error("panic of the owner", zap.Error(err))
+		}
+	}()
+	f()
+	return nil
 }
 
 var (
@@ -138,15 +141,11 @@ func query[T any](ctx context.Context, m *Manager, seq uint64, f func(*state) (T
 	}
 	out := make(chan result, 1) // the owner never waits for us
 	l := &deferredCall{seq: seq, run: func(st *state) {
-		r := result{}
-		defer func() {
-			if p := recover(); p != nil {
-				r = result{err: panicError(p)}
-				m.logger.Error("panic of the owner", zap.Error(r.err))
-			}
-			out <- r
-		}()
-		r.value, r.err = f(st)
+		var r result
+		if err := m.catchPanic(func() { r.value, r.err = f(st) }); err != nil {
+			r = result{err: err}
+		}
+		out <- r
 	}}
 	if err := m.post(ctx, func(st *state) { st.whenFolded(l) }); err != nil {
 		return none, err

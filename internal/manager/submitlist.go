@@ -220,44 +220,70 @@ var (
 	errKeyPartlyUsed = pilot.Errorf(pilot.Conflict, "the idempotency key was used for a part of these pilots")
 )
 
-// matchExisting compares the order with what is there. The pilots are given if it was
-// carried out before; an error says why it cannot be, with code conflict where
-// nothing is wrong but that uids are taken; neither: go ahead.
-func (o *submitList) matchExisting(v *projection.View) ([]projection.Pilot, error) {
-	mine, done := make([]projection.Pilot, 0, len(o.items)), map[int]bool{}
-	var taken []pilot.FieldError
-	differs := false
+// existing is what is there of a list already.
+type existing struct {
+	pilots      []projection.Pilot // born by the same request
+	done        map[int]bool       // the items of these
+	taken       []pilot.FieldError // uids that other pilots have
+	itemsDiffer bool               // one of these is not what its item asks for
+	longer      bool               // the earlier list had more items
+}
+
+// findExisting looks for pilots of the list's key and for taken uids.
+func (o *submitList) findExisting(v *projection.View) existing {
+	e := existing{pilots: make([]projection.Pilot, 0, len(o.items)), done: map[int]bool{}}
 	for i := range o.items {
-		b := &o.items[i]
-		p, ok := v.Get(o.manager, b.Description.UID)
+		uid := o.items[i].Description.UID
+		p, ok := v.Get(o.manager, uid)
 		switch {
 		case !ok:
 		case o.key != "" && p.Submission != nil && p.Submission.Key == o.key: // nil: the birth does not decode
-			mine, done[i] = append(mine, p), true
-			differs = differs || !o.sameItem(i, p.Submission)
+			e.pilots, e.done[i] = append(e.pilots, p), true
+			e.itemsDiffer = e.itemsDiffer || !o.sameItem(i, p.Submission)
 		default:
-			taken = append(taken, pilot.FieldError{Index: i, Field: "uid", Reason: "is taken by a pilot of this manager"})
+			e.taken = append(e.taken, pilot.FieldError{Index: i, Field: "uid", Reason: "is taken by a pilot of this manager"})
 		}
 	}
-	// What was accepted once is not judged by what was put since.
-	faults := slices.DeleteFunc(slices.Concat(o.faults, taken), func(f pilot.FieldError) bool { return done[f.Index] && !differs })
 	if o.key != "" {
-		_, longer := v.Get(o.manager, deriveUID("pilot", o.manager, o.key, len(o.items)))
-		differs = differs || longer
+		_, e.longer = v.Get(o.manager, deriveUID("pilot", o.manager, o.key, len(o.items)))
 	}
+	return e
+}
+
+// matchExisting returns the pilots of the list if it was carried out before, an error if it
+// cannot be (code conflict where nothing is wrong but that uids are taken), and neither if
+// it may go ahead.
+func (o *submitList) matchExisting(v *projection.View) ([]projection.Pilot, error) {
+	was := o.findExisting(v)
+	if err := o.refuseExisting(&was); err != nil {
+		return nil, err
+	}
+	switch len(was.pilots) {
+	case 0:
+		return nil, nil
+	case len(o.items):
+		return was.pilots, nil
+	}
+	return nil, errKeyPartlyUsed
+}
+
+// refuseExisting returns the faults of the list beside what is there already: what was
+// accepted once is not judged by what was put since.
+func (o *submitList) refuseExisting(was *existing) error {
+	accepted := was.done
+	if was.itemsDiffer {
+		accepted = nil
+	}
+	faults := slices.DeleteFunc(slices.Concat(o.faults, was.taken), func(f pilot.FieldError) bool { return accepted[f.Index] })
 	switch {
 	case len(faults) > 0 && len(o.faults)+len(o.unread) == 0:
-		return nil, refusalOf(pilot.Conflict, "", faults)
+		return refusalOf(pilot.Conflict, "", faults)
 	case len(faults)+len(o.unread) > 0:
-		return nil, o.refusalFor(faults)
-	case differs:
-		return nil, errKeyReused
-	case len(mine) > 0 && len(mine) < len(o.items):
-		return nil, errKeyPartlyUsed
-	case len(mine) > 0:
-		return mine, nil
+		return o.refusalFor(faults)
+	case was.itemsDiffer || was.longer:
+		return errKeyReused
 	}
-	return nil, nil
+	return nil
 }
 
 // sameItem says whether an item asks for what was born. Where the configuration

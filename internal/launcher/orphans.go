@@ -97,15 +97,7 @@ func (l *Launcher) surveyedSystems(ctx context.Context) ([]surveyedSystem, error
 			configs = append(configs, cfg)
 		}
 	}
-	out := make(chan []surveyedSystem, 1) // the owner never waits for us
-	select {
-	case l.calls <- func() { out <- surveyedSystemsOf(l.systems, configs) }:
-		return <-out, nil
-	case <-l.stopped:
-		return nil, pilot.Errorf(pilot.Unavailable, "this launcher has stopped")
-	case <-ctx.Done():
-		return nil, &pilot.Error{Code: pilot.Timeout, Op: "orphans", Err: context.Cause(ctx)}
-	}
+	return ask(ctx, l, "orphans", func() []surveyedSystem { return surveyedSystemsOf(l.systems, configs) })
 }
 
 // surveyedSystemsOf gives each system once.

@@ -41,7 +41,6 @@ type Launcher struct {
 	leaseReads    chan leaseRead
 	feederEnds    chan error
 	ready         chan struct{}
-	statsCalls    chan chan<- Stats
 	calls         chan func()   // run by the owner
 	stopped       chan struct{} // closed once Run is
 
@@ -81,7 +80,7 @@ func New(cfg Config) (*Launcher, error) {
 		id: cfg.ID, host: cfg.Host, resource: cfg.Resource,
 		log: cfg.Log, queue: cfg.Queue, leases: cfg.Leases, systems: cfg.Systems,
 		logger: cfg.Logger.With(zap.String("launcher", cfg.ID)), lim: cfg.Limits.WithDefaults(), policy: cfg.Policy,
-		meter: cfg.Meter, statsCalls: make(chan chan<- Stats), calls: make(chan func()), stopped: make(chan struct{}),
+		meter: cfg.Meter, calls: make(chan func()), stopped: make(chan struct{}),
 		entries:       make(chan events.Entry, 256), // lets the tail run ahead of the fold a little
 		deliveries:    make(chan *events.Delivery),
 		agentRequests: make(chan *agentWaiter),
@@ -143,10 +142,8 @@ func (l *Launcher) Run(ctx context.Context) error {
 			l.observeAgent(w)
 		case r := <-l.leaseReads:
 			l.applyLeases(r)
-		case out := <-l.statsCalls:
-			out <- l.collectStats(time.Now())
-		case errand := <-l.calls:
-			errand()
+		case call := <-l.calls:
+			call()
 		case now := <-tick.C:
 			l.reconcileDue(now)
 		}
@@ -180,8 +177,8 @@ func (l *Launcher) drainEffects() {
 			l.queries[p.system].busy = false
 		case <-l.leaseReads:
 			l.readingLeases = false
-		case out := <-l.statsCalls:
-			out <- l.collectStats(time.Now())
+		case call := <-l.calls:
+			call()
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/pilot"
 	"github.com/flightlog/flightlog/projection"
 )
 
@@ -52,15 +51,7 @@ type Stats struct {
 // Stats counts. That it does not come back before ctx ends means that the
 // owner is stuck; after Run has ended the code is unavailable.
 func (l *Launcher) Stats(ctx context.Context) (Stats, error) {
-	out := make(chan Stats, 1) // the owner never waits for us
-	select {
-	case l.statsCalls <- out:
-		return <-out, nil
-	case <-l.stopped:
-		return Stats{}, pilot.Errorf(pilot.Unavailable, "this launcher has stopped")
-	case <-ctx.Done():
-		return Stats{}, &pilot.Error{Code: pilot.Timeout, Op: "count", Err: context.Cause(ctx)}
-	}
+	return ask(ctx, l, "count", func() Stats { return l.collectStats(time.Now()) })
 }
 
 func (l *Launcher) collectStats(now time.Time) Stats {

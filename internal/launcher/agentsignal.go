@@ -44,11 +44,3 @@ func (l *Launcher) observeAgent(w agentSignal) {
 		l.expectEnd(t)
 	}
 }
-
-// expectEnd asks the batch system why a job ends, soon and until it knows.
-func (l *Launcher) expectEnd(t *tracked) {
-	if !t.AgentEnding {
-		t.AgentEnding = true
-		l.pollSoon(t)
-	}
-}

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -92,22 +91,6 @@ func (l *Launcher) runEffect(
 		return result{err: command.Again(max(0, time.Until(e.At)))}
 	case decide.ActRecord:
 		return l.appendChange(ctx, o, &e.Change)
-	case decide.ActFind:
-		submitted, ok, err := system.Find(ctx, spec)
-		if err != nil || !ok {
-			return result{notFound: err == nil, err: err}
-		}
-		return result{submittedJob: &submitted}
-	case decide.ActLaunch:
-		return l.submitJob(ctx, o, system, spec)
-	case decide.ActStop:
-		return result{err: system.Cancel(ctx, o.Handle, e.Stop)}
-	case decide.ActCleanup:
-		c, ok := system.(adaptor.SandboxRemover)
-		if !ok {
-			return result{}
-		}
-		return result{err: c.RemoveSandbox(ctx, o.Handle)}
 	case decide.ActNote:
 		return l.appendNote(ctx, o, &e.Note)
 	case decide.ActRefresh:
@@ -115,11 +98,35 @@ func (l *Launcher) runEffect(
 		return result{latest: fresh, err: err}
 	case decide.ActCount:
 		return l.countList(ctx, command)
+	case decide.ActLaunch:
+		return l.submitJob(ctx, o, system, spec)
+	case decide.ActFind, decide.ActStop, decide.ActCleanup, decide.ActReach:
+		return runCommand(ctx, o, &e.Effect, system, spec)
+	case decide.ActWait, decide.ActPoll: // never started
+	}
+	return result{}
+}
+
+// runCommand carries out an effect that the batch system alone is asked for.
+func runCommand(ctx context.Context, o *decide.Observation, e *decide.Effect, system adaptor.Adaptor, spec *adaptor.Spec) result {
+	switch e.Act {
+	case decide.ActFind:
+		submitted, ok, err := system.Find(ctx, spec)
+		if err != nil || !ok {
+			return result{notFound: err == nil, err: err}
+		}
+		return result{submittedJob: &submitted}
+	case decide.ActStop:
+		return result{err: system.Cancel(ctx, o.Handle, e.Stop)}
+	case decide.ActCleanup:
+		if c, ok := system.(adaptor.SandboxRemover); ok {
+			return result{err: c.RemoveSandbox(ctx, o.Handle)}
+		}
 	case decide.ActReach:
 		if r, ok := system.(adaptor.Reacher); ok {
 			return result{reachErr: r.Reach(ctx)}
 		}
-	case decide.ActWait, decide.ActPoll: // never started
+	default: // not of the batch system
 	}
 	return result{}
 }
@@ -211,120 +218,6 @@ func (l *Launcher) appendNote(ctx context.Context, o *decide.Observation, n *dec
 	}
 	e.Seq = seq
 	return result{latest: []events.Event{e}}
-}
-
-// finishEffect takes over what an effect brought and looks at the pilot again.
-func (l *Launcher) finishEffect(r result) {
-	t, way := r.tracked, laneOf(r.effect.Act)
-	t.busy[way] = false
-	l.lanes[way].running--
-	if r.effect.Act == decide.ActLaunch {
-		t.submittingSince = time.Time{}
-	}
-	for i := range r.latest {
-		l.view.Apply(&r.latest[i])
-	}
-	if r.effect.Act == decide.ActCount {
-		l.finishCount(&r)
-	}
-	now := time.Now()
-	if r.secret != "" {
-		t.resetAttempt(r.attempt + 1)
-		t.Secret = r.secret
-	} else if r.attempt == t.Number {
-		t.applyResult(&r, now)
-	}
-	t.completeWaiters(&r)
-	if answers, known := r.systemAnswered(); known {
-		l.recordAnswering(t.system, answers, now)
-	}
-	if r.err != nil {
-		l.logger.Warn("effect failed", zap.String("pilot", t.key.Pilot), zap.Stringer("act", r.effect.Act), zap.Error(r.err))
-		t.wakeAt = now.Add(t.effectRetryPause(&r))
-	} else {
-		if r.effect.Act == decide.ActFind {
-			t.FailedFinds, t.FailedQueries = 0, 0
-		}
-		l.reconcile(t)
-	}
-	l.fillSlots(way)
-}
-
-// retryPause is the pause after an effect that could not be carried out, and
-// maxRetryPause that after many a look for a job: a system that is ill is not to be
-// asked by each pilot at every second.
-const (
-	retryPause    = time.Second
-	maxRetryPause = time.Minute
-)
-
-// effectRetryPause is the pause after an effect that has failed.
-func (t *tracked) effectRetryPause(r *result) time.Duration {
-	if r.effect.Act != decide.ActFind {
-		return retryPause
-	}
-	t.FailedQueries++
-	t.FailedFinds++
-	return min(retryPause<<min(t.FailedFinds-1, 6), maxRetryPause)
-}
-
-// applyResult keeps what an effect told about the present attempt.
-func (t *tracked) applyResult(r *result, now time.Time) {
-	if r.submittedJob != nil {
-		t.SubmittedJob = r.submittedJob
-	}
-	if r.notFound {
-		t.NotFoundAt = now
-	}
-	if r.submitErr != nil {
-		t.SubmitErr, t.SubmitFailedAt, t.NotFoundAt = r.submitErr, now, time.Time{}
-	}
-	switch r.effect.Act {
-	case decide.ActStop:
-		t.StopSent, t.StopSentAt, t.StopFailed = decide.StopAsked, now, r.err != nil
-		if r.effect.Stop.Force {
-			t.StopSent = decide.StopForced
-		}
-	case decide.ActCleanup:
-		if r.err != nil {
-			t.FailedCleanups++
-		}
-		t.Cleaned = r.err == nil || t.FailedCleanups == maxCleanupTries
-	case decide.ActNote:
-		if r.effect.Note.Kind == events.Health && r.err == nil {
-			t.LossNotedOf = r.effect.Note.Since
-		}
-	case decide.ActReach:
-		t.recordReach(r.reachErr, now)
-	case decide.ActRequeue:
-		t.forgetReach()
-	case decide.ActAck, decide.ActWait, decide.ActRecord, decide.ActFind, decide.ActLaunch, decide.ActPoll, decide.ActRefresh, decide.ActCount:
-	}
-}
-
-// maxCleanupTries is how often a sandbox that cannot be removed is tried.
-const maxCleanupTries = 10
-
-// completeWaiters lets go of a command that was handed on, and tells the agents' asks
-// what the effect on their behalf came to. A command whose ack did not arrive
-// comes again; one that came meanwhile is another delivery.
-func (t *tracked) completeWaiters(r *result) {
-	if r.effect.Act == decide.ActAck || r.effect.Act == decide.ActRequeue {
-		t.staleCommands = slices.DeleteFunc(t.staleCommands, func(d *events.Delivery) bool { return d == r.command })
-		if t.heldCommand == r.command {
-			t.heldCommand = nil
-		}
-	}
-	a := r.effect.waiter
-	switch {
-	case a == nil:
-	case r.err != nil:
-		t.completeWaiter(a, agentAnswer{err: pilot.Errorf(pilot.Unavailable, "the log cannot be asked now")})
-	case r.effect.Act == decide.ActRefresh:
-		a.rereadDone = true
-	case r.effect.Act == decide.ActNote:
-		a.lateNoted = true
-	}
 }
 
 // newID makes the unique id of an append.

@@ -6,9 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/events"
-	"github.com/flightlog/flightlog/internal/launcher/decide"
 	"github.com/flightlog/flightlog/pilot"
-	"github.com/flightlog/flightlog/projection"
 )
 
 // foldEntry takes in one entry of the log and looks at the pilot it is about.
@@ -35,30 +33,6 @@ func (l *Launcher) foldEntry(e events.Entry) {
 	l.reconcileKey(e.Key)
 }
 
-// reconcileKey looks at a pilot whose entry in the view may have changed.
-func (l *Launcher) reconcileKey(key pilot.Key) {
-	t, known := l.tracked[key]
-	if !known {
-		p, ok := l.view.Get(key.Manager, key.Pilot)
-		if !ok || p.State.Final() {
-			return
-		}
-		t = l.trackPilot(key)
-	}
-	if l.caughtUp {
-		l.reconcile(t)
-	}
-}
-
-func (l *Launcher) trackPilot(key pilot.Key) *tracked {
-	t, ok := l.tracked[key]
-	if !ok {
-		t = &tracked{key: key}
-		l.tracked[key] = t
-	}
-	return t
-}
-
 // holdCommand takes a submit command. The command is the pilot's birth, so nothing
 // has to wait for the tail, but for the other births of its list.
 func (l *Launcher) holdCommand(d *events.Delivery) {
@@ -73,64 +47,46 @@ func (l *Launcher) holdCommand(d *events.Delivery) {
 	}
 }
 
-// reconcile answers the pilot's agents, asks decide what it needs, and starts it. While a
-// command of the batch system is under way only agents are answered, beside a submit
-// once it has had submitHeadStart.
-func (l *Launcher) reconcile(t *tracked) {
-	if t.busy[laneWrites] || l.draining || !l.caughtUp || t.busy[laneCommands] && len(t.waiters) == 0 {
-		return
-	}
-	if len(t.staleCommands) > 0 {
-		l.startEffect(t, &decide.Observation{Pilot: projection.Pilot{Key: t.key}}, effect{Effect: decide.Effect{Act: decide.ActAck}, command: t.staleCommands[0]})
-		return
-	}
-	p, ok := l.view.Get(t.key.Manager, t.key.Pilot)
-	if !ok {
-		l.refuseUnknownPilot(t)
-		l.reconcileListPart(t)
-		return
-	}
-	l.bindSystem(t, p.Submission)
-	t.resetAttempt(p.Attempt)
-	o := l.observe(t, &p)
-	now := time.Now()
-	if at := t.answerAgentsFrom(now); !at.IsZero() {
-		t.wakeAt = at
-		return
-	}
-	e, answering := l.answerWaiters(t, o)
+// finishCount takes over what a list was found to be.
+func (l *Launcher) finishCount(r *result) {
+	name := r.command.Submission.List.ID
+	delete(l.countingLists, name)
 	switch {
-	case answering:
-	case t.busy[laneCommands]:
+	case r.err != nil:
 		return
-	default:
-		e.Effect = decide.NextEffect(o, now, &l.lim)
+	case r.extent == events.Whole:
+		for i := range r.submissions {
+			l.applyEvent(&r.submissions[i])
+		}
+		l.view.CompleteList(name)
+		l.reconcileEntered()
+		return
+	case r.extent == events.Torn:
+		l.logger.Warn("a list is in the log only in part: it is not launched",
+			zap.String("manager", r.command.Manager), zap.Int("pilots", r.command.Submission.List.Size), zap.Uint64("seq", r.command.Seq))
 	}
-	t.wakeAt = e.At
-	switch e.Act {
-	case decide.ActWait:
-		if p.State.Final() && len(t.waiters) == 0 && e.At.IsZero() {
-			delete(l.tracked, t.key)
+	for _, t := range l.tracked {
+		if t.heldCommand != nil && t.heldCommand.Submission != nil && t.heldCommand.Submission.List.ID == name {
+			t.list.partial, t.list.torn = true, r.extent == events.Torn
+			l.reconcile(t)
 		}
-	case decide.ActPoll:
-		if !t.pollRunning {
-			l.pollSoon(t)
-		}
-	default:
-		l.startEffect(t, o, e)
 	}
 }
 
-// reconcileDue looks at what is due by the clock.
-func (l *Launcher) reconcileDue(now time.Time) {
-	if !l.caughtUp {
-		return
+// applyEvent folds an event, and looks at the pilots that are born with it: those of a list
+// together.
+func (l *Launcher) applyEvent(e *events.Event) {
+	l.view.Apply(e)
+	l.reconcileEntered()
+}
+
+func (l *Launcher) reconcileEntered() {
+	born := l.view.Entered()
+	keys := make([]pilot.Key, len(born))
+	for i := range born {
+		keys[i] = born[i].Key
 	}
-	for _, t := range l.tracked {
-		if !t.wakeAt.IsZero() && !now.Before(t.wakeAt) {
-			l.reconcile(t)
-		}
-		t.dropLostWaiters()
+	for _, key := range keys {
+		l.reconcileKey(key)
 	}
-	l.startLeaseRead(now)
 }

@@ -61,17 +61,6 @@ func (t *tracked) answerAgentsFrom(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// fillSlots gives free slots to those that wait for one.
-func (l *Launcher) fillSlots(way lane) {
-	traffic := &l.lanes[way]
-	for len(traffic.waiting) > 0 && traffic.running < l.lim.Effects {
-		t := traffic.waiting[0]
-		traffic.waiting = traffic.waiting[1:]
-		t.queued[way] = false
-		l.reconcile(t)
-	}
-}
-
 // countEffects counts effects under way, and pilots that wait for a slot.
 func (l *Launcher) countEffects() (under, waiting int) {
 	for _, traffic := range &l.lanes {

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"iter"
 	"time"
 
 	"github.com/flightlog/flightlog/api"
@@ -106,4 +107,20 @@ func (b *attemptIndex) orphanReason(p *projection.Pilot, attempt int) api.Orphan
 		return ""
 	}
 	return why
+}
+
+// pilotsOf gives pilots of a view one by one.
+func pilotsOf(view *projection.View, f projection.Filter) iter.Seq[*projection.Pilot] {
+	const page = 1000
+	return func(yield func(*projection.Pilot) bool) {
+		for after, more := uint64(0), true; more; more = after != 0 {
+			var some []projection.Pilot
+			some, after = view.List(f, after, page)
+			for i := range some {
+				if !yield(&some[i]) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -3,7 +3,6 @@ package launcher
 import (
 	"cmp"
 	"context"
-	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -120,7 +119,8 @@ func surveyedSystemsOf(systems Systems, configs []*resource.Config) []surveyedSy
 // unopenedSystem is one that there is no way to now.
 type unopenedSystem struct{ why error }
 
-func (c unopenedSystem) ListJobs(context.Context) ([]adaptor.Job, error)    { return nil, c.why }
+func (c unopenedSystem) ListJobs(context.Context) ([]adaptor.Job, error) { return nil, c.why }
+
 func (c unopenedSystem) KillJob(context.Context, adaptor.Job) (bool, error) { return false, c.why }
 
 func endpointOf(cfg *resource.Config) string {
@@ -130,22 +130,6 @@ func endpointOf(cfg *resource.Config) string {
 	}
 	e.Options = nil
 	return e.String()
-}
-
-// pilotsOf gives pilots of a view one by one.
-func pilotsOf(view *projection.View, f projection.Filter) iter.Seq[*projection.Pilot] {
-	const page = 1000
-	return func(yield func(*projection.Pilot) bool) {
-		for after, more := uint64(0), true; more; more = after != 0 {
-			var some []projection.Pilot
-			some, after = view.List(f, after, page)
-			for i := range some {
-				if !yield(&some[i]) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // orphansAt gives the orphans of one system, and ends those that are to be.

@@ -10,15 +10,6 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// queryState is how a batch system is asked about jobs.
-type queryState struct {
-	busy        bool          // a query is under way
-	asOf        time.Time     // the last answer was as of then
-	interval    time.Duration // until the next one, while nothing is expected
-	unanswered  bool          // polls or submits were not answered last
-	recoveredAt time.Time     // they were again then
-}
-
 // pollAnswer is the answer to one bulk query.
 type pollAnswer struct {
 	system   adaptor.Adaptor
@@ -31,14 +22,6 @@ type pollAnswer struct {
 func (l *Launcher) jobEnded(key pilot.Key) {
 	if t, ok := l.tracked[key]; ok {
 		l.pollSoon(t)
-	}
-}
-
-// pollSoon puts a pilot into the next bulk query.
-func (l *Launcher) pollSoon(t *tracked) {
-	if !t.pollDue {
-		t.pollDue = true
-		l.pollsDue = append(l.pollsDue, t)
 	}
 }
 
@@ -138,12 +121,4 @@ func (l *Launcher) applyPoll(p pollAnswer) {
 // started together do not ask together for ever.
 func (l *Launcher) addJitter(d time.Duration) time.Duration {
 	return d + time.Duration(float64(d)*(l.rand.Float64()-0.5)/5)
-}
-
-// pollInterval is the time between polls of a system while nothing is expected.
-func (l *Launcher) pollInterval(system adaptor.Adaptor) time.Duration {
-	if a := l.queries[system]; a != nil && a.interval != 0 {
-		return a.interval
-	}
-	return l.lim.Poll
 }

@@ -2,7 +2,6 @@ package launcher
 
 import (
 	"context"
-	"fmt"
 	"hash/crc64"
 	"math/rand/v2"
 	"time"
@@ -119,34 +118,7 @@ func (l *Launcher) Run(ctx context.Context) error {
 	defer tick.Stop()
 	var failure error
 	for failure == nil && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case failure = <-l.feederEnds:
-			l.feederCount--
-			if failure == nil {
-				failure = pilot.Errorf(pilot.Internal, "launcher: a feeder ended")
-			}
-		case e := <-l.entries:
-			l.foldEntry(e)
-		case d := <-l.deliveries:
-			l.holdCommand(d)
-		case a := <-l.agentRequests:
-			l.enqueueAgentRequest(a)
-		case r := <-l.results:
-			l.finishEffect(r)
-		case key := <-l.jobEnds:
-			l.jobEnded(key)
-		case p := <-l.pollAnswers:
-			l.applyPoll(p)
-		case w := <-l.agentSignals:
-			l.observeAgent(w)
-		case r := <-l.leaseReads:
-			l.applyLeases(r)
-		case call := <-l.calls:
-			call()
-		case now := <-tick.C:
-			l.reconcileDue(now)
-		}
+		failure = l.serveNext(ctx, tick.C)
 		l.startPolls(time.Now())
 	}
 	l.drainEffects()
@@ -161,6 +133,41 @@ func (l *Launcher) Run(ctx context.Context) error {
 		return nil
 	}
 	return failure
+}
+
+// serveNext waits for the next thing that concerns a pilot, and serves it. An error: the
+// launcher cannot go on.
+func (l *Launcher) serveNext(ctx context.Context, tick <-chan time.Time) error {
+	select {
+	case <-ctx.Done():
+	case err := <-l.feederEnds:
+		l.feederCount--
+		if err == nil {
+			err = pilot.Errorf(pilot.Internal, "launcher: a feeder ended")
+		}
+		return err
+	case e := <-l.entries:
+		l.foldEntry(e)
+	case d := <-l.deliveries:
+		l.holdCommand(d)
+	case a := <-l.agentRequests:
+		l.enqueueAgentRequest(a)
+	case r := <-l.results:
+		l.finishEffect(r)
+	case key := <-l.jobEnds:
+		l.jobEnded(key)
+	case p := <-l.pollAnswers:
+		l.applyPoll(p)
+	case w := <-l.agentSignals:
+		l.observeAgent(w)
+	case r := <-l.leaseReads:
+		l.applyLeases(r)
+	case call := <-l.calls:
+		call()
+	case now := <-tick:
+		l.reconcileDue(now)
+	}
+	return nil
 }
 
 // drainEffects finishes what is under way, and begins nothing more.
@@ -185,75 +192,3 @@ func (l *Launcher) drainEffects() {
 
 // tickEvery is how often deadlines are looked at: well below the shortest.
 const tickEvery = 200 * time.Millisecond
-
-// startFeeders starts what fills the channels: goroutines each of which sends once on
-// broken when it ends.
-func (l *Launcher) startFeeders(ctx context.Context) {
-	l.startFeeder = func(f func(context.Context) error) {
-		l.feederCount++
-		go func() { l.feederEnds <- f(ctx) }()
-	}
-	for _, f := range []func(context.Context) error{l.feedEntries, l.feedCommands, l.holdLease} {
-		l.startFeeder(f)
-	}
-}
-
-// listenForEnds listens to a system that tells of ends.
-func (l *Launcher) listenForEnds(a adaptor.Adaptor) {
-	n, ok := a.(adaptor.EndNotifier)
-	if !ok || l.listening[a] {
-		return
-	}
-	l.listening[a] = true
-	l.startFeeder(func(ctx context.Context) error { return l.feedJobEnds(ctx, n) })
-}
-
-func (l *Launcher) feedEntries(ctx context.Context) error {
-	for e, err := range l.log.Tail(ctx, events.Span{Resource: l.resource}) {
-		if err != nil {
-			return fmt.Errorf("launcher: tail: %w", err)
-		}
-		select {
-		case l.entries <- e:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	return ctx.Err()
-}
-
-func (l *Launcher) feedCommands(ctx context.Context) error {
-	for d, err := range l.queue.Receive(ctx) {
-		if err != nil {
-			return fmt.Errorf("launcher: inbox: %w", err)
-		}
-		select {
-		case l.deliveries <- d:
-		case <-ctx.Done():
-			return d.Again(0)
-		}
-	}
-	return ctx.Err()
-}
-
-func (l *Launcher) holdLease(ctx context.Context) error {
-	if err := l.leases.Hold(ctx, pilot.LeaseOf(l.resource, l.id), l.resource); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("launcher: lease: %w", err)
-	}
-	return ctx.Err()
-}
-
-func (l *Launcher) feedJobEnds(ctx context.Context, n adaptor.EndNotifier) error {
-	for {
-		select {
-		case key := <-n.JobEnds():
-			select {
-			case l.jobEnds <- key:
-			case <-ctx.Done():
-				return nil
-			}
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/events"
-	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/projection"
 )
 
@@ -33,7 +32,8 @@ const (
 type noopMeter struct{}
 
 func (noopMeter) PilotMoved(*projection.Pilot, *events.Event) {}
-func (noopMeter) DuplicateFenced(Fence)                       {}
+
+func (noopMeter) DuplicateFenced(Fence) {}
 
 // Stats is how a launcher stands, for those who look after it.
 type Stats struct {
@@ -73,11 +73,4 @@ func (l *Launcher) collectStats(now time.Time) Stats {
 		c.PollAge[system] = max(c.PollAge[system], now.Sub(heard), 0)
 	}
 	return c
-}
-
-// recordAnswer notes an answer about a job that says something.
-func (t *tracked) recordAnswer(st *adaptor.Status, failed bool, now time.Time) {
-	if !failed && st.Phase != adaptor.Unknown {
-		t.LastAnswerAt = now
-	}
 }

@@ -148,3 +148,19 @@ func (t *tracked) recordReach(err error, now time.Time) {
 
 // forgetReach has the way asked for again before the next claim.
 func (t *tracked) forgetReach() { t.Reachable, t.UnreachableWhy = false, "" }
+
+func (l *Launcher) trackPilot(key pilot.Key) *tracked {
+	t, ok := l.tracked[key]
+	if !ok {
+		t = &tracked{key: key}
+		l.tracked[key] = t
+	}
+	return t
+}
+
+// recordAnswer notes an answer about a job that says something.
+func (t *tracked) recordAnswer(st *adaptor.Status, failed bool, now time.Time) {
+	if !failed && st.Phase != adaptor.Unknown {
+		t.LastAnswerAt = now
+	}
+}

@@ -114,30 +114,32 @@ func (s *systems) openSystem(e resource.Endpoint, name string) (*batch.System, e
 		runner: r, argv: s.options.Agent, dir: s.options.AgentDir, bus: s.options.Bus, remote: e.Transport != "", label: s.options.Resource,
 		begun: time.Now(), removedAt: map[string]time.Time{},
 	}
-	c := batch.Config{
-		Dialect: dialect, Scripts: s.options.Systems.Scripts(), Runner: r, URL: e.String(), Agent: a.stageCommand, RetainAgents: a.touchAgents, Logger: s.options.Logger.Named(name),
-		OnCommand: s.options.Ops.CallObserver().ForSystem(name),
-	}
-	alone, err := batch.New(c) // that asks for the fleet, if this launcher is the one that does
+	client, err := batch.NewClient(batch.ClientConfig{Dialect: dialect, Runner: r, OnCommand: s.options.Ops.CallObserver().ForSystem(name)})
 	if err != nil {
 		return nil, err
 	}
-	if c.SharedLister, err = s.newPoller(e, r, alone); err != nil {
+	log := s.options.Logger.Named(name)
+	shared, err := s.newPoller(e, client, log)
+	if err != nil {
 		return nil, err
 	}
-	return batch.New(c)
+	return batch.New(batch.Config{
+		Client: client, Scripts: s.options.Systems.Scripts(), URL: e.String(), Agent: a.stageCommand, RetainAgents: a.touchAgents,
+		SharedLister: shared, Logger: log,
+	})
 }
 
-// newPoller gives the listings that all launchers of the fleet have in common.
-func (s *systems) newPoller(e resource.Endpoint, r runner.Runner, alone *batch.System) (batch.Lister, error) {
+// newPoller returns the listings that all launchers of the fleet have in common; client asks
+// for them where this launcher is the one that does.
+func (s *systems) newPoller(e resource.Endpoint, client *batch.Client, log *zap.Logger) (batch.Lister, error) {
 	var environ []string
 	if e.Transport == "" {
 		environ = os.Environ() // elsewhere it is that of a login, the same for all
 	}
 	site, _, _ := strings.Cut(s.options.Resource, ".")
 	p, err := polling.New(polling.Config{
-		Endpoint: site + "." + polling.EndpointName(r.Identity(), alone.Dialect.Name, e.String(), environ), LauncherID: s.fleet.me,
-		Bus: s.fleet.bus, Leases: s.fleet.leases, Query: alone.QueryJobs, Floor: alone.MinPollInterval(), Logger: alone.Logger,
+		Endpoint: site + "." + polling.EndpointName(client.Runner.Identity(), client.Dialect.Name, e.String(), environ), LauncherID: s.fleet.me,
+		Bus: s.fleet.bus, Leases: s.fleet.leases, Query: client.QueryJobs, Floor: client.MinPollInterval(), Logger: log,
 	})
 	if err != nil {
 		return nil, err

@@ -92,8 +92,12 @@ func (s *site) openSystem() *batch.System {
 	if !ok {
 		s.t.Fatalf("no dialect %s", s.system)
 	}
+	client, err := batch.NewClient(batch.ClientConfig{Dialect: dialect, Runner: fakePathRunner{runner.NewLocal(), s.fake.Env()}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	c := batch.Config{
-		Dialect: dialect, Runner: fakePathRunner{runner.NewLocal(), s.fake.Env()}, URL: s.url(),
+		Client: client, URL: s.url(),
 		Agent: func(context.Context, string) ([]string, map[string]string, error) {
 			self, err := os.Executable()
 			return []string{self, "agent"}, map[string]string{}, err

@@ -88,8 +88,12 @@ func submitEnvironment(t *testing.T, d *Dialect) []string {
 		}
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	client, err := NewClient(ClientConfig{Dialect: d, Runner: runner.NewLocal()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := New(Config{
-		Dialect: d, Runner: runner.NewLocal(), URL: d.Name + "://localhost/",
+		Client: client, URL: d.Name + "://localhost/",
 		Agent: func(context.Context, string) ([]string, map[string]string, error) {
 			return []string{"/bin/true"}, nil, nil
 		},

@@ -103,9 +103,13 @@ func (b *fixture) openSystem() *batch.System {
 	if b.fake != nil {
 		at.env = b.fake.Env()
 	}
+	client, err := batch.NewClient(batch.ClientConfig{Dialect: dialect, Runner: at, Deadline: time.Minute, Floor: cmp.Or(b.floor, 10*time.Millisecond)})
+	if err != nil {
+		b.Fatal(err)
+	}
 	s, err := batch.New(batch.Config{
-		Dialect: dialect, Scripts: testSystems.Scripts(), Runner: at, URL: b.endpoint(), Deadline: time.Minute,
-		Floor: cmp.Or(b.floor, 10*time.Millisecond), SharedLister: b.listings, RetainAgents: b.retainAgents, MarkLag: max(b.markLag, time.Nanosecond), WordLag: max(b.markLag, time.Nanosecond),
+		Client: client, Scripts: testSystems.Scripts(), URL: b.endpoint(),
+		SharedLister: b.listings, RetainAgents: b.retainAgents, MarkLag: max(b.markLag, time.Nanosecond), WordLag: max(b.markLag, time.Nanosecond),
 		Agent: func(context.Context, string) ([]string, map[string]string, error) {
 			self, err := os.Executable()
 			return []string{self, "agent"}, map[string]string{agentSocketVariable: b.Socket}, err

@@ -56,8 +56,12 @@ func newFakeSystem(t *testing.T, a *fakeRunner) *System {
 
 func newSystemOn(t *testing.T, at runner.Runner) *System {
 	t.Helper()
+	client, err := NewClient(ClientConfig{Dialect: &Slurm, Runner: at, Floor: time.Nanosecond})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := New(Config{
-		Dialect: &Slurm, Runner: at, URL: "slurm://localhost/", Floor: time.Nanosecond,
+		Client: client, URL: "slurm://localhost/",
 		Agent: func(context.Context, string) ([]string, map[string]string, error) { return nil, nil, nil },
 	})
 	if err != nil {

@@ -136,25 +136,23 @@ func countCalls(t *testing.T, launchers, pilots int, length time.Duration) map[s
 
 func newLauncher(t *testing.T, id string, site *fakeSlurm, log *bustest.Memory, w *fakeBus) (l *launcher.Launcher, end func()) {
 	t.Helper()
-	c := batch.Config{
-		Dialect: &batch.Slurm, Runner: site, URL: "slurm://memory/",
-		Agent: func(context.Context, string) ([]string, map[string]string, error) {
-			return []string{"/agent"}, nil, nil
-		},
-	}
-	alone, err := batch.New(c)
+	client, err := batch.NewClient(batch.ClientConfig{Dialect: &batch.Slurm, Runner: site})
 	if err != nil {
 		t.Fatal(err)
 	}
 	leases := log.Leases(ttl)
 	p, err := polling.New(polling.Config{
-		Endpoint: "e", LauncherID: id, Bus: &busEndpoint{wire: w}, Leases: leases, Query: alone.QueryJobs, Floor: alone.MinPollInterval(),
+		Endpoint: "e", LauncherID: id, Bus: &busEndpoint{wire: w}, Leases: leases, Query: client.QueryJobs, Floor: client.MinPollInterval(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SharedLister = p
-	system, err := batch.New(c)
+	system, err := batch.New(batch.Config{
+		Client: client, SharedLister: p, URL: "slurm://memory/",
+		Agent: func(context.Context, string) ([]string, map[string]string, error) {
+			return []string{"/agent"}, nil, nil
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,8 @@ var imports = map[string]string{
 	"client":     "pilot events projection api bus internal/owner",
 
 	"internal/access":    "pilot",
-	"internal/adaptor":   "pilot api internal/resource internal/agent internal/proc",
-	"internal/agent":     "pilot events api internal/proc",
+	"internal/adaptor":   "pilot api internal/resource internal/proc internal/sandbox",
+	"internal/agent":     "pilot events api internal/proc internal/sandbox",
 	"internal/app":       "pilot events projection api bus " + rooms("access adaptor agent auth buildinfo config embedded launcher manager ops owner reserve resource web"),
 	"internal/auth":      "pilot internal/access",
 	"internal/buildinfo": "events",
@@ -40,10 +40,14 @@ var imports = map[string]string{
 	"internal/owner":     "pilot bus internal/access",
 	"internal/proc":      "",
 	"internal/reserve":   "pilot bus",
-	"internal/resource":  "pilot",
+	"internal/resource":  "pilot internal/sandbox",
+	"internal/sandbox":   "pilot api internal/proc",
 	"internal/web":       "pilot events projection api",
 
 	"internal/launcher/decide": "pilot events projection api internal/adaptor",
+
+	// What tests of adaptors share has agents, which adaptors do not import.
+	"internal/adaptor/adaptortest": "pilot api internal/adaptor internal/agent internal/proc internal/resource internal/sandbox",
 }
 
 // rooms are folders of internal.
@@ -59,7 +63,7 @@ var impure = []string{
 
 // withoutNATS are those that must work over any log, and in no process of which
 // the bus is a part unless cmd or service joins it.
-var withoutNATS = append([]string{"internal/adaptor", "internal/launcher", "internal/manager", "internal/agent", "internal/proc", "internal/web"}, pure...)
+var withoutNATS = append([]string{"internal/adaptor", "internal/launcher", "internal/manager", "internal/agent", "internal/proc", "internal/sandbox", "internal/web"}, pure...)
 
 // pkg is what `go list -json` says of a package.
 type pkg struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/fork"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/bustest"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -116,7 +116,7 @@ func TestWithoutAssignmentItLeavesThoughTheBusIsAway(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
 	cmd.Env = append(os.Environ(), runAsAgent+"=1", "NATS_URL=nats://127.0.0.1:1")
-	if out, err := cmd.CombinedOutput(); err != nil || string(out) != agent.Idle {
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != sandbox.Idle {
 		t.Fatalf("%v %s", err, out)
 	}
 }

@@ -123,7 +123,7 @@ func (r *attemptRun) applyMovedDeadline(reply *api.AgentReply) bool {
 	}
 	r.log.Info("deadline moved", zap.Time("from", before), zap.Time("to", r.deadline), zap.Duration("limit", r.timeLimit))
 	if r.Executable != "" {
-		r.writeDeadline(r.marks.replaceFile)
+		r.writeDeadline(r.marks.ReplaceFile)
 	}
 	return true
 }

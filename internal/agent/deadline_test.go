@@ -15,6 +15,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -68,7 +69,7 @@ func TestAMovedDeadline(t *testing.T) {
 }
 
 // runHeld runs an agent whose launcher granted it an hour at a time, by its own clock.
-func runHeld(t *testing.T, a agent.Assignment, log *zap.Logger, active time.Time, words []deadlineAnswer) (api.Outcome, error) {
+func runHeld(t *testing.T, a sandbox.Assignment, log *zap.Logger, active time.Time, words []deadlineAnswer) (api.Outcome, error) {
 	t.Helper()
 	begun := time.Now()
 	d := &fakeLauncher{
@@ -86,7 +87,7 @@ func runHeld(t *testing.T, a agent.Assignment, log *zap.Logger, active time.Time
 		},
 	}
 	err := agent.Run(t.Context(), agent.Config{Gateway: d, Logger: log, Patience: time.Minute}, a)
-	out, markErr := agent.MarksOf(a.Sandbox, a.Attempt).ReadExit()
+	out, markErr := sandbox.MarksOf(a.Sandbox, a.Attempt).ReadExit()
 	if markErr != nil || out == nil {
 		t.Fatalf("no exit mark: %v, run: %v", markErr, err)
 	}

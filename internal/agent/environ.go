@@ -5,45 +5,28 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
-// TokenVariable tags every process of a payload with its attempt's token.
-const TokenVariable = "PILOT_TOKEN"
-
-// secretWords mark variables that hold credentials of whoever started us.
-var secretWords = []string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDS", "PRIVATE_KEY", "ACCESS_KEY", "API_KEY", "NKEY"}
-
-// ScrubEnviron drops from an environment what a payload must not see: the bus's
-// settings and our collector's, the variables of an outer pilot, and whatever is named like a
-// credential.
-func ScrubEnviron(environ []string) []string {
-	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return strings.HasPrefix(name, "NATS_") || strings.HasPrefix(name, "PILOT_") ||
-			strings.HasPrefix(name, "FLIGHTLOG_") || strings.HasPrefix(name, "OTEL_") ||
-			slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(strings.ToUpper(name), w) })
-	})
-}
-
-// payloadEnviron is the payload's environment. Ours comes first, so that who looks
-// for the token finds it soon, and wins over the user's.
-func (a *Assignment) payloadEnviron(own []string, nodefile, deadlineFile string, deadline time.Time) []string {
+// payloadEnviron is the payload's environment. Flightlog's variables come first, so that a search
+// for the token is short, and win over the user's; those win over the agent's own.
+func payloadEnviron(a *sandbox.Assignment, own []string, nodefile, deadlineFile string, deadline time.Time) []string {
 	ours := [][2]string{
-		{TokenVariable, a.Token},
-		{"PILOT_UID", a.Pilot},
-		{"PILOT_MANAGER", a.Manager},
-		{"PILOT_RESOURCE", a.Resource},
-		{"PILOT_ATTEMPT", strconv.Itoa(a.Attempt)},
-		{"PILOT_SANDBOX", a.Sandbox},
-		{"PILOT_DEADLINE", formatTime(deadline)},
-		{"PILOT_DEADLINEFILE", deadlineFile},
-		{"PILOT_CORES", strconv.FormatInt(a.Cores, 10)},
-		{"PILOT_GPUS", strconv.FormatInt(a.GPUs, 10)},
-		{"PILOT_NODEFILE", nodefile},
+		{sandbox.TokenVariable, a.Token},
+		{sandbox.PilotVariable, a.Pilot},
+		{sandbox.ManagerVariable, a.Manager},
+		{sandbox.ResourceVariable, a.Resource},
+		{sandbox.AttemptVariable, strconv.Itoa(a.Attempt)},
+		{sandbox.SandboxVariable, a.Sandbox},
+		{sandbox.DeadlineVariable, formatTime(deadline)},
+		{sandbox.DeadlineFileVariable, deadlineFile},
+		{sandbox.CoresVariable, strconv.FormatInt(a.Cores, 10)},
+		{sandbox.GPUsVariable, strconv.FormatInt(a.GPUs, 10)},
+		{sandbox.NodefileVariable, nodefile},
 		{"PWD", a.Sandbox},
 	}
 	set := map[string]bool{}
@@ -60,7 +43,7 @@ func (a *Assignment) payloadEnviron(own []string, nodefile, deadlineFile string,
 	for name, value := range a.Environment {
 		add(name, value)
 	}
-	for _, entry := range ScrubEnviron(own) {
+	for _, entry := range sandbox.ScrubEnviron(own) {
 		name, value, _ := strings.Cut(entry, "=")
 		add(name, value)
 	}

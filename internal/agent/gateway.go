@@ -8,6 +8,13 @@ import (
 	"github.com/flightlog/flightlog/pilot"
 )
 
+// Gateway is the agent's way to the launchers of its resource.
+type Gateway interface {
+	// Ask sends a request about the pilot and returns a launcher's answer. It ends
+	// with its context; code unavailable: nobody is there to answer.
+	Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error)
+}
+
 // ConnectInBackground is a Gateway that is not there yet: dial is tried in the background, with
 // growing pauses of at most 10 s, until it gives one or ctx ends, and Ask waits for it as
 // long as its own context. An agent whose bus is away so still hears that its stdin

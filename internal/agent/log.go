@@ -6,10 +6,9 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-)
 
-// LogFile is the agent's own log beside its marks.
-const LogFile = "agent.log"
+	"github.com/flightlog/flightlog/internal/sandbox"
+)
 
 // logLimit bounds the log: an agent writes a line per change and a few per
 // hour that nobody answers, so that it is years away.
@@ -18,10 +17,10 @@ const logLimit = 1 << 20
 // openLog gives a logger into the attempt's directory, silent where that
 // cannot be written; the func closes it. The file is made with its first line,
 // which most agents never write.
-func openLog(m Marks) (*zap.Logger, func()) {
+func openLog(m sandbox.Marks) (*zap.Logger, func()) {
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	f := &logFile{path: m.Path(LogFile), left: logLimit}
+	f := &logFile{path: m.Path(sandbox.AgentLogFile), left: logLimit}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(config), zapcore.Lock(f), zap.InfoLevel)
 	return zap.New(core), f.close
 }

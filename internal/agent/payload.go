@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // payload is a running payload: a process group.
@@ -91,7 +93,7 @@ func (c *payloadCommand) forkExec(p *payload, files []*os.File) (err error) {
 func (c *payloadCommand) openFiles() ([]*os.File, error) {
 	null, err := os.Open(os.DevNull)
 	files := []*os.File{null}
-	for _, name := range []string{StdoutFile, StderrFile} {
+	for _, name := range []string{sandbox.StdoutFile, sandbox.StderrFile} {
 		if err != nil {
 			break
 		}

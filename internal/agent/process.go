@@ -13,12 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
-
-// Idle is the line by which an agent process says that it waits for an
-// assignment: at first, and when all of the one before is over.
-const Idle = "idle\n"
 
 // assignmentLimit bounds an assignment: a payload's arguments and environment
 // are at most pilot.MaxArgBytes, and JSON may write a byte as six.
@@ -50,7 +47,7 @@ func RunProcess(ctx context.Context, stdin io.Reader, stdout io.Writer, c Config
 	}
 	in := newAssignmentReader(stdin)
 	for range maxServed {
-		if _, err := io.WriteString(stdout, Idle); err != nil {
+		if _, err := io.WriteString(stdout, sandbox.Idle); err != nil {
 			return nil // who started us has gone
 		}
 		a, err := in.readNext(ctx)
@@ -77,9 +74,9 @@ func newAssignmentReader(stdin io.Reader) *assignmentReader {
 }
 
 // readNext waits for an assignment; nil when there will be none, or ctx ends.
-func (i *assignmentReader) readNext(ctx context.Context) (*Assignment, error) {
+func (i *assignmentReader) readNext(ctx context.Context) (*sandbox.Assignment, error) {
 	type message struct {
-		assignment Assignment
+		assignment sandbox.Assignment
 		err        error
 	}
 	i.limited.N = assignmentLimit

@@ -17,6 +17,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -34,8 +35,8 @@ type Config struct {
 // attemptRun is one agent at work; its goroutine owns it.
 type attemptRun struct {
 	Config
-	Assignment
-	marks       Marks
+	sandbox.Assignment
+	marks       sandbox.Marks
 	instance    string // of this process and assignment
 	log         *zap.Logger
 	askedAt     time.Time        // when it first asked for leave, by our clock
@@ -52,7 +53,7 @@ type attemptRun struct {
 // payload either way, and reports. Errors: code invalid for the assignment,
 // conflict when another agent has the attempt, denied when a launcher refused,
 // unavailable when nobody heard of the end.
-func Run(ctx context.Context, c Config, a Assignment) error {
+func Run(ctx context.Context, c Config, a sandbox.Assignment) error {
 	_, err := serveAssignment(ctx, c, a)
 	return err
 }
@@ -61,11 +62,11 @@ func Run(ctx context.Context, c Config, a Assignment) error {
 // another assignment may follow: the payload ended by itself, its end is
 // marked and acknowledged, nothing of it lives, and nobody has asked this
 // process to leave.
-func serveAssignment(ctx context.Context, c Config, a Assignment) (reusable bool, err error) {
-	if err := a.validate(); err != nil {
+func serveAssignment(ctx context.Context, c Config, a sandbox.Assignment) (reusable bool, err error) {
+	if err := a.Complete(); err != nil {
 		return false, err
 	}
-	r := &attemptRun{Config: c, Assignment: a, marks: MarksOf(a.Sandbox, a.Attempt), log: c.Logger}
+	r := &attemptRun{Config: c, Assignment: a, marks: sandbox.MarksOf(a.Sandbox, a.Attempt), log: c.Logger}
 	if err := r.claimAttempt(); err != nil {
 		return false, err
 	}
@@ -112,7 +113,7 @@ func (r *attemptRun) claimAttempt() error {
 			r.Nodes = []string{name}
 		}
 	}
-	err = r.marks.WriteStarted(Started{Identity: self, Serial: r.Serial, Token: r.Token, Instance: r.instance, At: time.Now().UTC()})
+	err = r.marks.WriteStarted(sandbox.Started{Identity: self, Serial: r.Serial, Token: r.Token, Instance: r.instance, At: time.Now().UTC()})
 	if err != nil {
 		return err
 	}
@@ -158,7 +159,7 @@ func (r *attemptRun) runPayload(ctx context.Context) runEnd {
 	out := r.watchPayload(ctx, p)
 	out.EndedAt = time.Now().UTC()
 	if p.group > 0 {
-		out.Stdout, out.Stderr = ReadTail(r.Sandbox, StdoutFile), ReadTail(r.Sandbox, StderrFile)
+		out.Stdout, out.Stderr = sandbox.ReadTail(r.Sandbox, sandbox.StdoutFile), sandbox.ReadTail(r.Sandbox, sandbox.StderrFile)
 	}
 	return out
 }
@@ -175,10 +176,10 @@ func (r *attemptRun) startPayload() (*payload, error) {
 		return nil, err
 	}
 	c := payloadCommand{
-		argv: append([]string{r.Executable}, r.Arguments...), environ: r.payloadEnviron(os.Environ(), nodefile, r.marks.Path(deadlineFile), r.deadline),
-		dir: r.Sandbox,
+		argv: append([]string{r.Executable}, r.Arguments...), dir: r.Sandbox,
+		environ: payloadEnviron(&r.Assignment, os.Environ(), nodefile, r.marks.Path(sandbox.DeadlineFile), r.deadline),
 	}
-	r.writeDeadline(r.marks.createFile)
+	r.writeDeadline(r.marks.CreateFile)
 	if c.path, err = lookPath(r.Executable, c.environ, r.Sandbox); err != nil {
 		return nil, err
 	}
@@ -190,13 +191,10 @@ func (r *attemptRun) startPayload() (*payload, error) {
 	return p, nil
 }
 
-// deadlineFile holds the present deadline, for the payload to read: its environment has
-// that of its beginning.
-const deadlineFile = "deadline"
-
-// writeDeadline writes it. A payload that does not find it is no reason to stop one.
+// writeDeadline writes the present deadline for the payload. A payload that does not find it is no
+// reason to stop one.
 func (r *attemptRun) writeDeadline(write func(name string, content []byte) error) {
-	if err := write(deadlineFile, []byte(formatTime(r.deadline)+"\n")); err != nil {
+	if err := write(sandbox.DeadlineFile, []byte(formatTime(r.deadline)+"\n")); err != nil {
 		r.log.Warn("deadline not written for the payload", zap.Error(err))
 	}
 }
@@ -209,14 +207,14 @@ func (r *attemptRun) ensureNodefile() (string, error) {
 			return r.Nodefile, nil
 		}
 	}
-	own := r.marks.Path("nodes")
+	own := r.marks.Path(sandbox.NodesFile)
 	return own, os.WriteFile(own, list, 0o600)
 }
 
 // finishAttempt leaves the exit mark and then tells the launchers, not for long once ctx has ended.
 func (r *attemptRun) finishAttempt(ctx context.Context, out *runEnd) error {
 	r.log.Debug("ended", zap.String("code", string(out.Code)), zap.String("message", out.Message))
-	err := r.marks.WriteNew(exitMark, out.Outcome)
+	err := r.marks.WriteNew(sandbox.ExitFile, out.Outcome)
 	if errors.Is(err, fs.ErrExist) { // the first counts; who else is here?
 		out.byItself, err = false, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -57,9 +58,9 @@ func (d *fakeLauncher) count(verb api.Verb) int {
 	return d.asked[verb]
 }
 
-func assignment(t *testing.T, script string) agent.Assignment {
+func assignment(t *testing.T, script string) sandbox.Assignment {
 	t.Helper()
-	return agent.Assignment{
+	return sandbox.Assignment{
 		Resource: "local.localhost", Manager: "m", Pilot: "p", Attempt: 1, Token: "token-" + t.Name(), Secret: "sesame",
 		Executable: "sh", Arguments: []string{"-c", script},
 		Runtime: api.Duration(time.Hour), Cores: 2, Sandbox: t.TempDir(),
@@ -68,10 +69,10 @@ func assignment(t *testing.T, script string) agent.Assignment {
 }
 
 // attemptRun runs an agent and gives the outcome in its mark.
-func attemptRun(ctx context.Context, t *testing.T, d *fakeLauncher, a agent.Assignment) (api.Outcome, error) {
+func attemptRun(ctx context.Context, t *testing.T, d *fakeLauncher, a sandbox.Assignment) (api.Outcome, error) {
 	t.Helper()
 	err := agent.Run(ctx, agent.Config{Gateway: d, Patience: time.Minute}, a)
-	out, markErr := agent.MarksOf(a.Sandbox, a.Attempt).ReadExit()
+	out, markErr := sandbox.MarksOf(a.Sandbox, a.Attempt).ReadExit()
 	if markErr != nil || out == nil {
 		t.Fatalf("no exit mark: %v, run: %v", markErr, err)
 	}
@@ -94,7 +95,7 @@ func waitForFile(t *testing.T, path string) string {
 func TestEndsByItself(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		change func(*agent.Assignment)
+		change func(*sandbox.Assignment)
 		script string
 		want   api.Outcome
 		code   int // -1: none
@@ -104,12 +105,12 @@ func TestEndsByItself(t *testing.T) {
 		"by a signal":                           {nil, "kill -9 $$", api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadFailed, Message: "payload: killed by signal 9 (killed)", Signal: 9}, -1},
 		"in its sandbox, with nothing on stdin": {nil, `test "$PWD" = "$PILOT_SANDBOX" && test "$(pwd)" = "$PWD" && ! read -r x`, api.Outcome{Kind: api.OutcomeDone, Code: pilot.PayloadFinished}, 0},
 		"not begun: unknown": {
-			func(a *agent.Assignment) { a.Executable = "no-such-thing" }, "",
+			func(a *sandbox.Assignment) { a.Executable = "no-such-thing" }, "",
 			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "find no-such-thing: not in PATH"},
 			-1,
 		},
 		"not begun: not executable": {
-			func(a *agent.Assignment) { a.Executable = "/etc/passwd" }, "",
+			func(a *sandbox.Assignment) { a.Executable = "/etc/passwd" }, "",
 			api.Outcome{Kind: api.OutcomeFailed, Code: pilot.PayloadNotStarted, Message: "exec /etc/passwd: its mode, 0644, lets nobody execute it; 'chmod +x' does: permission denied"},
 			-1,
 		},
@@ -145,7 +146,7 @@ func TestTheMarkComesBeforeTheReport(t *testing.T) {
 	a := assignment(t, "exit 3")
 	var marked bool
 	d := &fakeLauncher{finish: func(int, api.AgentRequest) (api.AgentReply, error) {
-		out, err := agent.MarksOf(a.Sandbox, 1).ReadExit()
+		out, err := sandbox.MarksOf(a.Sandbox, 1).ReadExit()
 		marked = err == nil && out != nil && *out.ExitCode == 3
 		return api.AgentReply{}, nil
 	}}
@@ -177,7 +178,7 @@ func TestOneAgentPerAttempt(t *testing.T) {
 func TestAnAttemptThatHasEndedIsNotBegun(t *testing.T) {
 	t.Parallel()
 	a := assignment(t, "touch ran")
-	marks := agent.MarksOf(a.Sandbox, 1)
+	marks := sandbox.MarksOf(a.Sandbox, 1)
 	if err := os.MkdirAll(marks.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

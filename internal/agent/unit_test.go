@@ -5,71 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/api"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
-
-func TestTail(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	for name, c := range map[string]struct{ text, want string }{
-		"empty":       {"", ""},
-		"short":       {"hello", "hello"},
-		"exact":       {strings.Repeat("x", TailBytes), strings.Repeat("x", TailBytes)},
-		"long":        {"first" + strings.Repeat("x", TailBytes), strings.Repeat("x", TailBytes)},
-		"cut rune":    {strings.Repeat("€", TailBytes), strings.Repeat("€", TailBytes/3)},
-		"binary":      {"a\xff\xfeb", "a\uFFFDb"},
-		"starts amid": {"\x80a", "\uFFFDa"},
-		"blown up":    {strings.Repeat("\xffa", TailBytes), strings.Repeat("\uFFFDa", TailBytes/4)},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := ReadTail(dir, "f"); got != c.want {
-			t.Errorf("%s: %d bytes %.20q, want %d %.20q", name, len(got), got, len(c.want), c.want)
-		}
-	}
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"pipe", "link", "nothing", "."} {
-		if got := ReadTail(dir, name); got != "" {
-			t.Errorf("%s: %q", name, got)
-		}
-	}
-}
-
-func FuzzClip(f *testing.F) {
-	f.Add([]byte("a\xffb"), true)
-	f.Add([]byte(strings.Repeat("\xff", 9000)), false)
-	f.Fuzz(func(t *testing.T, b []byte, cut bool) {
-		if s := ClipTail(b, cut); !utf8.ValidString(s) || len(s) > TailBytes {
-			t.Fatalf("%d bytes, valid %v", len(s), utf8.ValidString(s))
-		}
-	})
-}
-
-func TestScrub(t *testing.T) {
-	t.Parallel()
-	kept := ScrubEnviron([]string{
-		"PATH=/bin", "HOME=/h", "NATS_URL=x", "NATS_CREDS=x", "PILOT_UID=x", "FLIGHTLOG_STATE=x", "GITHUB_TOKEN=x",
-		"db_password=x", "AWS_SECRET_ACCESS_KEY=x", "KEYBOARD=x", "malformed",
-	})
-	if got := strings.Join(kept, " "); got != "PATH=/bin HOME=/h KEYBOARD=x malformed" {
-		t.Fatal(got)
-	}
-}
 
 func TestLookPath(t *testing.T) {
 	t.Parallel()
@@ -133,7 +78,7 @@ func TestWhoseTermItIs(t *testing.T) {
 		"a raised one without warnings": {4 * minute, 20 * minute, 19 * minute, false},
 		"before it had leave":           {10 * minute, 0, 8 * minute, true},
 	} {
-		r := &attemptRun{Assignment: Assignment{Runtime: api.Duration(c.runtime), BatchJob: true}, timeLimit: c.limit, marks: MarksOf(t.TempDir(), 1)}
+		r := &attemptRun{Assignment: sandbox.Assignment{Runtime: api.Duration(c.runtime), BatchJob: true}, timeLimit: c.limit, marks: sandbox.MarksOf(t.TempDir(), 1)}
 		if err := os.MkdirAll(r.marks.Dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -148,13 +93,13 @@ func TestWhoseTermItIs(t *testing.T) {
 
 func TestTheLogIsBounded(t *testing.T) {
 	t.Parallel()
-	m := Marks{t.TempDir(), 1}
+	m := sandbox.Marks{Dir: t.TempDir(), Attempt: 1}
 	log, done := openLog(m)
 	for range 300 {
 		log.Info(strings.Repeat("x", 8<<10))
 	}
 	done()
-	if info, err := os.Stat(m.Path(LogFile)); err != nil || info.Size() > logLimit || info.Size() < logLimit/2 {
+	if info, err := os.Stat(m.Path(sandbox.AgentLogFile)); err != nil || info.Size() > logLimit || info.Size() < logLimit/2 {
 		t.Fatal(info, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -168,13 +169,11 @@ const (
 // atTimeLimit says whether a batch system's own TERM is that of its time limit,
 // which is counted from the beginning of the script.
 func (r *attemptRun) atTimeLimit() bool {
-	var script struct {
-		At time.Time `json:"at"`
-	}
 	if !r.BatchJob {
 		return false
 	}
-	if ok, err := r.marks.Read("bootstrap", &script); !ok || err != nil {
+	script, err := r.marks.ReadBootstrap()
+	if script == nil || err != nil {
 		return false
 	}
 	limit := r.timeLimit
@@ -262,7 +261,7 @@ func (r *attemptRun) killLeftovers(p *payload) {
 
 func (r *attemptRun) findLeftovers() []proc.Identity {
 	if !r.OwnProcess {
-		return proc.FindLeftBehind(proc.ScanProcesses(TokenVariable), proc.Identity{}, r.Token)
+		return proc.FindLeftBehind(proc.ScanProcesses(sandbox.TokenVariable), proc.Identity{}, r.Token)
 	}
 	return proc.LiveIdentities(proc.DescendantsOf(os.Getpid()))
 }

@@ -16,8 +16,5 @@
 //   - Every command has a deadline, a scrubbed environment and the C locale.
 //   - Words of the system reach the caller as they are, cut to wordsLimit bytes.
 //
-// Marks beside those of package agent, in <sandbox>/.flightlog/<attempt>.<name>:
-// job.sh the script, assignment what its agent reads, job the answer to the
-// submit, bootstrap what the script says when it begins, job.out and job.err its
-// output (package render).
+// The files of a job in its sandbox, their names and shapes, are those of package sandbox.
 package batch

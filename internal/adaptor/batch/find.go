@@ -2,27 +2,15 @@ package batch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
 	"github.com/flightlog/flightlog/internal/resource/render"
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
-
-// bootMark is what a script says when it begins.
-type bootMark struct {
-	machine
-	Job   string    `json:"job"`
-	Token string    `json:"token"`
-	At    time.Time `json:"at"`
-}
-
-// markLimit bounds a mark: two tails of 4 KiB in JSON, escaped, are far below.
-const markLimit = 1 << 20
 
 // Find looks for a job with the attempt's token: in the sandbox, in the queue,
 // among the jobs that have ended, and among those that bear other names, which are asked.
@@ -48,7 +36,7 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (adaptor.Submitte
 	if err != nil || !found {
 		return adaptor.SubmittedJob{}, false, err
 	}
-	return s.submittedJob(&jobMark{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), true, nil
+	return s.submittedJob(&sandbox.SubmittedJob{ID: rec.ID, Cluster: rec.Cluster}, full.Sandbox), true, nil
 }
 
 // findListed looks for the attempt's job in a listing that began after a time.
@@ -115,21 +103,22 @@ func (s *System) errorUnlessGone(ctx context.Context, spec *adaptor.Spec, why er
 // the log may be.
 const clockSkew = 5 * time.Minute
 
-// findByMarks looks for the answer to the submit, or the job's own word, in a sandbox.
-func (s *System) findByMarks(ctx context.Context, spec *adaptor.Spec, sandbox string) (adaptor.SubmittedJob, bool, error) {
-	dir := marksDir(sandbox)
-	files, err := s.Runner.Read(ctx, markLimit, path.Join(dir, markName(spec.Attempt, "job")), path.Join(dir, markName(spec.Attempt, "bootstrap")))
+// findByMarks finds the attempt's job by the answer to its submit, or by the mark that its script
+// left.
+func (s *System) findByMarks(ctx context.Context, spec *adaptor.Spec, dir string) (adaptor.SubmittedJob, bool, error) {
+	files, err := s.Runner.Read(ctx, sandbox.MaxMarkSize,
+		sandbox.MarkPath(dir, spec.Attempt, sandbox.JobFile), sandbox.MarkPath(dir, spec.Attempt, sandbox.BootstrapFile))
 	if err != nil {
 		return adaptor.SubmittedJob{}, false, err
 	}
 	token := spec.Token()
-	var answer jobMark
-	if json.Unmarshal(files[0], &answer) == nil && answer.Token == token && answer.ID != "" {
-		return s.submittedJob(&answer, sandbox), true, nil
+	answer, err := sandbox.Decode[sandbox.SubmittedJob](sandbox.JobFile, files[0])
+	if err == nil && answer != nil && answer.Token == token && answer.ID != "" {
+		return s.submittedJob(answer, dir), true, nil
 	}
-	var boot bootMark
-	if json.Unmarshal(files[1], &boot) == nil && boot.Token == token && boot.Job != "" {
-		return s.submittedJob(&jobMark{ID: boot.Job}, sandbox), true, nil
+	boot, err := sandbox.Decode[sandbox.Bootstrap](sandbox.BootstrapFile, files[1])
+	if err == nil && boot != nil && boot.Token == token && boot.Job != "" {
+		return s.submittedJob(&sandbox.SubmittedJob{ID: boot.Job}, dir), true, nil
 	}
 	return adaptor.SubmittedJob{}, false, nil
 }

@@ -8,32 +8,22 @@ import (
 
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
-// machine is where processes see each other, as the script of a job says it when it begins:
-// a process namespace of one boot of one machine. The name of a host is none of it, for a
-// name may lead to several machines, and people change it. Scripts of earlier versions say
-// neither Space nor Machine.
-type machine struct {
-	Boot    string `json:"boot"`
-	Space   string `json:"space"`
-	Machine string `json:"machine"` // a sum of its machine-id(5); empty: it has none
-	Host    string `json:"host"`
-}
-
-// absenceMeansEnd says that nothing of what began at m can live, for there is none of it at now: that
-// is the same place, or the same machine after it was started anew. Copies of an image have
-// one machine-id, which their names tell apart.
-func (m *machine) absenceMeansEnd(now *machine) bool {
+// absenceMeansEnd says whether a job that began on one machine has ended if a listing of the other
+// does not show it: that is the same place, or the same machine after it was started anew. Copies
+// of an image have one machine-id, and differ in their names.
+func absenceMeansEnd(began, now *sandbox.Machine) bool {
 	switch {
-	case m.Boot == "" || now.Boot == "": // no system of ours
+	case began.Boot == "" || now.Boot == "": // no system of ours
 		return true
-	case m.Boot == now.Boot:
-		return m.Space == "" || now.Space == "" || m.Space == now.Space
-	case m.Machine == "": // of an earlier version, or it has no id
-		return m.Host == now.Host
+	case began.Boot == now.Boot:
+		return began.Space == "" || now.Space == "" || began.Space == now.Space
+	case began.Machine == "": // of an earlier version, or it has no id
+		return began.Host == now.Host
 	default:
-		return m.Machine == now.Machine && m.Host == now.Host
+		return began.Machine == now.Machine && began.Host == now.Host
 	}
 }
 
@@ -45,15 +35,15 @@ const whichMachine = `echo "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)|$
 const listMachineProcesses = whichMachine + listProcesses
 
 // readMachineProcesses reads what listMachineProcesses prints: the machine, and the jobs that are there.
-func readMachineProcesses(r runner.Result) (machine, []Record, error) {
+func readMachineProcesses(r runner.Result) (sandbox.Machine, []Record, error) {
 	first, rest, _ := strings.Cut(string(r.Stdout), "\n")
 	f := strings.Split(first, "|")
 	if len(f) != 4 {
-		return machine{}, nil, commandError("list of processes", r)
+		return sandbox.Machine{}, nil, commandError("list of processes", r)
 	}
 	r.Stdout = []byte(rest)
 	jobs, err := readProcesses(r)
-	return machine{Boot: f[0], Space: f[1], Machine: f[2], Host: f[3]}, jobs, err
+	return sandbox.Machine{Boot: f[0], Space: f[1], Machine: f[2], Host: f[3]}, jobs, err
 }
 
 // recheckOnMachine looks again for jobs that would be over because a listing does not show them, on the
@@ -69,7 +59,7 @@ func (p *pollPass) recheckOnMachine(ctx context.Context, all []marks) {
 	if len(gone) == 0 {
 		return
 	}
-	var here machine
+	var here sandbox.Machine
 	var jobs []Record
 	r, err := p.runWithQueryEnv(ctx, runner.Command{Argv: p.Dialect.ListOnMachine})
 	if err == nil {
@@ -85,7 +75,7 @@ func (p *pollPass) recheckOnMachine(ctx context.Context, all []marks) {
 			p.unreachableWhy[i] = "it cannot be asked which machine is asked"
 		case shown.findJob(&p.jobs[i]) != nil:
 			p.records[i] = shown.findJob(&p.jobs[i])
-		case !theirs.absenceMeansEnd(&here):
+		case !absenceMeansEnd(theirs, &here):
 			p.unreachableWhy[i] = "it began on " + theirs.Host + ", and the connection leads to " + here.Host
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -33,9 +34,9 @@ func (l *loginMachine) Read(_ context.Context, _ int64, paths ...string) ([][]by
 // same machine after a boot; on another one nothing is known of it, whatever it is called.
 func TestWhichMachineIsAsked(t *testing.T) {
 	t.Parallel()
-	began := machine{Boot: "b1", Space: "s1", Machine: "m1", Host: "login1"}
+	began := sandbox.Machine{Boot: "b1", Space: "s1", Machine: "m1", Host: "login1"}
 	for name, c := range map[string]struct {
-		began machine
+		began sandbox.Machine
 		look  string
 		mute  bool
 		want  adaptor.Phase
@@ -48,10 +49,10 @@ func TestWhichMachineIsAsked(t *testing.T) {
 		"a copy":                          {began, "b2|s1|m1|login2\nend\n", false, adaptor.Vanished},
 		"a container there":               {began, "b1|s2|m1|login1\nend\n", false, adaptor.Vanished},
 		"another, and nobody is heard":    {began, "b2|s1|m2|login2\nend\n", true, adaptor.Unknown},
-		"an earlier script's":             {machine{Boot: "b1", Host: "login1"}, "b1|s1|m1|front\nend\n", false, adaptor.Ended},
-		"an earlier script's, a boot ago": {machine{Boot: "b1", Host: "login1"}, "b2|s1|m1|login1\nend\n", false, adaptor.Ended},
-		"an earlier script's, elsewhere":  {machine{Boot: "b1", Host: "login1"}, "b2|s1|m1|login2\nend\n", false, adaptor.Vanished},
-		"without a boot":                  {machine{Host: "login1"}, "b2|s1|m1|login2\nend\n", false, adaptor.Ended},
+		"an earlier script's":             {sandbox.Machine{Boot: "b1", Host: "login1"}, "b1|s1|m1|front\nend\n", false, adaptor.Ended},
+		"an earlier script's, a boot ago": {sandbox.Machine{Boot: "b1", Host: "login1"}, "b2|s1|m1|login1\nend\n", false, adaptor.Ended},
+		"an earlier script's, elsewhere":  {sandbox.Machine{Boot: "b1", Host: "login1"}, "b2|s1|m1|login2\nend\n", false, adaptor.Vanished},
+		"without a boot":                  {sandbox.Machine{Host: "login1"}, "b2|s1|m1|login2\nend\n", false, adaptor.Ended},
 		"there after all":                 {began, "b1|s1|m1|login1\n77|S|TOKEN\nend\n", false, adaptor.Running},
 		"a cut answer":                    {began, "b1|s1|m1|login1\n", false, adaptor.Vanished},
 		"no answer":                       {began, "", false, adaptor.Vanished},
@@ -60,7 +61,7 @@ func TestWhichMachineIsAsked(t *testing.T) {
 			Key: pilot.Key{Resource: "site.host", Manager: "m", Pilot: "p"}, Attempt: 1, SubmittedAt: time.UnixMilli(1_795_000_000_000),
 			Job: pilot.Job{ID: "77"}, Sandbox: "/box", AgentOffline: c.mute,
 		}
-		mark, err := json.Marshal(bootMark{machine: c.began, Job: "77", Token: h.Token(), At: h.SubmittedAt})
+		mark, err := json.Marshal(sandbox.Bootstrap{Machine: c.began, Job: "77", Token: h.Token(), At: h.SubmittedAt})
 		if err != nil {
 			t.Fatal(err)
 		}

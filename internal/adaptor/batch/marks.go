@@ -2,27 +2,28 @@ package batch
 
 import (
 	"context"
-	"encoding/json"
 	"path"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
-// marks are what the sandbox tells of a job.
+// marks are what the sandbox shows of a job.
 type marks struct {
-	submitKnown bool           // the answer to its submit is there
-	scriptBegun bool           // its script has begun
-	machine     machine        // there
-	started     *agent.Started // its agent has; nil: not
-	exit        *api.Outcome   // nil: no word, or not yet
+	submitKnown bool             // the answer to its submit is there
+	scriptBegun bool             // its script has begun
+	machine     sandbox.Machine  // where its script has begun
+	started     *sandbox.Started // its agent; nil: none has begun
+	exit        *api.Outcome     // nil: not ended, or nobody has written how
 	stdout      string
 	stderr      string
 }
 
 // markFiles are what is read of a job that seems to be over.
-var markFiles = []string{"exit", "started", "bootstrap", "job", "job.out", "job.err"}
+var markFiles = []string{
+	sandbox.ExitFile, sandbox.StartedFile, sandbox.BootstrapFile, sandbox.JobFile, sandbox.ScriptStdoutFile, sandbox.ScriptStderrFile,
+}
 
 // readMarks reads the marks of jobs that seem to be over, or whose agents reach nobody.
 func (p *pollPass) readMarks(ctx context.Context) ([]marks, error) {
@@ -36,14 +37,14 @@ func (p *pollPass) readMarks(ctx context.Context) ([]marks, error) {
 		}
 		asked = append(asked, i)
 		for _, name := range markFiles {
-			paths = append(paths, path.Join(marksDir(h.Sandbox), markName(h.Attempt, name)))
+			paths = append(paths, sandbox.MarkPath(h.Sandbox, h.Attempt, name))
 		}
-		paths = append(paths, path.Join(h.Sandbox, agent.StdoutFile), path.Join(h.Sandbox, agent.StderrFile))
+		paths = append(paths, path.Join(h.Sandbox, sandbox.StdoutFile), path.Join(h.Sandbox, sandbox.StderrFile))
 	}
 	if len(asked) == 0 {
 		return out, nil
 	}
-	files, err := p.Runner.Read(ctx, markLimit, paths...)
+	files, err := p.Runner.Read(ctx, sandbox.MaxMarkSize, paths...)
 	if err != nil {
 		return nil, err
 	}
@@ -57,17 +58,12 @@ func (p *pollPass) readMarks(ctx context.Context) ([]marks, error) {
 // marksOf reads the files in the order of markFiles, then the payload's output.
 func marksOf(files [][]byte) marks {
 	m := marks{scriptBegun: files[2] != nil, submitKnown: files[3] != nil}
-	var exit api.Outcome
-	if json.Unmarshal(files[0], &exit) == nil && exit.Kind != "" { // an empty one is of who died as it wrote
-		m.exit = &exit
+	m.exit, _ = sandbox.DecodeExit(files[0]) // a garbled one counts as none
+	if started, err := sandbox.Decode[sandbox.Started](sandbox.StartedFile, files[1]); err == nil && started != nil && started.Instance != "" {
+		m.started = started
 	}
-	var started agent.Started
-	if json.Unmarshal(files[1], &started) == nil && started.Instance != "" {
-		m.started = &started
-	}
-	var boot bootMark
-	if json.Unmarshal(files[2], &boot) == nil {
-		m.machine = boot.machine
+	if boot, err := sandbox.Decode[sandbox.Bootstrap](sandbox.BootstrapFile, files[2]); err == nil && boot != nil {
+		m.machine = boot.Machine
 	}
 	m.stdout, m.stderr = outputTail(files[6], files[4]), outputTail(files[7], files[5])
 	return m
@@ -79,9 +75,9 @@ func outputTail(payload, script []byte) string {
 	if len(text) == 0 {
 		text = script
 	}
-	cut := len(text) > agent.TailBytes
+	cut := len(text) > sandbox.TailBytes
 	if cut {
-		text = text[len(text)-agent.TailBytes:]
+		text = text[len(text)-sandbox.TailBytes:]
 	}
-	return agent.ClipTail(text, cut)
+	return sandbox.ClipTail(text, cut)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
 	"github.com/flightlog/flightlog/internal/resource/render"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -57,7 +58,7 @@ func (l *liveSystem) submit(attempt int, change func(string) string, commands st
 	}
 	head, _, _ := strings.Cut(script.Text, "#\n# Flightlog")
 	head = strings.Replace(head, "/bin/bash -l", "/bin/bash", 1) // whatever a login here does takes time
-	if err := os.MkdirAll(filepath.Join(dir, render.MarksDir), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, sandbox.MarksDir), 0o700); err != nil {
 		l.Fatal(err)
 	}
 	r := l.runCommand(runner.Command{Argv: script.Submit, Dir: dir, Stdin: []byte(change(head) + commands + "\n")})

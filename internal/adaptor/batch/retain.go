@@ -3,12 +3,12 @@ package batch
 import (
 	"context"
 	"maps"
-	"path"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/internal/adaptor"
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 const (
@@ -30,7 +30,7 @@ func (p *pollPass) retainWaiting(ctx context.Context, found []adaptor.Status) {
 		h := &p.jobs[i]
 		at, known := p.retainedAt[h.Token()]
 		if len(paths) < retainMax && h.Sandbox != "" && mayBePending(found[i].Phase) && (!known || p.listedAt.Sub(at) >= retainEvery) {
-			tokens, paths = append(tokens, h.Token()), append(paths, path.Join(marksDir(h.Sandbox), markName(h.Attempt, "job.sh")))
+			tokens, paths = append(tokens, h.Token()), append(paths, sandbox.MarkPath(h.Sandbox, h.Attempt, sandbox.ScriptFile))
 			p.retainedAt[h.Token()] = p.listedAt
 		}
 	}
@@ -38,7 +38,7 @@ func (p *pollPass) retainWaiting(ctx context.Context, found []adaptor.Status) {
 	if len(paths) == 0 {
 		return
 	}
-	scripts, err := p.Runner.Read(ctx, markLimit, paths...)
+	scripts, err := p.Runner.Read(ctx, sandbox.MaxMarkSize, paths...)
 	if err == nil {
 		err = p.RetainAgents(ctx, scripts)
 	}

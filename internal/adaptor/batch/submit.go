@@ -2,31 +2,19 @@ package batch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"path"
-	"strconv"
 	"time"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/resource/render"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
-
-// jobMark is the answer to a submit, kept in the sandbox.
-type jobMark struct {
-	ID      string    `json:"id"`
-	Cluster string    `json:"cluster,omitempty"`
-	Token   string    `json:"token"`
-	Digest  string    `json:"digest"`
-	Raw     string    `json:"raw,omitempty"`
-	At      time.Time `json:"at"`
-}
 
 // Submit renders the script, puts it and the agent's assignment into the
 // sandbox, and submits it there. An attempt that has a job already is given that.
@@ -56,7 +44,7 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (adaptor.Submit
 	if err != nil {
 		return adaptor.SubmittedJob{}, err
 	}
-	mark := jobMark{
+	mark := sandbox.SubmittedJob{
 		ID: ref.ID, Cluster: ref.Cluster, Token: spec.Token(), Digest: script.Digest,
 		Raw: clipText(string(r.Stdout), rawLimit), At: time.Now().UTC(),
 	}
@@ -106,7 +94,7 @@ func (s *System) resolveSpec(ctx context.Context, spec *adaptor.Spec) (*render.S
 // stageFiles puts the script and the agent's assignment where the job will find them.
 func (s *System) stageFiles(ctx context.Context, spec *adaptor.Spec, full *render.Spec, script *render.Script) error {
 	d := &spec.Description
-	assignment, err := json.Marshal(&agent.Assignment{
+	assignment, err := sandbox.Encode(&sandbox.Assignment{
 		Resource: spec.Key.Resource, Manager: spec.Key.Manager, Pilot: spec.Key.Pilot,
 		Attempt: spec.Attempt, Token: full.Token, Secret: spec.Secret,
 		Executable: d.Executable, Arguments: d.Arguments, Environment: d.Environment,
@@ -119,9 +107,9 @@ func (s *System) stageFiles(ctx context.Context, spec *adaptor.Spec, full *rende
 	if err := s.revokeAssignments(ctx, spec, script.Dir); err != nil {
 		return err
 	}
-	return s.Runner.Write(ctx, marksDir(script.Dir),
-		runner.File{Name: markName(spec.Attempt, "job.sh"), Content: []byte(script.Text), Mode: 0o700}, // Cobalt executes it
-		runner.File{Name: markName(spec.Attempt, "assignment"), Content: append(assignment, '\n')},
+	return s.Runner.Write(ctx, sandbox.MarksPath(script.Dir),
+		runner.File{Name: sandbox.MarkName(spec.Attempt, sandbox.ScriptFile), Content: []byte(script.Text), Mode: 0o700}, // Cobalt executes it
+		runner.File{Name: sandbox.MarkName(spec.Attempt, sandbox.AssignmentFile), Content: assignment},
 	)
 }
 
@@ -133,7 +121,7 @@ func (s *System) revokeAssignments(ctx context.Context, spec *adaptor.Spec, dir 
 	}
 	var paths []string
 	for n := max(1, spec.Attempt-attemptsRevoked); n < spec.Attempt; n++ {
-		paths = append(paths, path.Join(marksDir(dir), markName(n, "assignment")))
+		paths = append(paths, sandbox.MarkPath(dir, n, sandbox.AssignmentFile))
 	}
 	return s.Runner.Remove(ctx, paths...)
 }
@@ -141,22 +129,18 @@ func (s *System) revokeAssignments(ctx context.Context, spec *adaptor.Spec, dir 
 // attemptsRevoked is more than follow each other without one that gets as far as this.
 const attemptsRevoked = 30
 
-func (s *System) writeJobMark(ctx context.Context, spec *adaptor.Spec, dir string, mark *jobMark) error {
-	b, err := json.Marshal(mark)
+func (s *System) writeJobMark(ctx context.Context, spec *adaptor.Spec, dir string, mark *sandbox.SubmittedJob) error {
+	b, err := sandbox.Encode(mark)
 	if err != nil {
 		return err
 	}
-	return s.Runner.Write(ctx, marksDir(dir), runner.File{Name: markName(spec.Attempt, "job"), Content: append(b, '\n')})
+	return s.Runner.Write(ctx, sandbox.MarksPath(dir), runner.File{Name: sandbox.MarkName(spec.Attempt, sandbox.JobFile), Content: b})
 }
 
-func marksDir(sandbox string) string { return path.Join(sandbox, agent.MarksDir) }
-
-func markName(attempt int, name string) string { return strconv.Itoa(attempt) + "." + name }
-
-func (s *System) submittedJob(m *jobMark, sandbox string) adaptor.SubmittedJob {
+func (s *System) submittedJob(m *sandbox.SubmittedJob, dir string) adaptor.SubmittedJob {
 	return adaptor.SubmittedJob{
 		Job:     pilot.Job{ID: m.ID, Cluster: m.Cluster, URL: s.URL, Digest: m.Digest, Raw: m.Raw},
-		Sandbox: sandbox,
+		Sandbox: dir,
 	}
 }
 

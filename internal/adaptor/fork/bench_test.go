@@ -13,7 +13,7 @@ import (
 
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/fork"
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // The agents here are this test binary, which is larger than the real one, and
@@ -111,7 +111,7 @@ func BenchmarkPilots(b *testing.B) {
 // residentMemory is an agent's memory that no other process shares.
 func residentMemory(b *testing.B, job adaptor.Handle) float64 {
 	b.Helper()
-	started, err := agent.MarksOf(job.Sandbox, job.Attempt).ReadStarted()
+	started, err := sandbox.MarksOf(job.Sandbox, job.Attempt).ReadStarted()
 	if err != nil {
 		b.Fatal(err)
 	}

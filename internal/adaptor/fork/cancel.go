@@ -11,8 +11,8 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -135,7 +135,7 @@ func (s *scanSharer) scanAfresh() []proc.Entry {
 		s.mu.Lock()
 		s.next = nil
 		s.mu.Unlock()
-		p.all = proc.ScanProcesses(agent.TokenVariable)
+		p.all = proc.ScanProcesses(sandbox.TokenVariable)
 	})
 	return p.all
 }

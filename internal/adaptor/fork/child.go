@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -106,7 +106,7 @@ func (s *System) awaitIdle(c *child) {
 	lines := bufio.NewReaderSize(c.stdout, 16)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if err != nil || string(line) != agent.Idle {
+		if err != nil || string(line) != sandbox.Idle {
 			_ = c.stdin.Close()
 			return
 		}

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -20,15 +20,15 @@ func (s *System) RemoveSandbox(ctx context.Context, h adaptor.Handle) error {
 		return err
 	}
 	places := s.candidateSandboxes(h.Key)
-	sandbox := h.Sandbox
-	if sandbox == "" {
-		sandbox = places[0]
+	dir := h.Sandbox
+	if dir == "" {
+		dir = places[0]
 	}
-	parent := filepath.Dir(sandbox)
-	if !slices.Contains(places, sandbox) || filepath.Base(sandbox) != h.Key.Pilot || filepath.Base(parent) != h.Key.Manager {
-		return pilot.Errorf(pilot.Invalid, "%s is not the sandbox of %s", sandbox, h.Key.Pilot)
+	parent := filepath.Dir(dir)
+	if !slices.Contains(places, dir) || filepath.Base(dir) != h.Key.Pilot || filepath.Base(parent) != h.Key.Manager {
+		return pilot.Errorf(pilot.Invalid, "%s is not the sandbox of %s", dir, h.Key.Pilot)
 	}
-	if _, err := os.Lstat(sandbox); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return ignoreNotExist(os.Remove(s.linkName(h.Key)))
 	}
 	status, err := s.pollJob(&h)
@@ -53,7 +53,7 @@ func removeSandboxDir(base string, key pilot.Key) error {
 	}
 	defer func() { _ = root.Close() }()
 	dir := filepath.Join(key.Manager, key.Pilot)
-	for _, name := range []string{key.Manager, dir, filepath.Join(dir, agent.MarksDir)} {
+	for _, name := range []string{key.Manager, dir, filepath.Join(dir, sandbox.MarksDir)} {
 		info, err := root.Lstat(name)
 		if err != nil {
 			return ignoreNotExist(err)

@@ -14,8 +14,8 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/fork"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -168,7 +168,7 @@ func TestAKilledAgentTakesItsPayloadAlong(t *testing.T) {
 	b := newFixture(t)
 	s := b.open()
 	job, all := b.startClinging(s, "clinging")
-	started, err := agent.MarksOf(job.Sandbox, 1).ReadStarted()
+	started, err := sandbox.MarksOf(job.Sandbox, 1).ReadStarted()
 	if err != nil || started == nil {
 		t.Fatal(started, err)
 	}
@@ -187,7 +187,7 @@ func TestAKilledAgentTakesItsPayloadAlong(t *testing.T) {
 // rewriteIdentity changes a mark of a job, as if another process or boot had left it.
 func rewriteIdentity(t *testing.T, job adaptor.Handle, change func(*proc.Identity)) {
 	t.Helper()
-	marks := agent.MarksOf(job.Sandbox, job.Attempt)
+	marks := sandbox.MarksOf(job.Sandbox, job.Attempt)
 	started, err := marks.ReadStarted()
 	if err != nil || started == nil {
 		t.Fatal(started, err)
@@ -213,10 +213,10 @@ func TestAReusedPidIsNotBelieved(t *testing.T) {
 		}
 		forged := b.submit(s, b.spec(name, 1, "exit 0"))
 		b.awaitEnd(s, forged)
-		if err := os.Remove(agent.MarksOf(forged.Sandbox, 1).Path("exit")); err != nil {
+		if err := os.Remove(sandbox.MarksOf(forged.Sandbox, 1).Path("exit")); err != nil {
 			t.Fatal(err)
 		}
-		victim, err := agent.MarksOf(living.Sandbox, 1).ReadStarted()
+		victim, err := sandbox.MarksOf(living.Sandbox, 1).ReadStarted()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +256,7 @@ func TestExitMarksOfNoUse(t *testing.T) {
 			s := b.open()
 			job := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
 			b.waitUntil("the payload", func() bool { return b.runCount("p") == 1 })
-			if err := os.WriteFile(agent.MarksOf(job.Sandbox, 1).Path("exit"), []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(sandbox.MarksOf(job.Sandbox, 1).Path("exit"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if st := b.poll(s, job); st.Phase != adaptor.Running {

@@ -21,7 +21,7 @@
 //   - The secret of an attempt goes through a pipe, and nowhere else.
 //
 // Files: <base>/<manager>/<pilot> is the sandbox, its .flightlog/<attempt>.* are
-// the marks (package agent) and the job record; <Root>/.elsewhere links to the
+// the marks and the job record (package sandbox); <Root>/.elsewhere links to the
 // sandboxes whose base is not Root. Starting an agent takes milliseconds, so a
 // few are kept warm: started ahead, connected, waiting on their stdin. One whose
 // job is over waits for another one, if it is as good as new: a job has a process

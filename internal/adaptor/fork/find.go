@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -25,8 +25,8 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (_ adaptor.Submit
 	if err := checkKey(key, attempt); err != nil {
 		return adaptor.SubmittedJob{}, false, err
 	}
-	for _, sandbox := range s.candidateSandboxes(key) {
-		submitted, found, err := s.findIn(ctx, sandbox, key, attempt)
+	for _, dir := range s.candidateSandboxes(key) {
+		submitted, found, err := s.findIn(ctx, dir, key, attempt)
 		if found || err != nil {
 			return submitted, found, err
 		}
@@ -34,18 +34,18 @@ func (s *System) Find(ctx context.Context, spec *adaptor.Spec) (_ adaptor.Submit
 	return adaptor.SubmittedJob{}, false, nil
 }
 
-func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, attempt int) (adaptor.SubmittedJob, bool, error) {
-	marks := agent.MarksOf(sandbox, attempt)
-	var r jobRecord
-	if ok, err := marks.Read(recordMark, &r); !ok || err != nil {
+func (s *System) findIn(ctx context.Context, dir string, key pilot.Key, attempt int) (adaptor.SubmittedJob, bool, error) {
+	marks := sandbox.MarksOf(dir, attempt)
+	r, err := marks.ReadForkedJob()
+	if r == nil || err != nil {
 		return adaptor.SubmittedJob{}, false, err
 	}
-	at := r.hostPlace()
+	at := recordPlace(r)
 	known := s.place.visibilityOf(&at)
 	if known == seesNothing {
-		return s.findHidden(marks, &r, sandbox)
+		return s.findHidden(marks, r, dir)
 	}
-	begun, err := s.awaitBegun(ctx, marks, &r)
+	begun, err := s.awaitBegun(ctx, marks, r)
 	if err == nil && !begun && known == seesLikely {
 		err = s.hiddenError(&at)
 	}
@@ -53,27 +53,27 @@ func (s *System) findIn(ctx context.Context, sandbox string, key pilot.Key, atte
 		return adaptor.SubmittedJob{}, false, err
 	}
 	_, err = s.watchIfAlive(r.Identity, r.Serial, key) // so that its end will be told
-	return r.submittedJob(sandbox), true, err
+	return submittedJob(r, dir), true, err
 }
 
 // findHidden gives a job whose processes cannot be seen from here, if it has left a mark
 // that can; without one it may yet begin.
-func (s *System) findHidden(marks agent.Marks, r *jobRecord, sandbox string) (adaptor.SubmittedJob, bool, error) {
+func (s *System) findHidden(marks sandbox.Marks, r *sandbox.ForkedJob, dir string) (adaptor.SubmittedJob, bool, error) {
 	started, err := marks.ReadStarted()
 	if err == nil && started == nil {
-		at := r.hostPlace()
+		at := recordPlace(r)
 		err = s.hiddenError(&at)
 	}
 	if err != nil {
 		return adaptor.SubmittedJob{}, false, err
 	}
 	r.Identity, r.Serial = started.Identity, started.Serial
-	return r.submittedJob(sandbox), true, nil
+	return submittedJob(r, dir), true, nil
 }
 
 // awaitBegun says whether an agent has the attempt, once that is certain. The
 // record becomes that of the agent which has it.
-func (s *System) awaitBegun(ctx context.Context, marks agent.Marks, r *jobRecord) (bool, error) {
+func (s *System) awaitBegun(ctx context.Context, marks sandbox.Marks, r *sandbox.ForkedJob) (bool, error) {
 	limit := time.NewTimer(beginTimeout)
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)

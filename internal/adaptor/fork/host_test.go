@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -80,7 +80,7 @@ func TestJobsOfOtherPlaces(t *testing.T) {
 			t.Errorf("%s: cancel says %v", name, err)
 		}
 	}
-	if out, err := agent.MarksOf(job.Sandbox, 1).ReadExit(); out != nil || err != nil {
+	if out, err := sandbox.MarksOf(job.Sandbox, 1).ReadExit(); out != nil || err != nil {
 		t.Fatalf("it has been given an end: %+v, %v", out, err)
 	}
 	here := map[string]pilot.Job{

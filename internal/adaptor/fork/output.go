@@ -5,7 +5,7 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // ReadOutput reads the sandbox.
@@ -14,6 +14,6 @@ func (s *System) ReadOutput(ctx context.Context, job adaptor.Handle) (api.Output
 		return api.OutputAnswer{}, s.hiddenError(&at)
 	}
 	return api.OutputAnswer{
-		Stdout: agent.ReadTail(job.Sandbox, agent.StdoutFile), Stderr: agent.ReadTail(job.Sandbox, agent.StderrFile),
+		Stdout: sandbox.ReadTail(job.Sandbox, sandbox.StdoutFile), Stderr: sandbox.ReadTail(job.Sandbox, sandbox.StderrFile),
 	}, ctx.Err()
 }

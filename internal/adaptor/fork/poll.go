@@ -9,8 +9,8 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -68,8 +68,8 @@ func (s *System) pollJob(h *adaptor.Handle) (adaptor.Status, error) {
 type job struct {
 	proc.Identity
 	serial      int
-	marks       agent.Marks
-	sandbox     string
+	marks       sandbox.Marks
+	dir         string // the sandbox
 	place       place
 	token       string
 	exitMarkErr error // why the exit mark cannot be read; nil: it can, or there is none
@@ -81,32 +81,31 @@ func (s *System) readJob(h *adaptor.Handle) (*job, error) {
 	if err := checkKey(h.Key, h.Attempt); err != nil {
 		return nil, err
 	}
-	sandbox := h.Sandbox
-	if sandbox == "" {
-		sandbox = s.candidateSandboxes(h.Key)[0]
+	dir := h.Sandbox
+	if dir == "" {
+		dir = s.candidateSandboxes(h.Key)[0]
 	}
 	j := &job{
-		marks: agent.MarksOf(sandbox, h.Attempt), sandbox: sandbox,
+		marks: sandbox.MarksOf(dir, h.Attempt), dir: dir,
 		place: placeOf(h.Job.Host, h.Job.Boot, h.Job.Space), token: h.Token(),
 	}
 	started, err := j.marks.ReadStarted()
 	if err != nil {
 		return nil, err
 	}
-	var r jobRecord
-	recorded := false
+	var record *sandbox.ForkedJob
 	if started == nil || j.place.name == "" {
-		if recorded, err = j.marks.Read(recordMark, &r); err != nil {
+		if record, err = j.marks.ReadForkedJob(); err != nil {
 			return nil, err
 		}
 	}
-	if recorded {
-		j.Identity, j.serial, j.place = r.Identity, r.Serial, r.hostPlace()
+	if record != nil {
+		j.Identity, j.serial, j.place = record.Identity, record.Serial, recordPlace(record)
 	}
 	if started != nil {
 		j.Identity, j.serial = started.Identity, started.Serial
 	}
-	if started == nil && !recorded {
+	if started == nil && record == nil {
 		return s.readJobID(h, j)
 	}
 	j.place.boot = j.Boot
@@ -174,7 +173,7 @@ func (s *System) hiddenError(q *place) error {
 // be able to read counts as none, but the end says so.
 func (j *job) exitStatus() (*adaptor.Status, error) {
 	out, err := j.marks.ReadExit()
-	if errors.Is(err, agent.ErrGarbled) {
+	if errors.Is(err, sandbox.ErrGarbled) {
 		j.exitMarkErr = err
 		return nil, nil //nolint:nilnil // it is no answer
 	}
@@ -198,7 +197,7 @@ func (j *job) recordEnd(out api.Outcome) (adaptor.Status, error) {
 		out.Message += "; its exit mark cannot be read: " + j.exitMarkErr.Error()
 	}
 	out.EndedAt = time.Now().UTC()
-	out.Stdout, out.Stderr = agent.ReadTail(j.sandbox, agent.StdoutFile), agent.ReadTail(j.sandbox, agent.StderrFile)
+	out.Stdout, out.Stderr = sandbox.ReadTail(j.dir, sandbox.StdoutFile), sandbox.ReadTail(j.dir, sandbox.StderrFile)
 	ended := adaptor.Status{Phase: adaptor.Ended, Native: "gone", Outcome: &out}
 	unwritten := j.marks.WriteExit(out)
 	if unwritten == nil {

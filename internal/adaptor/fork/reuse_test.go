@@ -14,8 +14,8 @@ import (
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/fork"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -37,7 +37,7 @@ func (b *fixture) awaitAgent(job adaptor.Handle) proc.Identity {
 	b.Helper()
 	var found proc.Identity
 	b.waitUntil("the beginning of "+job.Key.Pilot, func() bool {
-		started, err := agent.MarksOf(job.Sandbox, job.Attempt).ReadStarted()
+		started, err := sandbox.MarksOf(job.Sandbox, job.Attempt).ReadStarted()
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -36,18 +36,18 @@ func (s *System) makeSandbox(spec *adaptor.Spec) (string, error) {
 		return "", err
 	}
 	defer func() { _ = root.Close() }()
-	dir := ""
-	for _, name := range []string{key.Manager, key.Pilot, agent.MarksDir} {
-		dir = filepath.Join(dir, name)
-		if err := makeOwn(root, dir); err != nil {
+	below := ""
+	for _, name := range []string{key.Manager, key.Pilot, sandbox.MarksDir} {
+		below = filepath.Join(below, name)
+		if err := makeOwn(root, below); err != nil {
 			return "", err
 		}
 	}
-	sandbox := filepath.Join(base, key.Manager, key.Pilot)
+	dir := filepath.Join(base, key.Manager, key.Pilot)
 	if base == s.config.Root {
-		return sandbox, nil
+		return dir, nil
 	}
-	return sandbox, s.linkSandbox(key, sandbox)
+	return dir, s.linkSandbox(key, dir)
 }
 
 func checkKey(key pilot.Key, attempt int) error {
@@ -105,7 +105,7 @@ func expandPath(dir string) string {
 		dir = "$HOME" + dir[1:]
 	}
 	public := map[string]string{}
-	for _, entry := range agent.ScrubEnviron(os.Environ()) {
+	for _, entry := range sandbox.ScrubEnviron(os.Environ()) {
 		name, value, _ := strings.Cut(entry, "=")
 		public[name] = value
 	}
@@ -128,14 +128,14 @@ func resolveDir(what, dir string) (string, error) {
 }
 
 // linkSandbox makes a sandbox outside Root known to Find.
-func (s *System) linkSandbox(key pilot.Key, sandbox string) error {
+func (s *System) linkSandbox(key pilot.Key, dir string) error {
 	name := s.linkName(key)
-	if target, err := os.Readlink(name); err == nil && target == sandbox {
+	if target, err := os.Readlink(name); err == nil && target == dir {
 		return nil
 	}
 	tmp := fmt.Sprintf("%s.%d.tmp", name, os.Getpid())
 	_ = os.Remove(tmp) // of a process that died here
-	if err := os.Symlink(sandbox, tmp); err != nil {
+	if err := os.Symlink(dir, tmp); err != nil {
 		return err
 	}
 	return os.Rename(tmp, name)

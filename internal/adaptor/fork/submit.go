@@ -11,26 +11,13 @@ import (
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// jobRecord is the job record: which process got the attempt. It is written
-// before that process learns of it.
-type jobRecord struct {
-	proc.Identity
-	Serial int       `json:"serial,omitempty"` // of the assignment among those of the process
-	Host   string    `json:"host"`
-	Space  string    `json:"space,omitempty"` // see proc.Space; empty: of a version that did not say
-	Token  string    `json:"token"`
-	URL    string    `json:"url"`
-	At     time.Time `json:"at"`
-}
-
-const recordMark = "job"
-
-func (r *jobRecord) hostPlace() place { return placeOf(r.Host, r.Boot, r.Space) }
+// recordPlace is the place of a job's processes.
+func recordPlace(r *sandbox.ForkedJob) place { return placeOf(r.Host, r.Boot, r.Space) }
 
 // jobID is the native id: unique on one boot of one host.
 func jobID(id proc.Identity, serial int) string {
@@ -41,10 +28,10 @@ func jobID(id proc.Identity, serial int) string {
 	return text
 }
 
-func (r *jobRecord) submittedJob(sandbox string) adaptor.SubmittedJob {
+func submittedJob(r *sandbox.ForkedJob, dir string) adaptor.SubmittedJob {
 	return adaptor.SubmittedJob{
 		Job:     pilot.Job{ID: jobID(r.Identity, r.Serial), URL: r.URL, Host: r.Host, Boot: r.Boot, Space: r.Space},
-		Sandbox: sandbox,
+		Sandbox: dir,
 	}
 }
 
@@ -57,19 +44,19 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (submitted adap
 	if err := ctx.Err(); err != nil {
 		return adaptor.SubmittedJob{}, &adaptor.Error{Class: adaptor.NotSent, Err: err}
 	}
-	sandbox, err := s.makeSandbox(spec)
+	dir, err := s.makeSandbox(spec)
 	if err != nil {
 		return adaptor.SubmittedJob{}, submitError(err)
 	}
 	for range 2 { // a warm agent may have died since: then a fresh one
-		had, found, err := s.findIn(ctx, sandbox, spec.Key, spec.Attempt)
+		had, found, err := s.findIn(ctx, dir, spec.Key, spec.Attempt)
 		if err != nil {
 			return adaptor.SubmittedJob{}, &adaptor.Error{Class: adaptor.Uncertain, Err: err}
 		}
 		if found {
 			return had, nil
 		}
-		submitted, err := s.launchJob(ctx, spec, sandbox)
+		submitted, err := s.launchJob(ctx, spec, dir)
 		if err == nil || !errors.Is(err, errAgentDied) {
 			return submitted, submitError(err)
 		}
@@ -78,19 +65,19 @@ func (s *System) Submit(ctx context.Context, spec *adaptor.Spec) (submitted adap
 }
 
 // launchJob writes the record and then hands over the assignment.
-func (s *System) launchJob(ctx context.Context, spec *adaptor.Spec, sandbox string) (adaptor.SubmittedJob, error) {
+func (s *System) launchJob(ctx context.Context, spec *adaptor.Spec, dir string) (adaptor.SubmittedJob, error) {
 	c, err := s.takeAgent(ctx)
 	if err != nil {
 		return adaptor.SubmittedJob{}, err
 	}
-	r := jobRecord{
+	r := sandbox.ForkedJob{
 		Identity: c.Identity, Serial: c.serial + 1, Host: s.place.hostText(), Space: s.place.space, Token: spec.Token(),
 		URL: spec.Config.JobManagerEndpoint, At: time.Now().UTC(),
 	}
-	message, err := json.Marshal(s.newAssignment(spec, &r, sandbox))
+	message, err := json.Marshal(s.newAssignment(spec, &r, dir))
 	if err == nil {
 		// Findings say that whoever has a record here never began.
-		err = agent.MarksOf(sandbox, spec.Attempt).WriteOrReplace(recordMark, r)
+		err = sandbox.MarksOf(dir, spec.Attempt).WriteForkedJob(&r)
 	}
 	if err != nil {
 		s.giveBack(c)
@@ -106,18 +93,18 @@ func (s *System) launchJob(ctx context.Context, spec *adaptor.Spec, sandbox stri
 		}
 		return adaptor.SubmittedJob{}, err
 	}
-	return r.submittedJob(sandbox), nil
+	return submittedJob(&r, dir), nil
 }
 
-func (s *System) newAssignment(spec *adaptor.Spec, r *jobRecord, sandbox string) *agent.Assignment {
+func (s *System) newAssignment(spec *adaptor.Spec, r *sandbox.ForkedJob, dir string) *sandbox.Assignment {
 	d := &spec.Description
 	cores, gpus := grantResources(d)
-	return &agent.Assignment{
+	return &sandbox.Assignment{
 		Resource: spec.Key.Resource, Manager: spec.Key.Manager, Pilot: spec.Key.Pilot,
 		Attempt: spec.Attempt, Serial: r.Serial, Token: r.Token, Secret: spec.Secret,
 		Executable: d.Executable, Arguments: d.Arguments, Environment: d.Environment,
 		Runtime: api.Duration(d.Runtime), Cores: cores, GPUs: gpus, Nodes: []string{s.hostname}, Nodefile: s.nodefile,
-		Sandbox: sandbox, Beat: api.Duration(s.config.Beat),
+		Sandbox: dir, Beat: api.Duration(s.config.Beat),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/flightlog/flightlog/internal/adaptor"
 	"github.com/flightlog/flightlog/internal/adaptor/fork"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -114,7 +114,7 @@ func TestTheSecretIsNowhere(t *testing.T) {
 	spec.Secret = "c0rrect-h0rse"
 	job := b.submit(s, spec)
 	b.waitUntil("the payload", func() bool { return b.runCount("p") == 1 })
-	started, err := agent.MarksOf(job.Sandbox, 1).ReadStarted()
+	started, err := sandbox.MarksOf(job.Sandbox, 1).ReadStarted()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestAPipeInPlaceOfAMarkBlocksNobody(t *testing.T) {
 	s := b.open()
 	job := b.submit(s, b.spec("p", 1, `mkfifo "$PILOT_SANDBOX/.flightlog/1.exit"; exec sleep 1000`))
 	b.waitUntil("the pipe", func() bool {
-		_, err := os.Lstat(agent.MarksOf(job.Sandbox, 1).Path("exit"))
+		_, err := os.Lstat(sandbox.MarksOf(job.Sandbox, 1).Path("exit"))
 		return err == nil
 	})
 	if st := b.poll(s, job); st.Phase != adaptor.Running {
@@ -231,7 +231,7 @@ func TestCloseLetsWarmAgentsGoAndJobsRun(t *testing.T) {
 	}
 	job := b.submit(s, b.spec("p", 1, "exec sleep 1000"))
 	b.waitUntil("the payload", func() bool { return b.runCount("p") == 1 })
-	started, err := agent.MarksOf(job.Sandbox, 1).ReadStarted()
+	started, err := sandbox.MarksOf(job.Sandbox, 1).ReadStarted()
 	if err != nil {
 		t.Fatal(err)
 	}

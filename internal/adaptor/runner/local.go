@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // Local is this machine as this process's user.
@@ -29,7 +29,7 @@ var _ Runner = (*Local)(nil)
 // NewLocal opens this machine. Commands see this process's environment as it is
 // now, without settings of the bus and credentials.
 func NewLocal() *Local {
-	environ := agent.ScrubEnviron(os.Environ())
+	environ := sandbox.ScrubEnviron(os.Environ())
 	l := &Local{environ: environ, home: lookupVariable(environ, "HOME"), identity: localIdentity()}
 	if l.home == "" {
 		l.home = "/"

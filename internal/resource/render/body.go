@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // buildText is the whole script: directives first, since most systems stop looking
@@ -46,7 +48,8 @@ func (j *job) writeWorkdir(b *strings.Builder) {
 
 // shellFunctions: names begin with fl_, for the configuration's commands run in the
 // same shell. A mark appears whole or not at all; link(2) is atomic on NFS, too,
-// where its answer may get lost: then both names are one file. See package agent.
+// where its answer may get lost: then both names are one file. The tests read what
+// it prints with the types of package sandbox.
 const shellFunctions = `# fl_mark NAME JSON leaves a mark; 1: there is one, 2: it cannot.
 fl_mark() {
 	fl_tmp="$fl_marks.$1.$fl_host.$$.tmp"
@@ -65,7 +68,7 @@ fl_now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 # fl_end STATUS says why this script ends, unless the agent has said it.
 fl_end() {
 	trap - EXIT
-	fl_mark exit "{\"kind\":\"failed\",\"code\":\"$fl_code\",\"message\":\"$fl_why, exit code $1\",\"ended_at\":\"$(fl_now)\"}"
+	fl_mark ` + sandbox.ExitFile + ` "{\"kind\":\"failed\",\"code\":\"$fl_code\",\"message\":\"$fl_why, exit code $1\",\"ended_at\":\"$(fl_now)\"}"
 	exit "$1"
 }
 
@@ -90,7 +93,7 @@ fl_boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
 fl_space=$(readlink /proc/self/ns/pid 2>/dev/null | tr -cd 0-9)
 fl_machine=$(cksum </etc/machine-id 2>/dev/null | tr ' ' -)
 fl_start=$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 20)
-fl_mark bootstrap "{\"pid\":$$,\"start\":${fl_start:-0},\"boot\":\"$fl_boot\",\"space\":\"$fl_space\",\"machine\":\"$fl_machine\",\"host\":\"$fl_host\",\"job\":\"$fl_job\",\"token\":\"%s\",\"at\":\"$(fl_now)\"}"
+fl_mark `+sandbox.BootstrapFile+` "{\"pid\":$$,\"start\":${fl_start:-0},\"boot\":\"$fl_boot\",\"space\":\"$fl_space\",\"machine\":\"$fl_machine\",\"host\":\"$fl_host\",\"job\":\"$fl_job\",\"token\":\"%s\",\"at\":\"$(fl_now)\"}"
 case $? in
 0) ;;
 1) echo 'another job has this attempt' >&2; exit 75 ;;
@@ -109,15 +112,15 @@ func (j *job) writeEnvironment(b *strings.Builder) {
 		fmt.Fprintf(b, "export %s=%s\n", name, Quote(j.Environment[name]))
 	}
 	for _, v := range [][2]string{
-		{"PILOT_UID", j.Key.Pilot},
-		{"PILOT_MANAGER", j.Key.Manager},
-		{"PILOT_RESOURCE", j.Key.Resource},
-		{"PILOT_ATTEMPT", formatInt(int64(j.Attempt))},
-		{"PILOT_TOKEN", j.Token},
+		{sandbox.PilotVariable, j.Key.Pilot},
+		{sandbox.ManagerVariable, j.Key.Manager},
+		{sandbox.ResourceVariable, j.Key.Resource},
+		{sandbox.AttemptVariable, formatInt(int64(j.Attempt))},
+		{sandbox.TokenVariable, j.Token},
 	} {
 		fmt.Fprintf(b, "export %s=%s\n", v[0], Quote(v[1]))
 	}
-	b.WriteString("export PILOT_SANDBOX=\"$PWD\"\n")
+	b.WriteString("export " + sandbox.SandboxVariable + "=\"$PWD\"\n")
 	for _, line := range j.dialect.setup {
 		b.WriteString(line + "\n")
 	}
@@ -146,11 +149,11 @@ func (j *job) writePreBootstrap(b *strings.Builder) {
 // signal came in, and 127 when asked again about an end it has told.
 const agentStart = `
 fl_why='the sandbox is gone'
-cd -- "$PILOT_SANDBOX" || exit
+cd -- "$` + sandbox.SandboxVariable + `" || exit
 fl_why='there is no assignment'
-[ -r "$fl_marks.assignment" ] || exit 66
-exec 3<"$fl_marks.assignment"
-rm -f -- "$fl_marks.assignment"
+[ -r "$fl_marks.` + sandbox.AssignmentFile + `" ] || exit 66
+exec 3<"$fl_marks.` + sandbox.AssignmentFile + `"
+rm -f -- "$fl_marks.` + sandbox.AssignmentFile + `"
 fl_why='the agent did not start'
 fl_asked=
 fl_agent=
@@ -167,7 +170,7 @@ while
 	[ "$fl_wait" -eq 127 ] || fl_status=$fl_wait
 	[ -n "$fl_asked" ]
 do :; done
-if [ -e "$fl_marks.started" ]; then
+if [ -e "$fl_marks.` + sandbox.StartedFile + `" ]; then
 	fl_code=agent_lost
 	fl_why='the agent is gone and left no word'
 fi

@@ -1,9 +1,11 @@
 package render
 
+import "github.com/flightlog/flightlog/internal/sandbox"
+
 // cobalt: qsub(1) of Cobalt 1.0, https://github.com/ido/cobalt
 var cobalt = dialect{
 	name: "cobalt", prefix: "#COBALT ", nameLimit: 128, write: writeCobalt,
-	submit: func(j *job) []string { return []string{"qsub", "--mode", "script", j.filePath("job.sh")} },
+	submit: func(j *job) []string { return []string{"qsub", "--mode", "script", j.filePath(sandbox.ScriptFile)} },
 	id:     "COBALT_JOBID",
 }
 
@@ -28,9 +30,9 @@ func writeCobalt(j *job) {
 	if j.workdir != "" {
 		j.addDirective("--cwd ", j.workdir)
 	}
-	j.addDirective("--output ", j.filePath("job.out"))
-	j.addDirective("--error ", j.filePath("job.err"))
-	j.addDirective("--env PILOT_TOKEN=", j.Token)
+	j.addDirective("--output ", j.filePath(sandbox.ScriptStdoutFile))
+	j.addDirective("--error ", j.filePath(sandbox.ScriptStderrFile))
+	j.addDirective("--env "+sandbox.TokenVariable+"=", j.Token)
 }
 
 // sizeCobalt: Cobalt gives whole nodes and nothing else.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -60,8 +61,8 @@ var placeholders = map[string]func(*job) string{
 	"memory_mb":      func(j *job) string { return countOrEmpty(toMiB(j.memory)) },
 	"memory_mb_node": func(j *job) string { return countOrEmpty(toMiB(perPart(j.memory, j.nodes))) },
 	"sandbox":        func(j *job) string { return j.workdir },
-	"output":         func(j *job) string { return j.filePath("job.out") },
-	"error":          func(j *job) string { return j.filePath("job.err") },
+	"output":         func(j *job) string { return j.filePath(sandbox.ScriptStdoutFile) },
+	"error":          func(j *job) string { return j.filePath(sandbox.ScriptStderrFile) },
 	"option":         nil, // the line is repeated for each of system_architecture.options
 }
 
@@ -106,7 +107,7 @@ func (j *job) fillDirective(template, option string) bool {
 func (s *Syntax) submitCommand(j *job) []string {
 	argv := make([]string, len(s.Submit))
 	for i, word := range s.Submit {
-		argv[i] = strings.ReplaceAll(word, "{script}", j.filePath("job.sh"))
+		argv[i] = strings.ReplaceAll(word, "{script}", j.filePath(sandbox.ScriptFile))
 	}
 	return argv
 }

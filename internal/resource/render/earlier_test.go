@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/internal/agent"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -24,8 +24,8 @@ func TestAJobOfAnEarlierVersion(t *testing.T) {
 	for name, there := range map[string]bool{"the prefix is there": true, "the prefix is gone": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sandbox, prefix := t.TempDir(), filepath.Join(t.TempDir(), "flightlog")
-			marks := agent.MarksOf(sandbox, 1)
+			dir, prefix := t.TempDir(), filepath.Join(t.TempDir(), "flightlog")
+			marks := sandbox.MarksOf(dir, 1)
 			if err := os.MkdirAll(marks.Dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -40,7 +40,7 @@ func TestAJobOfAnEarlierVersion(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			text := strings.NewReplacer("/scratch/ann/mgr-01/pilot-01", sandbox, "/opt/flightlog", prefix).Replace(string(script))
+			text := strings.NewReplacer("/scratch/ann/mgr-01/pilot-01", dir, "/opt/flightlog", prefix).Replace(string(script))
 			job := exec.CommandContext(t.Context(), "bash", "-c", text)
 			job.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "SLURM_JOB_ID=7"}
 			said, failed := job.CombinedOutput()

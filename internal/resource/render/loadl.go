@@ -3,6 +3,8 @@ package render
 import (
 	"fmt"
 	"strings"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // loadl: IBM LoadLeveler; "Using and Administering", SC23-6792, chapter 14.
@@ -18,7 +20,7 @@ func writeLoadL(j *job) {
 	j.addDirective("comment = ", j.Token)
 	j.addDirective("shell = /bin/bash")
 	if j.takeOption("explicit_exec") == "true" {
-		j.addDirective("executable = ", j.filePath("job.sh"))
+		j.addDirective("executable = ", j.filePath(sandbox.ScriptFile))
 	}
 	j.addValue("class = ", "queue", j.queueName())
 	j.addValue("account_no = ", "project", account)
@@ -41,9 +43,9 @@ func writeLoadL(j *job) {
 	if j.workdir != "" {
 		j.addDirective("initialdir = ", j.workdir)
 	}
-	j.addDirective("output = ", j.filePath("job.out"))
-	j.addDirective("error = ", j.filePath("job.err"))
-	j.addDirective("environment = PILOT_TOKEN=", j.Token)
+	j.addDirective("output = ", j.filePath(sandbox.ScriptStdoutFile))
+	j.addDirective("error = ", j.filePath(sandbox.ScriptStderrFile))
+	j.addDirective("environment = "+sandbox.TokenVariable+"=", j.Token)
 	j.addDirective("restart = no")
 	j.addDirective("notification = never")
 	j.addDirective("queue")

@@ -1,6 +1,10 @@
 package render
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
+)
 
 // lsf: https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bsub-options
 var lsf = dialect{
@@ -21,8 +25,8 @@ func writeLSF(j *job) {
 	if j.workdir != "" {
 		j.addDirective("-cwd ", j.workdir)
 	}
-	j.addDirective("-o ", j.filePath("job.out"))
-	j.addDirective("-e ", j.filePath("job.err"))
+	j.addDirective("-o ", j.filePath(sandbox.ScriptStdoutFile))
+	j.addDirective("-e ", j.filePath(sandbox.ScriptStderrFile))
 	j.addDirective("-rn")
 	j.addDirective(`-env "none"`) // else all of the launcher's goes into the job; its shell is a login's
 }

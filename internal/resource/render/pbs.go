@@ -3,6 +3,8 @@ package render
 import (
 	"fmt"
 	"strings"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // pbspro: PBS Professional and OpenPBS; qsub(1B), pbs_resources(7B),
@@ -63,9 +65,9 @@ func (j *job) headPBS(reservation string) {
 
 // tailPBS: -v makes the token visible to qstat -f (Variable_List).
 func (j *job) tailPBS() {
-	j.addDirective("-v PILOT_TOKEN=", j.Token, ",PILOT_UID=", j.Key.Pilot, ",PILOT_ATTEMPT=", formatInt(int64(j.Attempt)))
-	j.addDirective("-o ", j.filePath("job.out"))
-	j.addDirective("-e ", j.filePath("job.err"))
+	j.addDirective("-v "+sandbox.TokenVariable+"=", j.Token, ","+sandbox.PilotVariable+"=", j.Key.Pilot, ","+sandbox.AttemptVariable+"=", formatInt(int64(j.Attempt)))
+	j.addDirective("-o ", j.filePath(sandbox.ScriptStdoutFile))
+	j.addDirective("-e ", j.filePath(sandbox.ScriptStderrFile))
 	j.addDirective("-r n")
 }
 

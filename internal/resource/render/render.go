@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -54,7 +55,7 @@ func Render(known *Systems, spec *Spec) (*Script, error) {
 	sum := sha256.Sum256([]byte(text))
 	return &Script{
 		System: d.name, Name: j.name, Text: text, Digest: hex.EncodeToString(sum[:]),
-		Dir: spec.Sandbox, File: j.fileName("job.sh"), Submit: d.submit(j), Stdin: d.stdin, Notes: j.notes,
+		Dir: spec.Sandbox, File: j.fileName(sandbox.ScriptFile), Submit: d.submit(j), Stdin: d.stdin, Notes: j.notes,
 	}, nil
 }
 
@@ -90,11 +91,11 @@ func newJob(spec *Spec, d *dialect) *job {
 	return j
 }
 
-// markPrefix is what the names of the marks begin with, relative to the sandbox.
-func (j *job) markPrefix() string { return MarksDir + "/" + formatInt(int64(j.Attempt)) }
+// fileName is the path of a file of the attempt, relative to the sandbox.
+func (j *job) fileName(name string) string { return sandbox.MarkPath("", j.Attempt, name) }
 
-// fileName is the path of a file beside the marks, relative to the sandbox.
-func (j *job) fileName(name string) string { return j.markPrefix() + "." + name }
+// markPrefix is what the paths of the attempt's files begin with, up to the dot before their names.
+func (j *job) markPrefix() string { return strings.TrimSuffix(j.fileName(""), ".") }
 
 // filePath is the same for a directive: absolute, if the sandbox can stand there.
 func (j *job) filePath(name string) string {

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/api"
-	"github.com/flightlog/flightlog/internal/agent"
 	"github.com/flightlog/flightlog/internal/proc"
 	"github.com/flightlog/flightlog/internal/resource/render"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -25,7 +25,7 @@ import (
 type scriptDir struct {
 	t       *testing.T
 	sandbox string
-	marks   agent.Marks
+	marks   sandbox.Marks
 	script  *render.Script
 }
 
@@ -35,9 +35,9 @@ func newScriptDir(t *testing.T, spec *render.Spec, agentScript string) *scriptDi
 	return newScriptDirIn(t, filepath.Join(t.TempDir(), "it's a $HOME"), spec, agentScript)
 }
 
-func newScriptDirIn(t *testing.T, sandbox string, spec *render.Spec, agentScript string) *scriptDir {
+func newScriptDirIn(t *testing.T, dir string, spec *render.Spec, agentScript string) *scriptDir {
 	t.Helper()
-	s := &scriptDir{t: t, sandbox: sandbox, marks: agent.MarksOf(sandbox, spec.Attempt)}
+	s := &scriptDir{t: t, sandbox: dir, marks: sandbox.MarksOf(dir, spec.Attempt)}
 	spec.Sandbox = s.sandbox
 	spec.Agent = []string{"/bin/sh", "-c", agentScript, "agent"}
 	var err error
@@ -171,23 +171,20 @@ func TestTheBootstrapMarkNamesTheJob(t *testing.T) {
 		t.Fatal("the script is gone")
 	}
 	t.Cleanup(func() { _ = syscall.Kill(-p.PID, syscall.SIGKILL) })
-	var mark struct {
-		proc.Identity
-		Host, Job, Token string
-		At               time.Time
-	}
+	var mark *sandbox.Bootstrap
 	waitUntil(t, func() bool {
-		ok, err := s.marks.Read("bootstrap", &mark)
-		if err != nil {
+		var err error
+		if mark, err = s.marks.ReadBootstrap(); err != nil {
 			t.Fatal(err)
 		}
-		return ok
+		return mark != nil
 	})
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mark.Identity != p.Identity || mark.Job != strconv.Itoa(p.PID) || mark.Token != "mgr-01.pilot-01.1" || mark.Host != host || mark.At.IsZero() {
+	began := proc.Identity{PID: mark.PID, Start: mark.Start, Boot: mark.Boot}
+	if began != p.Identity || mark.Job != strconv.Itoa(p.PID) || mark.Token != "mgr-01.pilot-01.1" || mark.Host != host || mark.At.IsZero() {
 		t.Errorf("the mark is %+v, the process %+v", mark, p.Identity)
 	}
 	if stat, err := proc.ReadStat(p.PID); err != nil || stat.Session != p.PID {
@@ -309,6 +306,32 @@ sleep 1000 & echo '{}' >"$d.started"; wait`)
 				t.Errorf("it ends with %+v", out)
 			}
 		})
+	}
+}
+
+// TestShellWritesTheSandboxesShapes: the marks that scripts print are, byte for byte, what the types
+// of package sandbox encode. Neither side has a field that the other lacks.
+func TestShellWritesTheSandboxesShapes(t *testing.T) {
+	t.Parallel()
+	spec := plain("fork")
+	spec.PreBootstrap = []string{"exit 7"}
+	s := newScriptDir(t, spec, "true")
+	s.runScript()
+	checkShape[sandbox.Bootstrap](t, s, sandbox.BootstrapFile)
+	checkShape[api.Outcome](t, s, sandbox.ExitFile)
+}
+
+// checkShape reads a file of the attempt as a T and compares what a T encodes with it.
+func checkShape[T any](t *testing.T, s *scriptDir, name string) {
+	t.Helper()
+	printed := s.readFile(name)
+	value, err := sandbox.Decode[T](name, []byte(printed))
+	if err != nil || value == nil {
+		t.Fatalf("%q: %v", printed, err)
+	}
+	encoded, err := sandbox.Encode(value)
+	if err != nil || string(encoded) != printed {
+		t.Errorf("the shell prints %s, the type encodes %s (%v)", printed, encoded, err)
 	}
 }
 

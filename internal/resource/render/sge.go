@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // sge: Grid Engine and its descendants; qsub(1) of Son of Grid Engine 8.1.9,
@@ -20,7 +22,7 @@ func writeSGE(j *job) {
 	account, reservation := j.splitProject()
 	j.addDirective("-S /bin/bash")
 	j.addDirective("-N ", j.name)
-	j.addDirective("-ac PILOT_TOKEN=", j.Token)
+	j.addDirective("-ac "+sandbox.TokenVariable+"=", j.Token)
 	j.addValue("-q ", "queue", j.queueName())
 	j.addValue("-A ", "project", account)
 	j.addValue("-ar ", "project", reservation)
@@ -31,8 +33,8 @@ func writeSGE(j *job) {
 	} else {
 		j.addDirective("-cwd")
 	}
-	j.addDirective("-o ", j.filePath("job.out"))
-	j.addDirective("-e ", j.filePath("job.err"))
+	j.addDirective("-o ", j.filePath(sandbox.ScriptStdoutFile))
+	j.addDirective("-e ", j.filePath(sandbox.ScriptStderrFile))
 	j.addDirective("-r n")
 	j.addDirective("-notify") // without it the end comes as SIGKILL at once
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flightlog/flightlog/internal/sandbox"
 )
 
 // slurm: https://slurm.schedmd.com/sbatch.html
@@ -36,8 +38,8 @@ func writeSlurm(j *job) {
 		// seen with 22.05 as a job that fails with JobLaunchFailure.
 		j.faults.add("sandbox", "%.150q holds a sign that SLURM replaces in names of files", j.Sandbox)
 	}
-	j.addDirective("--output=", j.filePath("job.out"))
-	j.addDirective("--error=", j.filePath("job.err"))
+	j.addDirective("--output=", j.filePath(sandbox.ScriptStdoutFile))
+	j.addDirective("--error=", j.filePath(sandbox.ScriptStderrFile))
 	j.addDirective("--export=NONE")
 	// Not the limits of the process that submits: a job of a fresh login has those of
 	// its node, or what the site sets for it.

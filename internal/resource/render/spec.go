@@ -46,10 +46,6 @@ type Node struct {
 	Exclusive bool   // only whole nodes are given
 }
 
-// MarksDir is where a script expects and leaves the files of its attempt,
-// below the sandbox: <sandbox>/.flightlog/<attempt>.<name>, as package agent has it.
-const MarksDir = ".flightlog"
-
 // validate gives the faults of everything that dialects need not look at.
 func (s *Spec) validate() []pilot.FieldError {
 	var f fieldErrors

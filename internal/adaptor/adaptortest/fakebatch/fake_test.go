@@ -15,6 +15,7 @@ import (
 	"github.com/flightlog/flightlog/internal/adaptor/batch"
 	"github.com/flightlog/flightlog/internal/adaptor/runner"
 	"github.com/flightlog/flightlog/internal/resource/render"
+	"github.com/flightlog/flightlog/internal/sandbox"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -106,7 +107,7 @@ func (b *fixture) submitScriptIn(dir string, attempt int, commands string) runne
 	}
 	head, _, _ := strings.Cut(script.Text, "#\n# Flightlog")
 	text := head + "\n" + commands + "\n"
-	if err := os.MkdirAll(dir+"/"+render.MarksDir, 0o700); err != nil {
+	if err := os.MkdirAll(dir+"/"+sandbox.MarksDir, 0o700); err != nil {
 		b.Fatal(err)
 	}
 	if err := os.WriteFile(dir+"/"+script.File, []byte(text), 0o600); err != nil {

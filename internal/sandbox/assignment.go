@@ -1,22 +1,14 @@
-package agent
+package sandbox
 
 import (
-	"context"
 	"time"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/pilot"
 )
 
-// Gateway is the agent's way to the launchers of its resource.
-type Gateway interface {
-	// Ask says verb about the pilot and gives a launcher's answer. It ends
-	// with its context; code unavailable: nobody is there to answer.
-	Ask(ctx context.Context, key pilot.Key, verb api.Verb, req api.AgentRequest) (api.AgentReply, error)
-}
-
-// Assignment is all that an agent must know. It comes as JSON from who started
-// the agent, over a pipe.
+// Assignment is all that an agent must know. It reaches the agent as JSON on stdin: from a launcher
+// over a pipe, or out of [AssignmentFile].
 type Assignment struct {
 	Resource string    `json:"resource"`
 	Manager  pilot.UID `json:"manager"`
@@ -46,13 +38,17 @@ type Assignment struct {
 	BatchJob bool `json:"job,omitempty"`  // of a batch system, which knows better why it sends a TERM
 }
 
+// Idle is the line that an agent process writes to stdout when it waits for an assignment: at
+// first, and when all of the one before is over.
+const Idle = "idle\n"
+
 // Key addresses the pilot.
 func (a *Assignment) Key() pilot.Key {
 	return pilot.Key{Resource: a.Resource, Manager: a.Manager, Pilot: a.Pilot}
 }
 
-// validate refuses what cannot be run, and fills in what may be absent.
-func (a *Assignment) validate() error {
+// Complete refuses an assignment that cannot be run (code invalid), and fills in what may be absent.
+func (a *Assignment) Complete() error {
 	switch {
 	case !pilot.ValidToken(a.Manager) || !pilot.ValidToken(a.Pilot) || a.Attempt < 1:
 		return pilot.Errorf(pilot.Invalid, "assignment names no pilot and attempt")

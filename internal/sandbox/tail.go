@@ -1,4 +1,4 @@
-package agent
+package sandbox
 
 import (
 	"io"
@@ -7,19 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Names of the payload's output in the sandbox.
-const (
-	StdoutFile = "stdout"
-	StderrFile = "stderr"
-)
-
 // TailBytes bounds a tail: domain.md's events carry 1 to 10 KiB.
 const TailBytes = 4 << 10
 
 // ReadTail is the end of a file in the sandbox, at most TailBytes of valid UTF-8;
 // empty when it cannot be read.
-func ReadTail(sandbox, name string) string {
-	f, err := openRegular(filepath.Join(sandbox, name))
+func ReadTail(dir, name string) string {
+	f, err := openRegular(filepath.Join(dir, name))
 	if err != nil {
 		return ""
 	}

@@ -3,8 +3,9 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
+
+	"github.com/flightlog/flightlog/internal/subject"
 
 	"github.com/nats-io/nats.go"
 
@@ -29,16 +30,16 @@ const (
 func (c *Conn) ServeAgents(
 	ctx context.Context, resource string, handle AgentHandler, overhear func(pilot.Key, api.Verb, api.AgentRequest),
 ) error {
-	if err := checkResourceName(resource); err != nil {
+	if err := subject.CheckResource(resource); err != nil {
 		return err
 	}
 	defer func() { _ = c.nc.FlushTimeout(time.Second) }() // the server has ended our subscriptions
 	for _, verb := range []api.Verb{api.Beat, api.Finish} {
-		sub, err := c.nc.Subscribe(treeAgent+resource+".*.*."+string(verb), func(m *nats.Msg) {
-			key, verb, err := parseAgentSubject(m.Subject)
+		sub, err := c.nc.Subscribe(subject.AnyAgent(resource, string(verb)), func(m *nats.Msg) {
+			key, verb, err := subject.ParseAgent(m.Subject)
 			var request api.AgentRequest
 			if err == nil && json.Unmarshal(m.Data, &request) == nil {
-				overhear(key, verb, request)
+				overhear(key, api.Verb(verb), request)
 			}
 		})
 		if err != nil {
@@ -47,14 +48,14 @@ func (c *Conn) ServeAgents(
 		defer func() { _ = sub.Unsubscribe() }() // a connection that is gone has none
 	}
 	return c.serveSubject(ctx, responder{
-		subject: treeAgent + resource + ".*.*.*", queue: launcherQueueGroup, limit: agentConcurrency,
+		subject: subject.AnyAgent(resource, "*"), queue: launcherQueueGroup, limit: agentConcurrency,
 		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) { return c.answerAgent(ctx, m, handle) },
 	})
 }
 
 // answerAgent runs the handler.
 func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler) (*nats.Msg, error) {
-	key, verb, err := parseAgentSubject(m.Subject)
+	key, verb, err := subject.ParseAgent(m.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -63,34 +64,20 @@ func (c *Conn) answerAgent(ctx context.Context, m *nats.Msg, handle AgentHandler
 	if err := json.Unmarshal(m.Data, &request); err != nil {
 		return nil, pilot.Errorf(pilot.Invalid, "the request does not decode: %w", err)
 	}
-	reply, err := handle(ctx, key, verb, request)
+	reply, err := handle(ctx, key, api.Verb(verb), request)
 	if err != nil {
 		return nil, err
 	}
 	if reply.Refused != "" {
-		c.rejections.logAgent(key, verb, request.Attempt, reply.Refused)
+		c.rejections.logAgent(key, api.Verb(verb), request.Attempt, reply.Refused)
 	}
 	return encodeReply(encodingJSON, reply, 0)
-}
-
-func parseAgentSubject(subject string) (pilot.Key, api.Verb, error) {
-	path, ours := strings.CutPrefix(subject, treeAgent)
-	at := max(strings.LastIndexByte(path, '.'), 0)
-	key, err := parseKeyPath(path[:at])
-	if !ours || err != nil {
-		return pilot.Key{}, "", pilot.Errorf(pilot.Invalid, "%.300q is no subject of an agent", subject)
-	}
-	verb := strings.TrimPrefix(path[at:], ".")
-	return key, api.Verb(verb), checkToken("verb", verb)
 }
 
 // AskLauncher asks the launchers of a pilot's resource once. Code unavailable:
 // none listens; timeout: none answered before ctx or the connection ended.
 func (c *Conn) AskLauncher(ctx context.Context, key pilot.Key, verb api.Verb, r api.AgentRequest) (api.AgentReply, error) {
-	path, err := keyPath(key)
-	if err == nil {
-		err = checkToken("verb", string(verb))
-	}
+	at, err := subject.ForAgent(key, string(verb))
 	if err != nil {
 		return api.AgentReply{}, err
 	}
@@ -98,7 +85,7 @@ func (c *Conn) AskLauncher(ctx context.Context, key pilot.Key, verb api.Verb, r 
 	if err != nil {
 		return api.AgentReply{}, invalidError("ask a launcher", err)
 	}
-	answer, err := c.sendRequest(ctx, &nats.Msg{Subject: treeAgent + path + "." + string(verb), Data: data})
+	answer, err := c.sendRequest(ctx, &nats.Msg{Subject: at, Data: data})
 	if err != nil {
 		return api.AgentReply{}, classify("ask a launcher", err)
 	}

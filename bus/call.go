@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/api"
@@ -22,11 +24,11 @@ func (c *Conn) Call(ctx context.Context, endpoint string, minSeq uint64, in, out
 	if err != nil {
 		return 0, invalidError("call "+endpoint, err)
 	}
-	subject := apiPrefix + "." + endpoint
+	at := subject.API(endpoint)
 	if self := c.requestUser.Load(); self != nil {
-		subject = self.RequestSubject(endpoint)
+		at = subject.UserRequest(*self, endpoint)
 	}
-	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{headerContent: {string(encodingJSON)}}}
+	m := &nats.Msg{Subject: at, Data: data, Header: nats.Header{headerContent: {string(encodingJSON)}}}
 	if minSeq > 0 {
 		m.Header[api.HeaderMinSeq] = []string{strconv.FormatUint(minSeq, 10)}
 		if epoch := c.Epoch(); epoch != 0 {

@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -106,8 +105,8 @@ type Conn struct {
 	actor string
 	owner string // Config.Owner
 
-	hasCredentials bool                        // the server knows us by credentials, so that it may know all users
-	requestUser    atomic.Pointer[access.User] // on whose subject Call asks; nil: on everybody's
+	hasCredentials bool                   // the server knows us by credentials, so that it may know all users
+	requestUser    atomic.Pointer[string] // on whose subject Call asks; nil: on everybody's
 
 	server      InProcess                    // nil: another process's
 	lastRefusal atomic.Pointer[storeRefusal] // nil: what was written last was taken

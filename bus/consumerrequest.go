@@ -8,16 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
-	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/pilot"
 )
 
 const (
 	maxConsumerRequest = 16 << 10
-	queuePrefix        = "launcher-"
 	// How long the server keeps a consumer that nobody asks or listens to, and whose name
 	// a library has made up: that is the libraries' own choice (nats.go 1.55.0, ordered.go).
 	unnamedIdle = 5 * time.Minute
@@ -51,28 +51,28 @@ func readConsumerRequest(user, rest string, data []byte) (r *consumerRequest, na
 			faults = append(faults, fault)
 		}
 	}
-	wrong(r.Stream != stream, "stream_name must be "+stream)
+	wrong(r.Stream != subject.Stream, "stream_name must be "+subject.Stream)
 	wrong(r.Action != "" && r.Action != "create" && r.Action != "update", "action must be create or update")
 	wrong(cfg.Name != "" && cfg.Name != name || cfg.Durable != "" && cfg.Durable != name, "name and durable_name must be the name in the subject")
 	wrong(filter != "" && (filter != cfg.FilterSubject || len(cfg.FilterSubjects) > 0), "filter_subject must be the one in the subject")
 	if len(faults) > 0 {
 		return nil, nil, pilot.Errorf(pilot.Invalid, "no consumer was made: %s", strings.Join(faults, "; "))
 	}
-	wrong(strings.HasPrefix(name, queuePrefix), "queues named "+queuePrefix+"… take a launcher of the resource")
+	wrong(strings.HasPrefix(name, subject.QueuePrefix), "queues named "+subject.QueuePrefix+"… take a launcher of the resource")
 	wrong(!pilot.ValidToken(name), "the name of a consumer "+pilot.TokenRule)
 	push := cfg.DeliverSubject != ""
-	wrong(push && !isInboxOf(user, cfg.DeliverSubject), "deliver_subject must be one inbox of the user, "+(&access.User{Name: user}).InboxPrefix()+".…")
-	if access.IsTail(user, name) {
+	wrong(push && !isInboxOf(user, cfg.DeliverSubject), "deliver_subject must be one inbox of the user, "+subject.Inbox(user)+".…")
+	if subject.IsTailConsumer(user, name) {
 		names = []string{name}
 	} else {
 		if cfg.InactiveThreshold > 0 { // it would go by itself: as that of 'nats stream view'
 			cfg.Durable = ""
 		}
-		wrong(cfg.Durable != "", "durable consumers are named "+access.TailNames(user))
+		wrong(cfg.Durable != "", "durable consumers are named "+subject.TailNames(user))
 		if cfg.AckPolicy != jetstream.AckNonePolicy {
 			name = "" // it is no ordered one
 		}
-		names = access.Made(user, name, push)
+		names = subject.MadeConsumers(user, name, push)
 		makeUnnamed(r)
 	}
 	if len(faults) > 0 {
@@ -125,8 +125,8 @@ func decodeConsumerRequest(data []byte) (*consumerRequest, error) {
 }
 
 // isInboxOf says whether a subject is one that only the user hears.
-func isInboxOf(user, subject string) bool {
-	rest, ok := strings.CutPrefix(subject, (&access.User{Name: user}).InboxPrefix()+".")
+func isInboxOf(user, inbox string) bool {
+	rest, ok := strings.CutPrefix(inbox, subject.Inbox(user)+".")
 	for word := range strings.SplitSeq(rest, ".") {
 		ok = ok && word != "" && !strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '*' || c == '>' })
 	}

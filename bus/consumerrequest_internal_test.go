@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -58,7 +59,7 @@ func TestWhatReadersMayAskFor(t *testing.T) {
 			t.Errorf("%s %.200s: %v, want code %q", c.rest, c.data, err, c.code)
 		case err == nil && names[0] != c.name:
 			t.Errorf("%s %.200s: named %s, want %s", c.rest, c.data, names[0], c.name)
-		case err == nil && !access.IsTail("u", c.name) && (!r.Config.MemoryStorage || r.Config.InactiveThreshold != unnamedIdle || r.Action != "create"):
+		case err == nil && !subject.IsTailConsumer("u", c.name) && (!r.Config.MemoryStorage || r.Config.InactiveThreshold != unnamedIdle || r.Action != "create"):
 			t.Errorf("%s stays: %+v", c.name, r.Config)
 		}
 	}
@@ -91,9 +92,9 @@ func FuzzConsumerRequest(f *testing.F) {
 				t.Fatal(err)
 			}
 			cfg := sent.Config
-			kept := access.IsTail("u", name)
+			kept := subject.IsTailConsumer("u", name)
 			switch {
-			case sent.Stream != stream, cfg.Name != name, !access.Owns("u", name), !pilot.ValidToken(strings.ReplaceAll(name, "=", "-")):
+			case sent.Stream != subject.Stream, cfg.Name != name, !subject.OwnsConsumer("u", name), !pilot.ValidToken(strings.ReplaceAll(name, "=", "-")):
 				t.Fatalf("%q makes %s", data, body)
 			case cfg.Durable != "" && cfg.Durable != name, !kept && (cfg.Durable != "" || cfg.AckPolicy != jetstream.AckNonePolicy && strings.Contains(name, "_")):
 				t.Fatalf("%q makes %s", data, body)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/internal/access"
@@ -54,7 +56,7 @@ func (c *Conn) parseDenial(nc *nats.Conn, err error) (subject string, subscribin
 
 // describeUser is who the server takes us for, as far as the configuration tells.
 func (c *Conn) describeUser(nc *nats.Conn) string {
-	if name, ok := access.UserOf(nc.Opts.InboxPrefix); ok {
+	if name, ok := subject.UserOfInbox(nc.Opts.InboxPrefix); ok {
 		return "user " + name
 	}
 	if c.userName != "" {

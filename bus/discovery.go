@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	"github.com/nats-io/nuid"
@@ -39,7 +41,7 @@ func newDiscovery(s *Service) *discovery {
 // answered instead of an answer.
 func (d *discovery) addEndpoint(name string, load *requestLimiter) (count func(took time.Duration, err error)) {
 	stats := &micro.EndpointStats{
-		Name: strings.ReplaceAll(name, ".", "-"), Subject: apiPrefix + "." + name, QueueGroup: micro.DefaultQueueGroup,
+		Name: strings.ReplaceAll(name, ".", "-"), Subject: subject.API(name), QueueGroup: micro.DefaultQueueGroup,
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +100,7 @@ func (s *requestServer) serveDiscovery() error {
 		micro.PingVerb: s.discovery.pingReply, micro.InfoVerb: s.discovery.infoReply, micro.StatsVerb: s.discovery.statsReply,
 	} {
 		for _, of := range [][2]string{{"", ""}, {s.cfg.Name, ""}, {s.cfg.Name, s.discovery.identity.ID}} {
-			subject, err := micro.ControlSubject(verb, of[0], of[1])
+			control, err := micro.ControlSubject(verb, of[0], of[1])
 			if err != nil {
 				return err
 			}
@@ -110,7 +112,7 @@ func (s *requestServer) serveDiscovery() error {
 				data, _ := json.Marshal(tell()) // it holds texts and numbers
 				s.conn.sendReply(m, &nats.Msg{Data: data}, nil)
 			}
-			if err := s.addSubscription(subject, "", answer); err != nil {
+			if err := s.addSubscription(control, "", answer); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -124,7 +126,7 @@ func (cfg *Config) readInboxPrefix() (string, bool) {
 	}
 	for line := range strings.Lines(string(content)) {
 		if prefix, ok := strings.CutPrefix(strings.TrimSpace(line), "NATS_INBOX_PREFIX="); ok {
-			_, known := access.UserOf(prefix)
+			_, known := subject.UserOfInbox(prefix)
 			return prefix, known
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -31,14 +33,14 @@ func (c *Conn) readFromLeader(ctx context.Context, stream string, q messageQuery
 		return nil, nil, err
 	}
 	err = c.retry(ctx, "read the log", func(ctx context.Context) (err error) {
-		m, s, err = c.requestMessage(ctx, c.apiSubject("STREAM.MSG.GET."+stream), request)
+		m, s, err = c.requestMessage(ctx, c.apiSubject(strings.TrimPrefix(subject.MessageGet(stream), subject.JetStreamAPI)), request)
 		return err
 	})
 	return m, s, err
 }
 
-func (c *Conn) requestMessage(ctx context.Context, subject string, request []byte) (*nats.Msg, *StoredMessage, error) {
-	answer, err := c.nc.RequestWithContext(ctx, subject, request)
+func (c *Conn) requestMessage(ctx context.Context, at string, request []byte) (*nats.Msg, *StoredMessage, error) {
+	answer, err := c.nc.RequestWithContext(ctx, at, request)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,9 +81,9 @@ func (c *Conn) apiSubject(what string) string {
 	case o.APIPrefix != "":
 		return strings.TrimSuffix(o.APIPrefix, ".") + "." + what
 	case o.Domain != "":
-		return "$JS." + o.Domain + ".API." + what
+		return subject.InDomain(o.Domain) + what
 	default:
-		return "$JS.API." + what
+		return subject.JetStreamAPI + what
 	}
 }
 
@@ -106,16 +108,16 @@ func (l *Log) readAt(ctx context.Context, seq uint64) (events.Entry, bool, error
 }
 
 // readNext reads the first message of a subject at or behind seq.
-func (l *Log) readNext(ctx context.Context, subject string, seq uint64) (events.Entry, bool, error) {
-	return l.readEntry(ctx, messageQuery{Seq: seq, NextBy: subject})
+func (l *Log) readNext(ctx context.Context, at string, seq uint64) (events.Entry, bool, error) {
+	return l.readEntry(ctx, messageQuery{Seq: seq, NextBy: at})
 }
 
-func (l *Log) readLast(ctx context.Context, subject string) (events.Entry, bool, error) {
-	return l.readEntry(ctx, messageQuery{LastBy: subject})
+func (l *Log) readLast(ctx context.Context, at string) (events.Entry, bool, error) {
+	return l.readEntry(ctx, messageQuery{LastBy: at})
 }
 
 func (l *Log) readEntry(ctx context.Context, q messageQuery) (events.Entry, bool, error) {
-	_, s, err := l.conn.readFromLeader(ctx, stream, q)
+	_, s, err := l.conn.readFromLeader(ctx, subject.Stream, q)
 	if err != nil || s == nil {
 		return events.Entry{}, false, err
 	}

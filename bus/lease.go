@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
@@ -25,24 +27,20 @@ type Leases struct {
 	unansweredAt atomic.Int64 // when a question was last left unanswered, Unix ns; 0: never
 }
 
-// leaseBucket is a key-value bucket; its entries vanish when they are not
-// refreshed.
-const leaseBucket = "PILOTS_LEASES"
-
 // Leases opens the leases, which end ttl after their holder has fallen silent.
 // All users of one bus must give the same ttl: code unsupported if they do not.
 // replicas is for the first of them; 0: 1.
 func (c *Conn) Leases(ctx context.Context, ttl time.Duration, replicas int) (*Leases, error) {
 	err := c.retry(ctx, "open the leases", func(ctx context.Context) error {
-		kv, err := c.js.KeyValue(ctx, leaseBucket)
+		kv, err := c.js.KeyValue(ctx, subject.LeaseBucket)
 		if errors.Is(err, jetstream.ErrBucketNotFound) {
 			kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-				Bucket: leaseBucket, Description: "flightlog: who lives", TTL: ttl,
+				Bucket: subject.LeaseBucket, Description: "flightlog: who lives", TTL: ttl,
 				History: 1, Storage: jetstream.FileStorage, Replicas: max(replicas, 1),
 			})
 		}
 		if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = c.js.KeyValue(ctx, leaseBucket)
+			kv, err = c.js.KeyValue(ctx, subject.LeaseBucket)
 		}
 		if err != nil {
 			return err
@@ -203,7 +201,7 @@ func (h *leaseHold) writeLease(ctx context.Context, seq uint64, header nats.Head
 		return err
 	}
 	ack, err := h.leases.conn.js.PublishMsg(ctx,
-		&nats.Msg{Subject: leaseSubject(h.id), Header: header, Data: value},
+		&nats.Msg{Subject: subject.Lease(h.id), Header: header, Data: value},
 		jetstream.WithExpectLastSequencePerSubject(seq), jetstream.WithRetryAttempts(0))
 	h.leases.noteOutage(err)
 	if err == nil {
@@ -258,7 +256,7 @@ func (c *Conn) LeaseHeld(ctx context.Context, id string) (bool, error) {
 // readLease reads a lease from the leader of its bucket; nil: nobody has it. seq is
 // what the next write must expect.
 func (l *Leases) readLease(ctx context.Context, id string) (*leaseHolder, uint64, error) {
-	m, s, err := l.conn.readFromLeader(ctx, "KV_"+leaseBucket, messageQuery{LastBy: leaseSubject(id)})
+	m, s, err := l.conn.readFromLeader(ctx, subject.LeaseStream, messageQuery{LastBy: subject.Lease(id)})
 	l.noteOutage(err)
 	if err != nil || m == nil {
 		return nil, 0, err
@@ -272,5 +270,3 @@ func (l *Leases) readLease(ctx context.Context, id string) (*leaseHolder, uint64
 	}
 	return &now, s.Seq, nil
 }
-
-func leaseSubject(id string) string { return "$KV." + leaseBucket + "." + id }

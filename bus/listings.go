@@ -3,6 +3,8 @@ package bus
 import (
 	"context"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
@@ -14,9 +16,8 @@ import (
 type ListingHandler = func(ctx context.Context, question []byte) ([]byte, error)
 
 const (
-	treePoll           = "pilots.poll." // never stored
-	listingConcurrency = 256            // answered at once
-	listingHeaderRoom  = 1 << 10        // bytes that an answer's headers may take of a message
+	listingConcurrency = 256     // answered at once
+	listingHeaderRoom  = 1 << 10 // bytes that an answer's headers may take of a message
 )
 
 // checkEndpointName checks the name of an endpoint, <site>.<name>: launchers of one
@@ -36,7 +37,7 @@ func (c *Conn) ServeListings(ctx context.Context, endpoint string, handle Listin
 		return err
 	}
 	return c.serveSubject(ctx, responder{
-		subject: treePoll + endpoint, limit: listingConcurrency,
+		subject: subject.Poll(endpoint), limit: listingConcurrency,
 		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 			data, err := handle(ctx, m.Data)
 			if most := int(c.nc.MaxPayload()) - listingHeaderRoom; err == nil && len(data) > most {
@@ -56,7 +57,7 @@ func (c *Conn) AskListing(ctx context.Context, endpoint string, question []byte)
 	if err := checkEndpointName(endpoint); err != nil {
 		return nil, err
 	}
-	m, err := c.sendRequest(ctx, &nats.Msg{Subject: treePoll + endpoint, Data: question})
+	m, err := c.sendRequest(ctx, &nats.Msg{Subject: subject.Poll(endpoint), Data: question})
 	if err != nil {
 		return nil, classify("ask for a listing", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -51,7 +53,7 @@ func (c *Conn) Log(ctx context.Context) (*Log, error) {
 func (c *Conn) streamInfo(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	var info *jetstream.StreamInfo
 	err := c.retry(ctx, "look at the log", func(ctx context.Context) error {
-		s, err := c.js.Stream(ctx, stream)
+		s, err := c.js.Stream(ctx, subject.Stream)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return &pilot.Error{Code: pilot.NotFound, Op: "look at the log", Err: err}
 		}
@@ -73,7 +75,7 @@ func (l *Log) Epoch() int64 { return l.epoch }
 // End is the position of the last message of the log that a tail of that span
 // gives, as far as the server that answers knows; 0: there is none.
 func (l *Log) End(ctx context.Context, span events.Span) (end uint64, err error) {
-	subjects, err := spanSubjects(span)
+	subjects, err := subject.ForSpan(span)
 	if err != nil {
 		return 0, err
 	}
@@ -84,8 +86,8 @@ func (l *Log) End(ctx context.Context, span events.Span) (end uint64, err error)
 		}
 		return info.State.LastSeq, nil
 	}
-	for _, subject := range subjects {
-		entry, found, err := l.readLast(ctx, subject)
+	for _, s := range subjects {
+		entry, found, err := l.readLast(ctx, s)
 		if err != nil {
 			return 0, err
 		}

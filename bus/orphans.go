@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/api"
@@ -15,19 +17,17 @@ import (
 type OrphansHandler func(ctx context.Context, r api.OrphansRequest) (api.OrphansAnswer, error)
 
 const (
-	treeFleet          = "pilots.fleet." // never stored
-	orphansVerb        = ".orphans"
 	orphansConcurrency = 4 // answered at once: each asks batch systems and reads the log
 )
 
 // ServeOrphans answers, together with the rest of the resource's fleet, until ctx
 // ends. Handlers get ctx.
 func (c *Conn) ServeOrphans(ctx context.Context, resource string, handle OrphansHandler) error {
-	if err := checkResourceName(resource); err != nil {
+	if err := subject.CheckResource(resource); err != nil {
 		return err
 	}
 	return c.serveSubject(ctx, responder{
-		subject: treeFleet + resource + orphansVerb, queue: launcherQueueGroup, limit: orphansConcurrency,
+		subject: subject.Orphans(resource), queue: launcherQueueGroup, limit: orphansConcurrency,
 		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 			r := Request{Data: m.Data}
 			var asked api.OrphansRequest
@@ -48,14 +48,14 @@ func (c *Conn) ServeOrphans(ctx context.Context, resource string, handle Orphans
 // ended, and what was to be killed may have been.
 func (c *Conn) AskOrphans(ctx context.Context, resource string, r api.OrphansRequest) (api.OrphansAnswer, error) {
 	var reply api.OrphansAnswer
-	if err := checkResourceName(resource); err != nil {
+	if err := subject.CheckResource(resource); err != nil {
 		return reply, err
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return reply, invalidError("ask for orphans", err)
 	}
-	m, err := c.sendRequest(ctx, &nats.Msg{Subject: treeFleet + resource + orphansVerb, Data: data})
+	m, err := c.sendRequest(ctx, &nats.Msg{Subject: subject.Orphans(resource), Data: data})
 	switch {
 	case err != nil && notDelivered(err):
 		return reply, &pilot.Error{Code: pilot.Unavailable, Err: err, Message: "no launcher of " + resource + " answers"}

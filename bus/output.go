@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/api"
@@ -15,18 +17,17 @@ import (
 type OutputHandler func(ctx context.Context, manager, uid pilot.UID) (answer api.OutputAnswer, mine bool, err error)
 
 const (
-	outputVerb        = ".output"
 	outputConcurrency = 16 // answered at once: each reads files, perhaps of another machine
 )
 
 // ServeOutput answers for a resource until ctx ends. All launchers of the resource
 // are asked, and the one answers that the pilot belongs to. Handlers get ctx.
 func (c *Conn) ServeOutput(ctx context.Context, resource string, handle OutputHandler) error {
-	if err := checkResourceName(resource); err != nil {
+	if err := subject.CheckResource(resource); err != nil {
 		return err
 	}
 	return c.serveSubject(ctx, responder{
-		subject: treeFleet + resource + outputVerb, limit: outputConcurrency,
+		subject: subject.Output(resource), limit: outputConcurrency,
 		handle: func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 			ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 			defer cancel()
@@ -52,14 +53,14 @@ func (c *Conn) ServeOutput(ctx context.Context, resource string, handle OutputHa
 // no launcher has the pilot, or none answered before ctx or the connection ended.
 func (c *Conn) AskOutput(ctx context.Context, key pilot.Key) (api.OutputAnswer, error) {
 	var reply api.OutputAnswer
-	if err := checkResourceName(key.Resource); err != nil {
+	if err := subject.CheckResource(key.Resource); err != nil {
 		return reply, err
 	}
 	data, err := json.Marshal(api.OutputRequest{Manager: key.Manager, UID: key.Pilot})
 	if err != nil {
 		return reply, invalidError("ask for output", err)
 	}
-	m, err := c.sendRequest(ctx, &nats.Msg{Subject: treeFleet + key.Resource + outputVerb, Data: data})
+	m, err := c.sendRequest(ctx, &nats.Msg{Subject: subject.Output(key.Resource), Data: data})
 	if err != nil {
 		return reply, classify("ask for output", err)
 	}

@@ -7,10 +7,11 @@ import (
 	"iter"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/events"
-	"github.com/flightlog/flightlog/internal/access"
 )
 
 // CommandQueueConfig tunes an inbox. AckWait belongs to the queue: all who share it
@@ -45,7 +46,7 @@ type CommandQueue struct {
 // CommandQueue opens the queue of a resource, which its whole fleet shares. Code
 // unavailable: there is no log yet.
 func (c *Conn) CommandQueue(ctx context.Context, resource string, cfg CommandQueueConfig) (*CommandQueue, error) {
-	if err := checkResourceName(resource); err != nil {
+	if err := subject.CheckResource(resource); err != nil {
 		return nil, err
 	}
 	l, err := c.Log(ctx)
@@ -60,14 +61,14 @@ func (c *Conn) CommandQueue(ctx context.Context, resource string, cfg CommandQue
 // openConsumer makes the queue or finds it.
 func (i *CommandQueue) openConsumer(ctx context.Context) (cons jetstream.Consumer, err error) {
 	cfg := jetstream.ConsumerConfig{
-		Durable:       access.QueueConsumer(i.resource),
+		Durable:       subject.QueueConsumer(i.resource),
 		Description:   "submit commands of " + i.resource,
-		FilterSubject: treeCommand + i.resource + ".*.*." + string(events.Submit),
+		FilterSubject: subject.Submits(i.resource),
 		AckPolicy:     jetstream.AckExplicitPolicy, AckWait: i.cfg.AckWait,
 		MaxDeliver: -1, MaxAckPending: maxFleetInFlight,
 	}
 	err = i.log.conn.retry(ctx, "open the inbox of "+i.resource, func(ctx context.Context) (err error) {
-		cons, err = i.log.conn.js.CreateOrUpdateConsumer(ctx, stream, cfg)
+		cons, err = i.log.conn.js.CreateOrUpdateConsumer(ctx, subject.Stream, cfg)
 		return err
 	})
 	return cons, err

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
@@ -18,13 +20,13 @@ import (
 // Last gives the last event of the subject that e has: its Class and Key, or
 // Session, and for commands its Kind. Code invalid: it does not decode.
 func (l *Log) Last(ctx context.Context, e events.Event) (events.Event, bool, error) {
-	subject, err := Subject(&e)
+	at, err := subject.ForEvent(&e)
 	if err != nil {
 		return events.Event{}, false, err
 	}
-	entry, found, err := l.readLast(ctx, subject)
+	entry, found, err := l.readLast(ctx, at)
 	if err == nil && entry.Broken != "" {
-		err = pilot.Errorf(pilot.Invalid, "message %d on %s: %s", entry.Seq, subject, entry.Broken)
+		err = pilot.Errorf(pilot.Invalid, "message %d on %s: %s", entry.Seq, at, entry.Broken)
 	}
 	return entry.Event, found && err == nil, err
 }
@@ -36,13 +38,13 @@ const historyPage = 500
 // log order: its commands, changes and remarks that decode. It reads in bulk
 // from any replica, and the rest from the leader.
 func (l *Log) History(ctx context.Context, key pilot.Key, after uint64) ([]events.Event, error) {
-	path, err := keyPath(key)
+	path, err := subject.ForPilot(key)
 	if err != nil {
 		return nil, err
 	}
 	var all []events.Event
-	for _, subject := range []string{treeCommand + path + ".*", "pilots.*." + path} {
-		if all, err = l.readSubject(ctx, all, subject, after); err != nil {
+	for _, pattern := range subject.AboutPilot(path) {
+		if all, err = l.readSubject(ctx, all, pattern, after); err != nil {
 			return nil, err
 		}
 	}
@@ -53,11 +55,11 @@ func (l *Log) History(ctx context.Context, key pilot.Key, after uint64) ([]event
 // Versions gives what was ever put, or deleted, as the configuration of a
 // resource, in log order and as far as it decodes.
 func (l *Log) Versions(ctx context.Context, label string) ([]events.Event, error) {
-	subject, err := Subject(&events.Event{Class: events.ClassResource, Key: pilot.Key{Resource: label}})
+	at, err := subject.ForEvent(&events.Event{Class: events.ClassResource, Key: pilot.Key{Resource: label}})
 	if err != nil {
 		return nil, err
 	}
-	return l.readSubject(ctx, nil, subject, 0)
+	return l.readSubject(ctx, nil, at, 0)
 }
 
 // List gives the list of a birth that was read from the log, as far as the log has it,
@@ -73,7 +75,7 @@ func (l *Log) List(ctx context.Context, birth *events.Event) ([]events.Entry, ev
 	for bulk := true; events.ExtentOf(birth, found) == events.NotYet; {
 		next := first + uint64(len(found))
 		if bulk {
-			part, err := l.readBulk(ctx, "pilots.>", next)
+			part, err := l.readBulk(ctx, subject.All, next)
 			if err != nil {
 				return nil, events.NotYet, err
 			}
@@ -81,7 +83,7 @@ func (l *Log) List(ctx context.Context, birth *events.Event) ([]events.Entry, ev
 			found = append(found, part[:min(len(part), size-len(found))]...)
 			continue
 		}
-		entry, there, err := l.readNext(ctx, "pilots.>", next)
+		entry, there, err := l.readNext(ctx, subject.All, next)
 		if err != nil || !there {
 			return found, events.NotYet, err
 		}
@@ -91,17 +93,17 @@ func (l *Log) List(ctx context.Context, birth *events.Event) ([]events.Entry, ev
 }
 
 // readSubject appends to all the events of a subject, which may have wildcards.
-func (l *Log) readSubject(ctx context.Context, all []events.Event, subject string, after uint64) ([]events.Event, error) {
+func (l *Log) readSubject(ctx context.Context, all []events.Event, pattern string, after uint64) ([]events.Event, error) {
 	for bulk := true; ; {
 		var part []events.Entry
 		var err error
 		if bulk {
-			part, err = l.readBulk(ctx, subject, after+1)
+			part, err = l.readBulk(ctx, pattern, after+1)
 			bulk = len(part) == historyPage
 		} else {
 			var entry events.Entry
 			var found bool
-			if entry, found, err = l.readNext(ctx, subject, after+1); found {
+			if entry, found, err = l.readNext(ctx, pattern, after+1); found {
 				part = []events.Entry{entry}
 			} else if err == nil {
 				return all, nil
@@ -120,11 +122,11 @@ func (l *Log) readSubject(ctx context.Context, all []events.Event, subject strin
 }
 
 // readBulk reads up to a page; a replica that cannot answer leaves it to the leader.
-func (l *Log) readBulk(ctx context.Context, subject string, from uint64) ([]events.Entry, error) {
+func (l *Log) readBulk(ctx context.Context, pattern string, from uint64) ([]events.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	messages, err := jetstreamext.GetBatch(ctx, l.conn.js, stream, historyPage,
-		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
+	messages, err := jetstreamext.GetBatch(ctx, l.conn.js, subject.Stream, historyPage,
+		jetstreamext.GetBatchSubject(pattern), jetstreamext.GetBatchSeq(from))
 	if err != nil {
 		return nil, nil // the leader is asked next and tells what is wrong
 	}
@@ -165,18 +167,18 @@ const maxPilotsPerRead = 340
 // pilots (birth, change, remark), in log order: folded, they are the view as
 // it was. What does not decode is left out.
 func (l *Log) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([]events.Event, error) {
-	if err := checkToken("manager", manager); err != nil {
+	if err := subject.CheckToken("manager", manager); err != nil {
 		return nil, err
 	}
 	paths, err := l.listPilotPaths(ctx, manager)
 	if err != nil {
 		return nil, err
 	}
-	all, err := l.readLastUntil(ctx, []string{treeManager + manager}, at)
+	all, err := l.readLastUntil(ctx, []string{subject.ManagerPrefix + manager}, at)
 	for part := range slices.Chunk(paths, maxPilotsPerRead) {
 		subjects := make([]string, 0, 3*len(part))
 		for _, path := range part {
-			subjects = append(subjects, treeCommand+path+"."+string(events.Submit), treeChange+path, treeRemark+path)
+			subjects = append(subjects, subject.Command(path, events.Submit), subject.ChangePrefix+path, subject.NotePrefix+path)
 		}
 		more, failed := l.readLastUntil(ctx, subjects, at)
 		all, err = append(all, more...), cmp.Or(err, failed)
@@ -190,13 +192,13 @@ func (l *Log) PresentAt(ctx context.Context, manager pilot.UID, at time.Time) ([
 
 // listPilotPaths lists <site>.<host>.<manager>.<pilot> of all pilots of a manager.
 func (l *Log) listPilotPaths(ctx context.Context, manager pilot.UID) ([]string, error) {
-	info, err := l.conn.streamInfo(ctx, jetstream.WithSubjectFilter(treeCommand+"*.*."+manager+".*."+string(events.Submit)))
+	info, err := l.conn.streamInfo(ctx, jetstream.WithSubjectFilter(subject.Command("*.*."+manager+".*", events.Submit)))
 	if err != nil {
 		return nil, err
 	}
 	paths := make([]string, 0, len(info.State.Subjects))
-	for subject := range info.State.Subjects {
-		if e, err := ParseSubject(subject); err == nil {
+	for s := range info.State.Subjects {
+		if e, err := subject.Parse(s); err == nil {
 			paths = append(paths, e.Resource+"."+e.Manager+"."+e.Pilot)
 		}
 	}
@@ -205,7 +207,7 @@ func (l *Log) listPilotPaths(ctx context.Context, manager pilot.UID) ([]string, 
 }
 
 func (l *Log) readLastUntil(ctx context.Context, subjects []string, at time.Time) ([]events.Event, error) {
-	messages, err := jetstreamext.GetLastMsgsFor(ctx, l.conn.js, stream, subjects, jetstreamext.GetLastMsgsUpToTime(at))
+	messages, err := jetstreamext.GetLastMsgsFor(ctx, l.conn.js, subject.Stream, subjects, jetstreamext.GetLastMsgsUpToTime(at))
 	if err != nil {
 		return nil, classify("read as of a time", err)
 	}

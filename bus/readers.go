@@ -8,12 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -46,11 +47,11 @@ type makings struct {
 
 // hear subscribes, unless the server denies that: its users are of before.
 func (r *readers) hear() error {
-	if r.heard = r.conn.probePermission("sub", access.AnyReaderOf(r.conn.newProbeName())); !r.heard {
+	if r.heard = r.conn.probePermission("sub", subject.ReaderVerb(r.conn.newProbeName()).OfAnyReader()); !r.heard {
 		return nil
 	}
 	old := r.sub
-	sub, err := r.conn.nc.QueueSubscribe(access.AnyReader, micro.DefaultQueueGroup, r.take)
+	sub, err := r.conn.nc.QueueSubscribe(subject.AnyReader, micro.DefaultQueueGroup, r.take)
 	if err != nil {
 		r.heard = false
 		return err
@@ -71,11 +72,11 @@ func (r *readers) stop() {
 
 // take passes on one request. It does not wait.
 func (r *readers) take(m *nats.Msg) {
-	user, verb, rest, ok := access.ReaderOf(m.Subject)
+	user, verb, rest, ok := subject.ParseReader(m.Subject)
 	switch {
 	case !ok:
 		return
-	case verb == access.ReaderFlow:
+	case verb == subject.ReaderFlow:
 		r.flow(user, rest)
 	case !hasReplyInbox(m.Reply):
 		r.refusals.logReplySubject(m.Reply)
@@ -88,13 +89,13 @@ func (r *readers) take(m *nats.Msg) {
 // word, behind that of the log.
 func (r *readers) flow(user, rest string) {
 	words := strings.Split(rest, ".")
-	if n := len(words); (n == 3 || n == 5) && words[n-3] == stream && access.Owns(user, words[n-2]) {
-		r.publish(&nats.Msg{Subject: access.ReaderFlow.Forwarded(rest)})
+	if n := len(words); (n == 3 || n == 5) && words[n-3] == subject.Stream && subject.OwnsConsumer(user, words[n-2]) {
+		r.publish(&nats.Msg{Subject: subject.ReaderFlow.JetStream() + "." + rest})
 	}
 }
 
 // answer has a goroutine answer one request.
-func (r *readers) answer(user string, verb access.ReaderVerb, rest string, m *nats.Msg) {
+func (r *readers) answer(user string, verb subject.ReaderVerb, rest string, m *nats.Msg) {
 	mine, ok := r.admit(user)
 	if !ok {
 		r.refuse(user, verb, m, pilot.Errorf(pilot.Unavailable, "%d requests of user %s are being answered already", makingMost, user))
@@ -106,7 +107,7 @@ func (r *readers) answer(user string, verb access.ReaderVerb, rest string, m *na
 		defer cancel()
 		var answer []byte
 		var err error
-		if verb == access.ReaderCreate || verb == access.ReaderDurable {
+		if verb == subject.ReaderCreate || verb == subject.ReaderDurable {
 			mine.turn.Lock()
 			answer, err = r.create(ctx, user, rest, m.Data)
 			mine.turn.Unlock()
@@ -122,15 +123,15 @@ func (r *readers) answer(user string, verb access.ReaderVerb, rest string, m *na
 }
 
 // about asks about a consumer of the reader, or removes it.
-func (r *readers) about(ctx context.Context, user string, verb access.ReaderVerb, consumer string) ([]byte, error) {
+func (r *readers) about(ctx context.Context, user string, verb subject.ReaderVerb, consumer string) ([]byte, error) {
 	switch {
-	case access.Owns(user, consumer):
+	case subject.OwnsConsumer(user, consumer):
 	case pilot.ValidToken(consumer): // libraries look whether there is one before they make it
 		return nil, errNoConsumer
 	default:
 		return nil, pilot.Errorf(pilot.Denied, "user %s may not ask about consumer %.100q, which is another's", user, consumer)
 	}
-	return r.ask(ctx, verb.Forwarded(consumer), nil)
+	return r.ask(ctx, verb.JetStream()+"."+consumer, nil)
 }
 
 func (r *readers) admit(user string) (*makings, bool) {
@@ -172,7 +173,7 @@ func (r *readers) create(ctx context.Context, user, rest string, data []byte) ([
 			if err != nil {
 				return nil, invalidError("make a consumer", err)
 			}
-			answer, err := r.ask(ctx, access.ReaderCreate.Forwarded(name), body)
+			answer, err := r.ask(ctx, subject.ReaderCreate.JetStream()+"."+name, body)
 			if err != nil || len(names) == 1 || jsError(answer) != errConsumerExists {
 				return answer, err
 			}
@@ -188,14 +189,14 @@ func (r *readers) abandoned(ctx context.Context, consumer string) bool {
 		jetstream.ConsumerInfo
 		Error *jetstream.APIError `json:"error"`
 	}
-	answer, err := r.ask(ctx, access.ReaderInfo.Forwarded(consumer), nil)
+	answer, err := r.ask(ctx, subject.ReaderInfo.JetStream()+"."+consumer, nil)
 	if err == nil {
 		err = json.Unmarshal(answer, &info)
 	}
 	if err != nil || info.Error != nil || info.NumWaiting > 0 || info.PushBound || info.TimeStamp.Sub(info.Created) < settlingTime {
 		return false
 	}
-	_, err = r.ask(ctx, access.ReaderDelete.Forwarded(consumer), nil)
+	_, err = r.ask(ctx, subject.ReaderDelete.JetStream()+"."+consumer, nil)
 	return err == nil
 }
 
@@ -203,8 +204,8 @@ func (r *readers) abandoned(ctx context.Context, consumer string) bool {
 var errNoConsumer = pilot.Errorf(pilot.NotFound, "consumer not found")
 
 // ask asks JetStream.
-func (r *readers) ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
-	answer, err := r.conn.nc.RequestWithContext(ctx, subject, data)
+func (r *readers) ask(ctx context.Context, at string, data []byte) ([]byte, error) {
+	answer, err := r.conn.nc.RequestWithContext(ctx, at, data)
 	if err != nil {
 		return nil, classify("ask JetStream for a reader", err)
 	}
@@ -221,14 +222,14 @@ func jsError(answer []byte) jetstream.ErrorCode {
 }
 
 // refuse answers as JetStream does.
-func (r *readers) refuse(user string, verb access.ReaderVerb, m *nats.Msg, err error) {
+func (r *readers) refuse(user string, verb subject.ReaderVerb, m *nats.Msg, err error) {
 	if err != errNoConsumer { //nolint:errorlint // our own value, never wrapped
 		r.refusals.logRequest(err, zap.String("actor", user), zap.String("endpoint", "consumer."+string(verb)))
 	}
 	why := oneLine(err.Error())
 	kind := string(verb)
-	if verb == access.ReaderDurable {
-		kind = string(access.ReaderCreate)
+	if verb == subject.ReaderDurable {
+		kind = string(subject.ReaderCreate)
 	}
 	data, _ := json.Marshal(map[string]any{ // texts and numbers always encode
 		"type": "io.nats.jetstream.api.v1.consumer_" + kind + "_response", "error": apiError(err, why),

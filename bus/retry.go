@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -42,12 +44,12 @@ func (c *Conn) withTimeout(ctx context.Context, d time.Duration, do func(ctx con
 }
 
 // isJetStreamSubject says whether JetStream is asked on a subject.
-func isJetStreamSubject(subject string) bool {
-	return strings.HasPrefix(subject, "$JS.") || strings.HasPrefix(subject, "$KV.")
+func isJetStreamSubject(s string) bool {
+	return strings.HasPrefix(s, subject.JetStreamPrefix) || strings.HasPrefix(s, subject.KeyValuePrefix)
 }
 
 // withTimeoutOn is within for what is asked on other subjects.
-func (c *Conn) withTimeoutOn(ctx context.Context, d time.Duration, matches func(subject string) bool, do func(ctx context.Context) error) error {
+func (c *Conn) withTimeoutOn(ctx context.Context, d time.Duration, matches func(string) bool, do func(ctx context.Context) error) error {
 	ctx, stop := context.WithTimeout(ctx, d)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	"go.uber.org/zap"
@@ -40,7 +42,6 @@ type Service struct {
 }
 
 const (
-	apiPrefix          = "pilots.api"
 	defaultConcurrency = 64
 )
 
@@ -185,7 +186,7 @@ func (s *requestServer) serveEndpoint(ctx context.Context, e *Endpoint) error {
 		})
 	}
 	s.users.handlers[e.Name] = handle
-	return s.addSubscription(apiPrefix+"."+e.Name, micro.DefaultQueueGroup, handle)
+	return s.addSubscription(subject.API(e.Name), micro.DefaultQueueGroup, handle)
 }
 
 // answerRequest runs the handler; err is the error that the answer tells of.

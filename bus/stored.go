@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -22,7 +24,7 @@ type StoredMessage struct {
 // DecodeEntry reads the message. What does not decode is an entry that says so; the
 // only error, with code unsupported, is that a later version wrote it.
 func (s *StoredMessage) DecodeEntry() (events.Entry, error) {
-	place, err := ParseSubject(s.Subject)
+	place, err := subject.Parse(s.Subject)
 	if err != nil {
 		return s.brokenEntry(events.Event{}, err), nil
 	}
@@ -98,22 +100,22 @@ func PrepareAppend(es []*events.Event) ([]OutgoingEvent, error) {
 	outgoing := make([]OutgoingEvent, len(es))
 	expecting := make(map[string]bool, len(es))
 	for i, e := range es {
-		subject, err := Subject(e)
+		at, err := subject.ForEvent(e)
 		if err != nil {
 			return nil, err
 		}
 		if e.ID == "" || e.Kind == "" {
-			return nil, pilot.Errorf(pilot.Invalid, "event %d on %s has no id or kind", i, subject)
+			return nil, pilot.Errorf(pilot.Invalid, "event %d on %s has no id or kind", i, at)
 		}
-		if e.Expects() && expecting[subject] {
-			return nil, pilot.Errorf(pilot.Invalid, "two events of one append expect something of %s", subject)
+		if e.Expects() && expecting[at] {
+			return nil, pilot.Errorf(pilot.Invalid, "two events of one append expect something of %s", at)
 		}
-		expecting[subject] = e.Expects()
+		expecting[at] = e.Expects()
 		data, err := events.Encode(e)
 		if err != nil {
 			return nil, err
 		}
-		outgoing[i] = OutgoingEvent{Event: e, Subject: subject, Data: data, MessageID: MessageID(e)}
+		outgoing[i] = OutgoingEvent{Event: e, Subject: at, Data: data, MessageID: MessageID(e)}
 	}
 	return outgoing, nil
 }

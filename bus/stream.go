@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
@@ -19,7 +21,6 @@ type StreamConfig struct {
 }
 
 const (
-	stream = "PILOTS"
 	// MaxMessage is the most bytes of one event: the usual limit of NATS.
 	MaxMessage = 1 << 20
 	// headerRoom is what the embedded server allows on top for headers.
@@ -38,7 +39,7 @@ const (
 // purging, which stops every writer for as long as it takes, is denied to all.
 func streamConfig(cfg StreamConfig) jetstream.StreamConfig {
 	s := jetstream.StreamConfig{
-		Name: stream, Description: "flightlog: commands and events of all pilots", Subjects: logSubjects(),
+		Name: subject.Stream, Description: "flightlog: commands and events of all pilots", Subjects: subject.Stored(),
 		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Compression: jetstream.S2Compression,
 		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: maxPerSubject,
 		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: MaxPayload,
@@ -56,7 +57,7 @@ func streamConfig(cfg StreamConfig) jetstream.StreamConfig {
 // (header Nats-Sequence). Users in accounts of their own hear nothing else of the log live
 // (package access). The subject is another one, or the log would store it again.
 func republishRule() *jetstream.RePublish {
-	return &jetstream.RePublish{Source: "pilots.>", Destination: "pilots.live.>"}
+	return &jetstream.RePublish{Source: subject.All, Destination: subject.Live(">")}
 }
 
 // EnsureStream creates the log, or checks that the one that is there is as it must
@@ -71,7 +72,7 @@ func (c *Conn) EnsureStream(ctx context.Context, cfg StreamConfig) error {
 	err := c.retry(ctx, "ensure the log", func(ctx context.Context) error {
 		s, err := c.js.CreateStream(ctx, want)
 		if errorCode(err) == errStreamInUse {
-			s, err = c.js.Stream(ctx, stream)
+			s, err = c.js.Stream(ctx, subject.Stream)
 		}
 		if err == nil {
 			have = s.CachedInfo().Config
@@ -155,7 +156,7 @@ func compareStreams(want, have *jetstream.StreamConfig, cfg StreamConfig) error 
 		check("most bytes", want.MaxBytes, have.MaxBytes)
 	}
 	if len(list) > 0 {
-		return pilot.Errorf(pilot.Unsupported, "stream %s is not as this version needs it: %s", stream, strings.Join(list, "; "))
+		return pilot.Errorf(pilot.Unsupported, "stream %s is not as this version needs it: %s", subject.Stream, strings.Join(list, "; "))
 	}
 	return nil
 }

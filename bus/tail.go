@@ -6,6 +6,8 @@ import (
 	"iter"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
@@ -67,10 +69,10 @@ const (
 
 // findEnd finds the end of the log.
 func (t *tailReader) findEnd(ctx context.Context) (err error) {
-	if err := CheckSpan(t.span); err != nil {
+	if err := subject.CheckSpan(t.span); err != nil {
 		return err
 	}
-	if t.filter, err = spanSubjects(t.span); err != nil {
+	if t.filter, err = subject.ForSpan(t.span); err != nil {
 		return err
 	}
 	for delay := newBackoff(retryFirst, retryMax); ; {
@@ -237,7 +239,7 @@ func (t *tailReader) createConsumer(ctx context.Context) (jetstream.Consumer, er
 	if t.position == 0 && !t.span.Past {
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
 		if len(t.filter) == 0 {
-			cfg.FilterSubjects = []string{"pilots.>"} // the policy demands a filter
+			cfg.FilterSubjects = []string{subject.All} // the policy demands a filter
 		}
 	}
 	if len(cfg.FilterSubjects) == 1 { // named in the request's subject, so that permissions can tell
@@ -256,7 +258,7 @@ func (t *tailReader) createConsumer(ctx context.Context) (jetstream.Consumer, er
 // checkEpoch says whether the log is still the one that was opened: in one that
 // was made anew, after a loss or from a copy, our position means nothing.
 func (t *tailReader) checkEpoch(ctx context.Context) error {
-	s, err := t.log.conn.js.Stream(ctx, stream)
+	s, err := t.log.conn.js.Stream(ctx, subject.Stream)
 	if err != nil {
 		return err
 	}
@@ -286,7 +288,7 @@ func (t *tailReader) deleteConsumer(cons jetstream.Consumer) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = t.log.conn.js.DeleteConsumer(ctx, stream, cons.CachedInfo().Name)
+	_ = t.log.conn.js.DeleteConsumer(ctx, subject.Stream, cons.CachedInfo().Name)
 }
 
 // pump carries messages from the client's goroutine to the reader's.

@@ -8,11 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	"go.uber.org/zap"
 
-	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -47,7 +48,7 @@ func (s *requestServer) hear() error {
 // subscribe subscribes, unless the server denies that.
 func (a *userSubjects) subscribe() error {
 	conn := a.server.conn
-	if a.subscribed = conn.probePermission("sub", access.AnyRequestSubject(conn.newProbeName())); !a.subscribed {
+	if a.subscribed = conn.probePermission("sub", subject.UserRequest("*", conn.newProbeName())); !a.subscribed {
 		conn.requestUser.Store(nil)
 		if !a.logged {
 			a.server.cfg.Logger.Info("the bus does not say who asks: users are who they say they are, until " +
@@ -59,7 +60,7 @@ func (a *userSubjects) subscribe() error {
 	old := a.subs
 	a.subs = nil
 	for name, handler := range a.handlers {
-		sub, err := conn.nc.QueueSubscribe(access.AnyRequestSubject(name), micro.DefaultQueueGroup, handler)
+		sub, err := conn.nc.QueueSubscribe(subject.UserRequest("*", name), micro.DefaultQueueGroup, handler)
 		if err != nil {
 			return err
 		}
@@ -113,25 +114,25 @@ func drainSubscriptions(subs []*nats.Subscription) {
 // chooseRequestSubject has calls ask on the subject of our user, where we know its name and
 // the server lets us.
 func (c *Conn) chooseRequestSubject() {
-	name, ok := access.UserOf(c.nc.Opts.InboxPrefix)
+	name, ok := subject.UserOfInbox(c.nc.Opts.InboxPrefix)
 	if !ok {
 		name = c.userName
 	}
-	self := &access.User{Name: name}
-	if name == "" || !c.probePermission("pub", self.RequestSubject(c.newProbeName())) {
-		self = nil
+	if name == "" || !c.probePermission("pub", subject.UserRequest(name, c.newProbeName())) {
+		c.requestUser.Store(nil)
+		return
 	}
-	c.requestUser.Store(self)
+	c.requestUser.Store(&name)
 }
 
 // identifyRequester writes on a request which user of the bus asks, where it says. Code denied: on
 // the subject of nobody who can be a user.
 func (s *requestServer) identifyRequester(r *Request, m *nats.Msg) error {
-	if s.conn.owner != "" || strings.HasPrefix(m.Subject, apiPrefix+".") {
+	if s.conn.owner != "" || strings.HasPrefix(m.Subject, subject.APIPrefix) {
 		r.setUser(s.conn.owner)
 		return nil
 	}
-	user, ok := access.RequestUser(m.Subject)
+	user, ok := subject.UserOfRequest(m.Subject)
 	if !ok {
 		return pilot.Errorf(pilot.Denied, "%.100q is the subject of no user", m.Subject)
 	}
@@ -166,20 +167,20 @@ func (c *Conn) newProbeName() string { return fmt.Sprintf("-%d", probeCounter.Ad
 
 // probePermission says whether the server lets us publish or subscribe; the subject is one that
 // nobody else uses, and that was not asked about before.
-func (c *Conn) probePermission(verb, subject string) bool {
-	c.denials.startProbe(subject)
+func (c *Conn) probePermission(verb, at string) bool {
+	c.denials.startProbe(at)
 	if verb == "sub" {
-		sub, err := c.nc.SubscribeSync(subject)
+		sub, err := c.nc.SubscribeSync(at)
 		if err != nil {
 			return true // whatever is wrong shows when it is used
 		}
 		defer sub.Unsubscribe() //nolint:errcheck // the same
-	} else if err := c.nc.Publish(subject, nil); err != nil {
+	} else if err := c.nc.Publish(at, nil); err != nil {
 		return true
 	}
 	if c.nc.FlushTimeout(requestTimeout) != nil {
 		return true
 	}
 	err := c.nc.LastError() // denials come before the flush's answer
-	return !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), `"`+subject+`"`)
+	return !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), `"`+at+`"`)
 }

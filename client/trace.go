@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -33,7 +35,7 @@ func (c *Client) tracer() trace.Tracer {
 // that ctx has already.
 func (c *Client) startSpan(ctx context.Context, endpoint string) (context.Context, func(error)) {
 	ctx, span := c.tracer().Start(ctx, endpoint, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("messaging.system", "nats"), attribute.String("messaging.destination.name", "pilots.api."+endpoint),
+		attribute.String("messaging.system", "nats"), attribute.String("messaging.destination.name", subject.API(endpoint)),
 	))
 	if !span.SpanContext().IsValid() {
 		return ctx, func(error) {}

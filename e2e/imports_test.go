@@ -20,28 +20,29 @@ var imports = map[string]string{
 	"events":     "pilot",
 	"projection": "pilot events",
 	"api":        "pilot events projection",
-	"bus":        "pilot events api internal/access",
-	"client":     "pilot events projection api bus internal/owner",
+	"bus":        "pilot events api internal/access internal/subject",
+	"client":     "pilot events projection api bus internal/owner internal/subject",
 
-	"internal/access":    "pilot",
-	"internal/adaptor":   "pilot api internal/resource internal/proc internal/sandbox",
+	"internal/access":    "pilot internal/subject",
+	"internal/adaptor":   "pilot api internal/resource internal/proc internal/sandbox internal/subject",
 	"internal/agent":     "pilot events api internal/proc internal/sandbox",
 	"internal/app":       "pilot events projection api bus " + rooms("access adaptor agent auth buildinfo config embedded launcher manager ops owner reserve resource web"),
 	"internal/auth":      "pilot internal/access",
 	"internal/buildinfo": "events",
-	"internal/bustest":   "pilot events bus internal/embedded",
+	"internal/bustest":   "pilot events bus internal/embedded internal/subject",
 	"internal/cli":       "pilot events api bus client " + rooms("access app auth buildinfo config embedded explain ops owner reserve resource web"),
 	"internal/config":    "pilot internal/reserve internal/resource",
-	"internal/embedded":  "pilot bus internal/access internal/owner",
+	"internal/embedded":  "pilot bus internal/access internal/owner internal/subject",
 	"internal/explain":   "pilot events projection api",
-	"internal/launcher":  "pilot events projection api internal/resource internal/adaptor internal/launcher/decide",
-	"internal/manager":   "pilot events projection api internal/explain internal/resource",
-	"internal/ops":       "pilot events projection bus " + rooms("adaptor buildinfo launcher manager reserve resource"),
+	"internal/launcher":  "pilot events projection api internal/resource internal/adaptor internal/launcher/decide internal/subject",
+	"internal/manager":   "pilot events projection api internal/explain internal/resource internal/subject",
+	"internal/ops":       "pilot events projection bus " + rooms("adaptor buildinfo launcher manager reserve resource subject"),
 	"internal/owner":     "pilot bus internal/access",
 	"internal/proc":      "",
 	"internal/reserve":   "pilot bus",
 	"internal/resource":  "pilot internal/sandbox",
 	"internal/sandbox":   "pilot api internal/proc",
+	"internal/subject":   "pilot events",
 	"internal/web":       "pilot events projection api",
 
 	"internal/launcher/decide": "pilot events projection api internal/adaptor",
@@ -54,7 +55,7 @@ var imports = map[string]string{
 func rooms(names string) string { return "internal/" + strings.ReplaceAll(names, " ", " internal/") }
 
 // pure packages take the time as a value, block nowhere and touch nothing.
-var pure = []string{"pilot", "events", "projection", "api", "internal/resource", "internal/access", "internal/explain", "internal/launcher/decide"}
+var pure = []string{"pilot", "events", "projection", "api", "internal/resource", "internal/access", "internal/explain", "internal/subject", "internal/launcher/decide"}
 
 // impure is what of the standard library they do not import.
 var impure = []string{

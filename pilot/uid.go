@@ -29,9 +29,6 @@ func ValidToken(s string) bool {
 // TokenRule says in words what ValidToken demands.
 const TokenRule = "must be 1 to 64 characters of A-Z a-z 0-9 _ -"
 
-// LeaseOf names the lease that a launcher of a resource holds while it lives.
-func LeaseOf(resource, launcher string) string { return "launcher." + resource + "." + launcher }
-
 // ValidResourceName says whether s is <site>.<host>, of which ValidToken holds.
 func ValidResourceName(s string) bool {
 	site, host, _ := strings.Cut(s, ".")

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // Account is the account of NATS that the user is in. Managers and admins are in
@@ -57,34 +59,34 @@ type Export struct {
 // server would take any of them.
 func tenantExports() []Export {
 	exports := []Export{
-		{Subject: userRequestPrefix + ">", ResponseThreshold: replyTimeout},
-		{Subject: "pilots.evt.>"},
-		{Subject: "pilots.note.>"},
-		{Subject: "$KV." + leaseBucket + ".>"},
-		{Subject: "$JS.ACK.>"},
-		{Subject: "$JS.FC.>"},
-		{Subject: apiPrefix + "INFO"},
-		{Subject: apiPrefix + "STREAM.NAMES"},
-		{Subject: apiPrefix + "STREAM.INFO.*"},
-		{Subject: apiPrefix + "STREAM.MSG.GET.*"},
-		{Subject: readers + string(ReaderCreate) + ".>"},
-		{Subject: readers + string(ReaderDurable) + ".>"},
-		{Subject: readers + string(ReaderInfo) + ".>"},
-		{Subject: readers + string(ReaderDelete) + ".>"},
-		{Subject: readers + string(ReaderFlow) + ".>"},
-		{Subject: apiPrefix + "CONSUMER.CREATE." + logStream + ".>"},
-		{Subject: apiPrefix + "CONSUMER.DURABLE.CREATE." + logStream + ".*"},
-		{Subject: apiPrefix + "CONSUMER.INFO." + logStream + ".*"},
-		{Subject: apiPrefix + "CONSUMER.DELETE." + logStream + ".*"},
-		{Subject: apiPrefix + "CONSUMER.MSG.NEXT." + logStream + ".*", Many: true},
-		{Subject: apiPrefix + "DIRECT.GET." + logStream, Many: true},
-		{Subject: apiPrefix + "DIRECT.GET." + logStream + ".>", Many: true},
+		{Subject: subject.UserPrefix + ">", ResponseThreshold: replyTimeout},
+		{Subject: subject.ChangePrefix + ">"},
+		{Subject: subject.NotePrefix + ">"},
+		{Subject: subject.Lease(">")},
+		{Subject: subject.AckPrefix + ">"},
+		{Subject: subject.FlowPrefix + ">"},
+		{Subject: subject.AccountInfo},
+		{Subject: subject.StreamNames},
+		{Subject: subject.StreamInfo("*")},
+		{Subject: subject.MessageGet("*")},
+		{Subject: subject.ReaderCreate.OfAnyReader()},
+		{Subject: subject.ReaderDurable.OfAnyReader()},
+		{Subject: subject.ReaderInfo.OfAnyReader()},
+		{Subject: subject.ReaderDelete.OfAnyReader()},
+		{Subject: subject.ReaderFlow.OfAnyReader()},
+		{Subject: subject.ConsumerCreate + ".>"},
+		{Subject: subject.ConsumerDurable + ".*"},
+		{Subject: subject.ConsumerInfo + ".*"},
+		{Subject: subject.ConsumerDelete + ".*"},
+		{Subject: subject.ConsumerNext + ".*", Many: true},
+		{Subject: subject.DirectGet, Many: true},
+		{Subject: subject.DirectGet + ".>", Many: true},
 	}
-	return append(exports, Export{Subject: livePrefix + ">", Live: true})
+	return append(exports, Export{Subject: subject.Live(">"), Live: true})
 }
 
 // fleetSubject is where a site's launchers are asked; verb may be *.
-func fleetSubject(site, verb string) string { return "pilots.fleet." + site + ".*." + verb }
+func fleetSubject(site, verb string) string { return subject.Fleet(site+".*", verb) }
 
 // Account is an account of NATS with all its users.
 type Account struct {
@@ -115,7 +117,7 @@ func (a *Account) fleetVerb() string {
 	case a.IsMain():
 		return "*"
 	case slices.ContainsFunc(a.Users, func(u *User) bool { return u.Role == Client }):
-		return outputSubject[strings.LastIndexByte(outputSubject, '.')+1:]
+		return subject.OutputVerb
 	default:
 		return ""
 	}
@@ -123,8 +125,8 @@ func (a *Account) fleetVerb() string {
 
 // isOwnSubject says whether no other account is asked there, or each site's by a name of
 // its own.
-func isOwnSubject(subject string) bool {
-	return strings.HasPrefix(subject, inboxPrefix) || strings.HasPrefix(subject, agentPrefix) || strings.HasPrefix(subject, "pilots.poll.") || subject == outputSubject
+func isOwnSubject(s string) bool {
+	return strings.HasPrefix(s, subject.UserInboxPrefix) || strings.HasPrefix(s, subject.AgentPrefix) || strings.HasPrefix(s, subject.PollPrefix) || s == outputPattern()
 }
 
 // Exports gives what others may import of the account, all being all accounts.
@@ -172,17 +174,17 @@ func (a *Account) Imports(all []*Account) []Import {
 	// With it a server answers the account's other requests to JetStream no more,
 	// which would be that it has none (nats-server 2.15.2, jetstream.go:
 	// enableJetStreamInfoServiceImportOnly).
-	found[Import{From: a.Tenant, Subject: apiPrefix + "INFO", Local: apiPrefix + "INFO"}] = true
+	found[Import{From: a.Tenant, Subject: subject.AccountInfo, Local: subject.AccountInfo}] = true
 	for _, u := range a.Users {
 		p := a.Permissions(u)
-		for _, subject := range p.Publish {
-			if !isOwnSubject(subject) {
-				found[Import{From: a.Tenant, Subject: u.exportedSubject(subject), Local: subject}] = true
+		for _, s := range p.Publish {
+			if !isOwnSubject(s) {
+				found[Import{From: a.Tenant, Subject: u.exportedSubject(s), Local: s}] = true
 			}
 		}
-		for _, subject := range p.Subscribe {
-			if from, ok := u.liveSource(subject); ok {
-				found[Import{From: a.Tenant, Subject: from, Local: subject, Live: true}] = true
+		for _, s := range p.Subscribe {
+			if from, ok := u.liveSource(s); ok {
+				found[Import{From: a.Tenant, Subject: from, Local: s, Live: true}] = true
 			}
 		}
 	}
@@ -190,14 +192,14 @@ func (a *Account) Imports(all []*Account) []Import {
 }
 
 // exportedSubject is the subject of the log's account to which what the user publishes leads.
-func (u *User) exportedSubject(subject string) string {
-	if subject == apiSubjects {
+func (u *User) exportedSubject(s string) string {
+	if s == subject.API(">") {
 		return u.requestSubjects()
 	}
-	if to, ok := u.toReader(subject); ok {
+	if to, ok := subject.ForReader(u.Name, s); ok {
 		return to
 	}
-	return withoutHub(subject)
+	return withoutHub(s)
 }
 
 // liveSource is where the account of the log sends what the user hears on a subject in his own;
@@ -205,12 +207,12 @@ func (u *User) exportedSubject(subject string) string {
 // hand on to no other account what came from another one, as all does that launchers write
 // (nats-server 2.15.2, client.go: processMsgResults lets no message of a service import
 // into a stream import).
-func (u *User) liveSource(subject string) (from string, ok bool) {
-	if subject == livePrefix+">" || u.subscribesLog() && subject == u.inboxSubjects() {
-		return subject, true
+func (u *User) liveSource(s string) (from string, ok bool) {
+	if s == subject.Live(">") || u.subscribesLog() && s == u.inboxSubjects() {
+		return s, true
 	}
-	if slices.Contains(logSubjects(), subject) {
-		return livePrefix + strings.TrimPrefix(subject, "pilots."), true
+	if slices.Contains(subject.Stored(), s) {
+		return subject.Live(s), true
 	}
 	return "", false
 }
@@ -218,14 +220,14 @@ func (u *User) liveSource(subject string) (from string, ok bool) {
 func compareImports(a, b Import) int { return strings.Compare(a.Local, b.Local) }
 
 // withoutHub undoes what ThroughLeaf does.
-func withoutHub(subject string) string {
-	what, ok := strings.CutPrefix(subject, hubPrefix)
+func withoutHub(s string) string {
+	what, ok := strings.CutPrefix(s, subject.HubPrefix)
 	switch {
 	case !ok:
-		return subject
-	case strings.HasPrefix(what, "$KV."):
+		return s
+	case strings.HasPrefix(what, subject.KeyValuePrefix):
 		return what
 	default:
-		return apiPrefix + what
+		return subject.JetStreamAPI + what
 	}
 }

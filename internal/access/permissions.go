@@ -2,9 +2,10 @@ package access
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // Permissions are the subjects that a user may use. What is not listed is
@@ -28,46 +29,8 @@ const Responses = 2
 // replyTimeout outlasts the longest request of the API.
 const replyTimeout = 15 * time.Minute
 
-// Names of package bus; a test on a real server holds the two together.
-const (
-	logStream   = "PILOTS"
-	leaseBucket = "PILOTS_LEASES"
-	apiPrefix   = "$JS.API."
-	hubPrefix   = "$JS.hub.API."
-)
-
-// agentPrefix is what subjects begin with at which agents ask.
-const agentPrefix = "pilots.agent."
-
-// livePrefix is what the subjects begin with under which the log sends what it has stored:
-// live, and behind it the subject without pilots.
-const livePrefix = "pilots.live."
-
-// outputSubject is where launchers are asked what a payload prints.
-const outputSubject = "pilots.fleet.*.*.output"
-
-// TailSlots is how many consumers a user may have to read the log with.
-const TailSlots = 8
-
-// TailConsumer is the name of one of a user's consumers of the log, durable or not.
-func TailConsumer(user string, slot int) string { return tailPrefix(user) + "-" + strconv.Itoa(slot) }
-
-// tailPrefix is what the names of a user's consumers begin with.
-func tailPrefix(user string) string { return "tail-" + user }
-
-// OrderedSlots is how many ordered consumers of the client libraries a user in the account of
-// the log may make one after the other. They count on with each interruption (nats.go 1.55.0,
-// ordered.go: getConsumerConfig makes <prefix>_<n>), and begin anew with the program.
-const OrderedSlots = 32
-
-// orderedConsumer is the name of one of them; the prefix that the reader gives is tails.
-func orderedConsumer(user string, n int) string { return tailPrefix(user) + "_" + strconv.Itoa(n) }
-
-// QueueConsumer is the name of the consumer that launchers of a resource share. No token has
-// a =, so that names differ as resources do.
-func QueueConsumer(resource string) string {
-	return "launcher-" + strings.ReplaceAll(resource, ".", "=")
-}
+// outputPattern is where the launchers of all resources are asked what a payload prints.
+func outputPattern() string { return subject.Output("*.*") }
 
 // sortedUnique has each subject once.
 func (p Permissions) sortedUnique() Permissions {
@@ -86,7 +49,7 @@ func (a *Account) Permissions(u *User) Permissions {
 	case Launcher:
 		p.addLauncher(u)
 	case Client:
-		p.addPublish(apiSubjects, outputSubject)
+		p.addPublish(subject.API(">"), outputPattern())
 		if u.Watch {
 			p.readBy(a, u)
 		}
@@ -94,13 +57,13 @@ func (a *Account) Permissions(u *User) Permissions {
 		p.readBy(a, u)
 	case Agent:
 		for _, verb := range []string{"activate", "beat", "finish"} {
-			p.addPublish(agentPrefix + u.Resource + ".*.*." + verb)
+			p.addPublish(subject.AnyAgent(u.Resource, verb))
 		}
 	case Leaf:
 		p.addLeaf(a, u)
 	case Admin:
 		p = Permissions{
-			Publish: []string{">"}, Subscribe: []string{">"}, DenyPublish: []string{userRequestPrefix + ">", AnyReader}, DenySubscribe: []string{agentPrefix + ">"},
+			Publish: []string{">"}, Subscribe: []string{">"}, DenyPublish: []string{subject.UserPrefix + ">", subject.AnyReader}, DenySubscribe: []string{subject.AgentPrefix + ">"},
 		}
 	}
 	return p.sortedUnique()
@@ -108,20 +71,15 @@ func (a *Account) Permissions(u *User) Permissions {
 
 func (p *Permissions) addPublish(subjects ...string) { p.Publish = append(p.Publish, subjects...) }
 
-// logSubjects are what the log stores.
-func logSubjects() []string {
-	return []string{"pilots.cmd.>", "pilots.evt.>", "pilots.note.>", "pilots.mgr.>", "pilots.ses.>", "pilots.res.>"}
-}
-
 func (p *Permissions) addManager(a *Account, u *User) {
 	p.addReader(u)
 	p.forward(a)
-	p.addPublish(logSubjects()...)
+	p.addPublish(subject.Stored()...)
 	// It makes log and leases where there are none; to change them takes an admin.
-	p.addPublish(apiPrefix+"INFO", apiPrefix+"STREAM.CREATE."+logStream, apiPrefix+"STREAM.CREATE.KV_"+leaseBucket)
+	p.addPublish(subject.AccountInfo, subject.StreamCreate(subject.Stream), subject.StreamCreate(subject.LeaseStream))
 	p.addLeaseReader()
-	p.addPublish(apiSubjects, u.requestSubjects(), outputSubject) // the live page asks, as the user that it is
-	p.Subscribe = append(p.Subscribe, apiSubjects, userRequestPrefix+">", AnyReader, "$SRV.>")
+	p.addPublish(subject.API(">"), u.requestSubjects(), outputPattern()) // the live page asks, as the user that it is
+	p.Subscribe = append(p.Subscribe, subject.API(">"), subject.UserPrefix+">", subject.AnyReader, subject.MicroPrefix+">")
 	p.Respond = replyTimeout
 }
 
@@ -130,30 +88,30 @@ func (p *Permissions) addLauncher(u *User) {
 	p.addReader(u)
 	p.addLeaseReader()
 	p.addPublish(
-		"pilots.evt."+u.Resource+".>", "pilots.note."+u.Resource+".>",
-		"$KV."+leaseBucket+".launcher."+u.Resource+".*", "$KV."+leaseBucket+".poll."+site+".*",
-		"pilots.poll."+site+".*",
+		subject.ChangePrefix+u.Resource+".>", subject.NotePrefix+u.Resource+".>",
+		subject.Lease(subject.LauncherLease(u.Resource, "*")), subject.Lease(subject.PollLease(site+".*")),
+		subject.Poll(site+".*"),
 	)
-	queue := QueueConsumer(u.Resource)
+	queue := subject.QueueConsumer(u.Resource)
 	p.addPublish(
-		apiPrefix+"CONSUMER.CREATE."+logStream+"."+queue+".pilots.cmd."+u.Resource+".*.*.submit",
-		apiPrefix+"CONSUMER.INFO."+logStream+"."+queue,
-		apiPrefix+"CONSUMER.MSG.NEXT."+logStream+"."+queue,
+		subject.ConsumerCreate+"."+queue+"."+subject.Submits(u.Resource),
+		subject.ConsumerInfo+"."+queue,
+		subject.ConsumerNext+"."+queue,
 	)
-	p.addPublish(ackSubjects(queue)...)
+	p.addPublish(subject.Acks(queue)...)
 	p.Subscribe = append(p.Subscribe,
-		agentPrefix+u.Resource+".*.*.*", "pilots.fleet."+u.Resource+".*", "pilots.poll."+site+".*")
+		subject.AnyAgent(u.Resource, "*"), subject.Fleet(u.Resource, "*"), subject.Poll(site+".*"))
 	p.Respond = replyTimeout
 }
 
 // ThroughLeaf adds what a site's server makes of the JetStream API: a leaf node
 // passes it on under the name of the hub only (deploy/nats/leaf.conf).
 func (p Permissions) ThroughLeaf() Permissions {
-	for _, subject := range p.Publish {
-		if what, ok := strings.CutPrefix(subject, apiPrefix); ok {
-			p.addPublish(hubPrefix + what)
-		} else if strings.HasPrefix(subject, "$KV.") {
-			p.addPublish(hubPrefix + subject)
+	for _, s := range p.Publish {
+		if what, ok := strings.CutPrefix(s, subject.JetStreamAPI); ok {
+			p.addPublish(subject.HubPrefix + what)
+		} else if strings.HasPrefix(s, subject.KeyValuePrefix) {
+			p.addPublish(subject.HubPrefix + s)
 		}
 	}
 	return p.sortedUnique()
@@ -173,19 +131,19 @@ func (p *Permissions) addLeaf(a *Account, leaf *User) {
 			p.Respond = l.Respond
 		}
 	}
-	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(subject string) bool {
-		return strings.HasPrefix(subject, agentPrefix) || strings.HasPrefix(subject, livePrefix)
+	p.Subscribe = slices.DeleteFunc(p.Subscribe, func(s string) bool {
+		return strings.HasPrefix(s, subject.AgentPrefix) || strings.HasPrefix(s, subject.LivePrefix)
 	})
 }
 
 // look lets the user read the log by position or subject, and live.
 func (p *Permissions) look(u *User) {
 	p.addPublish(
-		apiPrefix+"STREAM.INFO."+logStream, apiPrefix+"STREAM.MSG.GET."+logStream, apiPrefix+"DIRECT.GET."+logStream, apiPrefix+"DIRECT.GET."+logStream+".>",
+		subject.StreamInfo(subject.Stream), subject.MessageGet(subject.Stream), subject.DirectGet, subject.DirectGet+".>",
 	)
-	p.Subscribe = append(p.Subscribe, livePrefix+">")
+	p.Subscribe = append(p.Subscribe, subject.Live(">"))
 	if u.subscribesLog() {
-		p.Subscribe = append(p.Subscribe, logSubjects()...)
+		p.Subscribe = append(p.Subscribe, subject.Stored()...)
 	}
 }
 
@@ -193,20 +151,20 @@ func (p *Permissions) look(u *User) {
 // JetStream itself for.
 func (p *Permissions) addReader(u *User) {
 	p.look(u)
-	for slot := range TailSlots {
-		name := TailConsumer(u.Name, slot)
+	for slot := range subject.TailSlots {
+		name := subject.TailConsumer(u.Name, slot)
 		p.addConsumer(name)
-		p.addPublish(apiPrefix + "CONSUMER.DURABLE.CREATE." + logStream + "." + name) // as nats.py makes durable ones
-		p.addPublish(ackSubjects(name)...)
+		p.addPublish(subject.ConsumerDurable + "." + name) // as nats.py makes durable ones
+		p.addPublish(subject.Acks(name)...)
 	}
 	if u.Role != Launcher { // all of that goes over the link of a site, whose server takes no such list
-		for n := range OrderedSlots {
-			p.addConsumer(orderedConsumer(u.Name, n+1))
+		for n := range subject.OrderedSlots {
+			p.addConsumer(subject.OrderedConsumer(u.Name, n+1))
 		}
-		for slot := range TailSlots {
-			p.addPublish(flowControlSubjects(TailConsumer(u.Name, slot))...)
+		for slot := range subject.TailSlots {
+			p.addPublish(subject.Flow(subject.TailConsumer(u.Name, slot))...)
 		}
-		p.addPublish(apiPrefix + "STREAM.NAMES") // libraries look there for who stores a subject
+		p.addPublish(subject.StreamNames) // libraries look there for who stores a subject
 	}
 }
 
@@ -221,26 +179,26 @@ func (p *Permissions) readBy(a *Account, u *User) {
 	p.look(u)
 	p.addPublish(readerSubjects()...)
 	for _, name := range pulled(u.Name) {
-		p.addPublish(apiPrefix + "CONSUMER.MSG.NEXT." + logStream + "." + name)
+		p.addPublish(subject.ConsumerNext + "." + name)
 	}
 	for _, name := range acknowledged(u.Name) {
-		p.addPublish(ackSubjects(name)...)
+		p.addPublish(subject.Acks(name)...)
 	}
-	p.addPublish(apiPrefix+"STREAM.NAMES", apiPrefix+"INFO") // libraries look there for who stores a subject, and whether there is JetStream
+	p.addPublish(subject.StreamNames, subject.AccountInfo) // libraries look there for who stores a subject, and whether there is JetStream
 }
 
 // forward lets a manager make, use and remove consumers for readers, and its own, but not
 // the queues of launchers.
 func (p *Permissions) forward(a *Account) {
 	p.addPublish(
-		apiPrefix+"CONSUMER.CREATE."+logStream+".>", apiPrefix+"CONSUMER.DURABLE.CREATE."+logStream+".*", apiPrefix+"CONSUMER.INFO."+logStream+".*",
-		apiPrefix+"CONSUMER.DELETE."+logStream+".*", apiPrefix+"CONSUMER.MSG.NEXT."+logStream+".*", "$JS.FC.>",
+		subject.ConsumerCreate+".>", subject.ConsumerDurable+".*", subject.ConsumerInfo+".*",
+		subject.ConsumerDelete+".*", subject.ConsumerNext+".*", subject.FlowPrefix+">",
 	)
 	for _, resource := range a.Resources {
-		name := logStream + "." + QueueConsumer(resource)
+		queue := "." + subject.QueueConsumer(resource)
 		p.DenyPublish = append(p.DenyPublish,
-			apiPrefix+"CONSUMER.CREATE."+name, apiPrefix+"CONSUMER.CREATE."+name+".>", apiPrefix+"CONSUMER.DURABLE.CREATE."+name,
-			apiPrefix+"CONSUMER.DELETE."+name, apiPrefix+"CONSUMER.MSG.NEXT."+name,
+			subject.ConsumerCreate+queue, subject.ConsumerCreate+queue+".>", subject.ConsumerDurable+queue,
+			subject.ConsumerDelete+queue, subject.ConsumerNext+queue,
 		)
 	}
 }
@@ -248,24 +206,10 @@ func (p *Permissions) forward(a *Account) {
 // addConsumer lets the user make, use and remove one consumer.
 func (p *Permissions) addConsumer(name string) {
 	p.addPublish(
-		apiPrefix+"CONSUMER.CREATE."+logStream+"."+name, apiPrefix+"CONSUMER.CREATE."+logStream+"."+name+".>",
-		apiPrefix+"CONSUMER.INFO."+logStream+"."+name, apiPrefix+"CONSUMER.DELETE."+logStream+"."+name,
-		apiPrefix+"CONSUMER.MSG.NEXT."+logStream+"."+name,
+		subject.ConsumerCreate+"."+name, subject.ConsumerCreate+"."+name+".>",
+		subject.ConsumerInfo+"."+name, subject.ConsumerDelete+"."+name,
+		subject.ConsumerNext+"."+name,
 	)
-}
-
-// ackSubjects gives the subjects at which the messages of a consumer are acknowledged; servers
-// with a domain use the second form (ADR-15). The words are counted, for an acknowledgement may
-// ask for the next message: were the second form open at its end, the first form of any other
-// consumer would fit it, with this one's name in place of numbers. (nats-server 2.15.2,
-// consumer.go: ackSubjOld has nine words, ackSubj eleven or more.)
-func ackSubjects(name string) []string {
-	return []string{"$JS.ACK." + logStream + "." + name + ".*.*.*.*.*", "$JS.ACK.*.*." + logStream + "." + name + ".*.*.*.*.>"}
-}
-
-// flowControlSubjects is where it is said that what a consumer has pushed is taken, likewise.
-func flowControlSubjects(name string) []string {
-	return []string{"$JS.FC." + logStream + "." + name + ".*", "$JS.FC.*.*." + logStream + "." + name + ".*"}
 }
 
 // subscribesLog says whether what is stored is heard in the user's account under the
@@ -273,5 +217,5 @@ func flowControlSubjects(name string) []string {
 func (u *User) subscribesLog() bool { return u.Role == Subscriber || u.Role == Client && u.Watch }
 
 func (p *Permissions) addLeaseReader() {
-	p.addPublish(apiPrefix+"STREAM.INFO.KV_"+leaseBucket, apiPrefix+"STREAM.MSG.GET.KV_"+leaseBucket)
+	p.addPublish(subject.StreamInfo(subject.LeaseStream), subject.MessageGet(subject.LeaseStream))
 }

@@ -4,29 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flightlog/flightlog/internal/access"
-	"github.com/flightlog/flightlog/pilot"
-)
+	"github.com/flightlog/flightlog/internal/subject"
 
-// FuzzAsker: whatever the subject, who asks is a user who could, and on no other one.
-func FuzzAsker(f *testing.F) {
-	for _, seed := range []string{"pilots.user.anna.pilot.submit", "pilots.user.a.b", "pilots.user..who", "pilots.user.*.who", "pilots.api.who", "pilots.user.anna", ""} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, subject string) {
-		name, ok := access.RequestUser(subject)
-		if !ok {
-			return
-		}
-		u := access.User{Name: name, Role: access.Client, Tenant: access.DefaultTenant}
-		if faults := u.Validate(); len(faults) > 0 || !pilot.ValidToken(name) {
-			t.Errorf("%q, whom nobody may be, asks on %q: %v", name, subject, faults)
-		}
-		if endpoint := strings.TrimPrefix(subject, u.RequestSubject("")); u.RequestSubject(endpoint) != subject {
-			t.Errorf("%q asks on %q", name, subject)
-		}
-	})
-}
+	"github.com/flightlog/flightlog/internal/access"
+)
 
 // TestOnlyOneAccountAsksAsAUser: in whatever account a client is, what it imports leads to
 // its own subject, and nobody else imports or may publish that.
@@ -57,16 +38,16 @@ func TestOnlyOneAccountAsksAsAUser(t *testing.T) {
 	asks := map[string]string{}
 	for _, a := range all {
 		for _, i := range a.Imports(all) {
-			if name, ok := access.RequestUser(i.Subject); ok {
+			if name, ok := subject.UserOfRequest(i.Subject); ok {
 				asks[a.Name+" "+i.Local] += name
 			} else if strings.HasPrefix(i.Subject, "pilots.user") || strings.HasPrefix(i.Subject, "pilots.api") {
 				t.Errorf("%s imports %s", a.Name, i.Subject)
 			}
 		}
 		for _, u := range a.Users {
-			for _, subject := range a.Permissions(u).Publish {
-				if name, ok := access.RequestUser(subject); ok && (name != u.Name || u.Role != access.Manager) {
-					t.Errorf("%s may publish %s", u.Name, subject)
+			for _, at := range a.Permissions(u).Publish {
+				if name, ok := subject.UserOfRequest(at); ok && (name != u.Name || u.Role != access.Manager) {
+					t.Errorf("%s may publish %s", u.Name, at)
 				}
 			}
 		}

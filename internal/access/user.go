@@ -3,6 +3,7 @@ package access
 import (
 	"strings"
 
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -122,18 +123,11 @@ func (u *User) ConnectionTypes() []string {
 // SystemAccount is the account in which servers tell about themselves.
 const SystemAccount = "SYS"
 
-// inboxPrefix is what the prefixes of users' inboxes begin with.
-const inboxPrefix = "_INBOX_"
-
 // InboxPrefix is where answers to the user come to (NATS_INBOX_PREFIX).
-func (u *User) InboxPrefix() string { return inboxPrefix + u.Name }
-
-// UserOf returns the name of the user whose inboxes begin with prefix, as
-// [User.InboxPrefix] writes it; false: no user of ours has such inboxes.
-func UserOf(prefix string) (string, bool) {
-	name, ok := strings.CutPrefix(prefix, inboxPrefix)
-	return name, ok && pilot.ValidToken(name)
-}
+func (u *User) InboxPrefix() string { return subject.Inbox(u.Name) }
 
 // inboxSubjects is the subject of all of them.
 func (u *User) inboxSubjects() string { return u.InboxPrefix() + ".>" }
+
+// requestSubjects is where the account of the log hears what the user asks.
+func (u *User) requestSubjects() string { return subject.UserRequest(u.Name, ">") }

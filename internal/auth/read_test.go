@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/events"
-	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/internal/auth"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -210,7 +211,7 @@ func (r *readCase) readDurable(t *testing.T, how, about string) error {
 	js, ctx := r.listOrderedArgs(t)
 	name := how
 	if how == "own" {
-		name = access.TailConsumer(r.name, 3)
+		name = subject.TailConsumer(r.name, 3)
 	}
 	cfg := jetstream.ConsumerConfig{
 		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, FilterSubject: "pilots.evt.*.*.m." + about,
@@ -249,7 +250,7 @@ func (r *readCase) readPushed(t *testing.T, how, about string) error {
 	}
 	opts := []nats.SubOpt{nats.OrderedConsumer()}
 	if how == "own" {
-		opts = []nats.SubOpt{nats.Durable(access.TailConsumer(r.name, 4)), nats.AckExplicit(), nats.EnableFlowControl(), nats.IdleHeartbeat(time.Minute)}
+		opts = []nats.SubOpt{nats.Durable(subject.TailConsumer(r.name, 4)), nats.AckExplicit(), nats.EnableFlowControl(), nats.IdleHeartbeat(time.Minute)}
 	}
 	sub, err := js.SubscribeSync("pilots.evt.*.*.m."+about, opts...)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -394,7 +396,7 @@ func TestAReaderHasSoManyConsumers(t *testing.T) {
 	h.connectManager(t)
 	nc := h.rawConn(t, "subscriber")
 	const config = `{"stream_name":"PILOTS","config":{"deliver_policy":"all","ack_policy":"none","replay_policy":"instant"}}`
-	for i := range access.MadeSlots {
+	for i := range subject.MadeSlots {
 		if said := refusedBy(t, nc, fmt.Sprintf("CONSUMER.CREATE.PILOTS.x%d_7", i), config); said != "" {
 			t.Fatal(said)
 		}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
@@ -236,16 +238,16 @@ func TestUsersHaveNamesThatAreSubjects(t *testing.T) {
 		if _, err := set.Add(access.User{Role: access.Client, Name: name}); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("a user is named %q: %v", name, err)
 		}
-		if got, ok := access.RequestUser("pilots.user." + name + ".who"); ok && got == name {
+		if got, ok := subject.UserOfRequest("pilots.user." + name + ".who"); ok && got == name {
 			t.Errorf("a subject says that %q asks", name)
 		}
 	}
-	for subject, want := range map[string]string{
+	for at, want := range map[string]string{
 		"pilots.user.anna.pilot.submit": "anna", "pilots.user.a-b_C9.who": "a-b_C9", "pilots.user.anna": "", "pilots.user..who": "",
 		"pilots.api.pilot.submit": "", "pilots.users.anna.who": "", "": "",
 	} {
-		if got, ok := access.RequestUser(subject); ok != (want != "") || ok && got != want {
-			t.Errorf("on %q %q asks, %v", subject, got, ok)
+		if got, ok := subject.UserOfRequest(at); ok != (want != "") || ok && got != want {
+			t.Errorf("on %q %q asks, %v", at, got, ok)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
@@ -147,7 +149,7 @@ func (i *MemoryQueue) takeCommand() (*events.Delivery, time.Duration, error) {
 func (i *MemoryQueue) enqueueNew(q *queue) {
 	for ; q.read < uint64(len(i.log.stored)); q.read++ {
 		s := &i.log.stored[q.read]
-		e, err := bus.ParseSubject(s.Subject)
+		e, err := subject.Parse(s.Subject)
 		if err == nil && e.Class == events.ClassCommand && e.Kind == events.Submit && e.Resource == i.resource {
 			q.waiting = append(q.waiting, &queuedCommand{seq: s.Seq})
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/pilot"
@@ -40,7 +42,7 @@ func (m *Memory) Tail(ctx context.Context, span events.Span) iter.Seq2[events.En
 func (m *Memory) presentMessages(span events.Span) (first []bus.StoredMessage, end uint64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := bus.CheckSpan(span); err != nil {
+	if err := subject.CheckSpan(span); err != nil {
 		return nil, 0, err
 	}
 	end = uint64(len(m.stored))
@@ -84,11 +86,11 @@ func (m *Memory) followLog(ctx context.Context, span events.Span, at uint64, yie
 	}
 }
 
-func spanCovers(span events.Span, subject string) bool {
+func spanCovers(span events.Span, at string) bool {
 	if span.Resource == "" && span.Manager == "" {
 		return true
 	}
-	e, err := bus.ParseSubject(subject)
+	e, err := subject.Parse(at)
 	if err != nil || e.Class == events.ClassSession || e.Class == events.ClassResource ||
 		span.Manager != "" && e.Manager != span.Manager {
 		return false
@@ -98,7 +100,7 @@ func spanCovers(span events.Span, subject string) bool {
 
 // End is bus.Log's.
 func (m *Memory) End(_ context.Context, span events.Span) (uint64, error) {
-	if err := bus.CheckSpan(span); err != nil {
+	if err := subject.CheckSpan(span); err != nil {
 		return 0, err
 	}
 	m.mu.Lock()
@@ -113,19 +115,19 @@ func (m *Memory) End(_ context.Context, span events.Span) (uint64, error) {
 
 // Last is bus.Log's.
 func (m *Memory) Last(_ context.Context, e events.Event) (events.Event, bool, error) {
-	subject, err := bus.Subject(&e)
+	at, err := subject.ForEvent(&e)
 	if err != nil {
 		return events.Event{}, false, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	chain := m.chains[subject]
+	chain := m.chains[at]
 	if len(chain) == 0 {
 		return events.Event{}, false, nil
 	}
 	entry, err := m.stored[chain[len(chain)-1]-1].DecodeEntry()
 	if err == nil && entry.Broken != "" {
-		err = pilot.Errorf(pilot.Invalid, "message %d on %s: %s", entry.Seq, subject, entry.Broken)
+		err = pilot.Errorf(pilot.Invalid, "message %d on %s: %s", entry.Seq, at, entry.Broken)
 	}
 	return entry.Event, err == nil, err
 }
@@ -157,7 +159,7 @@ func (m *Memory) List(_ context.Context, birth *events.Event) ([]events.Entry, e
 
 // Versions is bus.Log's.
 func (m *Memory) Versions(_ context.Context, label string) ([]events.Event, error) {
-	if _, err := bus.Subject(&events.Event{Class: events.ClassResource, Key: pilot.Key{Resource: label}}); err != nil {
+	if _, err := subject.ForEvent(&events.Event{Class: events.ClassResource, Key: pilot.Key{Resource: label}}); err != nil {
 		return nil, err
 	}
 	return m.selectEvents(func(e *events.Event) bool { return e.Class == events.ClassResource && e.Resource == label })

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 
@@ -47,7 +49,7 @@ func newAuthenticator(keys *owner.Keys, self nkeys.KeyPair) (*authenticator, err
 		users: map[string]*server.Permissions{
 			public: nil, keys.Owner.Public: nil, keys.Agent.Public: newPermissions(may.Publish, may.Subscribe),
 		},
-		agent: newPermissions(may.Publish, []string{"_INBOX.>"}), // where the client library has answers come unless told
+		agent: newPermissions(may.Publish, []string{subject.DefaultInbox + ".>"}), // where the client library has answers come unless told
 	}, nil
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/adaptor"
-	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // startFeeders starts what fills the channels: goroutines each of which sends once on
@@ -60,7 +60,7 @@ func (l *Launcher) feedCommands(ctx context.Context) error {
 }
 
 func (l *Launcher) holdLease(ctx context.Context) error {
-	if err := l.leases.Hold(ctx, pilot.LeaseOf(l.resource, l.id), l.resource); err != nil && ctx.Err() == nil {
+	if err := l.leases.Hold(ctx, subject.LauncherLease(l.resource, l.id), l.resource); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("launcher: lease: %w", err)
 	}
 	return ctx.Err()

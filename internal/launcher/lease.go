@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/internal/launcher/decide"
-	"github.com/flightlog/flightlog/pilot"
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // leaseRead is what a look at leases brought.
@@ -35,7 +35,7 @@ func (l *Launcher) startLeaseRead(now time.Time) {
 		defer cancel()
 		r := leaseRead{alive: owners}
 		for id := range owners {
-			alive, err := l.leases.Alive(ctx, pilot.LeaseOf(l.resource, id))
+			alive, err := l.leases.Alive(ctx, subject.LauncherLease(l.resource, id))
 			if err != nil {
 				l.logger.Warn("lease cannot be read", zap.String("owner", id), zap.Error(err))
 				alive, r.failed = true, true // nothing is known: nothing is taken over

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/api"
@@ -40,7 +42,7 @@ func (m *Manager) isLauncherAlive(ctx context.Context, resource string, s *pilot
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	held, err := m.leases.LeaseHeld(ctx, pilot.LeaseOf(resource, s.Launcher))
+	held, err := m.leases.LeaseHeld(ctx, subject.LauncherLease(resource, s.Launcher))
 	if err != nil {
 		m.logger.Warn("lease cannot be read", zap.String("launcher", s.Launcher), zap.Error(err))
 		return nil

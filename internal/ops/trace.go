@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -108,7 +110,7 @@ func (t *tracing) startRequest(ctx context.Context, op, traceparent string) (con
 	if t == nil {
 		return ctx, func(error) {}
 	}
-	ctx, span := t.tracer.Start(withParent(ctx, traceparent), op, trace.WithSpanKind(trace.SpanKindServer), messagingAttributes("pilots.api."+op))
+	ctx, span := t.tracer.Start(withParent(ctx, traceparent), op, trace.WithSpanKind(trace.SpanKindServer), messagingAttributes(subject.API(op)))
 	return ctx, func(err error) { endSpan(span, err) }
 }
 
@@ -118,7 +120,7 @@ func (t *tracing) startAppend(ctx context.Context, es []*events.Event) (context.
 	if t == nil || !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx, func(error) {}
 	}
-	ctx, span := t.tracer.Start(ctx, "append", trace.WithSpanKind(trace.SpanKindProducer), messagingAttributes("PILOTS"),
+	ctx, span := t.tracer.Start(ctx, "append", trace.WithSpanKind(trace.SpanKindProducer), messagingAttributes(subject.Stream),
 		trace.WithAttributes(attribute.Int("messaging.batch.message_count", len(es))))
 	if traceparent := traceparentOf(ctx); traceparent != "" {
 		for _, e := range es {
@@ -181,7 +183,7 @@ func (t *tracing) recordSpan(ctx context.Context, name string, begun time.Time, 
 	if begun.After(ended) { // two clocks
 		begun = ended
 	}
-	_, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(begun), messagingAttributes("PILOTS"),
+	_, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(begun), messagingAttributes(subject.Stream),
 		trace.WithAttributes(
 			attribute.String("flightlog.resource", e.Resource), attribute.String("flightlog.manager", e.Manager),
 			attribute.String("flightlog.pilot", e.Pilot), attribute.Int("flightlog.attempt", e.Status.Attempt),

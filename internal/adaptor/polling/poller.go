@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flightlog/flightlog/internal/subject"
+
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/internal/adaptor/batch"
@@ -186,7 +188,7 @@ func (p *Poller) standForElection(ctx context.Context) error {
 	p.mu.Unlock()
 	var refused error
 	p.runBeside(func(life context.Context) {
-		err := p.Leases.HoldWhile(life, "poll."+p.Endpoint, p.LauncherID, func(held context.Context) {
+		err := p.Leases.HoldWhile(life, subject.PollLease(p.Endpoint), p.LauncherID, func(held context.Context) {
 			p.setElected(true)
 			p.Logger.Info("asks the batch system for the fleet", zap.String("endpoint", p.Endpoint))
 			defer context.AfterFunc(held, func() { p.setElected(false) })() // before those who wait have been answered

@@ -1,4 +1,4 @@
-package bus_test
+package subject_test
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 
@@ -23,7 +23,7 @@ func TestSubjectsAreAsDocumented(t *testing.T) {
 		"pilots.ses.ses-1":           {Class: events.ClassSession, Session: "ses-1"},
 		"pilots.res.local.localhost": {Class: events.ClassResource, Key: pilot.Key{Resource: "local.localhost"}},
 	} {
-		if got, err := bus.Subject(&e); got != want || err != nil {
+		if got, err := subject.ForEvent(&e); got != want || err != nil {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
@@ -50,13 +50,13 @@ func TestASubjectGivesBackWhatItWasBuiltOf(t *testing.T) {
 				e.Kind = events.Kind(token.Draw(t, "kind"))
 			}
 		}
-		subject, err := bus.Subject(&e)
+		at, err := subject.ForEvent(&e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := bus.ParseSubject(subject)
+		got, err := subject.Parse(at)
 		if err != nil || got.Class != e.Class || got.Key != e.Key || got.Session != e.Session || got.Kind != e.Kind {
-			t.Fatalf("%q gives %+v, %v, was built of %+v", subject, got, err, e)
+			t.Fatalf("%q gives %+v, %v, was built of %+v", at, got, err, e)
 		}
 	})
 }
@@ -70,7 +70,7 @@ func TestOnlyOurSubjectsParse(t *testing.T) {
 		"pilots.res.", "pilots.res.a", "pilots.res.a.b.c", "pilots.res.a.*", "pilots.res..b",
 		"pilots.mgr." + strings.Repeat("x", 65), "pilots.evt.ä.b.c.d",
 	} {
-		if e, err := bus.ParseSubject(s); pilot.CodeOf(err) != pilot.Invalid {
+		if e, err := subject.Parse(s); pilot.CodeOf(err) != pilot.Invalid {
 			t.Errorf("%q gives %+v, %v", s, e, err)
 		}
 	}
@@ -83,11 +83,11 @@ func FuzzSubject(f *testing.F) {
 	f.Add("pilots.cmd.")
 	f.Add("pilots.res.a.b")
 	f.Fuzz(func(t *testing.T, s string) {
-		e, err := bus.ParseSubject(s)
+		e, err := subject.Parse(s)
 		if err != nil {
 			return
 		}
-		if again, err := bus.Subject(&e); again != s || err != nil {
+		if again, err := subject.ForEvent(&e); again != s || err != nil {
 			t.Errorf("%q parses, and is built as %q, %v", s, again, err)
 		}
 	})

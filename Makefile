@@ -45,7 +45,7 @@ browser: build ## The live page in headless Chromium; as root it installs what i
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
 	cd e2e/browser && npm ci --ignore-scripts --no-audit --no-fund && npm test
 
-deploy-test: ## What deploy/ holds, read by the parsers of those who will
+deploy-test: ## Check deploy/ with the parsers of systemd, Compose, BuildKit, Helm and Kubernetes
 	cd deploy/test && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m ./...
 
 catalogue: ## Every embedded resource resolves, under every schema, and takes a pilot

@@ -1,11 +1,11 @@
-// Package bus is the only package that knows NATS. It connects, embeds a
-// server, keeps the stream of the log, appends to it and reads it, hands
+// Package bus speaks NATS for all other packages. It connects to a server,
+// keeps the stream of the log, appends to it and reads it, hands
 // commands to launchers, holds leases, and carries requests and answers.
 //
 // Promises:
 //
 //   - Append returns once the event is stored: on disk where the server syncs
-//     always, which is the default of Embed. An error with code conflict says
+//     always, which is the default of the embedded server. An error with code conflict says
 //     that it is not stored and never will be; with unavailable, that it is
 //     not stored; with timeout, that this is not known. Appending the same
 //     Event (same ID) again is safe after any of them and tells which.

@@ -55,6 +55,21 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 	}
 }
 
+// TestEveryPackageIsOnTheMap: CONTRIBUTING.md has a line for each package of the service.
+func TestEveryPackageIsOnTheMap(t *testing.T) {
+	t.Parallel()
+	chart := readPage(t, "../CONTRIBUTING.md")
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "internal/")
+		if top, _, _ := strings.Cut(name, "/"); top == "cmd" || top == "e2e" || top == "scripts" {
+			continue
+		}
+		if !strings.Contains(chart, "`"+name+"`") {
+			t.Errorf("package %s is missing", name)
+		}
+	}
+}
+
 // TestLinksOfPagesLead: what a page links to in the tree is there, its heading too.
 func TestLinksOfPagesLead(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
-// Package buildinfo tells what a binary is. It imports nothing, so that agents may
-// carry it.
+// Package buildinfo tells what a binary is. It imports nothing but package events, so that
+// agents may carry it.
 package buildinfo
 
 import (

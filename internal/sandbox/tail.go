@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// TailBytes bounds a tail: domain.md's events carry 1 to 10 KiB.
+// TailBytes is how many bytes of the end of an output are reported: an event with two
+// tails stays below 10 KiB, and the log small.
 const TailBytes = 4 << 10
 
 // ReadTail is the end of a file in the sandbox, at most TailBytes of valid UTF-8;

@@ -3,11 +3,10 @@ package bus
 import (
 	"context"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

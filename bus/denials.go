@@ -7,11 +7,10 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go"
 
 	"github.com/flightlog/flightlog/internal/access"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

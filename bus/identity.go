@@ -7,14 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 	"github.com/synadia-io/orbit.go/natscontext"
 
 	"github.com/flightlog/flightlog/internal/access"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

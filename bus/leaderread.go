@@ -7,12 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // messageQuery asks the leader of a stream for one message. The client library asks

@@ -7,11 +7,10 @@ import (
 	"iter"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // CommandQueueConfig tunes an inbox. AckWait belongs to the queue: all who share it

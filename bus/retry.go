@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -4,9 +4,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

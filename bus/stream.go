@@ -6,11 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -6,12 +6,11 @@ import (
 	"iter"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/flightlog/flightlog/internal/access"
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // TestOnlyOneAccountAsksAsAUser: in whatever account a client is, what it imports leads to

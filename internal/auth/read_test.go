@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/auth"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

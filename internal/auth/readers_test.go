@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/internal/auth"
 	"github.com/flightlog/flightlog/internal/embedded"
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // change has the launcher write one change.

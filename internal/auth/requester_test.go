@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/internal/auth"
 	"github.com/flightlog/flightlog/internal/embedded"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -6,10 +6,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

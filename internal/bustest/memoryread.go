@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/events"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

@@ -6,13 +6,12 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 
 	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/internal/owner"
+	"github.com/flightlog/flightlog/internal/subject"
 )
 
 // AgentName is what agents call their connection.

@@ -5,13 +5,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/api"
 	"github.com/flightlog/flightlog/events"
 	"github.com/flightlog/flightlog/internal/explain"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

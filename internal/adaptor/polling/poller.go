@@ -7,11 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flightlog/flightlog/internal/subject"
-
 	"go.uber.org/zap"
 
 	"github.com/flightlog/flightlog/internal/adaptor/batch"
+	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
 

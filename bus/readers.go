@@ -93,8 +93,23 @@ func (r *readers) flow(user, rest string) {
 	}
 }
 
-// answer has a goroutine answer one request.
+// answer has a goroutine answer one request, once it is read: what waits for its turn keeps
+// nothing of the bytes that came.
 func (r *readers) answer(user string, verb subject.ReaderVerb, rest string, m *nats.Msg) {
+	ask := func(ctx context.Context, _ *makings) ([]byte, error) { return r.about(ctx, user, verb, rest) }
+	if verb == subject.ReaderCreate || verb == subject.ReaderDurable {
+		req, names, err := readConsumerRequest(user, rest, m.Data)
+		if err != nil {
+			r.refuse(user, verb, m, err)
+			return
+		}
+		ask = func(ctx context.Context, mine *makings) ([]byte, error) {
+			mine.turn.Lock()
+			defer mine.turn.Unlock()
+			return r.create(ctx, user, req, names)
+		}
+	}
+	m.Data = nil
 	mine, ok := r.admit(user)
 	if !ok {
 		r.refuse(user, verb, m, pilot.Errorf(pilot.Unavailable, "%d requests of user %s are being answered already", makingMost, user))
@@ -104,15 +119,7 @@ func (r *readers) answer(user string, verb subject.ReaderVerb, rest string, m *n
 		defer r.leave(user, mine)
 		ctx, cancel := context.WithTimeout(context.Background(), makingTime)
 		defer cancel()
-		var answer []byte
-		var err error
-		if verb == subject.ReaderCreate || verb == subject.ReaderDurable {
-			mine.turn.Lock()
-			answer, err = r.create(ctx, user, rest, m.Data)
-			mine.turn.Unlock()
-		} else {
-			answer, err = r.about(ctx, user, verb, rest)
-		}
+		answer, err := ask(ctx, mine)
 		if err != nil {
 			r.refuse(user, verb, m, err)
 			return
@@ -158,11 +165,7 @@ func (r *readers) leave(user string, mine *makings) {
 
 // create makes a consumer, under the first of its names that is free or was left by a reader
 // that died. A reader that lives after all notices and has another one made.
-func (r *readers) create(ctx context.Context, user, rest string, data []byte) ([]byte, error) {
-	req, names, err := readConsumerRequest(user, rest, data)
-	if err != nil {
-		return nil, err
-	}
+func (r *readers) create(ctx context.Context, user string, req *consumerRequest, names []string) ([]byte, error) {
 	for _, force := range []bool{false, true} {
 		for _, name := range names {
 			if force && !r.abandoned(ctx, name) {

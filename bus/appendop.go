@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -34,6 +35,7 @@ func (a *appendOp) tryOnce(ctx context.Context) (uint64, error) {
 	if broken := a.log.conn.broken(); broken != nil && !a.log.patient {
 		return 0, a.inVain(broken)
 	}
+	begun := time.Now()
 	ack, err := a.publishOnce(ctx)
 	if err == nil {
 		a.log.conn.noteStored()
@@ -61,12 +63,12 @@ func (a *appendOp) tryOnce(ctx context.Context) (uint64, error) {
 	case errTooLarge, errBatchTooLong:
 		return 0, invalidError("append", err)
 	default:
-		return 0, a.classifyUnanswered(ctx, err)
+		return 0, a.classifyUnanswered(ctx, begun, err)
 	}
 }
 
-// classifyUnanswered judges a try that the stream did not answer.
-func (a *appendOp) classifyUnanswered(ctx context.Context, err error) error {
+// classifyUnanswered judges a try, begun then, that the stream did not answer.
+func (a *appendOp) classifyUnanswered(ctx context.Context, begun time.Time, err error) error {
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return invalidError("append", err)
@@ -80,8 +82,8 @@ func (a *appendOp) classifyUnanswered(ctx context.Context, err error) error {
 		return &pilot.Error{Code: pilot.Internal, Op: "append", Err: err}
 	default:
 		a.mayBeStored = true
-		if a.log.conn.Connected() && ctx.Err() == nil && a.log.conn.broken() == nil {
-			a.log.conn.noteStoreRefusal(errServerSilent)
+		if ctx.Err() == nil && a.log.conn.broken() == nil {
+			a.log.conn.noteUnanswered(begun)
 		}
 		return errors.Join(errRetry, err)
 	}

@@ -110,6 +110,9 @@ type Conn struct {
 
 	server      InProcess                    // nil: another process's
 	lastRefusal atomic.Pointer[storeRefusal] // nil: what was written last was taken
+	// unansweredSince is when the first of the writes began that the server, connected all
+	// the time, left without an answer since it last took one, Unix ns; 0: there is none.
+	unansweredSince atomic.Int64
 
 	userName   string       // of the user, as the credentials tell; may be empty
 	denials    denials      // what the server does not let this connection do

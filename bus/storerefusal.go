@@ -14,6 +14,9 @@ const (
 	storeRefusalTTL = time.Minute
 	// silentFor is as long as one try takes: then somebody is let try again.
 	silentFor = storeTimeout
+	// minSilence is how long a connected server leaves writes without an answer before that
+	// is taken for more than a slow disk or an election of leaders, which takes 4 to 9 s.
+	minSilence = 2 * storeTimeout
 )
 
 // refusal is why the log took nothing, and when.
@@ -46,7 +49,24 @@ var errServerSilent = &pilot.Error{
 
 // noteStoreRefusal notes that the log took nothing; wrote, that it took something.
 func (c *Conn) noteStoreRefusal(err error) { c.lastRefusal.Store(&storeRefusal{err, time.Now()}) }
-func (c *Conn) noteStored()                { c.lastRefusal.Store(nil) }
+func (c *Conn) noteStored() {
+	c.lastRefusal.Store(nil)
+	c.unansweredSince.Store(0)
+}
+
+// noteUnanswered notes that the server left a write without an answer, which was begun then. A
+// server that went away meanwhile says nothing of its store by that.
+func (c *Conn) noteUnanswered(begun time.Time) {
+	connected, since := c.connectedAt.Load(), c.unansweredSince.Load()
+	switch {
+	case !c.Connected() || connected >= begun.UnixNano():
+		c.unansweredSince.Store(0)
+	case since <= connected: // none, or of an earlier connection
+		c.unansweredSince.Store(begun.UnixNano())
+	case time.Since(time.Unix(0, since)) >= minSilence:
+		c.noteStoreRefusal(errServerSilent)
+	}
+}
 
 // keeper is a server in this process that knows whether its store can be written.
 type keeper interface {

@@ -3,7 +3,9 @@ package bus
 import (
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flightlog/flightlog/pilot"
@@ -43,5 +45,45 @@ func TestWordsOfAFullStore(t *testing.T) {
 	}
 	if fullCodes[errWrongLast] || fullCodes[0] {
 		t.Error("any error is taken for a full store")
+	}
+}
+
+// TestSilenceIsTenSecondsOfAConnectedServer: one write without an answer is no reason to
+// refuse others, nor are those that a server left which has been started anew since.
+func TestSilenceIsTenSecondsOfAConnectedServer(t *testing.T) {
+	t.Parallel()
+	s, err := server.NewServer(&server.Options{Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(s.Shutdown)
+	c, err := Connect(t.Context(), Config{URL: s.ClientURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	now := time.Now()
+	before := now.Add(-minSilence - time.Second)
+	connected := func(at time.Time) { c.connectedAt.Store(at.UnixNano()) }
+
+	connected(before.Add(-time.Second))
+	if c.noteUnanswered(before); c.Broken() != nil || c.StoreRefusal() != nil {
+		t.Errorf("one write without an answer is told as %v", c.StoreRefusal())
+	}
+	if c.noteUnanswered(now); c.Broken() == nil || c.StoreRefusal() == nil {
+		t.Error("ten seconds without an answer are not told")
+	}
+	if c.noteStored(); c.Broken() != nil || c.StoreRefusal() != nil {
+		t.Errorf("once one is answered, %v", c.StoreRefusal())
+	}
+
+	c.noteUnanswered(before)
+	connected(now)
+	if c.noteUnanswered(before); c.Broken() != nil {
+		t.Errorf("a write that the connection did not outlive is told as %v", c.Broken())
+	}
+	if c.noteUnanswered(now.Add(time.Second)); c.Broken() != nil {
+		t.Errorf("silence of an earlier connection counts: %v", c.Broken())
 	}
 }

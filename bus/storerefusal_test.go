@@ -123,7 +123,7 @@ func TestAServerApartKeepsAWriteError(t *testing.T) {
 	}
 	empty := bustest.FillDisk(t, disk, 0)
 	for err = nil; err == nil; { // the last block of a file has some room
-		err = write(8 * time.Second) // longer than one try
+		err = write(14 * time.Second) // longer than two tries
 	}
 	if broken := conn.Broken(); pilot.CodeOf(err) != pilot.Timeout || pilot.CodeOf(broken) != pilot.Unavailable || !pilot.Lasting(broken) || conn.StoreRefusal() == nil {
 		t.Errorf("who writes is told %v, who wants to %v, and who looks %v", err, broken, conn.StoreRefusal())

@@ -49,6 +49,7 @@ var errServerSilent = &pilot.Error{
 
 // noteStoreRefusal notes that the log took nothing; wrote, that it took something.
 func (c *Conn) noteStoreRefusal(err error) { c.lastRefusal.Store(&storeRefusal{err, time.Now()}) }
+
 func (c *Conn) noteStored() {
 	c.lastRefusal.Store(nil)
 	c.unansweredSince.Store(0)

@@ -89,7 +89,11 @@ func (c *Client) watchFrom(ctx context.Context, o WatchOptions, standing func())
 			return
 		}
 		f := newChangeStream(log, o)
-		if err := f.yieldChanges(ctx, standing, yield); err != nil {
+		shown := func(ch Change, err error) bool { // no later answer is older
+			c.highWater.raiseTo(ch.Epoch, ch.Seq)
+			return yield(ch, err)
+		}
+		if err := f.yieldChanges(ctx, standing, shown); err != nil {
 			yield(Change{}, err)
 		}
 	}

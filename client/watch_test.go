@@ -66,6 +66,27 @@ func TestWatchShowsThePresentThenEveryChange(t *testing.T) {
 	}
 }
 
+// What a watch has shown, no later answer is older than.
+func TestAnswersAreNoOlderThanWhatAWatchShowed(t *testing.T) {
+	t.Parallel()
+	c, h := unservedClient(t)
+	p := pilotKey("m", "p")
+	h.submitPilot(p)
+	shown := 0
+	for ch, err := range c.Watch(t.Context(), client.WatchOptions{Manager: "m"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if least := c.LeastPosition(ch.Epoch); ch.Seq == 0 || least != ch.Seq {
+			t.Errorf("a change at %d was shown, and an answer may be as of %d", ch.Seq, least)
+		}
+		if shown++; shown == 2 {
+			break
+		}
+		h.movePilot(p, pilot.KindLaunching)
+	}
+}
+
 // A watch that goes on from any position says exactly what a watch from the
 // beginning says behind it, with pilots shown as they were then.
 func TestWatchGoesOnFromAnyPosition(t *testing.T) {

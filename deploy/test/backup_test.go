@@ -92,9 +92,9 @@ func (s *site) serve() (stop func()) {
 	replicas := strconv.Itoa(len(s.servers))
 	var parts []func()
 	for range s.servers {
-		parts = append(parts, s.start(`"ready"`, "manager", "--log-format", "json", "--replicas", replicas))
+		parts = append(parts, s.start(`"ready"`, "flightlog-manager", "--log-format", "json", "--replicas", replicas))
 	}
-	parts = append(parts, s.start(`"ready"`, "launcher", "--log-format", "json", "--replicas", replicas))
+	parts = append(parts, s.start(`"ready"`, "flightlog-launcher", "--log-format", "json", "--replicas", replicas))
 	return func() {
 		for _, end := range slices.Backward(parts) {
 			end()

@@ -244,7 +244,7 @@ func (h *batchFixture) stopAgent(p *client.Pilot) {
 	for _, pid := range h.processes() {
 		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-		if err == nil && strings.HasPrefix(filepath.Base(exe), "agent-") && strings.Contains(string(environ), "PILOT_UID="+p.UID()+"\x00") {
+		if err == nil && strings.HasPrefix(filepath.Base(exe), "flightlog-agent-") && strings.Contains(string(environ), "PILOT_UID="+p.UID()+"\x00") {
 			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 				h.t.Fatal(err)
 			}

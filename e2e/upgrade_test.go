@@ -65,7 +65,7 @@ func TestE2EBatchUpgradeToAnotherPrefix(t *testing.T) {
 				}
 			}
 			agents, err := filepath.Glob(filepath.Join(h.keptDir(), "agents", "*"))
-			if err != nil || len(agents) != 2 || slices.ContainsFunc(agents, func(path string) bool { return len(filepath.Base(path)) != len("agent-")+32 }) {
+			if err != nil || len(agents) != 2 || slices.ContainsFunc(agents, func(path string) bool { return len(filepath.Base(path)) != len("flightlog-agent-")+32 }) {
 				t.Errorf("kept are %q, %v; want one agent of each prefix", agents, err)
 			}
 		})

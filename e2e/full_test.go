@@ -231,11 +231,11 @@ func TestE2EFullStore(t *testing.T) {
 	h.awaitTrue("a write that fails", said("the store cannot be written"))
 	empty()
 	h.awaitTrue("it to write again", said("the store can be written again"))
+	h.awaitTrue("it to be ready", func() bool { code, _ := httpGet(t, "http://"+at+"/readyz"); return code == http.StatusOK })
 	awaitState(t, submit(t, m, shellPilot("exit 0"))[0], pilot.Done)
 	for _, p := range many {
 		awaitState(t, p, pilot.Done)
 	}
-	h.awaitTrue("it to be ready", func() bool { code, _ := httpGet(t, "http://"+at+"/readyz"); return code == http.StatusOK })
 }
 
 // awaitTrue waits until something is so.

@@ -11,6 +11,7 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/internal/auth"
+	"github.com/flightlog/flightlog/internal/embedded"
 )
 
 const (
@@ -142,4 +143,17 @@ func inBothModes(t *testing.T, test func(t *testing.T, mode auth.Mode)) {
 			test(t, mode)
 		})
 	}
+}
+
+// startEmbedded starts a server in this process that lets in the usual users, by their keys.
+func startEmbedded(t *testing.T) (*auth.Set, *embedded.Server) {
+	t.Helper()
+	dir := t.TempDir()
+	set := newDirectory(t, filepath.Join(dir, "auth"), auth.NKey, usualUsers()...)
+	s, err := embedded.Start(t.Context(), embedded.Config{Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:0", Auth: set.ConfPath()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	return set, s
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/internal/auth"
-	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/internal/subject"
 )
 
@@ -208,13 +207,7 @@ func TestWhatIsPushedFlows(t *testing.T) {
 // process.
 func TestAnEmbeddedServerLetsRead(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	set := newDirectory(t, filepath.Join(dir, "auth"), auth.NKey, usualUsers()...)
-	s, err := embedded.Start(t.Context(), embedded.Config{Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:0", Auth: set.ConfPath()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Shutdown)
+	set, s := startEmbedded(t)
 	m, err := bus.Connect(t.Context(), bus.Config{InProcess: s})
 	if err == nil {
 		err = m.EnsureStream(t.Context(), bus.StreamConfig{})

@@ -17,7 +17,6 @@ import (
 	"github.com/flightlog/flightlog/bus"
 	"github.com/flightlog/flightlog/internal/access"
 	"github.com/flightlog/flightlog/internal/auth"
-	"github.com/flightlog/flightlog/internal/embedded"
 	"github.com/flightlog/flightlog/internal/subject"
 	"github.com/flightlog/flightlog/pilot"
 )
@@ -159,13 +158,7 @@ func TestNobodyAsksAsAnother(t *testing.T) {
 // says.
 func TestAnEmbeddedServerSaysWhoAsks(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	set := newDirectory(t, filepath.Join(dir, "auth"), auth.NKey, usualUsers()...)
-	s, err := embedded.Start(t.Context(), embedded.Config{Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:0", Auth: set.ConfPath()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Shutdown)
+	set, s := startEmbedded(t)
 	m, err := bus.Connect(t.Context(), bus.Config{InProcess: s, Actor: "live page"})
 	if err != nil {
 		t.Fatal(err)
